@@ -1,0 +1,236 @@
+//! Everything that can change a decision. What is not in [`EventBody`] cannot.
+
+use crate::instrument::InstrumentSpec;
+use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, Timeframe, TsNs};
+
+/// One input of the engine, plain memory, fixed size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Journal sequence number of this input; given by the engine thread when it takes the event, 0 before.
+    pub seq: u64,
+    /// The venue's stamp; equal to `ts_recv` where the venue gives none.
+    pub ts_event: TsNs,
+    /// Our first sight of it; the only "now" the engine knows. The engine thread makes it non-decreasing.
+    pub ts_recv: TsNs,
+    /// What it is about; [`InstrumentId::NONE`] for timers, operator commands and the like.
+    pub instrument: InstrumentId,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventBody {
+    /// A trade between others (or ours, seen in the public stream).
+    Trade(Trade),
+    /// Best bid and ask.
+    Quote(Quote),
+    /// Levels of the synchronised book; only what passed the venue's sync rule.
+    Book(BookUpdate),
+    /// A closed venue candle, for warm-up. `ts_event` is its close.
+    Bar(Timeframe, Bar),
+    /// Rules of the instrument, at start and whenever they change.
+    Instrument(InstrumentSpec),
+    /// State of the instrument's market data (or of all, with [`InstrumentId::NONE`]).
+    Feed(FeedState),
+    /// State of the order path.
+    Gateway(GatewayState),
+    /// Life of one of our orders.
+    Order(OrderUpdate),
+    /// Absolute balance of an asset.
+    Balance(Balance),
+    /// Time passed; emitted on a fixed grid so that silence has consequences.
+    Timer,
+    /// An operator's act.
+    Operator(Command),
+}
+
+/// A public trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// Price of the trade.
+    pub price: Price,
+    /// Base quantity.
+    pub qty: Qty,
+    /// Who crossed the spread.
+    pub aggressor: Side,
+    /// The venue's number; contiguous per instrument where the venue says so.
+    pub trade_id: u64,
+}
+
+/// Best bid and ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Highest bid.
+    pub bid: Price,
+    /// Quantity at the bid.
+    pub bid_qty: Qty,
+    /// Lowest ask.
+    pub ask: Price,
+    /// Quantity at the ask.
+    pub ask_qty: Qty,
+    /// The venue's book number.
+    pub update_id: u64,
+}
+
+/// Levels carried by one [`BookUpdate`].
+pub const BOOK_LEVELS_PER_EVENT: usize = 4;
+
+/// A price and the absolute quantity that now stands there; 0 removes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Price of the level.
+    pub price: Price,
+    /// Absolute quantity; 0 removes the level.
+    pub qty: Qty,
+}
+
+/// Up to four levels. A venue message larger than that is several events; the last carries `is_last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookUpdate {
+    /// The venue's number of the message it came from.
+    pub update_id: u64,
+    /// First event of a snapshot: clear the book before applying.
+    pub is_snapshot_start: bool,
+    /// Last event of the message: the book may be trusted again after it.
+    pub is_last: bool,
+    /// Side of all levels in this event: bids are [`Side::Buy`].
+    pub side: Side,
+    /// Levels used, 0 to 4.
+    pub len: u8,
+    /// Slots at `len` and beyond are zero.
+    pub levels: [Level; BOOK_LEVELS_PER_EVENT],
+}
+
+/// A closed bar: half-open time bucket `[open_ts, open_ts + timeframe)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// Start of the bucket.
+    pub open_ts: TsNs,
+    /// First price.
+    pub open: Price,
+    /// Highest price.
+    pub high: Price,
+    /// Lowest price.
+    pub low: Price,
+    /// Last price.
+    pub close: Price,
+    /// Base quantity traded.
+    pub volume: Qty,
+    /// Trades counted.
+    pub trades: u32,
+}
+
+/// Can the instrument's market data be trusted?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FeedState {
+    /// Not connected.
+    Down = 0,
+    /// Connected, book not yet (or no longer) synchronised.
+    Syncing = 1,
+    /// Connected but silent for longer than its limit.
+    Stale = 2,
+    /// Good.
+    Live = 3,
+}
+
+/// Can orders be sent?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum GatewayState {
+    /// Not connected or not logged on.
+    Down = 0,
+    /// Logged on, private stream running, reconciling.
+    Syncing = 1,
+    /// Orders may be sent.
+    Ready = 2,
+}
+
+/// One report about one of our orders. Reports may come in any order and twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// Our id.
+    pub client_order_id: ClientOrderId,
+    /// The venue's id; 0 when not told.
+    pub venue_order_id: u64,
+    /// What happened.
+    pub kind: OrderUpdateKind,
+}
+
+/// What the venue says happened to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderUpdateKind {
+    /// Accepted and working (or waiting for its trigger).
+    Ack,
+    /// Refused; the venue's code.
+    Reject {
+        /// The venue's error number.
+        code: i32,
+    },
+    /// A fill. Counted once per `trade_id`.
+    Fill {
+        /// The venue's trade number, unique per instrument.
+        trade_id: u64,
+        /// Price of this fill.
+        price: Price,
+        /// Quantity of this fill.
+        qty: Qty,
+        /// Cumulative filled quantity after it, as the venue counts.
+        cum_qty: Qty,
+        /// Fee in `fee_asset` units.
+        fee: Money,
+        /// Asset the fee is taken in.
+        fee_asset: Name,
+        /// We were the resting side.
+        is_maker: bool,
+    },
+    /// Cancelled; final.
+    Canceled {
+        /// Cumulative filled quantity at the end.
+        cum_qty: Qty,
+    },
+    /// Expired (time in force, triggers, self-trade prevention); final.
+    Expired {
+        /// Cumulative filled quantity at the end.
+        cum_qty: Qty,
+    },
+    /// A cancel was refused; the order's own state is unknown until the query answers.
+    CancelReject {
+        /// The venue's error number.
+        code: i32,
+    },
+    /// The outcome of a request is unknown (cut, timeout, 5xx). The gateway is asking.
+    Unknown,
+    /// The venue proved that the order never arrived.
+    NotFound,
+}
+
+/// Absolute balance of one asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// The asset.
+    pub asset: Name,
+    /// Free to use.
+    pub free: Qty,
+    /// Locked in working orders.
+    pub locked: Qty,
+}
+
+/// An operator's act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Command {
+    /// HALT: cancel everything, no new order until re-armed.
+    Kill = 0,
+    /// No new entries; exits go on.
+    Pause = 1,
+    /// Back to normal after `Pause`.
+    Resume = 2,
+    /// Cancel entries and close positions with reduce-only orders.
+    Flatten = 3,
+    /// The process is stopping: cancel working entries, send no more.
+    Shutdown = 4,
+    /// Leave HALT.
+    Arm = 5,
+}

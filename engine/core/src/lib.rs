@@ -1,0 +1,21 @@
+//! The pure engine: events in, outputs out.
+//!
+//! Knows nobody: no socket, file, clock, thread, log or `unsafe`, and takes memory only in constructors.
+//! Everything it decides is a function of (build, configuration, event sequence), so that replaying the
+//! journal gives the same bytes. The one door is [`Engine::on_event`](engine::Engine::on_event).
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod codec;
+pub mod digest;
+pub mod event;
+pub mod instrument;
+pub mod output;
+pub mod risk;
+pub mod words;
+
+pub use event::{Event, EventBody};
+pub use output::Output;
+pub use words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, Timeframe, TsNs};

@@ -1,0 +1,281 @@
+//! Everything the engine says. Outputs are journaled, folded into the digest, and handed on.
+
+use crate::event::{Bar, Command};
+use crate::words::{ClientOrderId, Direction, InstrumentId, Money, Price, Qty, Side, Timeframe, TsNs};
+
+/// One output. `O` is the order word: the engine itself emits only what its gate approved; a reader of the
+/// journal, who must not be able to make an approval, sees plain [`NewOrder`]s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output<O = crate::risk::ApprovedOrder> {
+    /// Send this order.
+    NewOrder(O),
+    /// Cancel this order.
+    Cancel(CancelOrder),
+    /// A strategy saw its conditions met.
+    Signal(Signal),
+    /// Why an order was or was not sent: the violated codes, empty when approved.
+    Decision(Decision),
+    /// A market structure came to be, changed or ended.
+    Structure(Structure),
+    /// A bar closed.
+    BarClosed(InstrumentId, Timeframe, Bar),
+    /// Position and profit after a fill.
+    Position(Position),
+    /// The engine's trading state changed.
+    State(StateChange),
+    /// Something a person should see.
+    Alert(Alert),
+}
+
+/// An order as the strategy wants it and as the venue will see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Our id, unique for ever.
+    pub client_order_id: ClientOrderId,
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit, market, …
+    pub kind: OrderKind,
+    /// How long it lives.
+    pub time_in_force: TimeInForce,
+    /// Limit price; 0 for market orders.
+    pub price: Price,
+    /// Trigger price; 0 where there is none.
+    pub stop_price: Price,
+    /// Base quantity.
+    pub qty: Qty,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The signal it serves (its [`Signal::id`]); 0 for none.
+    pub signal_id: u32,
+}
+
+/// Order types that every venue module must know how to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum OrderKind {
+    /// Takes or makes up to its price.
+    Limit = 0,
+    /// Makes only; refused if it would take.
+    LimitMaker = 1,
+    /// Takes whatever is there.
+    Market = 2,
+    /// Becomes a limit order when the last price reaches `stop_price`.
+    StopLimit = 3,
+}
+
+/// How long an order lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TimeInForce {
+    /// Until cancelled.
+    Gtc = 0,
+    /// Fill what can be filled now, drop the rest.
+    Ioc = 1,
+    /// All now or nothing.
+    Fok = 2,
+}
+
+/// What an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Purpose {
+    /// Opens or adds to a position.
+    Entry = 0,
+    /// Protects it.
+    Stop = 1,
+    /// Takes its profit.
+    Target = 2,
+    /// Closes it by an operator's or breaker's wish.
+    Flatten = 3,
+}
+
+/// Cancel one working order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelOrder {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Which order.
+    pub client_order_id: ClientOrderId,
+    /// The venue's id where it is known (cancels are fastest by it); else 0.
+    pub venue_order_id: u64,
+}
+
+/// Structures a signal may name as its reasons.
+pub const REASONS_MAX: usize = 4;
+
+/// A strategy saw its conditions met. The reasons are ids of [`Structure`]s; 0 marks an unused slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Number of the signal, from 1.
+    pub id: u32,
+    /// Which strategy.
+    pub strategy: u8,
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Long or short.
+    pub direction: Direction,
+    /// Wanted entry.
+    pub entry: Price,
+    /// Where the idea is wrong.
+    pub stop: Price,
+    /// Where it has paid.
+    pub target: Price,
+    /// Structures it rests on.
+    pub reasons: [u32; REASONS_MAX],
+}
+
+/// The gate's answer to one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The order asked about.
+    pub client_order_id: ClientOrderId,
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Bit `n - 1` set means check `n` of the gate was violated; 0 means approved.
+    pub codes: u32,
+    /// The quantity asked for.
+    pub qty: Qty,
+    /// The price asked for; the reference price for market orders.
+    pub price: Price,
+}
+
+/// One market-structure event, flat. `id` names the object; a later event about the same object repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Structure {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// On which timeframe.
+    pub timeframe: Timeframe,
+    /// What happened.
+    pub kind: StructureKind,
+    /// Bullish or bearish; of pivots and pools: highs are `Up`.
+    pub direction: Direction,
+    /// The object; unique per engine, from 1.
+    pub id: u32,
+    /// The object that caused it (an order block's break, a break's pivot); 0 for none.
+    pub cause_id: u32,
+    /// Index of the bar it talks about.
+    pub bar: u32,
+    /// Index of the bar whose close made it known; `bar <= known_bar`.
+    pub known_bar: u32,
+    /// Upper edge of a zone; the level of everything that has one price.
+    pub top: Price,
+    /// Lower edge of a zone; equal to `top` for everything that has one price.
+    pub bottom: Price,
+    /// By kind: swing label (0 none, 1 HH, 2 LH, 3 HL, 4 LL), pool members, displacement in ppm of ATR.
+    pub extra: i64,
+}
+
+/// What happened to a structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is defined in the file of its concept under `smc/`")]
+pub enum StructureKind {
+    PivotConfirmed = 0,
+    SwingStarted = 1,
+    SwingExtended = 2,
+    SwingLocked = 3,
+    Bos = 10,
+    Choch = 11,
+    FvgCreated = 20,
+    FvgMitigated = 21,
+    FvgInverted = 22,
+    IfvgInvalidated = 23,
+    ObCreated = 30,
+    ObTested = 31,
+    ObBroken = 32,
+    BreakerInvalidated = 33,
+    PoolFormed = 40,
+    PoolExtended = 41,
+    PoolSwept = 42,
+    PoolRun = 43,
+    LevelSwept = 44,
+    Expired = 60,
+    InputRejected = 61,
+}
+
+/// Position in one instrument after a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Signed base quantity.
+    pub qty: Qty,
+    /// Average entry price; 0 when flat.
+    pub average: Price,
+    /// Realised profit since start, after fees.
+    pub realised: Money,
+    /// Fees since start, in quote currency.
+    pub fees: Money,
+    /// The order that filled.
+    pub client_order_id: ClientOrderId,
+    /// Price of the fill.
+    pub fill_price: Price,
+    /// Signed quantity of the fill.
+    pub fill_qty: Qty,
+}
+
+/// Trading state, worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum TradingState {
+    /// Everything allowed.
+    Normal = 0,
+    /// Something to look at; everything allowed.
+    Warn = 1,
+    /// Only orders that reduce a position.
+    ReduceOnly = 2,
+    /// Only cancels.
+    CancelOnly = 3,
+    /// Only cancels, until a person re-arms.
+    Halt = 4,
+}
+
+/// The engine's trading state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// Before.
+    pub from: TradingState,
+    /// After.
+    pub to: TradingState,
+    /// The command that did it, if one did.
+    pub command: Option<Command>,
+}
+
+/// Something a person should see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// What.
+    pub kind: AlertKind,
+    /// About which instrument.
+    pub instrument: InstrumentId,
+    /// About which order.
+    pub client_order_id: ClientOrderId,
+    /// By kind: the venue's code, a count.
+    pub detail: i64,
+    /// When, by the event that raised it.
+    pub ts: TsNs,
+}
+
+/// What a person should see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AlertKind {
+    /// The venue refused an order; `detail` is its code.
+    VenueReject = 0,
+    /// A report about an order we never sent.
+    UnknownOrder = 1,
+    /// The outcome of an order is unknown.
+    OrderUnknown = 2,
+    /// The outbound ring was full: an order was not sent.
+    OutboundFull = 3,
+    /// Market data lost; positions are open.
+    BlindWithPosition = 4,
+    /// An instrument was refused or changed; `detail` says which rule.
+    Instrument = 5,
+    /// A position is open without a stop.
+    Unprotected = 6,
+}

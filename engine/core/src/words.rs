@@ -1,0 +1,510 @@
+//! The words everybody speaks: prices, quantities, money, times, identifiers.
+//!
+//! Decimal integers scaled by 1e8 behind newtypes; no float carries a price, a quantity or money.
+//! Products go through `i128`; where a result must be rounded the caller names the direction.
+
+use core::fmt;
+
+/// Units in one whole: every `Price`, `Qty` and `Money` is an integer number of 1e-8.
+pub const SCALE: i64 = 100_000_000;
+
+macro_rules! decimal {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(transparent)]
+        pub struct $name(pub i64);
+
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(0);
+
+            /// Parses decimal text exactly: optional minus, digits, at most one point, at most eight
+            /// decimals that are not zero. Anything else, and anything beyond `i64`, is an error.
+            pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
+                parse_decimal(text).map(Self)
+            }
+
+            /// Absolute value; saturates at `i64::MAX`.
+            pub const fn abs(self) -> Self {
+                Self(self.0.saturating_abs())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut text = [0u8; DECIMAL_TEXT_MAX];
+                let len = write_decimal(self.0, &mut text);
+                f.pad(core::str::from_utf8(&text[..len]).unwrap_or("?"))
+            }
+        }
+    };
+}
+
+decimal! {
+    /// Price of one base unit in quote currency, in 1e-8.
+    Price
+}
+decimal! {
+    /// Quantity in base units, in 1e-8; signed where it is a position.
+    Qty
+}
+decimal! {
+    /// Amount of quote currency, in 1e-8; signed.
+    Money
+}
+
+/// Why decimal text was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalError {
+    /// No digit at all.
+    Empty,
+    /// A byte that is neither digit, point nor leading minus; its offset.
+    BadByte {
+        /// Offset of the byte in the text.
+        at: usize,
+    },
+    /// More than eight decimals, and one beyond the eighth is not zero.
+    TooPrecise,
+    /// Does not fit an `i64` of 1e-8 units.
+    TooLarge,
+}
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no digits"),
+            Self::BadByte { at } => write!(f, "not a decimal number at byte {at}"),
+            Self::TooPrecise => f.write_str("more than eight decimals"),
+            Self::TooLarge => f.write_str("number too large"),
+        }
+    }
+}
+
+/// Longest text `write_decimal` makes: sign, 11 digits, point, 8 decimals.
+pub const DECIMAL_TEXT_MAX: usize = 24;
+
+fn parse_decimal(text: &[u8]) -> Result<i64, DecimalError> {
+    let (is_negative, digits_at) = match text.first() {
+        Some(b'-') => (true, 1),
+        _ => (false, 0),
+    };
+    let mut value: i64 = 0;
+    let mut decimals: Option<u32> = None;
+    let mut digits = 0u32;
+    for (at, &byte) in text.iter().enumerate().skip(digits_at) {
+        match byte {
+            b'0'..=b'9' => {
+                digits += 1;
+                match decimals {
+                    Some(8) if byte == b'0' => continue,
+                    Some(8) => return Err(DecimalError::TooPrecise),
+                    Some(ref mut n) => *n += 1,
+                    None => {}
+                }
+                value = value
+                    .checked_mul(10)
+                    .and_then(|v| v.checked_add(i64::from(byte - b'0')))
+                    .ok_or(DecimalError::TooLarge)?;
+            }
+            b'.' if decimals.is_none() => decimals = Some(0),
+            _ => return Err(DecimalError::BadByte { at }),
+        }
+    }
+    if digits == 0 {
+        return Err(DecimalError::Empty);
+    }
+    let missing = 8 - decimals.unwrap_or(0);
+    let value = value.checked_mul(10i64.pow(missing)).ok_or(DecimalError::TooLarge)?;
+    Ok(if is_negative { -value } else { value })
+}
+
+/// Writes `value` (1e-8 units) as decimal text without superfluous zeros; returns the length.
+pub fn write_decimal(value: i64, out: &mut [u8; DECIMAL_TEXT_MAX]) -> usize {
+    let mut at = 0;
+    if value < 0 {
+        out[at] = b'-';
+        at += 1;
+    }
+    let magnitude = value.unsigned_abs();
+    let (mut whole, mut fraction) = (magnitude / SCALE as u64, magnitude % SCALE as u64);
+    let mut digits = [0u8; 20];
+    let mut n = 0;
+    loop {
+        digits[n] = b'0' + (whole % 10) as u8;
+        whole /= 10;
+        n += 1;
+        if whole == 0 {
+            break;
+        }
+    }
+    while n > 0 {
+        n -= 1;
+        out[at] = digits[n];
+        at += 1;
+    }
+    if fraction != 0 {
+        out[at] = b'.';
+        at += 1;
+        let mut unit = SCALE as u64 / 10;
+        while fraction != 0 {
+            out[at] = b'0' + (fraction / unit) as u8;
+            fraction %= unit;
+            unit = (unit / 10).max(1);
+            at += 1;
+        }
+    }
+    at
+}
+
+impl Price {
+    /// `price × qty`, rounded up (away from zero for positive factors): what a purchase can cost us.
+    pub fn notional_ceil(self, qty: Qty) -> Money {
+        Money(clamp_i64(div_ceil(i128::from(self.0) * i128::from(qty.0), i128::from(SCALE))))
+    }
+
+    /// `price × qty`, rounded down: what a sale can bring us.
+    pub fn notional_floor(self, qty: Qty) -> Money {
+        Money(clamp_i64((i128::from(self.0) * i128::from(qty.0)).div_euclid(i128::from(SCALE))))
+    }
+}
+
+/// Quotient rounded towards plus infinity. `divisor > 0`.
+pub const fn div_ceil(dividend: i128, divisor: i128) -> i128 {
+    dividend.div_euclid(divisor) + if dividend.rem_euclid(divisor) == 0 { 0 } else { 1 }
+}
+
+/// Saturates to the range of `i64`.
+pub const fn clamp_i64(value: i128) -> i64 {
+    if value > i64::MAX as i128 {
+        i64::MAX
+    } else if value < i64::MIN as i128 {
+        i64::MIN
+    } else {
+        value as i64
+    }
+}
+
+/// Nanoseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct TsNs(pub u64);
+
+impl TsNs {
+    /// From the venue's milliseconds.
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms.saturating_mul(1_000_000))
+    }
+
+    /// In whole milliseconds, rounded down.
+    pub const fn as_ms(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// Nanoseconds from `earlier` to `self`; 0 when `earlier` is later.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Direction of an order, or of the aggressor in a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Buys base for quote.
+    Buy = 0,
+    /// Sells base for quote.
+    Sell = 1,
+}
+
+impl Side {
+    /// +1 for a buy, −1 for a sell.
+    pub const fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+
+    /// The other side.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+}
+
+/// Direction of a market structure: bullish or bearish, buy side (highs) or sell side (lows).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Direction {
+    /// Bullish; of a pivot or pool: at the highs.
+    Up = 0,
+    /// Bearish; of a pivot or pool: at the lows.
+    Down = 1,
+}
+
+impl Direction {
+    /// The other direction.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
+    /// The side of an order that goes with the direction.
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Up => Side::Buy,
+            Self::Down => Side::Sell,
+        }
+    }
+}
+
+/// Index of an instrument in the engine's table, in the order of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct InstrumentId(pub u16);
+
+impl InstrumentId {
+    /// For events that concern no single instrument.
+    pub const NONE: Self = Self(u16::MAX);
+
+    /// Position in the table.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Length of a bar in seconds, 1 to 86 400. Bars start at multiples of it since the epoch (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Timeframe(u32);
+
+impl Timeframe {
+    /// A timeframe of `seconds`; none unless it divides a day, so that buckets never straddle midnight.
+    pub const fn from_secs(seconds: u32) -> Option<Self> {
+        if seconds >= 1 && seconds <= 86_400 && 86_400 % seconds == 0 { Some(Self(seconds)) } else { None }
+    }
+
+    /// Parses `5s`, `15m`, `4h`, `1d`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let unit = match text.as_bytes().last()? {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3_600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        let count: u32 = text[..text.len() - 1].parse().ok()?;
+        Self::from_secs(count.checked_mul(unit)?)
+    }
+
+    /// Length in seconds.
+    pub const fn secs(self) -> u32 {
+        self.0
+    }
+
+    /// Length in nanoseconds.
+    pub const fn nanos(self) -> u64 {
+        self.0 as u64 * 1_000_000_000
+    }
+
+    /// Start of the bar that `ts` falls into.
+    pub const fn open_of(self, ts: TsNs) -> TsNs {
+        TsNs(ts.0 - ts.0 % self.nanos())
+    }
+}
+
+impl fmt::Display for Timeframe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            s if s % 86_400 == 0 => write!(f, "{}d", s / 86_400),
+            s if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
+            s if s % 60 == 0 => write!(f, "{}m", s / 60),
+            s => write!(f, "{s}s"),
+        }
+    }
+}
+
+/// Our identifier of an order: engine instance, strategy, sequence, so that any venue report maps back.
+///
+/// ```text
+/// 63        48 47       40 39                        0
+/// | instance  | strategy  | sequence                 |
+/// ```
+///
+/// On the wire it is `x` and sixteen hexadecimal digits: constant length, allowed by every venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct ClientOrderId(pub u64);
+
+impl ClientOrderId {
+    /// No order.
+    pub const NONE: Self = Self(0);
+    /// Bytes of the text form.
+    pub const TEXT_LEN: usize = 17;
+
+    /// Joins the parts; the sequence keeps its low 40 bits.
+    pub const fn new(instance: u16, strategy: u8, sequence: u64) -> Self {
+        Self((instance as u64) << 48 | (strategy as u64) << 40 | sequence & ((1 << 40) - 1))
+    }
+
+    /// The engine instance that made it.
+    pub const fn instance(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// The strategy that asked for it.
+    pub const fn strategy(self) -> u8 {
+        (self.0 >> 40) as u8
+    }
+
+    /// Its number within the instance.
+    pub const fn sequence(self) -> u64 {
+        self.0 & ((1 << 40) - 1)
+    }
+
+    /// The text the venue sees.
+    pub fn text(self) -> [u8; Self::TEXT_LEN] {
+        let mut out = [b'x'; Self::TEXT_LEN];
+        for (digit, byte) in out[1..].iter_mut().enumerate() {
+            *byte = b"0123456789abcdef"[(self.0 >> (60 - 4 * digit)) as usize & 15];
+        }
+        out
+    }
+
+    /// Reads the text form back; none for ids that we did not make.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let (b'x', digits) = text.split_first()? else { return None };
+        if digits.len() != 16 {
+            return None;
+        }
+        let mut value = 0u64;
+        for &byte in digits {
+            let nibble = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                _ => return None,
+            };
+            value = value << 4 | u64::from(nibble);
+        }
+        Some(Self(value))
+    }
+}
+
+impl fmt::Display for ClientOrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(core::str::from_utf8(&self.text()).unwrap_or("?"))
+    }
+}
+
+/// Up to fifteen bytes of text: symbol and asset names, inline so that events stay plain memory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Name {
+    len: u8,
+    bytes: [u8; 15],
+}
+
+impl Name {
+    /// Longest name kept.
+    pub const MAX: usize = 15;
+
+    /// None when longer than [`Name::MAX`] bytes.
+    pub fn new(text: &str) -> Option<Self> {
+        Self::from_bytes(text.as_bytes())
+    }
+
+    /// None when longer than [`Name::MAX`] bytes or not UTF-8.
+    pub fn from_bytes(text: &[u8]) -> Option<Self> {
+        if text.len() > Self::MAX || core::str::from_utf8(text).is_err() {
+            return None;
+        }
+        let mut bytes = [0; 15];
+        bytes[..text.len()].copy_from_slice(text);
+        Some(Self { len: text.len() as u8, bytes })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or("?")
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn decimal_text_is_exact_or_refused() {
+        let parse = |text: &str| Price::parse(text.as_bytes()).map(|p| p.0);
+        assert_eq!(parse("61685.99000000"), Ok(6_168_599_000_000));
+        assert_eq!(parse("0.00000001"), Ok(1));
+        assert_eq!(parse("99999999.00000000"), Ok(9_999_999_900_000_000));
+        assert_eq!(parse("-5"), Ok(-500_000_000));
+        assert_eq!(parse("1.5"), Ok(150_000_000));
+        assert_eq!(parse("1.1234567800"), Ok(112_345_678));
+        assert_eq!(parse("1.123456789"), Err(DecimalError::TooPrecise));
+        assert_eq!(parse("1e5"), Err(DecimalError::BadByte { at: 1 }));
+        assert_eq!(parse("1.2.3"), Err(DecimalError::BadByte { at: 3 }));
+        assert_eq!(parse(""), Err(DecimalError::Empty));
+        assert_eq!(parse("."), Err(DecimalError::Empty));
+        assert_eq!(parse("-"), Err(DecimalError::Empty));
+        assert_eq!(parse("99999999999999999999"), Err(DecimalError::TooLarge));
+        assert_eq!(parse("92233720369"), Err(DecimalError::TooLarge));
+    }
+
+    #[test]
+    fn written_decimals_read_back() {
+        for value in [0, 1, -1, 10, SCALE, -SCALE, 6_168_599_000_000, 123_456_789, i64::MAX, i64::MIN + 1] {
+            assert_eq!(Price::parse(Price(value).to_string().as_bytes()), Ok(Price(value)));
+        }
+        assert_eq!(Price(6_168_599_000_000).to_string(), "61685.99");
+        assert_eq!(Price(i64::MIN).to_string(), "-92233720368.54775808");
+    }
+
+    #[test]
+    fn rounding_goes_against_us() {
+        let third = Qty(33_333_333);
+        assert_eq!(Price(1).notional_ceil(third), Money(1));
+        assert_eq!(Price(1).notional_floor(third), Money(0));
+        assert_eq!(Price(i64::MAX).notional_ceil(Qty(i64::MAX)), Money(i64::MAX));
+    }
+
+    #[test]
+    fn client_order_id_text_maps_back() {
+        let id = ClientOrderId::new(7, 3, 123_456);
+        assert_eq!(ClientOrderId::parse(&id.text()), Some(id));
+        assert_eq!((id.instance(), id.strategy(), id.sequence()), (7, 3, 123_456));
+        assert_eq!(ClientOrderId::parse(b"autoclose-1234567"), None);
+    }
+
+    #[test]
+    fn timeframes_divide_the_day() {
+        assert_eq!(Timeframe::parse("15m").map(Timeframe::secs), Some(900));
+        assert_eq!(Timeframe::parse("7s"), None);
+        assert_eq!(Timeframe::parse("é"), None);
+        assert_eq!(Timeframe::parse("4h").unwrap().to_string(), "4h");
+    }
+}

@@ -1,0 +1,3 @@
+//! The `smc` command.
+
+fn main() {}
