@@ -1,1 +1,16 @@
-//! (room under construction)
+//! The process around the core: threads, rings, turns, control port, counters, configuration, replay.
+//!
+//! Knows everyone and is known by the tools alone. The hot path is one function per topology, in [`topology`];
+//! what a turn does to one event is [`engine_thread::EngineThread::take`].
+
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod counters;
+pub mod engine_thread;
+pub mod idle;
+pub mod latency;
+pub mod progress;
+pub mod replay;
+pub mod topology;
+pub mod venue;

@@ -1,3 +1,61 @@
-//! The `smc` command.
+//! `smc`: the face of the engine.
+//!
+//! Human output by default, `--json` for one JSON document on standard output, messages on standard error.
+//! Exit codes: 0 done, 1 the answer is no (verification failed, order refused), 2 wrong use or bad input.
 
-fn main() {}
+mod ctl;
+mod decode;
+mod demo;
+mod failure;
+mod journal;
+mod replay;
+mod run;
+mod sim;
+mod view;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// A trading engine for Smart Money Concepts: deterministic, journaled, measured in microseconds.
+#[derive(Parser)]
+#[command(name = "smc", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a simulated venue and the engine, trade, verify the journal by replay
+    Demo(demo::Args),
+    /// Run the engine against a venue
+    Run(run::Args),
+    /// Run the venue simulator alone
+    Sim(sim::Args),
+    /// Decode captured venue messages into JSON lines
+    Decode(decode::Args),
+    /// Run the engine again over a journal
+    Replay(replay::Args),
+    /// Look after journals
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Talk to a running engine
+    Ctl(ctl::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::demo(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Sim(args) => sim::sim(&args),
+        Command::Decode(args) => decode::decode(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Journal(command) => journal::journal(&command),
+        Command::Ctl(args) => ctl::ctl(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

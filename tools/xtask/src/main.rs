@@ -1,3 +1,79 @@
-//! One command for each wish.
+//! `cargo xtask NAME`: one command for each wish; continuous integration calls the same ones.
+//!
+//! | name | does |
+//! |---|---|
+//! | `test` | everything below in its short form: format, clippy, tests, doc tests, guards, fuzzing |
+//! | `guards` | the core builds without std and without unsafe |
+//! | `fuzz [SECONDS]` | every fuzz target, 60 s each unless told otherwise |
+//! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 
-fn main() {}
+mod fuzz;
+mod step;
+
+use std::process::ExitCode;
+use step::{Step, root, run_all};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |default: u64| args.get(1).map_or(Ok(default), |text| text.parse());
+    let steps = match args.first().map(String::as_str) {
+        Some("test") => test(),
+        Some("guards") => Ok(guards()),
+        Some("fuzz") => number(60).map(fuzz::steps).map_err(|_| "fuzz takes a number of seconds".into()),
+        Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
+        Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
+        None => Err("which task? test, guards, fuzz or crash".into()),
+    };
+    match steps {
+        Ok(steps) => run_all(steps),
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Everything, cheapest first, so that a slip is told within seconds.
+fn test() -> Result<Vec<Step>, String> {
+    let mut steps = vec![
+        Step::cargo("format", &["fmt", "--all", "--check"]),
+        Step::cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    ];
+    steps.extend(guards());
+    steps.push(Step::cargo("the binary that the tests start", &["build", "--release", "--package", "smc"]));
+    steps.push(Step::cargo("tests", &["test", "--workspace", "--all-targets", "--exclude", "benches"]));
+    steps.push(Step::cargo("doc tests", &["test", "--workspace", "--doc"]));
+    steps.push(Step::cargo("benches stay alive", &["test", "--package", "benches", "--benches"]));
+    steps.extend(fuzz::steps(60));
+    Ok(steps)
+}
+
+/// What the compiler can hold.
+fn guards() -> Vec<Step> {
+    const BARE: &str = "x86_64-unknown-none";
+    vec![
+        // A machine that cannot fetch the target may have it; the build below decides.
+        Step::program("target without std", "rustup", &["target", "add", BARE]).may_fail(),
+        Step::cargo("core builds without std", &["build", "--package", "smc-core", "--target", BARE]),
+        Step::check("core forbids unsafe and std", core_says_so),
+    ]
+}
+
+fn core_says_so() -> Result<(), String> {
+    let path = root().join("engine/core/src/lib.rs");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    for line in ["#![no_std]", "#![forbid(unsafe_code)]"] {
+        if !text.lines().any(|found| found == line) {
+            return Err(format!("{}: `{line}` is missing", path.display()));
+        }
+    }
+    Ok(())
+}
+
+fn crash(runs: u64) -> Vec<Step> {
+    vec![
+        Step::cargo("build", &["build", "--release", "--package", "smc"]),
+        Step::cargo("crash runs", &["test", "--release", "--package", "tests", "--test", "crash", "--", "--nocapture"])
+            .env("SMC_CRASH_RUNS", &runs.to_string()),
+    ]
+}

@@ -1,0 +1,54 @@
+//! The edge's clocks. The core never sees them: time reaches it as a field of the event.
+
+use smc_core::TsNs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Where "now" comes from.
+#[derive(Clone)]
+pub enum Clock {
+    /// The machine's wall clock: live trading.
+    System,
+    /// A wall clock that started at `epoch` when `started` was taken and runs `speed` times as fast: a
+    /// simulated venue whose market runs faster than life.
+    Scaled {
+        /// Market time at `started`.
+        epoch: TsNs,
+        /// When the scale began.
+        started: Instant,
+        /// Market seconds per second.
+        speed: f64,
+    },
+    /// Told by someone else: a simulator in lock step.
+    Virtual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// A virtual clock and the handle that sets it.
+    pub fn virtual_at(now: TsNs) -> (Self, Arc<AtomicU64>) {
+        let handle = Arc::new(AtomicU64::new(now.0));
+        (Self::Virtual(handle.clone()), handle)
+    }
+
+    /// Nanoseconds since the epoch.
+    pub fn now(&self) -> TsNs {
+        match self {
+            Self::System => {
+                let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                TsNs(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+            }
+            Self::Scaled { epoch, started, speed } => {
+                TsNs(epoch.0.saturating_add((started.elapsed().as_nanos() as f64 * speed) as u64))
+            }
+            Self::Virtual(handle) => TsNs(handle.load(Ordering::Acquire)),
+        }
+    }
+}
+
+/// Monotonic nanoseconds since the process first asked; what latencies are differences of.
+pub fn mono_ns() -> u64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(Instant::now);
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}

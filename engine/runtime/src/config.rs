@@ -1,0 +1,580 @@
+//! The configuration file: TOML, every key known, every limit given.
+//!
+//! An unknown key refuses the start, so does a missing or absurd limit; the message names it. Strategy, structure
+//! and execution settings have documented defaults (the core's own); limits have none on purpose.
+//! The part that decides anything goes into the journal word for word, so that a replay needs nothing else; keys
+//! and addresses do not.
+
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize};
+use smc_core::config::{
+    BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
+};
+use smc_core::risk::{AccountLimits, LimitError, Limits};
+use smc_core::smc::{
+    BlockBar, BlockZone, FvgMiddle, FvgMitigation, ObMitigation, PivotProfile, SmcParams, Tolerance, VolatilityFilter,
+};
+use smc_core::strategy::{ConfluenceParams, EntryKind};
+use smc_core::words::{Money, Name, Price, Qty, SCALE};
+use smc_core::Timeframe;
+use std::path::PathBuf;
+
+/// A whole configuration file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConfig {
+    /// What is traded, on which timeframes, by which process.
+    pub engine: EngineSection,
+    /// The instruments with their limits.
+    pub instruments: Vec<InstrumentSection>,
+    /// Limits over all instruments.
+    pub risk: RiskSection,
+    /// Market structure; missing keys have their defaults.
+    #[serde(default)]
+    pub smc: SmcSection,
+    /// The confluence strategy; missing keys have their defaults.
+    #[serde(default)]
+    pub strategy: StrategySection,
+    /// How much to trade; missing keys have their defaults.
+    #[serde(default)]
+    pub sizing: SizingSection,
+    /// How orders are worked; missing keys have their defaults.
+    #[serde(default)]
+    pub execution: ExecutionSection,
+    /// Where the venue is. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub venue: Option<VenueSection>,
+    /// Who we are there. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub account: Option<AccountSection>,
+    /// How threads run. Not journaled: it decides nothing.
+    #[serde(default, skip_serializing)]
+    pub process: ProcessSection,
+}
+
+/// `[engine]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineSection {
+    /// Part of every order id; two engines on one account must differ.
+    pub instance: u16,
+    /// Asset in which equity is counted.
+    pub quote_asset: String,
+    /// `["5s", "15s", "1m"]`, ascending.
+    pub timeframes: Vec<String>,
+    /// `trades` (default) or `quotes`.
+    #[serde(default)]
+    pub bars_from: BarsFrom,
+    /// The clock closes a bar this long after its end.
+    #[serde(default = "hundred")]
+    pub bar_close_grace_ms: u64,
+    /// Distance of timer events.
+    #[serde(default = "hundred")]
+    pub timer_ms: u64,
+    /// Sequence of the first order id.
+    #[serde(default = "one")]
+    pub order_sequence_first: u64,
+}
+
+const fn hundred() -> u64 {
+    100
+}
+
+const fn one() -> u64 {
+    1
+}
+
+/// What bars are made of.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BarsFrom {
+    /// Public trades.
+    #[default]
+    Trades,
+    /// The middle of best bid and ask.
+    Quotes,
+}
+
+/// `[[instruments]]`: limits have no defaults.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentSection {
+    /// The venue's symbol.
+    pub symbol: String,
+    /// Largest quantity of one order, base units.
+    pub order_qty_max: Decimal,
+    /// Largest value of one order, quote units.
+    pub order_notional_max: Decimal,
+    /// Collar on the aggressive side, ppm of the reference price.
+    pub collar_ppm: u32,
+    /// Collar on the passive side, ppm of the reference price.
+    pub collar_passive_ppm: u32,
+    /// Oldest reference price that may be traded on.
+    pub reference_age_max_ms: u64,
+    /// Furthest a reference may lie in the future.
+    pub reference_skew_max_ms: u64,
+    /// Largest position either way, base units.
+    pub position_qty_max: Decimal,
+    /// Open orders.
+    pub open_orders_max: u32,
+    /// An equal order within this time is a duplicate.
+    pub duplicate_window_ms: u64,
+    /// Entries on one side without an exit.
+    pub repeat_max: u32,
+}
+
+/// `[risk]`: limits have no defaults.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RiskSection {
+    /// Sum of worst-case exposures, quote units.
+    pub gross_max: Decimal,
+    /// Absolute signed sum of worst-case exposures, quote units.
+    pub net_max: Decimal,
+    /// Gross over equity in thousandths.
+    pub leverage_max_milli: u32,
+    /// Open orders overall.
+    pub open_orders_max: u32,
+    /// New orders within the throttle's window.
+    pub messages_max: u32,
+    /// The throttle's window.
+    pub messages_window_ms: u64,
+    /// Throttled orders within the runaway window that halt a strategy.
+    pub runaway_denials_max: u32,
+    /// The runaway detector's window.
+    pub runaway_window_ms: u64,
+    /// An entry withdrawn unfilled after this long no longer counts as repeated.
+    pub entry_forgiven_after_ms: u64,
+}
+
+/// `[venue]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct VenueSection {
+    /// `binance-spot`.
+    pub kind: VenueKind,
+    /// `host:port` of the market streams.
+    pub market: String,
+    /// `host:port` of the WebSocket API.
+    pub orders: String,
+    /// `host:port` of the REST API.
+    pub rest: String,
+    /// Certificate authority to trust instead of the system's, PEM.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Market seconds per second, for a simulated venue that runs faster than life.
+    #[serde(default = "real_time")]
+    pub speed: f64,
+}
+
+const fn real_time() -> f64 {
+    1.0
+}
+
+/// Which venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VenueKind {
+    /// Binance spot.
+    BinanceSpot,
+}
+
+/// `[account]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSection {
+    /// The API key's name, as the venue shows it.
+    pub api_key: String,
+    /// Ed25519 private key, PKCS#8 PEM.
+    pub key_file: PathBuf,
+    /// How long a request stays valid.
+    #[serde(default = "thousand")]
+    pub recv_window_ms: u32,
+}
+
+const fn thousand() -> u32 {
+    1_000
+}
+
+/// `[process]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProcessSection {
+    /// `auto` (default), `inline` or `pipelined`.
+    pub topology: Option<String>,
+    /// `auto` (default), `spin`, `yield` or `park`.
+    pub idle: Option<String>,
+    /// First core to pin to.
+    pub first_core: Option<usize>,
+    /// Directory of the journal.
+    pub journal: Option<PathBuf>,
+    /// Length of a journal segment.
+    pub segment_mib: Option<u64>,
+    /// Sync window of the journal; 0 leaves it to the operating system.
+    pub sync_ms: Option<u64>,
+    /// Path of the control socket.
+    pub control: Option<PathBuf>,
+}
+
+/// Decimal text in the file, 1e-8 units here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal(pub i64);
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a number as text, such as \"0.5\"")]
+        enum Written {
+            Text(String),
+            Whole(i64),
+        }
+        match Written::deserialize(from)? {
+            Written::Text(text) => Price::parse(text.as_bytes()).map(|p| Self(p.0)).map_err(de::Error::custom),
+            Written::Whole(whole) => {
+                whole.checked_mul(SCALE).map(Self).ok_or_else(|| de::Error::custom("number too large"))
+            }
+        }
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Price(self.0))
+    }
+}
+
+/// A section whose keys are all optional and change the core's defaults.
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident => $target:ty { $($key:ident : $kind:ty => $field:ident = |$value:ident| $convert:expr),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        #[allow(missing_docs, reason = "each key is documented at the core's field of the same name")]
+        pub struct $name {
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $key: Option<$kind>,)*
+        }
+
+        impl $name {
+            fn apply(&self, to: &mut $target) {
+                $(if let Some($value) = self.$key { to.$field = $convert; })*
+            }
+        }
+    };
+}
+
+section! {
+    /// `[sizing]`
+    SizingSection => SizingParams {
+        risk_fraction_ppm: u32 => risk_fraction_ppm = |v| v,
+        fee_ppm: u32 => fee_ppm = |v| v,
+        notional_fraction_ppm_max: u32 => notional_fraction_ppm_max = |v| v,
+    }
+}
+
+section! {
+    /// `[execution]`
+    ExecutionSection => ExecutionParams {
+        signal_age_max_ms: u64 => signal_age_ns_max = |v| ns(v),
+        entry_lifetime_max_ms: u64 => entry_lifetime_ns_max = |v| ns(v),
+        stop_limit_offset_ppm: u32 => stop_limit_offset_ppm = |v| v,
+        stop_fill_max_ms: u64 => stop_fill_ns_max = |v| ns(v),
+        naked_max_ms: u64 => naked_ns_max = |v| ns(v),
+        retry_ms: u64 => retry_ns = |v| ns(v),
+    }
+}
+
+section! {
+    /// `[strategy]`: the confluence strategy.
+    StrategySection => ConfluenceParams {
+        entry_timeframes: u8 => entry_timeframes = |v| v,
+        require_bias: bool => require_bias = |v| v,
+        require_sweep: bool => require_sweep = |v| v,
+        accept_level_sweeps: bool => accept_level_sweeps = |v| v,
+        sweep_age_bars_max: u32 => sweep_age_bars_max = |v| v,
+        require_shift: bool => require_shift = |v| v,
+        accept_bos: bool => accept_bos = |v| v,
+        shift_age_bars_max: u32 => shift_age_bars_max = |v| v,
+        require_zone: bool => require_zone = |v| v,
+        accept_order_blocks: bool => accept_order_blocks = |v| v,
+        accept_gaps: bool => accept_gaps = |v| v,
+        zone_age_bars_max: u32 => zone_age_bars_max = |v| v,
+        entry_depth_ppm: u32 => entry_depth_ppm = |v| v,
+        require_discount: bool => require_discount = |v| v,
+        stop_buffer_atr_ppm: u32 => stop_buffer_atr_ppm = |v| v,
+        stop_distance_ppm_min: u32 => stop_distance_ppm_min = |v| v,
+        require_liquidity_target: bool => require_liquidity_target = |v| v,
+        target_risk_ppm: u32 => target_risk_ppm = |v| v,
+        reward_to_risk_ppm_min: u32 => reward_to_risk_ppm_min = |v| v,
+        reward_to_risk_ppm_max: u32 => reward_to_risk_ppm_max = |v| v,
+        cooldown_bars: u32 => cooldown_bars = |v| v,
+        entry_lifetime_bars: u32 => entry_lifetime_bars = |v| v,
+        entry_kind: EntryWord => entry_kind = |v| v.into(),
+        exit_on_opposite_choch: bool => exit_on_opposite_choch = |v| v,
+    }
+}
+
+section! {
+    /// `[smc]`: market structure, the same on all timeframes.
+    SmcSection => SmcParams {
+        pivot_profile: PivotWord => pivot_profile = |v| v.into(),
+        pivot_left: u16 => pivot_left = |v| v,
+        pivot_right: u16 => pivot_right = |v| v,
+        pivot_first: u32 => pivot_first = |v| v,
+        pivot_ties: bool => pivot_ties = |v| v,
+        close_break: bool => close_break = |v| v,
+        displacement_min_ppm: u32 => displacement_min_ppm = |v| v,
+        ob_block: BlockBarWord => ob_block = |v| v.into(),
+        ob_zone: BlockZoneWord => ob_zone = |v| v.into(),
+        ob_mitigation: ObMitigationWord => ob_mitigation = |v| v.into(),
+        ob_filter: FilterWord => ob_filter = |v| v.into(),
+        fvg_middle: FvgMiddleWord => fvg_middle = |v| v.into(),
+        fvg_size_min: Decimal => fvg_size_min = |v| Price(v.0),
+        fvg_size_min_atr_ppm: u32 => fvg_size_min_atr_ppm = |v| v,
+        fvg_mitigation: FvgMitigationWord => fvg_mitigation = |v| v.into(),
+        pool_tolerance_atr_ppm: u32 => pool_tolerance = |v| Tolerance::AtrMult(v),
+        atr_len: u16 => atr_len = |v| v,
+        vol_len: u16 => vol_len = |v| v,
+        fvg_cap: u16 => fvg_cap = |v| v,
+        ob_cap: u16 => ob_cap = |v| v,
+        pool_cap: u16 => pool_cap = |v| v,
+        level_cap: u16 => level_cap = |v| v,
+    }
+}
+
+/// A word of the file for each variant of a core enum.
+macro_rules! words {
+    ($($name:ident => $target:ty { $($variant:ident),* })*) => {$(
+        #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[allow(missing_docs, reason = "the core's variants of the same names are documented")]
+        pub enum $name { $($variant),* }
+
+        impl From<$name> for $target {
+            fn from(word: $name) -> Self {
+                match word { $($name::$variant => Self::$variant),* }
+            }
+        }
+    )*};
+}
+
+words! {
+    PivotWord => PivotProfile { Window, Leg }
+    BlockBarWord => BlockBar { Extreme, LastOpposite }
+    BlockZoneWord => BlockZone { Wick, Body }
+    ObMitigationWord => ObMitigation { Wick, Close, Body, MeanThreshold }
+    FilterWord => VolatilityFilter { Off, Atr, MeanTrueRange }
+    FvgMiddleWord => FvgMiddle { Body, CloseBeyond, Any }
+    FvgMitigationWord => FvgMitigation { Touch, Half, Full }
+    EntryWord => EntryKind { Rest, Take }
+}
+
+const fn ns(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
+}
+
+/// Why a configuration was refused.
+#[derive(Debug)]
+pub enum FileError {
+    /// Not TOML, an unknown key, a missing key or a wrong type; the parser's own words name line and key.
+    Toml(String),
+    /// A text that is no timeframe, or one that does not divide a day.
+    Timeframe(String),
+    /// A name longer than fifteen bytes or empty.
+    Name(String),
+    /// The engine refuses a value.
+    Engine(ConfigError),
+    /// A limit is absurd.
+    Limit(LimitError),
+}
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Toml(text) => f.write_str(text),
+            Self::Timeframe(text) => {
+                write!(f, "engine.timeframes: `{text}` is no timeframe; write 5s, 15m, 4h or 1d, dividing a day")
+            }
+            Self::Name(text) => write!(f, "`{text}` is empty or longer than {} bytes", Name::MAX),
+            Self::Engine(error) => write!(f, "{error}"),
+            Self::Limit(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl FileConfig {
+    /// Parses and checks a file's text.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let config: Self = toml::from_str(text).map_err(|error| FileError::Toml(one_line(&error, text)))?;
+        config.engine()?;
+        Ok(config)
+    }
+
+    /// The part that decides, as text that [`FileConfig::parse`] reads back: what the journal keeps.
+    pub fn deciding_text(&self) -> String {
+        // Serialising what was just deserialised cannot fail; an empty text would fail the replay loudly.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// The core's configuration.
+    pub fn engine(&self) -> Result<EngineConfig, FileError> {
+        let timeframes = self.engine.timeframes.iter();
+        let timeframes = timeframes
+            .map(|text| Timeframe::parse(text).ok_or_else(|| FileError::Timeframe(text.clone())))
+            .collect::<Result<_, _>>()?;
+        let instruments = self.instruments.iter().map(InstrumentSection::core).collect::<Result<_, _>>()?;
+        let risk = self.risk.core()?;
+        let mut config = EngineConfig::new(name(&self.engine.quote_asset)?, instruments, timeframes, risk);
+        config.instance = self.engine.instance;
+        config.order_sequence_first = self.engine.order_sequence_first;
+        config.bars = BarParams {
+            source: match self.engine.bars_from {
+                BarsFrom::Trades => BarSource::Trades,
+                BarsFrom::Quotes => BarSource::QuoteMid,
+            },
+            close_grace_ns: ns(self.engine.bar_close_grace_ms),
+        };
+        config.timer_interval_ns = ns(self.engine.timer_ms);
+        self.smc.apply(&mut config.smc);
+        self.strategy.apply(&mut config.strategy);
+        self.sizing.apply(&mut config.sizing);
+        self.execution.apply(&mut config.execution);
+        config.check().map_err(FileError::Engine)?;
+        Ok(config)
+    }
+}
+
+impl InstrumentSection {
+    fn core(&self) -> Result<InstrumentConfig, FileError> {
+        let limits = Limits {
+            // One strategy trades today; it may trade whatever is configured.
+            strategies_allowed: u16::MAX,
+            order_qty_max: Qty(self.order_qty_max.0),
+            order_notional_max: Money(self.order_notional_max.0),
+            collar_ppm: self.collar_ppm,
+            collar_passive_ppm: self.collar_passive_ppm,
+            reference_age_max_ns: ns(self.reference_age_max_ms),
+            reference_skew_max_ns: ns(self.reference_skew_max_ms),
+            position_qty_max: Qty(self.position_qty_max.0),
+            open_orders_max: self.open_orders_max,
+            duplicate_window_ns: ns(self.duplicate_window_ms),
+            repeat_max: self.repeat_max,
+        };
+        limits.validate().map_err(FileError::Limit)?;
+        Ok(InstrumentConfig { symbol: name(&self.symbol)?, limits })
+    }
+}
+
+impl RiskSection {
+    fn core(&self) -> Result<AccountLimits, FileError> {
+        let limits = AccountLimits {
+            gross_max: Money(self.gross_max.0),
+            net_max: Money(self.net_max.0),
+            leverage_max_milli: self.leverage_max_milli,
+            open_orders_max: self.open_orders_max,
+            messages_max: self.messages_max,
+            messages_window_ns: ns(self.messages_window_ms),
+            runaway_denials_max: self.runaway_denials_max,
+            runaway_window_ns: ns(self.runaway_window_ms),
+            entry_forgiven_after_ns: ns(self.entry_forgiven_after_ms),
+        };
+        limits.validate().map_err(FileError::Limit)?;
+        Ok(limits)
+    }
+}
+
+fn name(text: &str) -> Result<Name, FileError> {
+    Name::new(text).filter(|name| !name.as_bytes().is_empty()).ok_or_else(|| FileError::Name(text.into()))
+}
+
+/// The parser's message on one line: line number, then what is wrong.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', ", ");
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+[engine]
+instance = 1
+quote_asset = "USDT"
+timeframes = ["5s", "1m"]
+
+[[instruments]]
+symbol = "BTCUSDT"
+order_qty_max = "2"
+order_notional_max = "100000"
+collar_ppm = 10000
+collar_passive_ppm = 100000
+reference_age_max_ms = 5000
+reference_skew_max_ms = 2000
+position_qty_max = "3"
+open_orders_max = 10
+duplicate_window_ms = 250
+repeat_max = 5
+
+[risk]
+gross_max = "300000"
+net_max = "200000"
+leverage_max_milli = 3000
+open_orders_max = 50
+messages_max = 25
+messages_window_ms = 10000
+runaway_denials_max = 20
+runaway_window_ms = 10000
+entry_forgiven_after_ms = 1000
+
+[strategy]
+require_bias = false
+
+[account]
+api_key = "secret-looking"
+key_file = "key.pem"
+"#;
+
+    fn refusal(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from));
+        FileConfig::parse(&GOOD.replace(from, to)).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn what_the_journal_keeps_reads_back_to_the_same_engine_and_names_no_key() {
+        let config = FileConfig::parse(GOOD).unwrap();
+        let text = config.deciding_text();
+        assert!(!text.contains("secret-looking") && !text.contains("key.pem"), "{text}");
+        let back = FileConfig::parse(&text).unwrap();
+        assert_eq!(format!("{:?}", back.engine().unwrap()), format!("{:?}", config.engine().unwrap()));
+        assert!(!back.engine().unwrap().strategy.require_bias);
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_by_the_name_of_what_is_wrong() {
+        for (from, to, named) in [
+            ("require_bias", "require_bais", "require_bais"),
+            ("order_qty_max = \"2\"\n", "", "order_qty_max"),
+            ("order_qty_max = \"2\"", "order_qty_max = \"-2\"", "order_qty_max"),
+            ("order_qty_max = \"2\"", "order_qty_max = \"0\"", "order_qty_max"),
+            ("gross_max = \"300000\"", "gross_max = \"1e9\"", "gross_max"),
+            ("\"5s\"", "\"7s\"", "7s"),
+            ("[\"5s\", \"1m\"]", "[\"1m\", \"5s\"]", "timeframes"),
+            ("BTCUSDT", "ABCDEFGHIJKLMNOPQ", "ABCDEFGHIJKLMNOPQ"),
+            ("instance = 1", "instance = 0", "instance"),
+        ] {
+            let text = refusal(from, to);
+            assert!(text.contains(named) || text.contains("line"), "{from} -> {to}: {text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+        assert!(refusal("order_qty_max = \"2\"\n", "").contains("missing field `order_qty_max`"));
+        assert!(refusal("require_bias", "require_bais").starts_with("line "));
+    }
+}

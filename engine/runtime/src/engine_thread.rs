@@ -1,0 +1,246 @@
+//! The engine thread: numbers each input as it takes it, journals it, lets the core decide, journals the
+//! decision, and only then hands orders on.
+//!
+//! ```text
+//! event ─► seq ─► journal(input) ─► core.on_event ─► journal(outputs) ─► forward(order | cancel)
+//! ```
+//!
+//! Never reads a clock for a decision, never blocks, never allocates after construction. If the journal cannot
+//! take a record the order it would have explained is not sent, and the thread stops.
+
+use crate::counters::{Counters, Slot};
+use crate::latency::{Probe, Stretch};
+use smc_core::codec::Buffer;
+use smc_core::engine::Engine;
+use smc_core::event::{Event, EventBody};
+use smc_core::outbox::Outbox;
+use smc_core::output::Output;
+use smc_core::strategy::Strategy;
+use smc_core::{InstrumentId, TsNs};
+use smc_journal::{AppendError, RecordKind, Writer};
+
+/// Records between two digest records.
+pub const DIGEST_EVERY: u64 = 65_536;
+
+/// A jump of the clock over more grid points than this emits one timer, not all of them.
+const TIMERS_AT_ONCE_MAX: u64 = 32;
+
+/// One output on its way to the gateway, with the moment its event was read and the moment it was decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Outbound {
+    /// An order or a cancel.
+    pub output: Output,
+    /// [`mono_ns`](crate::clock::mono_ns) of the turn that read the cause.
+    pub read_at: u64,
+    /// The same when the outputs were in the journal.
+    pub decided_at: u64,
+}
+
+/// The core, its journal and its timer grid.
+pub struct EngineThread<S: Strategy> {
+    core: Engine<S>,
+    journal: Writer,
+    outbox: Outbox,
+    buffer: Buffer,
+    counters: Counters,
+    probe: Probe,
+    timer_ns: u64,
+    /// Next point of the timer grid; 0 until the first event tells the time.
+    next_timer: TsNs,
+    last_ts: TsNs,
+    records_to_digest: u64,
+    events_in: u64,
+    outputs_out: u64,
+    tally: Tally,
+}
+
+/// Counts kept by looking at the outputs as they pass.
+#[derive(Default)]
+struct Tally {
+    sent: u64,
+    cancels: u64,
+    denied: u64,
+    fills: u64,
+    signals: u64,
+    structures: u64,
+}
+
+impl<S: Strategy> EngineThread<S> {
+    /// Takes over a journal whose configuration record is already written.
+    pub fn new(core: Engine<S>, journal: Writer, counters: Counters, probe: Probe, timer_ns: u64) -> Self {
+        Self {
+            core,
+            journal,
+            outbox: Outbox::new(),
+            buffer: Buffer::default(),
+            counters,
+            probe,
+            timer_ns: timer_ns.max(1),
+            next_timer: TsNs(0),
+            last_ts: TsNs(0),
+            records_to_digest: DIGEST_EVERY,
+            events_in: 0,
+            outputs_out: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes one event, after the timers that were due before it.
+    /// `forward` gets orders and cancels, each already committed in the journal with its cause.
+    pub fn take(
+        &mut self,
+        mut event: Event,
+        read_at: u64,
+        forward: &mut impl FnMut(Outbound),
+    ) -> Result<(), AppendError> {
+        // Threads read their clocks apart from each other; the engine's time never goes back.
+        event.ts_recv = event.ts_recv.max(self.last_ts);
+        self.advance_to(event.ts_recv, read_at, forward)?;
+        self.handle(event, read_at, forward)
+    }
+
+    /// Emits the timers that are due at `now`. Called before each event and when idle: the grid depends on time
+    /// alone, so both ways give the same sequence.
+    pub fn advance_to(
+        &mut self,
+        now: TsNs,
+        read_at: u64,
+        forward: &mut impl FnMut(Outbound),
+    ) -> Result<(), AppendError> {
+        if self.next_timer.0 == 0 {
+            self.next_timer = TsNs(now.0 - now.0 % self.timer_ns + self.timer_ns);
+        }
+        if now.since(self.next_timer) > TIMERS_AT_ONCE_MAX * self.timer_ns {
+            self.next_timer = TsNs(now.0 - now.0 % self.timer_ns);
+        }
+        while self.next_timer <= now {
+            let ts = self.next_timer;
+            self.next_timer = TsNs(ts.0 + self.timer_ns);
+            let timer =
+                Event { seq: 0, ts_event: ts, ts_recv: ts, instrument: InstrumentId::NONE, body: EventBody::Timer };
+            self.handle(timer, read_at, forward)?;
+        }
+        Ok(())
+    }
+
+    fn handle(
+        &mut self,
+        mut event: Event,
+        read_at: u64,
+        forward: &mut impl FnMut(Outbound),
+    ) -> Result<(), AppendError> {
+        event.seq = self.journal.next_seq();
+        self.last_ts = event.ts_recv;
+        let bytes = self.buffer.encode(&event);
+        self.journal.append(RecordKind::Input, event.ts_recv, bytes)?;
+        self.core.on_event(&event, &mut self.outbox);
+        self.events_in += 1;
+
+        let mut has_order = false;
+        for output in self.outbox.iter() {
+            let bytes = self.buffer.encode(output);
+            self.journal.append(RecordKind::Output, event.ts_recv, bytes)?;
+            has_order |= matches!(output, Output::NewOrder(_) | Output::Cancel(_));
+        }
+        self.digest_record(1 + self.outbox.len() as u64)?;
+        if has_order {
+            self.forward_orders(read_at, forward);
+        }
+        self.note(&event);
+        self.outbox.clear();
+        Ok(())
+    }
+
+    fn forward_orders(&mut self, read_at: u64, forward: &mut impl FnMut(Outbound)) {
+        let decided_at = crate::clock::mono_ns();
+        self.probe.note(Stretch::WireToDecision, decided_at.saturating_sub(read_at));
+        for output in self.outbox.iter() {
+            if matches!(output, Output::NewOrder(_) | Output::Cancel(_)) {
+                forward(Outbound { output: *output, read_at, decided_at });
+            }
+        }
+    }
+
+    /// Every [`DIGEST_EVERY`] records the digest goes into the journal, so that a replay finds where it differs.
+    fn digest_record(&mut self, records: u64) -> Result<(), AppendError> {
+        self.records_to_digest = self.records_to_digest.saturating_sub(records);
+        if self.records_to_digest == 0 {
+            self.records_to_digest = DIGEST_EVERY;
+            self.write_digest()?;
+        }
+        Ok(())
+    }
+
+    fn write_digest(&mut self) -> Result<(), AppendError> {
+        self.journal.append(RecordKind::Digest, self.last_ts, &self.core.digest().to_bytes())?;
+        Ok(())
+    }
+
+    /// Plain stores into mapped memory: what the outside may see without asking.
+    fn note(&mut self, event: &Event) {
+        let counters = &self.counters;
+        counters.set(Slot::EventsIn, self.events_in);
+        counters.set(Slot::LastEventNs, event.ts_recv.0);
+        counters.set(Slot::JournalSeq, self.journal.next_seq() - 1);
+        if let EventBody::Trade(trade) = event.body
+            && event.instrument.index() < crate::counters::INSTRUMENTS_MAX
+        {
+            counters.set_nth(Slot::LastPriceE8, event.instrument.index(), trade.price.0 as u64);
+        }
+        if self.outbox.is_empty() {
+            return;
+        }
+        self.outputs_out += self.outbox.len() as u64;
+        for output in self.outbox.iter() {
+            match output {
+                Output::NewOrder(_) => self.tally.sent += 1,
+                Output::Cancel(_) => self.tally.cancels += 1,
+                Output::Signal(_) => self.tally.signals += 1,
+                Output::Decision(decision) => self.tally.denied += u64::from(decision.codes != 0),
+                Output::Structure(_) => self.tally.structures += 1,
+                Output::Position(position) => {
+                    self.tally.fills += 1;
+                    if position.instrument.index() < crate::counters::INSTRUMENTS_MAX {
+                        counters.set_nth(Slot::PositionE8, position.instrument.index(), position.qty.0 as u64);
+                    }
+                }
+                Output::State(change) => counters.set(Slot::State, change.to as u64),
+                Output::BarClosed(..) | Output::Alert(_) => {}
+            }
+        }
+        counters.set(Slot::OutputsOut, self.outputs_out);
+        counters.set(Slot::OrdersSent, self.tally.sent);
+        counters.set(Slot::CancelsSent, self.tally.cancels);
+        counters.set(Slot::OrdersDenied, self.tally.denied);
+        counters.set(Slot::Fills, self.tally.fills);
+        counters.set(Slot::Signals, self.tally.signals);
+        counters.set(Slot::Structures, self.tally.structures);
+        counters.set(Slot::OpenOrders, self.core.open_orders() as u64);
+        counters.set(Slot::RealisedE8, self.core.realised().0 as u64);
+        counters.set(Slot::EquityE8, self.core.equity().0 as u64);
+        let digest = self.core.digest().to_bytes();
+        let (low, high) = digest.split_at(8);
+        for (slot, half) in [(Slot::DigestA, low), (Slot::DigestB, high)] {
+            let mut word = [0; 8];
+            word.copy_from_slice(half);
+            counters.set(slot, u64::from_le_bytes(word));
+        }
+    }
+
+    /// The counters, for what other threads' owners tell the engine's owner to store.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The core, to look at.
+    pub const fn core(&self) -> &Engine<S> {
+        &self.core
+    }
+
+    /// Writes the last digest and closes the journal.
+    pub fn close(mut self) -> Result<Engine<S>, smc_journal::JournalError> {
+        self.write_digest().map_err(smc_journal::JournalError::from)?;
+        self.journal.close()?;
+        Ok(self.core)
+    }
+}

@@ -1,0 +1,440 @@
+//! From a configuration to a running engine: rules fetched, journal opened, threads started.
+//!
+//! The order matters: nothing is written before the configuration is checked and the venue has answered with the
+//! rules of every instrument; nothing is sent before the configuration and the rules are in the journal.
+
+use crate::clock::{Clock, mono_ns};
+use crate::config::{FileConfig, FileError, VenueSection};
+use crate::control::{ControlError, ControlPort, StatusSource, operator_event};
+use crate::counters::{Counters, CountersView, FILE_NAME};
+use crate::engine_thread::EngineThread;
+use crate::idle::{Idle, cores};
+use crate::latency::Latencies;
+use crate::progress::Progress;
+use crate::topology::{self, RunError, Shared};
+use crate::venue::{MarketFeed, OrderGateway};
+use smc_core::config::{ConfigError, EngineConfig};
+use smc_core::digest::Digest;
+use smc_core::engine::Engine;
+use smc_core::event::{Command, Event, EventBody};
+use smc_core::instrument::InstrumentSpec;
+use smc_core::strategy::Confluence;
+use smc_core::words::{ClientOrderId, InstrumentId, Name};
+use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
+use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
+use smc_journal::{Header, JournalError, JournalSettings, RecordKind, SyncPolicy, Writer};
+use smc_net::{Endpoint, HttpClient, TlsSettings};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long the venue may take to answer with its rules.
+const RULES_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long working entries may take to be cancelled at the end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Which way the threads are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One thread.
+    Inline,
+    /// One thread each for feed, engine and gateway.
+    Pipelined,
+}
+
+/// Everything a launch needs besides the configuration file.
+pub struct Options {
+    /// The configuration.
+    pub config: FileConfig,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// Directory of the journal; must be empty or absent.
+    pub journal: PathBuf,
+    /// Path of the control socket; none for no control port.
+    pub control: Option<PathBuf>,
+    /// Which way the threads are joined.
+    pub topology: Topology,
+    /// What idle threads do.
+    pub idle: Idle,
+}
+
+/// Why an engine did not start. Each names what to mend.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// The configuration.
+    Config(FileError),
+    /// A section the engine cannot run without.
+    Section(&'static str),
+    /// The core refuses its configuration.
+    Core(ConfigError),
+    /// A file that cannot be read.
+    File(PathBuf, std::io::Error),
+    /// An address that is no `host:port`.
+    Address(&'static str, String),
+    /// The certificate authority's file.
+    Tls(PathBuf, String),
+    /// The venue's rules could not be fetched.
+    Rules(String),
+    /// The venue does not know a symbol, or its rules do not fit.
+    Symbol(String, String),
+    /// The API key.
+    Key(PathBuf, String),
+    /// The feed.
+    Feed(String),
+    /// The journal.
+    Journal(PathBuf, JournalError),
+    /// The control socket.
+    Control(ControlError),
+    /// A thread could not be started.
+    Thread(std::io::Error),
+}
+
+impl std::fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Config(error) => write!(f, "{error}"),
+            Self::Section(name) => write!(f, "section [{name}] is missing"),
+            Self::Core(error) => write!(f, "{error}"),
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Address(key, text) => write!(f, "venue.{key}: `{text}` is no host:port"),
+            Self::Tls(path, reason) | Self::Key(path, reason) => write!(f, "{}: {reason}", path.display()),
+            Self::Rules(reason) => write!(f, "the venue's rules could not be fetched: {reason}"),
+            Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
+            Self::Feed(reason) => write!(f, "market data: {reason}"),
+            Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
+            Self::Control(error) => write!(f, "{error}"),
+            Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {}
+
+/// What is left of an engine when it has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Digest of everything it said.
+    pub digest: Digest,
+    /// Why it ended, when it was not asked to.
+    pub error: Option<String>,
+}
+
+/// A running engine. Dropping it without [`Running::end`] leaves the threads to the process's end.
+pub struct Running {
+    /// How far the threads are.
+    pub progress: Arc<Progress>,
+    /// Numbers for people.
+    pub status: StatusSource,
+    /// Bytes read from and written to the connection that fetched the rules.
+    pub preamble: (u64, u64),
+    stop: Arc<AtomicBool>,
+    commands: rtrb::Producer<Event>,
+    engine: JoinHandle<Result<Ended, String>>,
+    control: Option<JoinHandle<std::io::Result<()>>>,
+    /// Kept open: a simulator in lock step counts its bytes.
+    _rules: HttpClient,
+}
+
+/// The feed and the gateway of the configured venue.
+struct Venue {
+    feed: BinanceSpotFeed,
+    gateway: BinanceSpotGateway,
+}
+
+/// Starts an engine.
+pub fn launch(options: Options) -> Result<Running, LaunchError> {
+    let config = options.config.engine().map_err(LaunchError::Config)?;
+    let section = options.config.venue.as_ref().ok_or(LaunchError::Section("venue"))?;
+    let tls = trust(section)?;
+    let (specs, rules) = fetch_rules(&endpoint("rest", &section.rest, &tls)?, &config)?;
+    let venue = venue(&options.config, section, &tls, &config, &specs)?;
+    let core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
+    let journal = open_journal(&options)?;
+    let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
+    let counters = Counters::create(&options.journal.join(FILE_NAME)).map_err(fail)?;
+    let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
+
+    let latencies = Latencies::new();
+    let symbols = config.instruments.iter().map(|instrument| instrument.symbol.to_string()).collect();
+    let status = StatusSource { counters: view, latencies: latencies.clone(), symbols };
+    let (commands, mut command_ring) = rtrb::RingBuffer::new(64);
+    let (operator, mut operator_ring) = rtrb::RingBuffer::<Event>::new(64);
+    let stop = Arc::new(AtomicBool::new(false));
+    let progress = Arc::new(Progress::default());
+    let control = match &options.control {
+        None => None,
+        Some(path) => {
+            let port = ControlPort::open(path, status.clone(), operator).map_err(LaunchError::Control)?;
+            let stop = stop.clone();
+            let thread = std::thread::Builder::new().name("control".into());
+            Some(thread.spawn(move || port.serve(&stop)).map_err(LaunchError::Thread)?)
+        }
+    };
+
+    let shared = Shared {
+        clock: options.clock.clone(),
+        progress: progress.clone(),
+        stop: stop.clone(),
+        idle: options.idle,
+        first_core: options.config.process.first_core,
+    };
+    let mut probe = latencies.probe();
+    let mut engine = EngineThread::new(core, journal, counters, latencies.probe(), config.timer_interval_ns);
+    let topology = options.topology;
+    let thread = std::thread::Builder::new().name("engine".into());
+    let body = move || {
+        let Venue { mut feed, mut gateway } = venue;
+        let result = tell_rules(&mut engine, &shared.clock, &specs).and_then(|()| {
+            let rings = [&mut command_ring, &mut operator_ring];
+            match topology {
+                Topology::Inline => topology::inline(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe),
+                Topology::Pipelined => {
+                    topology::pipelined(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe)
+                }
+            }
+        });
+        shared.progress.is_over.store(true, Ordering::Release);
+        shared.stop.store(true, Ordering::Release);
+        let error = result.err().map(|error| error.to_string());
+        let core = engine.close().map_err(|error| format!("closing the journal: {error}"))?;
+        Ok(Ended { digest: core.digest(), error })
+    };
+    let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
+    let preamble = (rules.bytes_received(), rules.bytes_sent());
+    Ok(Running { progress, status, preamble, stop, commands, engine, control, _rules: rules })
+}
+
+/// The rules are the first inputs: a replay needs no venue.
+fn tell_rules(
+    engine: &mut EngineThread<Confluence>,
+    clock: &Clock,
+    specs: &[InstrumentSpec],
+) -> Result<(), RunError> {
+    for (index, spec) in specs.iter().enumerate() {
+        let now = clock.now();
+        let instrument = InstrumentId(index as u16);
+        let body = EventBody::Instrument(*spec);
+        let event = Event { seq: 0, ts_event: now, ts_recv: now, instrument, body };
+        engine.take(event, mono_ns(), &mut |_| {}).map_err(RunError::Journal)?;
+    }
+    Ok(())
+}
+
+impl Running {
+    /// Queues an operator's act; false when the ring is full.
+    pub fn command(&mut self, command: Command) -> bool {
+        self.commands.push(operator_event(command)).is_ok()
+    }
+
+    /// True when the engine has ended by itself.
+    pub fn is_over(&self) -> bool {
+        self.engine.is_finished()
+    }
+
+    /// Cancels working entries, waits a little for the venue's word, closes the journal, joins the threads.
+    pub fn end(mut self) -> Result<Ended, String> {
+        if !self.is_over() && self.command(Command::Shutdown) {
+            let started = Instant::now();
+            let is_open = |status: &StatusSource| status.counters.get(crate::counters::Slot::OpenEntries) > 0;
+            std::thread::sleep(Duration::from_millis(20));
+            while is_open(&self.status) && started.elapsed() < SHUTDOWN_TIMEOUT && !self.is_over() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        self.stop()
+    }
+
+    /// Stops the threads where they are and closes the journal.
+    pub fn stop(self) -> Result<Ended, String> {
+        self.stop.store(true, Ordering::Release);
+        let ended = self.engine.join().map_err(|_| "the engine thread panicked".to_string())?;
+        if let Some(control) = self.control {
+            let _ = control.join();
+        }
+        ended
+    }
+}
+
+fn trust(section: &VenueSection) -> Result<TlsSettings, LaunchError> {
+    let Some(path) = &section.ca_file else {
+        return TlsSettings::system_roots().map_err(|error| LaunchError::Tls("system roots".into(), error.to_string()));
+    };
+    let pem = read(path)?;
+    TlsSettings::from_ca_pem(&pem).map_err(|error| LaunchError::Tls(path.clone(), error.to_string()))
+}
+
+fn read(path: &Path) -> Result<String, LaunchError> {
+    std::fs::read_to_string(path).map_err(|error| LaunchError::File(path.to_owned(), error))
+}
+
+fn endpoint(key: &'static str, text: &str, tls: &TlsSettings) -> Result<Endpoint, LaunchError> {
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parts.ok_or_else(|| LaunchError::Address(key, text.into()))?;
+    Ok(Endpoint { host: host.trim_matches(['[', ']']).into(), port, address: None, tls: tls.clone() })
+}
+
+/// One request for the rules of all instruments; the client is handed back open.
+fn fetch_rules(
+    endpoint: &Endpoint,
+    config: &EngineConfig,
+) -> Result<(Vec<InstrumentSpec>, HttpClient), LaunchError> {
+    let where_ = format!("{}:{}", endpoint.host, endpoint.port);
+    let fail = |reason: &dyn std::fmt::Display| LaunchError::Rules(format!("{where_}: {reason}"));
+    let mut client = HttpClient::connect(endpoint).map_err(|error| fail(&error))?;
+    let quoted: Vec<String> = config.instruments.iter().map(|i| format!("%22{}%22", i.symbol)).collect();
+    let path = format!("/api/v3/exchangeInfo?symbols=%5B{}%5D", quoted.join(","));
+    client.get(&path, &[]).map_err(|error| fail(&error))?;
+    let started = Instant::now();
+    let response = loop {
+        match client.poll().map_err(|error| fail(&error))? {
+            Some(response) => break response,
+            None if started.elapsed() > RULES_TIMEOUT => return Err(fail(&"no answer within 10 s")),
+            None => std::thread::sleep(Duration::from_micros(200)),
+        }
+    };
+    if response.status != 200 {
+        let text = String::from_utf8_lossy(&response.body).into_owned();
+        // The venue's word for a symbol it does not know.
+        if text.contains("-1121") {
+            let symbols: Vec<String> = config.instruments.iter().map(|i| i.symbol.to_string()).collect();
+            return Err(LaunchError::Symbol(symbols.join(", "), "the venue does not list it".into()));
+        }
+        return Err(fail(&format!("status {}: {text}", response.status)));
+    }
+    let body = response.body.to_vec();
+    let specs = config.instruments.iter().map(|instrument| {
+        let symbol = instrument.symbol.as_str();
+        instrument_spec(&mut body.clone(), symbol).map_err(|e| LaunchError::Symbol(symbol.into(), e.to_string()))
+    });
+    Ok((specs.collect::<Result<_, _>>()?, client))
+}
+
+fn venue(
+    file: &FileConfig,
+    section: &VenueSection,
+    tls: &TlsSettings,
+    config: &EngineConfig,
+    specs: &[InstrumentSpec],
+) -> Result<Venue, LaunchError> {
+    let account = file.account.as_ref().ok_or(LaunchError::Section("account"))?;
+    let ids = || (0u16..).map(InstrumentId);
+    let symbols: Vec<(InstrumentId, Name)> = ids().zip(config.instruments.iter().map(|i| i.symbol)).collect();
+    let streams = endpoint("market", &section.market, tls)?;
+    let rest = endpoint("rest", &section.rest, tls)?;
+    let feed = BinanceSpotFeed::new(FeedSettings::new(streams, rest), &symbols)
+        .map_err(|error| LaunchError::Feed(error.to_string()))?;
+    let instruments: Vec<GatewayInstrument> =
+        ids().zip(specs).map(|(id, spec)| GatewayInstrument::new(id, spec)).collect();
+    let key = read(&account.key_file)?;
+    let settings = GatewaySettings::new(
+        endpoint("orders", &section.orders, tls)?,
+        &account.api_key,
+        &key,
+        account.recv_window_ms,
+        config.instance,
+    );
+    let gateway = BinanceSpotGateway::new(settings, &instruments)
+        .map_err(|error| LaunchError::Key(account.key_file.clone(), error.to_string()))?;
+    Ok(Venue { feed, gateway })
+}
+
+fn open_journal(options: &Options) -> Result<Writer, LaunchError> {
+    let fail = |error| LaunchError::Journal(options.journal.clone(), error);
+    let process = &options.config.process;
+    let mut settings = JournalSettings::new(&options.journal);
+    if let Some(mib) = process.segment_mib {
+        settings.segment_bytes = mib << 20;
+    }
+    if let Some(ms) = process.sync_ms {
+        settings.sync = if ms == 0 { SyncPolicy::Off } else { SyncPolicy::Every(Duration::from_millis(ms)) };
+    }
+    let text = options.config.deciding_text();
+    let mut journal = Writer::create(&settings, &header(&text)).map_err(fail)?;
+    let appended = journal.append(RecordKind::Config, options.clock.now(), text.as_bytes());
+    appended.map_err(|error| fail(error.into()))?;
+    Ok(journal)
+}
+
+fn header(config_text: &str) -> Header {
+    let hash = |text: &str| {
+        let mut digest = Digest::default();
+        digest.fold(text.as_bytes());
+        digest.to_bytes()
+    };
+    let mut config = [0; 32];
+    config[..16].copy_from_slice(&hash(config_text));
+    Header { build: hash(crate::BUILD), config, environment: "sim".into(), ..Header::default() }
+}
+
+/// What `auto` means on this machine.
+pub fn automatic(topology: Option<&str>, idle: Option<&str>) -> Result<(Topology, Idle), String> {
+    let is_roomy = cores() >= 4;
+    let topology = match topology.unwrap_or("auto") {
+        "auto" if is_roomy => Topology::Pipelined,
+        "auto" | "inline" => Topology::Inline,
+        "pipelined" => Topology::Pipelined,
+        other => return Err(format!("topology `{other}`: expected auto, inline or pipelined")),
+    };
+    let idle = match idle.unwrap_or("auto") {
+        "auto" if is_roomy => Idle::Spin,
+        "auto" => Idle::Yield,
+        other => other.parse()?,
+    };
+    Ok((topology, idle))
+}
+
+/// Identity of the feed and gateway adapters; kept here because they join two rooms that do not know each other.
+impl MarketFeed for BinanceSpotFeed {
+    fn turn(&mut self, now: smc_core::TsNs, emit: &mut impl FnMut(Event)) -> u32 {
+        Self::turn(self, now, emit)
+    }
+
+    fn is_subscribed(&self) -> bool {
+        Self::is_subscribed(self)
+    }
+
+    fn bytes(&self) -> (u64, u64) {
+        (self.bytes_received(), self.bytes_sent())
+    }
+
+    fn in_flight(&self) -> u32 {
+        Self::in_flight(self)
+    }
+
+    fn tallies(&self) -> [u64; 5] {
+        let counters = self.counters();
+        [counters.messages, counters.refused, counters.gaps, counters.resyncs, counters.reconnects]
+    }
+}
+
+impl OrderGateway for BinanceSpotGateway {
+    fn turn(&mut self, now: smc_core::TsNs, emit: &mut impl FnMut(Event)) -> u32 {
+        Self::turn(self, now, emit)
+    }
+
+    fn place(&mut self, now: smc_core::TsNs, order: &smc_core::risk::ApprovedOrder) -> bool {
+        Self::place(self, now, order).is_ok()
+    }
+
+    fn cancel(&mut self, now: smc_core::TsNs, cancel: &smc_core::output::CancelOrder) -> bool {
+        Self::cancel(self, now, cancel).is_ok()
+    }
+
+    fn is_ready(&self) -> bool {
+        Self::is_ready(self)
+    }
+
+    fn fatal(&self) -> Option<String> {
+        Self::fatal(self).map(ToString::to_string)
+    }
+
+    fn bytes(&self) -> (u64, u64) {
+        (self.bytes_received(), self.bytes_sent())
+    }
+
+    fn in_flight(&self) -> u32 {
+        Self::in_flight(self)
+    }
+}

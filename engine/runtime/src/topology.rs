@@ -1,0 +1,405 @@
+//! Two ways to run the same feed, engine and gateway.
+//!
+//! - [`inline`]: one thread takes turns; an order leaves in the turn that read its cause. Lowest latency, one core.
+//! - [`pipelined`]: a thread each, joined by rings; pays two hops and gains throughput where cores are free.
+//!
+//! Both give the engine the same events in the same order when the outside speaks one message at a time, so
+//! their journals agree. The feed starts only after the gateway was ready once: accounts are known before prices.
+
+use crate::clock::{Clock, mono_ns};
+use crate::engine_thread::{EngineThread, Outbound};
+use crate::idle::{Idle, Idler, pin_to};
+use crate::latency::{Probe, Stretch};
+use crate::progress::{Counts, Progress};
+use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, refusal, send};
+use smc_core::event::{Event, EventBody, OrderUpdateKind};
+use smc_core::output::Output;
+use smc_core::strategy::Strategy;
+use smc_core::TsNs;
+use smc_journal::AppendError;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Slots of the feed's ring.
+const FEED_RING: usize = 1 << 14;
+/// Slots of the gateway's ring and of the engine's ring to it.
+const ORDER_RING: usize = 1 << 10;
+/// Slots of the order ring that only cancels may use.
+const CANCEL_RESERVE: usize = 128;
+/// Events the engine thread takes per turn and ring.
+const EVENTS_PER_TURN_MAX: usize = 256;
+
+/// Everything a topology shares with the world outside its threads.
+#[derive(Clone)]
+pub struct Shared {
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// How far the threads are.
+    pub progress: Arc<Progress>,
+    /// Set to end the run.
+    pub stop: Arc<AtomicBool>,
+    /// What to do when there is nothing to do.
+    pub idle: Idle,
+    /// First core to pin to; none leaves it to the scheduler.
+    pub first_core: Option<usize>,
+}
+
+/// Why a run ended other than by `stop`.
+#[derive(Debug)]
+pub enum RunError {
+    /// The journal could not take a record: nothing may be sent without a journaled cause.
+    Journal(AppendError),
+    /// The gateway can never be ready.
+    Gateway(String),
+    /// A thread panicked; its own message is on standard error.
+    Thread(&'static str),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Journal(error) => write!(f, "journal: {error}"),
+            Self::Gateway(reason) => write!(f, "gateway: {reason}"),
+            Self::Thread(name) => write!(f, "the {name} thread panicked"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// An event with the moment its bytes were read.
+type Stamped = (Event, u64);
+
+/// Runs feed, engine and gateway turns on the calling thread until `stop`.
+pub fn inline<S, F, G>(
+    shared: &Shared,
+    feed: &mut F,
+    engine: &mut EngineThread<S>,
+    gateway: &mut G,
+    control: &mut rtrb::Consumer<Event>,
+    probe: &mut Probe,
+) -> Result<(), RunError>
+where
+    S: Strategy,
+    F: MarketFeed,
+    G: OrderGateway,
+{
+    if let Some(core) = shared.first_core {
+        pin_to(core);
+    }
+    let mut idler = Idler::new(shared.idle);
+    let mut answers: VecDeque<Event> = VecDeque::with_capacity(FEED_RING);
+    let mut was_ready = false;
+    while !shared.stop.load(Ordering::Acquire) {
+        let (now, read_at) = (shared.clock.now(), mono_ns());
+        let mut handled = 0;
+        let mut failure = None;
+
+        while let Ok(event) = control.pop() {
+            answers.push_back(at(event, now));
+        }
+        handled += gateway.turn(now, &mut |event| answers.push_back(event));
+        if was_ready {
+            let mut take = |event| {
+                let mut forward = |out: Outbound| answers.extend(send_out(gateway, now, &out, probe));
+                if failure.is_none() {
+                    failure = engine.take(event, read_at, &mut forward).err();
+                }
+            };
+            handled += feed.turn(now, &mut take);
+        }
+        while let Some(event) = answers.pop_front() {
+            handled += 1;
+            let mut forward = |out: Outbound| answers.extend(send_out(gateway, now, &out, probe));
+            if failure.is_none() {
+                failure = engine.take(event, read_at, &mut forward).err();
+            }
+        }
+        if handled == 0 {
+            let mut forward = |out: Outbound| {
+                handled += 1;
+                answers.extend(send_out(gateway, now, &out, probe));
+            };
+            failure = failure.or(engine.advance_to(now, read_at, &mut forward).err());
+        }
+        if let Some(error) = failure {
+            return Err(RunError::Journal(error));
+        }
+        if handled == 0 && answers.is_empty() {
+            was_ready |= gateway.is_ready();
+            shared.progress.note_feed(feed.tallies(), 0);
+            shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
+            shared.progress.tell(engine.counters());
+            publish_inline(shared, now, feed, gateway);
+            if let Some(reason) = gateway.fatal() {
+                return Err(RunError::Gateway(reason));
+            }
+        }
+        idler.after(handled);
+    }
+    Ok(())
+}
+
+fn publish_inline<F: MarketFeed, G: OrderGateway>(shared: &Shared, now: TsNs, feed: &F, gateway: &G) {
+    let (received, sent) = feed.bytes();
+    let counts = Counts { now: now.0, ..Counts::default() };
+    let busy = u64::from(feed.in_flight());
+    shared.progress.feed.publish(&Counts { received, sent, busy, ..counts });
+    let (received, sent) = gateway.bytes();
+    let busy = u64::from(gateway.in_flight());
+    shared.progress.gateway.publish(&Counts { received, sent, busy, ..counts });
+    shared.progress.engine.publish(&counts);
+    if gateway.is_ready() && feed.is_subscribed() {
+        shared.progress.is_started.store(true, Ordering::Release);
+    }
+}
+
+/// An operator's event gets the time of the turn that takes it.
+const fn at(event: Event, now: TsNs) -> Event {
+    Event { ts_event: now, ts_recv: now, ..event }
+}
+
+fn send_out<G: OrderGateway>(gateway: &mut G, now: TsNs, out: &Outbound, probe: &mut Probe) -> Option<Event> {
+    let refused = send(gateway, now, &out.output);
+    if refused.is_none() {
+        let sent_at = mono_ns();
+        probe.note(Stretch::DecisionToWire, sent_at.saturating_sub(out.decided_at));
+        probe.note(Stretch::WireToWire, sent_at.saturating_sub(out.read_at));
+    }
+    refused
+}
+
+/// Runs feed, engine and gateway on a thread each until `stop`; gives the engine back.
+pub fn pipelined<S, F, G>(
+    shared: &Shared,
+    feed: &mut F,
+    engine: &mut EngineThread<S>,
+    gateway: &mut G,
+    control: &mut rtrb::Consumer<Event>,
+    probe: &mut Probe,
+) -> Result<(), RunError>
+where
+    S: Strategy + Send,
+    F: MarketFeed,
+    G: OrderGateway,
+{
+    let (feed_out, feed_in) = rtrb::RingBuffer::new(FEED_RING);
+    let (answers_out, answers_in) = rtrb::RingBuffer::new(ORDER_RING);
+    let (orders_out, orders_in) = rtrb::RingBuffer::new(ORDER_RING);
+    let was_ready = AtomicBool::new(false);
+    let was_ready = &was_ready;
+    std::thread::scope(|scope| {
+        let name = |name: &str| std::thread::Builder::new().name(name.into());
+        let feeder = name("feed").spawn_scoped(scope, move || feed_thread(shared, feed, feed_out, was_ready));
+        let sender =
+            name("gateway").spawn_scoped(scope, move || gateway_thread(shared, gateway, answers_out, orders_in, probe, was_ready));
+        let result = engine_thread(shared, engine, control, feed_in, answers_in, orders_out);
+        if result.is_err() {
+            shared.stop.store(true, Ordering::Release);
+        }
+        let feeder = feeder.map_err(|_| RunError::Thread("feed"))?.join().map_err(|_| RunError::Thread("feed"));
+        let sender = sender.map_err(|_| RunError::Thread("gateway"))?.join().map_err(|_| RunError::Thread("gateway"))?;
+        result.and(sender).and(feeder)
+    })
+}
+
+/// The feed's end of its ring. When the ring is full, quotes are conflated per instrument (the newest counts)
+/// and everything else waits in order; while anything waits the socket is not read, so that the venue's own
+/// flow control holds the rest.
+struct FeedOutlet {
+    ring: rtrb::Producer<Stamped>,
+    waiting: VecDeque<Stamped>,
+    conflated: u64,
+    pushed: u64,
+}
+
+impl FeedOutlet {
+    fn push(&mut self, event: Event, read_at: u64) {
+        if self.waiting.is_empty() {
+            match self.ring.push((event, read_at)) {
+                Ok(()) => self.pushed += 1,
+                Err(rtrb::PushError::Full(item)) => self.waiting.push_back(item),
+            }
+            return;
+        }
+        if matches!(event.body, EventBody::Quote(_)) {
+            let same = |(other, _): &&mut Stamped| {
+                other.instrument == event.instrument && matches!(other.body, EventBody::Quote(_))
+            };
+            if let Some(slot) = self.waiting.iter_mut().rev().find(same) {
+                *slot = (event, read_at);
+                self.conflated += 1;
+                return;
+            }
+        }
+        self.waiting.push_back((event, read_at));
+    }
+
+    fn flush(&mut self) {
+        while let Some(item) = self.waiting.pop_front() {
+            if let Err(rtrb::PushError::Full(item)) = self.ring.push(item) {
+                self.waiting.push_front(item);
+                return;
+            }
+            self.pushed += 1;
+        }
+    }
+}
+
+fn feed_thread<F: MarketFeed>(shared: &Shared, feed: &mut F, ring: rtrb::Producer<Stamped>, was_ready: &AtomicBool) {
+    if let Some(core) = shared.first_core {
+        pin_to(core + 1);
+    }
+    let mut idler = Idler::new(shared.idle);
+    let mut out = FeedOutlet { ring, waiting: VecDeque::with_capacity(FEED_RING), conflated: 0, pushed: 0 };
+    while !shared.stop.load(Ordering::Acquire) {
+        let (now, read_at) = (shared.clock.now(), mono_ns());
+        out.flush();
+        let mut handled = 0;
+        if out.waiting.is_empty() && was_ready.load(Ordering::Acquire) {
+            handled = feed.turn(now, &mut |event| out.push(event, read_at));
+        }
+        if handled == 0 && out.waiting.is_empty() {
+            let (received, sent) = feed.bytes();
+            let busy = u64::from(feed.in_flight());
+            let counts = Counts { now: now.0, received, sent, pushed: out.pushed, busy, ..Counts::default() };
+            shared.progress.feed.publish(&counts);
+            shared.progress.note_feed(feed.tallies(), out.conflated);
+            if feed.is_subscribed() {
+                shared.progress.is_started.store(true, Ordering::Release);
+            }
+        }
+        idler.after(handled);
+    }
+}
+
+fn engine_thread<S: Strategy>(
+    shared: &Shared,
+    engine: &mut EngineThread<S>,
+    control: &mut rtrb::Consumer<Event>,
+    mut feed: rtrb::Consumer<Stamped>,
+    mut answers: rtrb::Consumer<Stamped>,
+    mut orders: rtrb::Producer<Outbound>,
+) -> Result<(), RunError> {
+    if let Some(core) = shared.first_core {
+        pin_to(core);
+    }
+    let mut idler = Idler::new(shared.idle);
+    let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
+    let mut counts = Counts::default();
+    while !shared.stop.load(Ordering::Acquire) {
+        let (now, read_at) = (shared.clock.now(), mono_ns());
+        let mut handled = 0;
+        let mut forward = |out: Outbound| match push_order(&mut orders, now, out) {
+            Ok(()) => counts.pushed += 1,
+            Err(event) => refused.push_back(event),
+        };
+        while let Ok(event) = control.pop() {
+            engine.take(at(event, now), read_at, &mut forward).map_err(RunError::Journal)?;
+            handled += 1;
+        }
+        // Look at the feed's ring first and take from it last: an answer that was sent before a price is then
+        // never taken after it.
+        let prices = feed.slots().min(EVENTS_PER_TURN_MAX);
+        while let Ok((event, read_at)) = answers.pop() {
+            engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
+            counts.popped[1] += 1;
+            handled += 1;
+        }
+        for _ in 0..prices {
+            let Ok((event, read_at)) = feed.pop() else { break };
+            engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
+            counts.popped[0] += 1;
+            handled += 1;
+        }
+        if handled == 0 {
+            engine.advance_to(now, read_at, &mut forward).map_err(RunError::Journal)?;
+        }
+        while let Some(event) = refused.pop_front() {
+            let mut drop_again = |_| {};
+            engine.take(event, read_at, &mut drop_again).map_err(RunError::Journal)?;
+            handled += 1;
+        }
+        if handled == 0 {
+            counts.now = now.0;
+            shared.progress.engine.publish(&counts);
+            shared.progress.tell(engine.counters());
+        }
+        idler.after(handled);
+    }
+    Ok(())
+}
+
+/// Orders leave the last slots of the ring to cancels; an order that finds no room is refused, not delayed.
+fn push_order(ring: &mut rtrb::Producer<Outbound>, now: TsNs, out: Outbound) -> Result<(), Event> {
+    let free = ring.slots();
+    match &out.output {
+        Output::NewOrder(order) if free <= CANCEL_RESERVE => {
+            let (id, instrument) = (order.order().client_order_id, order.order().instrument);
+            Err(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_RING_FULL }))
+        }
+        Output::Cancel(cancel) if free == 0 => {
+            let kind = OrderUpdateKind::CancelReject { code: REJECT_RING_FULL };
+            Err(refusal(now, cancel.client_order_id, cancel.instrument, kind))
+        }
+        _ => ring.push(out).map_err(|_| unreachable_full()),
+    }
+}
+
+#[cold]
+fn unreachable_full() -> Event {
+    unreachable!("the engine thread is the ring's only producer and has just seen a free slot")
+}
+
+fn gateway_thread<G: OrderGateway>(
+    shared: &Shared,
+    gateway: &mut G,
+    mut answers: rtrb::Producer<Stamped>,
+    mut orders: rtrb::Consumer<Outbound>,
+    probe: &mut Probe,
+    was_ready: &AtomicBool,
+) -> Result<(), RunError> {
+    if let Some(core) = shared.first_core {
+        pin_to(core + 2);
+    }
+    let mut idler = Idler::new(shared.idle);
+    let mut waiting: VecDeque<Stamped> = VecDeque::with_capacity(ORDER_RING);
+    let mut counts = Counts::default();
+    while !shared.stop.load(Ordering::Acquire) {
+        let (now, read_at) = (shared.clock.now(), mono_ns());
+        let mut handled = 0;
+        while let Ok(out) = orders.pop() {
+            counts.popped[0] += 1;
+            handled += 1;
+            waiting.extend(send_out(gateway, now, &out, probe).map(|event| (event, read_at)));
+        }
+        // Order events are never dropped: while one waits for room the socket is not read.
+        if waiting.is_empty() {
+            handled += gateway.turn(now, &mut |event| waiting.push_back((event, read_at)));
+        }
+        while let Some(item) = waiting.pop_front() {
+            if let Err(rtrb::PushError::Full(item)) = answers.push(item) {
+                waiting.push_front(item);
+                break;
+            }
+            counts.pushed += 1;
+        }
+        if handled == 0 && waiting.is_empty() {
+            (counts.received, counts.sent) = gateway.bytes();
+            counts.busy = u64::from(gateway.in_flight());
+            counts.now = now.0;
+            shared.progress.gateway.publish(&counts);
+            shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Release);
+            if gateway.is_ready() {
+                was_ready.store(true, Ordering::Release);
+            }
+            if let Some(reason) = gateway.fatal() {
+                shared.stop.store(true, Ordering::Release);
+                return Err(RunError::Gateway(reason));
+            }
+        }
+        idler.after(handled);
+    }
+    Ok(())
+}

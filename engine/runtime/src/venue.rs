@@ -1,0 +1,65 @@
+//! What a topology needs of a venue: something that turns bytes into events, and something that turns approved
+//! orders into bytes. Implemented by each venue module; statically dispatched.
+
+use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
+use smc_core::output::{CancelOrder, Output};
+use smc_core::risk::ApprovedOrder;
+use smc_core::{ClientOrderId, InstrumentId, TsNs};
+
+/// The order was not sent: the gateway was not ready or its budget was used up.
+pub const REJECT_NOT_SENT: i32 = -1;
+/// The order was not sent: the ring to the gateway was full.
+pub const REJECT_RING_FULL: i32 = -2;
+
+/// Market data of one venue.
+pub trait MarketFeed: Send {
+    /// One bounded pass; returns what it handled.
+    fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32;
+    /// Every stream is subscribed: the market may begin.
+    fn is_subscribed(&self) -> bool;
+    /// Raw bytes read from and written to its sockets.
+    fn bytes(&self) -> (u64, u64);
+    /// Connects and requests under way.
+    fn in_flight(&self) -> u32;
+    /// messages, refused, gaps, resyncs, reconnects.
+    fn tallies(&self) -> [u64; 5];
+}
+
+/// The order path of one venue.
+pub trait OrderGateway: Send {
+    /// One bounded pass; returns what it handled.
+    fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32;
+    /// Writes the order to the socket; false when nothing was sent.
+    fn place(&mut self, now: TsNs, order: &ApprovedOrder) -> bool;
+    /// Writes the cancel to the socket; false when nothing was sent.
+    fn cancel(&mut self, now: TsNs, cancel: &CancelOrder) -> bool;
+    /// Orders may be sent.
+    fn is_ready(&self) -> bool;
+    /// Why it will never be ready (a wrong key, say).
+    fn fatal(&self) -> Option<String>;
+    /// Raw bytes read from and written to its sockets.
+    fn bytes(&self) -> (u64, u64);
+    /// Connects under way.
+    fn in_flight(&self) -> u32;
+}
+
+/// Hands one output to the gateway; what could not be sent comes back as the event that says so.
+pub fn send<G: OrderGateway>(gateway: &mut G, now: TsNs, output: &Output) -> Option<Event> {
+    match output {
+        Output::NewOrder(order) if !gateway.place(now, order) => {
+            let (id, instrument) = (order.order().client_order_id, order.order().instrument);
+            Some(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_NOT_SENT }))
+        }
+        Output::Cancel(cancel) if !gateway.cancel(now, cancel) => {
+            let kind = OrderUpdateKind::CancelReject { code: REJECT_NOT_SENT };
+            Some(refusal(now, cancel.client_order_id, cancel.instrument, kind))
+        }
+        _ => None,
+    }
+}
+
+/// The event for an order that never left the process.
+pub fn refusal(now: TsNs, id: ClientOrderId, instrument: InstrumentId, kind: OrderUpdateKind) -> Event {
+    let update = OrderUpdate { client_order_id: id, venue_order_id: 0, kind };
+    Event { seq: 0, ts_event: now, ts_recv: now, instrument, body: EventBody::Order(update) }
+}
