@@ -8,12 +8,14 @@
 
 extern crate alloc;
 
+pub mod bars;
 pub mod codec;
 pub mod digest;
 pub mod event;
 pub mod instrument;
 pub mod output;
 pub mod risk;
+pub mod smc;
 pub mod words;
 
 pub use event::{Event, EventBody};
