@@ -8,12 +8,16 @@
 
 extern crate alloc;
 
+pub mod book;
 pub mod codec;
 pub mod digest;
 pub mod event;
 pub mod instrument;
+pub mod orders;
 pub mod output;
+pub mod position;
 pub mod risk;
+pub mod sizing;
 pub mod words;
 
 pub use event::{Event, EventBody};
