@@ -260,7 +260,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { field } => write!(f, "{field}: not given"),
-            Self::OutOfRange { field, got, min, max } => write!(f, "{field}: {got} is not within {min} to {max}"),
+            Self::OutOfRange { field, got, min, max } => {
+                write!(f, "{field}: {got} is not within {min} to {max}")
+            }
             Self::NotAscending { field } => write!(f, "{field}: must be strictly ascending"),
             Self::Twice { symbol } => write!(f, "instruments: {symbol} stands twice"),
             Self::Limit(error) => write!(f, "limits: {error}"),

@@ -30,7 +30,7 @@ use crate::position::PositionBook;
 use crate::risk::Gate;
 use crate::smc::{IdSource, SmcEngine};
 use crate::strategy::{Intents, Strategy};
-use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, TsNs};
+use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
 use account::Account;
 use alloc::vec::Vec;
 use market::Market;
@@ -98,7 +98,11 @@ impl<S: Strategy> Engine<S> {
             gateway: GatewayState::Down,
             gate: trading::gate(&config)?,
             orders: Orders::new(config.instruments.len()),
-            positions: PositionBook::new(config.instruments.len(), config.quote_asset, config.starting_equity),
+            positions: PositionBook::new(
+                config.instruments.len(),
+                config.quote_asset,
+                config.starting_equity,
+            ),
             state: TradingState::Normal,
             is_stopping: false,
             now: TsNs(0),
@@ -145,6 +149,7 @@ impl<S: Strategy> Engine<S> {
         let now = self.now;
         let Some(market) = self.markets.get_mut(at) else { return };
         market.book.on_trade(trade, now);
+        self.positions.mark(market.id, market.book.mark());
         if market.bracket.stop_reached.is_none() && market.bracket.is_stop_reached(trade.price) {
             market.bracket.stop_reached = Some(now);
         }
@@ -157,6 +162,7 @@ impl<S: Strategy> Engine<S> {
         let now = self.now;
         let Some(market) = self.markets.get_mut(at) else { return };
         market.book.on_quote(quote, now);
+        self.positions.mark(market.id, market.book.mark());
         if self.config.bars.source == BarSource::QuoteMid && market.book.is_trusted() {
             self.feed_bars(at, outbox, |builder| builder.on_quote(ts_event, quote.bid, quote.ask));
         }
@@ -172,6 +178,7 @@ impl<S: Strategy> Engine<S> {
     fn on_book(&mut self, at: usize, update: &BookUpdate, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
         market.book.on_update(update, self.now);
+        self.positions.mark(market.id, market.book.mark());
         if update.is_last {
             self.check_target(at, outbox);
         }
@@ -185,7 +192,12 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Lower timeframes first: what they say at this instant must not know the higher bar.
-    fn feed_bars(&mut self, at: usize, outbox: &mut Outbox, mut feed: impl FnMut(&mut BarBuilder) -> Option<Bar>) {
+    fn feed_bars(
+        &mut self,
+        at: usize,
+        outbox: &mut Outbox,
+        mut feed: impl FnMut(&mut BarBuilder) -> Option<Bar>,
+    ) {
         for slot in 0..self.config.timeframes.len() {
             let builder = self.markets.get_mut(at).and_then(|market| market.builders.get_mut(slot));
             if let Some(bar) = builder.and_then(&mut feed) {

@@ -117,7 +117,15 @@ mod tests {
         Output::BarClosed(
             InstrumentId(0),
             Timeframe::from_secs(1).unwrap(),
-            Bar { open_ts: TsNs(0), open: price, high: price, low: price, close: price, volume: Qty(1), trades: 1 },
+            Bar {
+                open_ts: TsNs(0),
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: Qty(1),
+                trades: 1,
+            },
         )
     }
 

@@ -19,9 +19,10 @@ impl Account {
     }
 
     pub(super) fn set(&mut self, balance: &Balance) {
+        let has_room = self.balances.len() < ASSETS_MAX;
         match self.balances.iter_mut().find(|known| known.asset == balance.asset) {
             Some(known) => *known = *balance,
-            None if self.balances.len() < ASSETS_MAX => self.balances.push(*balance),
+            None if has_room => self.balances.push(*balance),
             None => {}
         }
     }
@@ -34,11 +35,6 @@ impl Account {
     pub(super) fn free(&self, asset: Name) -> Qty {
         self.get(asset).map_or(Qty::ZERO, |balance| balance.free)
     }
-
-    /// Free and locked; nothing when never told.
-    pub(super) fn total(&self, asset: Name) -> Qty {
-        self.get(asset).map_or(Qty::ZERO, |balance| Qty(balance.free.0.saturating_add(balance.locked.0)))
-    }
 }
 
 #[cfg(test)]
@@ -49,10 +45,10 @@ mod tests {
     fn a_report_replaces_what_was_known() {
         let mut account = Account::new();
         let asset = Name::new("USDT").unwrap();
-        assert_eq!(account.total(asset), Qty::ZERO);
+        assert_eq!(account.free(asset), Qty::ZERO);
         account.set(&Balance { asset, free: Qty(5), locked: Qty(2) });
         account.set(&Balance { asset, free: Qty(3), locked: Qty(1) });
-        assert_eq!((account.free(asset), account.total(asset)), (Qty(3), Qty(4)));
+        assert_eq!(account.free(asset), Qty(3));
         assert_eq!(account.balances.len(), 1);
     }
 }

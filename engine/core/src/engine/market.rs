@@ -4,8 +4,9 @@ use super::bracket::{Bracket, Facts, Plan};
 use crate::bars::BarBuilder;
 use crate::book::Book;
 use crate::config::EngineConfig;
-use crate::orders::Orders;
 use crate::instrument::{InstrumentSpec, TradingStatus};
+use crate::orders::Orders;
+use crate::position::PositionBook;
 use crate::smc::SmcEngine;
 use crate::strategy::MarketView;
 use crate::words::{Direction, InstrumentId, Price, Qty, Timeframe, TsNs, clamp_i64, div_ceil};
@@ -39,7 +40,12 @@ impl Market {
         }
     }
 
-    pub(super) fn view<'a>(&'a self, now: TsNs, position: Qty, timeframes: &'a [Timeframe]) -> MarketView<'a> {
+    pub(super) fn view<'a>(
+        &'a self,
+        now: TsNs,
+        position: Qty,
+        timeframes: &'a [Timeframe],
+    ) -> MarketView<'a> {
         MarketView {
             now,
             instrument: self.id,
@@ -113,6 +119,18 @@ impl Market {
     pub(super) fn is_holding(&self, position: Qty, offset_ppm: u32) -> bool {
         let held = self.held(position);
         held.0 > 0 && held >= self.sellable_min(offset_ppm)
+    }
+}
+
+/// What of the position an order may close: never more than we count as held, nor than the venue really gave us
+/// after taking its fee in the base asset.
+pub(super) fn closable(positions: &PositionBook, instrument: InstrumentId) -> Qty {
+    let counted = positions.qty(instrument).0;
+    let owned = counted.saturating_sub(positions.base_fees(instrument).0);
+    match counted.signum() * owned.signum() {
+        1 if owned.abs() < counted.abs() => Qty(owned),
+        1 => Qty(counted),
+        _ => Qty::ZERO,
     }
 }
 

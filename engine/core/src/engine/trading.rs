@@ -3,9 +3,9 @@
 //! The one way out for an order is [`Engine::ask`]: it says the gate's decision and, only if approved, the
 //! order. What is wanted next is the bracket's to say (`bracket`), how much is `sizing`'s.
 
+use super::Engine;
 use super::bracket::{Leg, Plan, Step, closing_side};
-use super::market::{Market, Permissions};
-use super::{Counters, Engine};
+use super::market::{Market, Permissions, closable};
 use crate::config::{ConfigError, EngineConfig};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
@@ -16,9 +16,7 @@ use crate::output::{
 use crate::risk::{Gate, GateView, Limits};
 use crate::sizing::{Rate, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
-use crate::words::{
-    ClientOrderId, Direction, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64,
-};
+use crate::words::{ClientOrderId, Direction, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64};
 use alloc::vec::Vec;
 
 /// Steps one bracket may take at one event: cancels of three legs and a stray, one order, with room to spare.
@@ -114,7 +112,9 @@ impl<S: Strategy> Engine<S> {
         };
         let is_ordered = match direction {
             Direction::Up => Price::ZERO < plan.stop && plan.stop < plan.entry && plan.entry < plan.target,
-            Direction::Down => plan.stop > plan.entry && plan.entry > plan.target && plan.target > Price::ZERO,
+            Direction::Down => {
+                plan.stop > plan.entry && plan.entry > plan.target && plan.target > Price::ZERO
+            }
         };
         is_ordered.then_some((plan, reasons))
     }
@@ -179,7 +179,8 @@ impl<S: Strategy> Engine<S> {
             }
             market.bracket.sync(&self.orders);
             let offset_ppm = self.config.execution.stop_limit_offset_ppm;
-            let facts = permissions.facts(market, self.positions.closable(market.id), &self.orders, offset_ppm);
+            let facts =
+                permissions.facts(market, closable(&self.positions, market.id), &self.orders, offset_ppm);
             let Some(step) = market.bracket.next_step(&facts) else { return };
             match step {
                 Step::Cancel(id) => self.cancel(at, id, outbox),
@@ -238,10 +239,11 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn place_exit(&mut self, at: usize, qty: Qty, why: Purpose, outbox: &mut Outbox) {
+        let client_order_id = self.next_order_id();
         let Some(market) = self.markets.get(at) else { return };
         let (id, side) = (market.id, closing_side(self.positions.qty(market.id)));
         let order = NewOrder {
-            client_order_id: self.next_order_id(),
+            client_order_id,
             instrument: id,
             side,
             kind: OrderKind::Market,
@@ -302,7 +304,7 @@ impl<S: Strategy> Engine<S> {
         let offset_ppm = self.config.execution.stop_limit_offset_ppm;
         let Some(market) = self.markets.get_mut(at) else { return };
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
-        if is_covered || !market.is_holding(self.positions.closable(market.id), offset_ppm) {
+        if is_covered || !market.is_holding(closable(&self.positions, market.id), offset_ppm) {
             market.bracket.naked_since = None;
             market.bracket.is_naked_told = false;
             return;
@@ -362,8 +364,8 @@ impl<S: Strategy> Engine<S> {
     /// Cancels only while the order path is down; an entry also needs a live feed and known balances.
     fn venue_state(&self, market: &Market, purpose: Purpose) -> TradingState {
         let is_path_up = self.gateway == GatewayState::Ready;
-        let knows_world = market.book.feed() == FeedState::Live
-            && self.account.get(self.config.quote_asset).is_some();
+        let knows_world =
+            market.book.feed() == FeedState::Live && self.account.get(self.config.quote_asset).is_some();
         if is_path_up && (knows_world || purpose != Purpose::Entry) {
             TradingState::Normal
         } else {

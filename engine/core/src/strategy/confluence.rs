@@ -137,7 +137,8 @@ impl Search<'_> {
         if params.require_bias && self.view.structure_of_highest()?.bias() != Some(self.direction) {
             return None;
         }
-        let sweep = memory.sweeps[self.direction as usize].filter(|s| self.is_young(s, params.sweep_age_bars_max));
+        let sweep =
+            memory.sweeps[self.direction as usize].filter(|s| self.is_young(s, params.sweep_age_bars_max));
         if params.require_sweep && sweep.is_none() {
             return None;
         }
@@ -218,10 +219,7 @@ impl Search<'_> {
     fn stop_beyond(&self, level: Price, entry: Price) -> Price {
         let buffer = part(self.smc.atr().0, self.params.stop_buffer_atr_ppm);
         let ticks = self.view.spec.map_or(0, |spec| spec.tick.0.saturating_mul(STOP_DISTANCE_TICKS_MIN));
-        let spread = match (self.view.book.best_bid().map(|level| level.price), self.view.book.best_ask()) {
-            (Some(bid), Some(ask)) => ask.0 - bid.0,
-            _ => 0,
-        };
+        let spread = self.view.book.spread().map_or(0, |spread| spread.0);
         let noise = part(entry.0, self.params.stop_distance_ppm_min).max(ticks).max(spread);
         let distance = (entry.0 - level.0).abs().saturating_add(buffer).max(noise);
         Price(entry.0.saturating_sub(self.signed_by(distance)))
