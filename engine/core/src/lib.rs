@@ -8,14 +8,27 @@
 
 extern crate alloc;
 
+pub mod bars;
+pub mod book;
 pub mod codec;
+pub mod config;
 pub mod digest;
+pub mod engine;
 pub mod event;
 pub mod instrument;
+pub mod orders;
+pub mod outbox;
 pub mod output;
+pub mod position;
 pub mod risk;
+pub mod sizing;
+pub mod smc;
+pub mod strategy;
 pub mod words;
 
+pub use config::EngineConfig;
+pub use engine::Engine;
 pub use event::{Event, EventBody};
+pub use outbox::Outbox;
 pub use output::Output;
 pub use words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, Timeframe, TsNs};

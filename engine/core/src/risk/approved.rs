@@ -9,7 +9,6 @@ pub struct ApprovedOrder(NewOrder);
 
 impl ApprovedOrder {
     /// For the gate alone.
-    #[allow(dead_code, reason = "called by the gate")]
     pub(super) const fn approve(order: NewOrder) -> Self {
         Self(order)
     }

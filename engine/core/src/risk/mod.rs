@@ -1,4 +1,36 @@
-//! Pre-trade risk: the one gate every order passes. See `gate`.
+//! Pre-trade risk: the one gate every order passes, and the limits it holds them against.
+//!
+//! Nothing else in the workspace can make an [`ApprovedOrder`], and a gateway takes nothing else. What belongs to
+//! whom, so that two orders wanted in one event see each other:
+//!
+//! * [`Orders`](crate::orders::Orders) holds what is open and what it reserves. [`Gate::check`] puts an accepted
+//!   order in before it returns; only venue reports take it out.
+//! * [`PositionBook`](crate::position::PositionBook) holds what has filled, marks and equity. Only fills change it.
+//! * [`Gate`] holds limits, the message window, recent orders and the repeat counters.
+//!
+//! The engine's glue is four calls:
+//!
+//! ```text
+//! positions.mark(instrument, book.mark());                              // after market data
+//! let verdict = gate.check(&order, &GateView { .. }, &mut orders);      // to send; journal verdict.decision
+//! match orders.on_update(event.instrument, &update) {                   // on a report
+//!     OrderEffect::Filled(fill) => { let change = positions.on_fill(&fill); gate.on_fill(&fill, &change); }
+//!     OrderEffect::Closed(order) => gate.on_closed(&order, event.ts_recv),
+//!     ..
+//! }
+//! ```
 
 mod approved;
+mod check;
+mod facts;
+mod gate;
+mod limits;
+pub mod vectors;
+mod windows;
+
 pub use approved::ApprovedOrder;
+pub use check::{CHECKS, Check, Violations};
+pub use facts::{Exposure, Facts};
+pub use gate::{Gate, GateView, Verdict};
+pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
+pub use windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};

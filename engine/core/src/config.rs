@@ -1,0 +1,275 @@
+//! Everything the engine is told before its first event. Plain data; no file format here.
+//!
+//! Checked once, in [`EngineConfig::check`], by [`Engine::new`](crate::engine::Engine::new): a configuration
+//! that makes no sense refuses the start and names the field. Nothing in it changes while the engine runs.
+
+use crate::risk::{AccountLimits, LimitError, Limits};
+use crate::smc::{ParamsError, SmcParams};
+use crate::strategy::ConfluenceParams;
+use crate::words::{Money, Name, Timeframe};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Instruments one engine can trade.
+pub const INSTRUMENTS_MAX: usize = 64;
+/// Timeframes one engine can keep.
+pub const TIMEFRAMES_MAX: usize = 8;
+
+/// The engine's configuration.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Part of every order id: two engines on one account must differ. At least 1.
+    pub instance: u16,
+    /// Sequence of the first order id; larger than any this instance used before, so that ids stay unique.
+    pub order_sequence_first: u64,
+    /// The asset in which equity is counted and purchases are paid, such as `USDT`.
+    pub quote_asset: Name,
+    /// The instruments; an [`InstrumentId`](crate::InstrumentId) is an index into this list.
+    pub instruments: Vec<InstrumentConfig>,
+    /// Strictly ascending.
+    pub timeframes: Vec<Timeframe>,
+    /// How bars are made.
+    pub bars: BarParams,
+    /// Market structure, the same on all timeframes.
+    pub smc: SmcParams,
+    /// The built-in strategy. An engine with a strategy of its own ignores it.
+    pub strategy: ConfluenceParams,
+    /// How much to trade.
+    pub sizing: SizingParams,
+    /// How orders are worked.
+    pub execution: ExecutionParams,
+    /// Limits over all instruments.
+    pub account_limits: AccountLimits,
+    /// Equity before the first fill; none takes the first balance of the quote asset.
+    pub starting_equity: Option<Money>,
+    /// Distance of the timer events the runtime makes.
+    pub timer_interval_ns: u64,
+}
+
+/// One instrument.
+#[derive(Clone, Copy, Debug)]
+pub struct InstrumentConfig {
+    /// The venue's symbol.
+    pub symbol: Name,
+    /// What its orders and positions may not exceed.
+    pub limits: Limits,
+}
+
+/// How bars are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarParams {
+    /// From what.
+    pub source: BarSource,
+    /// The clock closes a bar this long after its end, so that trades still on the way are counted in it.
+    pub close_grace_ns: u64,
+}
+
+/// What bars are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarSource {
+    /// Trades.
+    Trades,
+    /// The middle of best bid and ask, with no volume: for venues that publish no trades.
+    QuoteMid,
+}
+
+/// How much to trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizingParams {
+    /// Part of equity lost if the stop fills at its price, fees included.
+    pub risk_fraction_ppm: u32,
+    /// Fee of one fill, as part of its notional.
+    pub fee_ppm: u32,
+    /// No entry's notional is more than this part of equity.
+    pub notional_fraction_ppm_max: u32,
+}
+
+/// How orders are worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutionParams {
+    /// A signal from a bar that ended longer ago than this is not acted on: warm-up bars, late data.
+    pub signal_age_ns_max: u64,
+    /// An entry order lives at most this long, whatever the strategy wished.
+    pub entry_lifetime_ns_max: u64,
+    /// A stop's limit price stands this part of its trigger price beyond the trigger.
+    pub stop_limit_offset_ppm: u32,
+    /// A triggered stop that has not closed the position after this long is cancelled for a market order.
+    pub stop_fill_ns_max: u64,
+    /// A position without a working stop for this long is closed at the market.
+    pub naked_ns_max: u64,
+    /// Refused closing orders and unanswered cancels are tried again after this long.
+    pub retry_ns: u64,
+}
+
+impl Default for BarParams {
+    fn default() -> Self {
+        Self { source: BarSource::Trades, close_grace_ns: 100_000_000 }
+    }
+}
+
+impl Default for SizingParams {
+    fn default() -> Self {
+        Self { risk_fraction_ppm: 2_500, fee_ppm: 1_000, notional_fraction_ppm_max: 250_000 }
+    }
+}
+
+impl Default for ExecutionParams {
+    fn default() -> Self {
+        Self {
+            signal_age_ns_max: 2_000_000_000,
+            entry_lifetime_ns_max: 3_600_000_000_000,
+            stop_limit_offset_ppm: 2_000,
+            stop_fill_ns_max: 2_000_000_000,
+            naked_ns_max: 3_000_000_000,
+            retry_ns: 1_000_000_000,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// A configuration with the house's defaults for everything but what must be named.
+    pub fn new(
+        quote_asset: Name,
+        instruments: Vec<InstrumentConfig>,
+        timeframes: Vec<Timeframe>,
+        account_limits: AccountLimits,
+    ) -> Self {
+        Self {
+            instance: 1,
+            order_sequence_first: 1,
+            quote_asset,
+            instruments,
+            timeframes,
+            bars: BarParams::default(),
+            smc: SmcParams::default(),
+            strategy: ConfluenceParams::default(),
+            sizing: SizingParams::default(),
+            execution: ExecutionParams::default(),
+            account_limits,
+            starting_equity: None,
+            timer_interval_ns: 100_000_000,
+        }
+    }
+
+    /// The first thing that makes no sense, if any.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        within("instance", u64::from(self.instance), 1, u64::from(u16::MAX))?;
+        within("order_sequence_first", self.order_sequence_first, 1, 1 << 39)?;
+        if self.quote_asset.as_bytes().is_empty() {
+            return Err(ConfigError::Missing { field: "quote_asset" });
+        }
+        self.check_lists()?;
+        within("bars.close_grace_ns", self.bars.close_grace_ns, 0, 60 * SECOND_NS)?;
+        within("timer_interval_ns", self.timer_interval_ns, SECOND_NS / 1_000_000, 10 * SECOND_NS)?;
+        self.smc.validate().map_err(ConfigError::Smc)?;
+        self.sizing.check()?;
+        self.execution.check()?;
+        match self.strategy.fault() {
+            Some(field) => Err(ConfigError::Senseless { field }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_lists(&self) -> Result<(), ConfigError> {
+        within("instruments", self.instruments.len() as u64, 1, INSTRUMENTS_MAX as u64)?;
+        within("timeframes", self.timeframes.len() as u64, 1, TIMEFRAMES_MAX as u64)?;
+        for (at, instrument) in self.instruments.iter().enumerate() {
+            if instrument.symbol.as_bytes().is_empty() {
+                return Err(ConfigError::Missing { field: "instruments.symbol" });
+            }
+            if self.instruments.iter().take(at).any(|other| other.symbol == instrument.symbol) {
+                return Err(ConfigError::Twice { symbol: instrument.symbol });
+            }
+        }
+        if self.timeframes.is_sorted_by(|a, b| a < b) {
+            Ok(())
+        } else {
+            Err(ConfigError::NotAscending { field: "timeframes" })
+        }
+    }
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 86_400 * SECOND_NS;
+
+impl SizingParams {
+    fn check(&self) -> Result<(), ConfigError> {
+        // Above a tenth of equity on one trade it is a typing error, not a wish.
+        within("sizing.risk_fraction_ppm", u64::from(self.risk_fraction_ppm), 1, 100_000)?;
+        within("sizing.fee_ppm", u64::from(self.fee_ppm), 0, 50_000)?;
+        within("sizing.notional_fraction_ppm_max", u64::from(self.notional_fraction_ppm_max), 1, 10_000_000)
+    }
+}
+
+impl ExecutionParams {
+    fn check(&self) -> Result<(), ConfigError> {
+        within("execution.signal_age_ns_max", self.signal_age_ns_max, 1, DAY_NS)?;
+        within("execution.entry_lifetime_ns_max", self.entry_lifetime_ns_max, 1, 30 * DAY_NS)?;
+        within("execution.stop_limit_offset_ppm", u64::from(self.stop_limit_offset_ppm), 0, 100_000)?;
+        within("execution.stop_fill_ns_max", self.stop_fill_ns_max, 1, DAY_NS)?;
+        within("execution.naked_ns_max", self.naked_ns_max, 1, DAY_NS)?;
+        within("execution.retry_ns", self.retry_ns, SECOND_NS / 1_000, DAY_NS)
+    }
+}
+
+fn within(field: &'static str, got: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&got) { Ok(()) } else { Err(ConfigError::OutOfRange { field, got, min, max }) }
+}
+
+/// Why a configuration was refused. Every kind names its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Not given.
+    Missing {
+        /// The field.
+        field: &'static str,
+    },
+    /// Too small or too large; of lists: too short or too long.
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        got: u64,
+        /// Smallest allowed.
+        min: u64,
+        /// Largest allowed.
+        max: u64,
+    },
+    /// The list must be strictly ascending.
+    NotAscending {
+        /// The field.
+        field: &'static str,
+    },
+    /// A symbol stands twice in `instruments`.
+    Twice {
+        /// The symbol.
+        symbol: Name,
+    },
+    /// A limit; names the instrument and the field.
+    Limit(LimitError),
+    /// A market-structure setting.
+    Smc(ParamsError),
+    /// Contradicts itself or its neighbours; the field's documentation says how.
+    Senseless {
+        /// The field.
+        field: &'static str,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { field } => write!(f, "{field}: not given"),
+            Self::OutOfRange { field, got, min, max } => {
+                write!(f, "{field}: {got} is not within {min} to {max}")
+            }
+            Self::NotAscending { field } => write!(f, "{field}: must be strictly ascending"),
+            Self::Twice { symbol } => write!(f, "instruments: {symbol} stands twice"),
+            Self::Limit(error) => write!(f, "limits: {error}"),
+            Self::Smc(error) => write!(f, "{error}"),
+            Self::Senseless { field } => write!(f, "{field}: contradicts itself or its neighbours"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

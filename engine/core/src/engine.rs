@@ -1,0 +1,426 @@
+//! The engine: one event in, its outputs out. Read [`Engine::on_event`] to know all it does.
+//!
+//! Pure: state changes only by events, time is the event's, memory is taken in [`Engine::new`] alone. Every
+//! order passes the gate (`risk`), every decision is said aloud, every output is folded into the digest. It
+//! never sends anything: the caller journals the outputs, then hands orders to the gateway. Run by the engine
+//! thread, one event at a time.
+//!
+//! Rooms: `market` is one instrument, `bracket` the life of one trade, `trading` everything that asks for or
+//! hears of orders, `account` what we own. This file is the way of an event and market data.
+
+mod account;
+mod bracket;
+mod market;
+mod trading;
+
+pub use bracket::Plan;
+
+use crate::bars::BarBuilder;
+use crate::book::Book;
+use crate::config::{BarSource, ConfigError, EngineConfig};
+use crate::digest::Digest;
+use crate::event::{
+    Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, Quote, Trade,
+};
+use crate::instrument::InstrumentSpec;
+use crate::orders::{Order, Orders};
+use crate::outbox::Outbox;
+use crate::output::{AlertKind, Output, Purpose, StateChange, TradingState};
+use crate::position::PositionBook;
+use crate::risk::Gate;
+use crate::smc::{IdSource, SmcEngine};
+use crate::strategy::{Intents, Strategy};
+use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
+use account::Account;
+use alloc::vec::Vec;
+use market::Market;
+
+/// The engine with its strategy.
+pub struct Engine<S> {
+    config: EngineConfig,
+    strategy: S,
+    /// In the order of the configuration.
+    markets: Vec<Market>,
+    structure_ids: IdSource,
+    account: Account,
+    gateway: GatewayState,
+    gate: Gate,
+    orders: Orders,
+    positions: PositionBook,
+    state: TradingState,
+    /// A person asked the process to stop: no entry until a new process.
+    is_stopping: bool,
+    now: TsNs,
+    order_sequence: u64,
+    signal_id: u32,
+    digest: Digest,
+    counters: Counters,
+}
+
+/// What happened since start, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events taken.
+    pub events: u64,
+    /// Bars closed, on all timeframes.
+    pub bars: u64,
+    /// Structure events.
+    pub structures: u64,
+    /// Signals.
+    pub signals: u64,
+    /// Intents not acted on: a trade was under way, the signal was too old, or the engine was not ready.
+    pub intents_ignored: u64,
+    /// Orders the gate let through.
+    pub orders_sent: u64,
+    /// Orders the gate denied.
+    pub orders_denied: u64,
+    /// Cancels asked.
+    pub cancels: u64,
+    /// Fills counted (each trade id once).
+    pub fills: u64,
+    /// Refusals by the venue.
+    pub rejects: u64,
+    /// Reports about orders that are not ours.
+    pub orders_unknown: u64,
+    /// Alerts.
+    pub alerts: u64,
+}
+
+impl<S: Strategy> Engine<S> {
+    /// An engine that knows its configuration and nothing of the world. Takes all the memory it will use.
+    pub fn new(config: EngineConfig, strategy: S) -> Result<Self, ConfigError> {
+        config.check()?;
+        let markets = (0..config.instruments.len() as u16).map(|id| Market::new(InstrumentId(id), &config));
+        Ok(Self {
+            markets: markets.collect(),
+            structure_ids: IdSource::default(),
+            account: Account::new(),
+            gateway: GatewayState::Down,
+            gate: trading::gate(&config)?,
+            orders: Orders::new(config.instruments.len()),
+            positions: PositionBook::new(
+                config.instruments.len(),
+                config.quote_asset,
+                config.starting_equity,
+            ),
+            state: TradingState::Normal,
+            is_stopping: false,
+            now: TsNs(0),
+            order_sequence: config.order_sequence_first,
+            signal_id: 0,
+            digest: Digest::default(),
+            counters: Counters::default(),
+            config,
+            strategy,
+        })
+    }
+
+    /// Takes one event; its outputs are in `outbox` afterwards, in order, and folded into the digest.
+    ///
+    /// The outbox must be empty: what the last event said has to be journaled and handed on first.
+    pub fn on_event(&mut self, event: &Event, outbox: &mut Outbox) {
+        assert!(outbox.is_empty(), "the last event's outputs were not taken");
+        self.now = self.now.max(event.ts_recv);
+        self.counters.events += 1;
+        let at = event.instrument.index();
+        match &event.body {
+            EventBody::Trade(trade) => self.on_trade(at, event.ts_event, trade, outbox),
+            EventBody::Quote(quote) => self.on_quote(at, event.ts_event, quote, outbox),
+            EventBody::Book(update) => self.on_book(at, update, outbox),
+            EventBody::Bar(timeframe, bar) => self.on_venue_bar(at, timeframe, bar, outbox),
+            EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
+            EventBody::Timer => self.on_timer(outbox),
+            EventBody::Operator(command) => self.on_command(*command, outbox),
+            EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
+            EventBody::Gateway(state) => self.on_gateway(*state, outbox),
+            EventBody::Instrument(spec) => self.on_instrument(at, spec, outbox),
+            EventBody::Balance(balance) => self.on_balance(balance),
+        }
+        for (_, bytes) in outbox.encoded() {
+            self.digest.fold(bytes);
+        }
+    }
+}
+
+/// Market data.
+impl<S: Strategy> Engine<S> {
+    /// A trade makes bars, lower timeframes first, and may show that the stop's price was reached.
+    fn on_trade(&mut self, at: usize, ts_event: TsNs, trade: &Trade, outbox: &mut Outbox) {
+        let now = self.now;
+        let Some(market) = self.markets.get_mut(at) else { return };
+        market.book.on_trade(trade, now);
+        self.positions.mark(market.id, market.book.mark());
+        if market.bracket.stop_reached.is_none() && market.bracket.is_stop_reached(trade.price) {
+            market.bracket.stop_reached = Some(now);
+        }
+        if self.config.bars.source == BarSource::Trades {
+            self.feed_bars(at, outbox, |builder| builder.on_trade(ts_event, trade.price, trade.qty));
+        }
+    }
+
+    fn on_quote(&mut self, at: usize, ts_event: TsNs, quote: &Quote, outbox: &mut Outbox) {
+        let now = self.now;
+        let Some(market) = self.markets.get_mut(at) else { return };
+        market.book.on_quote(quote, now);
+        self.positions.mark(market.id, market.book.mark());
+        if self.config.bars.source == BarSource::QuoteMid && market.book.is_trusted() {
+            self.feed_bars(at, outbox, |builder| builder.on_quote(ts_event, quote.bid, quote.ask));
+        }
+        self.check_target(at, outbox);
+        let mut intents = Intents::default();
+        if let Some(market) = self.markets.get(at) {
+            let view = market.view(now, self.positions.qty(market.id), &self.config.timeframes);
+            self.strategy.on_quote(&view, quote, &mut intents);
+        }
+        self.act(at, now, &intents, outbox);
+    }
+
+    fn on_book(&mut self, at: usize, update: &BookUpdate, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get_mut(at) else { return };
+        market.book.on_update(update, self.now);
+        self.positions.mark(market.id, market.book.mark());
+        if update.is_last {
+            self.check_target(at, outbox);
+        }
+    }
+
+    /// A venue's candle, for warm-up: structure is told as if we had watched it being made.
+    fn on_venue_bar(&mut self, at: usize, timeframe: &crate::Timeframe, bar: &Bar, outbox: &mut Outbox) {
+        if let Some(slot) = self.config.timeframes.iter().position(|known| known == timeframe) {
+            self.close_bar(at, slot, bar, outbox);
+        }
+    }
+
+    /// Lower timeframes first: what they say at this instant must not know the higher bar.
+    fn feed_bars(
+        &mut self,
+        at: usize,
+        outbox: &mut Outbox,
+        mut feed: impl FnMut(&mut BarBuilder) -> Option<Bar>,
+    ) {
+        for slot in 0..self.config.timeframes.len() {
+            let builder = self.markets.get_mut(at).and_then(|market| market.builders.get_mut(slot));
+            if let Some(bar) = builder.and_then(&mut feed) {
+                self.close_bar(at, slot, &bar, outbox);
+            }
+        }
+    }
+
+    /// A closed bar: said aloud, then structure, then the strategy, which sees both.
+    fn close_bar(&mut self, at: usize, slot: usize, bar: &Bar, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get_mut(at) else { return };
+        let Some(timeframe) = self.config.timeframes.get(slot).copied() else { return };
+        let Some(smc) = market.smc.get_mut(slot) else { return };
+        outbox.push(Output::BarClosed(market.id, timeframe, *bar));
+        let first = outbox.len();
+        smc.on_bar(bar, &mut self.structure_ids, &mut |structure| outbox.push(Output::Structure(structure)));
+        let structures = outbox.outputs().get(first..).unwrap_or_default();
+        self.counters.bars += 1;
+        self.counters.structures += structures.len() as u64;
+
+        let view = market.view(self.now, self.positions.qty(market.id), &self.config.timeframes);
+        let mut intents = Intents::default();
+        for output in structures {
+            if let Output::Structure(structure) = output {
+                self.strategy.on_structure(&view, structure, &mut intents);
+            }
+        }
+        self.strategy.on_bar(&view, timeframe, bar, &mut intents);
+        let known_at = TsNs(bar.open_ts.0.saturating_add(timeframe.nanos()));
+        self.act(at, known_at, &intents, outbox);
+    }
+
+    /// The target is held here, not at the venue: the market reaching it starts the exit.
+    fn check_target(&mut self, at: usize, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get_mut(at) else { return };
+        if market.bracket.plan.is_none() || market.bracket.leaving.is_some() {
+            return;
+        }
+        let Some(top) = market.book.trusted_top() else { return };
+        if market.bracket.is_target_reached(top.bid.price, top.ask.price) {
+            market.bracket.leave(Purpose::Target);
+            self.manage(at, outbox);
+        }
+    }
+}
+
+/// Time, state of the world, operator.
+impl<S: Strategy> Engine<S> {
+    fn on_timer(&mut self, outbox: &mut Outbox) {
+        let now = self.now;
+        for at in 0..self.markets.len() {
+            self.feed_bars(at, outbox, |builder| builder.on_clock(now));
+            self.check_stop_filled(at);
+            self.manage(at, outbox);
+            self.check_protection(at, outbox);
+        }
+    }
+
+    fn on_feed(&mut self, instrument: InstrumentId, state: FeedState, outbox: &mut Outbox) {
+        for at in 0..self.markets.len() {
+            let Some(market) = self.markets.get_mut(at) else { return };
+            if instrument != market.id && instrument != InstrumentId::NONE {
+                continue;
+            }
+            let was_live = market.book.feed() == FeedState::Live;
+            market.book.on_feed(state, self.now);
+            let id = market.id;
+            if was_live && state != FeedState::Live && self.positions.qty(id).0 != 0 {
+                let kind = AlertKind::BlindWithPosition;
+                self.alert(kind, id, ClientOrderId::NONE, state as i64, outbox);
+            }
+            self.manage(at, outbox);
+        }
+    }
+
+    fn on_gateway(&mut self, state: GatewayState, outbox: &mut Outbox) {
+        self.gateway = state;
+        self.manage_all(outbox);
+    }
+
+    /// The venue's rules; a set that makes no sense leaves the instrument without rules, so without orders.
+    fn on_instrument(&mut self, at: usize, spec: &InstrumentSpec, outbox: &mut Outbox) {
+        let Some(config) = self.config.instruments.get(at) else { return };
+        let fault = [
+            spec.symbol != config.symbol,
+            spec.quote != self.config.quote_asset,
+            spec.tick.0 <= 0,
+            spec.lot.0 <= 0,
+            spec.qty_min.0 < 0 || spec.qty_max < spec.qty_min,
+            spec.notional_min.0 < 0,
+        ]
+        .iter()
+        .position(|&is_wrong| is_wrong);
+        let Some(market) = self.markets.get_mut(at) else { return };
+        market.spec = fault.is_none().then_some(*spec);
+        if fault.is_none() {
+            self.positions.set_assets(market.id, spec.base, spec.quote);
+        }
+        if let Some(rule) = fault {
+            let id = InstrumentId(at as u16);
+            self.alert(AlertKind::Instrument, id, ClientOrderId::NONE, rule as i64 + 1, outbox);
+        }
+        self.manage(at, outbox);
+    }
+
+    fn on_balance(&mut self, balance: &Balance) {
+        self.account.set(balance);
+        self.positions.on_balance(balance);
+    }
+
+    fn on_command(&mut self, command: Command, outbox: &mut Outbox) {
+        let calm = if self.is_stopping { TradingState::ReduceOnly } else { TradingState::Normal };
+        let to = match command {
+            Command::Kill => TradingState::Halt,
+            Command::Arm if self.state == TradingState::Halt => calm,
+            Command::Resume if self.state <= TradingState::ReduceOnly => calm,
+            Command::Pause | Command::Flatten | Command::Shutdown => self.state.max(TradingState::ReduceOnly),
+            Command::Arm | Command::Resume => self.state,
+        };
+        self.is_stopping |= command == Command::Shutdown;
+        if command == Command::Flatten {
+            // Under HALT nothing may be sent: the wish is kept, and carried out once armed.
+            self.markets.iter_mut().for_each(|market| market.bracket.leave(Purpose::Flatten));
+        }
+        if command == Command::Arm {
+            self.gate.arm();
+        }
+        if to != self.state {
+            outbox.push(Output::State(StateChange { from: self.state, to, command: Some(command) }));
+            self.state = to;
+        }
+        self.manage_all(outbox);
+    }
+}
+
+/// Read-only views.
+impl<S> Engine<S> {
+    /// Trading state.
+    pub fn state(&self) -> TradingState {
+        self.state
+    }
+
+    /// Time of the last event.
+    pub fn now(&self) -> TsNs {
+        self.now
+    }
+
+    /// Signed position.
+    pub fn position(&self, instrument: InstrumentId) -> Qty {
+        self.positions.qty(instrument)
+    }
+
+    /// The trade planned or under way.
+    pub fn plan(&self, instrument: InstrumentId) -> Option<Plan> {
+        self.markets.get(instrument.index())?.bracket.plan
+    }
+
+    /// Book of an instrument.
+    pub fn book(&self, instrument: InstrumentId) -> Option<&Book> {
+        Some(&self.markets.get(instrument.index())?.book)
+    }
+
+    /// Market structure of an instrument, one per timeframe.
+    pub fn structure(&self, instrument: InstrumentId) -> &[SmcEngine] {
+        self.markets.get(instrument.index()).map_or(&[], |market| &market.smc)
+    }
+
+    /// Positions, profit, fees, equity and trade statistics.
+    pub fn positions(&self) -> &PositionBook {
+        &self.positions
+    }
+
+    /// Profit taken since start over all instruments, after fees, in quote currency.
+    pub fn realised(&self) -> Money {
+        self.total(|id| self.positions.realised(id))
+    }
+
+    /// Fees since start over all instruments, in quote currency.
+    pub fn fees(&self) -> Money {
+        self.total(|id| self.positions.fees(id))
+    }
+
+    /// What the account is worth: starting equity plus all profit, taken and open.
+    pub fn equity(&self) -> Money {
+        self.positions.equity()
+    }
+
+    fn total(&self, amount: impl Fn(InstrumentId) -> Money) -> Money {
+        Money(self.positions.instruments().fold(0, |sum: i64, id| sum.saturating_add(amount(id).0)))
+    }
+
+    /// Orders that may still fill.
+    pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter()
+    }
+
+    /// Fingerprint of all outputs so far.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Orders the gate let through.
+    pub fn orders_sent(&self) -> u64 {
+        self.counters.orders_sent
+    }
+
+    /// Fills counted.
+    pub fn fills(&self) -> u64 {
+        self.counters.fills
+    }
+
+    /// Everything counted.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// The strategy.
+    pub fn strategy(&self) -> &S {
+        &self.strategy
+    }
+}

@@ -1,0 +1,377 @@
+//! The life of one trade: entry, protective stop at the venue, exit.
+//!
+//! Level-driven: whatever just happened, [`Bracket::next_step`] compares what is held and what is working with
+//! what should be, and names the one next step. Reports may therefore come in any order, twice or late. It
+//! never sends anything itself, and never wants more sold than is held: an exit waits until the stop and the
+//! entry are confirmed gone.
+//!
+//! ```text
+//!  Idle ──enter──► entry working ──fill──► held, stop working ──stop fills──► flat ──► Idle
+//!                     │ expired                │ target, timeout, flatten, stop refused
+//!                     └──► Idle                └──► stop cancelled ──► market exit ──► flat ──► Idle
+//! ```
+
+use crate::orders::Orders;
+use crate::output::Purpose;
+use crate::strategy::EntryKind;
+use crate::words::{ClientOrderId, Direction, Price, Qty, Side, TsNs};
+
+/// What was planned when the strategy asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The signal it serves.
+    pub signal_id: u32,
+    /// Long or short.
+    pub direction: Direction,
+    /// Wanted entry, on the tick.
+    pub entry: Price,
+    /// Trigger of the protective stop, on the tick.
+    pub stop: Price,
+    /// Where profit is taken, on the tick.
+    pub target: Price,
+    /// How the entry goes to the market.
+    pub kind: EntryKind,
+    /// The entry is cancelled then.
+    pub expires: TsNs,
+}
+
+/// One order of the bracket, as far as the bracket cares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Leg {
+    /// None: not sent, or its end is confirmed.
+    pub(super) order: Option<LegOrder>,
+}
+
+/// A leg's order that may still fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LegOrder {
+    pub(super) id: ClientOrderId,
+    pub(super) leaves: Qty,
+    /// When its cancel was asked last.
+    pub(super) cancel_asked: Option<TsNs>,
+}
+
+impl Leg {
+    pub(super) fn is_live(&self) -> bool {
+        self.order.is_some()
+    }
+
+    fn is_order(&self, id: ClientOrderId) -> bool {
+        self.order.is_some_and(|order| order.id == id)
+    }
+
+    pub(super) fn sent(id: ClientOrderId, qty: Qty) -> Self {
+        Self { order: Some(LegOrder { id, leaves: qty, cancel_asked: None }) }
+    }
+
+    /// Takes over what the order table knows; an order that is no longer open is forgotten.
+    fn sync(&mut self, orders: &Orders) {
+        self.order = self.order.and_then(|leg| {
+            let order = orders.get(leg.id)?;
+            Some(LegOrder { leaves: order.leaves_qty(), ..leg })
+        });
+    }
+
+    /// Live and no unanswered cancel under way.
+    fn wants_cancel(&self, facts: &Facts) -> bool {
+        self.order.is_some_and(|order| match order.cancel_asked {
+            None => true,
+            Some(at) => facts.now.since(at) >= facts.retry_ns,
+        })
+    }
+}
+
+/// What the engine knows when it asks for the next step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) now: TsNs,
+    /// What the position allows us to close: its size in whole lots.
+    pub(super) held: Qty,
+    /// The smallest quantity the venue takes now; a smaller position is dust.
+    pub(super) sellable_min: Qty,
+    /// The order path is up and the instrument trades.
+    pub(super) can_send: bool,
+    /// Entries may work.
+    pub(super) may_enter: bool,
+    /// Nothing may work.
+    pub(super) is_halted: bool,
+    /// Closing orders may be sent.
+    pub(super) may_close: bool,
+    /// After this long an unanswered cancel is asked again.
+    pub(super) retry_ns: u64,
+    /// An open order that is no leg of this trade.
+    pub(super) stray: Option<ClientOrderId>,
+}
+
+impl Facts {
+    fn is_holding(&self) -> bool {
+        self.held >= self.sellable_min && self.held.0 > 0
+    }
+}
+
+/// The next thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Cancel(ClientOrderId),
+    PlaceStop(Qty),
+    PlaceExit(Qty, Purpose),
+    /// Everything is over; forget the trade.
+    Finish,
+}
+
+/// One trade of one instrument, or none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bracket {
+    pub(super) plan: Option<Plan>,
+    pub(super) entry: Leg,
+    pub(super) stop: Leg,
+    pub(super) exit: Leg,
+    /// The position is to be closed at the market; why.
+    pub(super) leaving: Option<Purpose>,
+    /// No new stop or exit before this.
+    pub(super) retry_at: TsNs,
+    /// Closing orders refused in a row.
+    pub(super) refusals: u32,
+    /// When the market first traded through the stop while it was working.
+    pub(super) stop_reached: Option<TsNs>,
+    /// Since when the position has had no stop working.
+    pub(super) naked_since: Option<TsNs>,
+    /// The alert about it was given.
+    pub(super) is_naked_told: bool,
+    /// When the cancel of a stray order was asked last.
+    pub(super) stray_cancel_asked: Option<TsNs>,
+}
+
+impl Bracket {
+    /// A trade is planned, working or being closed.
+    pub(super) fn is_engaged(&self) -> bool {
+        self.plan.is_some() || self.leaving.is_some()
+    }
+
+    /// Takes over what the order table knows about the legs.
+    pub(super) fn sync(&mut self, orders: &Orders) {
+        for leg in [&mut self.entry, &mut self.stop, &mut self.exit] {
+            leg.sync(orders);
+        }
+    }
+
+    /// An order of the instrument that is no leg of this trade: one thought dead that turned out to live.
+    pub(super) fn is_stray(&self, id: ClientOrderId) -> bool {
+        ![self.entry, self.stop, self.exit].iter().any(|leg| leg.is_order(id))
+    }
+
+    /// Remembers that a cancel was asked, so that it is not asked again at once.
+    pub(super) fn note_cancel(&mut self, id: ClientOrderId, now: TsNs) {
+        let legs = [&mut self.entry, &mut self.stop, &mut self.exit];
+        match legs.into_iter().filter_map(|leg| leg.order.as_mut()).find(|order| order.id == id) {
+            Some(order) => order.cancel_asked = Some(now),
+            None => self.stray_cancel_asked = Some(now),
+        }
+    }
+
+    /// Close at the market. The first reason stays, except that a person's wish overrides.
+    pub(super) fn leave(&mut self, why: Purpose) {
+        if self.leaving.is_none() || why == Purpose::Flatten {
+            self.leaving = Some(why);
+        }
+    }
+
+    /// The one next step, if any. Call again after doing it.
+    pub(super) fn next_step(&self, facts: &Facts) -> Option<Step> {
+        if facts.is_halted {
+            let legs = self.cancel_any(&[self.entry, self.stop, self.exit], facts);
+            return legs.or_else(|| self.cancel_stray(facts));
+        }
+        if facts.stray.is_some() {
+            // It may fill any moment: nothing else is placed until it is gone.
+            return self.cancel_stray(facts);
+        }
+        if self.entry_must_go(facts)
+            && let Some(step) = self.cancel_any(&[self.entry], facts)
+        {
+            return Some(step);
+        }
+        if let Some(why) = self.leaving {
+            return self.leave_step(why, facts);
+        }
+        if facts.is_holding() {
+            return self.protect_step(facts);
+        }
+        let is_over = !self.entry.is_live() && !self.exit.is_live();
+        if is_over && self.stop.is_live() {
+            return self.cancel_any(&[self.stop], facts);
+        }
+        (is_over && self.plan.is_some()).then_some(Step::Finish)
+    }
+
+    fn entry_must_go(&self, facts: &Facts) -> bool {
+        let is_expired = self.plan.is_none_or(|plan| facts.now >= plan.expires);
+        is_expired || !facts.may_enter || self.leaving.is_some()
+    }
+
+    fn cancel_any(&self, legs: &[Leg], facts: &Facts) -> Option<Step> {
+        let leg = legs.iter().find(|leg| leg.wants_cancel(facts))?;
+        leg.order.map(|order| Step::Cancel(order.id))
+    }
+
+    fn cancel_stray(&self, facts: &Facts) -> Option<Step> {
+        let is_asked = self.stray_cancel_asked.is_some_and(|at| facts.now.since(at) < facts.retry_ns);
+        facts.stray.filter(|_| !is_asked).map(Step::Cancel)
+    }
+
+    /// Stop and entry must be confirmed gone before the exit, so that no two orders sell the same lot.
+    fn leave_step(&self, why: Purpose, facts: &Facts) -> Option<Step> {
+        if self.stop.is_live() || self.entry.is_live() {
+            return self.cancel_any(&[self.stop], facts);
+        }
+        if self.exit.is_live() {
+            return None;
+        }
+        if !facts.is_holding() {
+            return Some(Step::Finish);
+        }
+        self.may_close_now(facts).then_some(Step::PlaceExit(facts.held, why))
+    }
+
+    /// One stop over all that is held. While the entry still fills, a stop is replaced only when what it does
+    /// not cover could stand as an order of its own: fewer moments without one.
+    fn protect_step(&self, facts: &Facts) -> Option<Step> {
+        let Some(stop) = self.stop.order else {
+            let may_place = self.plan.is_some() && self.may_close_now(facts) && !self.exit.is_live();
+            return may_place.then_some(Step::PlaceStop(facts.held));
+        };
+        let bare = facts.held.0 - stop.leaves.0;
+        let bare_max = if self.entry.is_live() { facts.sellable_min.0.max(1) } else { 1 };
+        let is_wrong = bare >= bare_max || bare < 0;
+        // One way only: once its cancel is asked, the replacement waits for the answer.
+        if is_wrong && stop.cancel_asked.is_none_or(|at| facts.now.since(at) >= facts.retry_ns) {
+            return Some(Step::Cancel(stop.id));
+        }
+        None
+    }
+
+    fn may_close_now(&self, facts: &Facts) -> bool {
+        facts.can_send && facts.may_close && facts.now >= self.retry_at
+    }
+
+    /// The stop's price has been reached by a trade at `price`.
+    pub(super) fn is_stop_reached(&self, price: Price) -> bool {
+        self.plan.is_some_and(|plan| match plan.direction {
+            Direction::Up => price <= plan.stop,
+            Direction::Down => price >= plan.stop,
+        })
+    }
+
+    /// The target can be had: best bid for a long, best ask for a short.
+    pub(super) fn is_target_reached(&self, bid: Price, ask: Price) -> bool {
+        self.plan.is_some_and(|plan| match plan.direction {
+            Direction::Up => bid.0 > 0 && bid >= plan.target,
+            Direction::Down => ask.0 > 0 && ask <= plan.target,
+        })
+    }
+}
+
+/// The side that closes a position.
+pub(super) fn closing_side(position: Qty) -> Side {
+    if position.0 > 0 { Side::Sell } else { Side::Buy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACTS: Facts = Facts {
+        now: TsNs(100),
+        held: Qty(0),
+        sellable_min: Qty(5),
+        can_send: true,
+        may_enter: true,
+        is_halted: false,
+        may_close: true,
+        retry_ns: 50,
+        stray: None,
+    };
+
+    fn live(sequence: u64, leaves: i64) -> Leg {
+        Leg::sent(ClientOrderId::new(1, 1, sequence), Qty(leaves))
+    }
+
+    fn entered() -> Bracket {
+        let plan = Plan {
+            signal_id: 1,
+            direction: Direction::Up,
+            entry: Price(100),
+            stop: Price(90),
+            target: Price(120),
+            kind: EntryKind::Rest,
+            expires: TsNs(1_000),
+        };
+        Bracket { plan: Some(plan), entry: live(1, 10), ..Bracket::default() }
+    }
+
+    fn id(leg: &Leg) -> ClientOrderId {
+        leg.order.unwrap().id
+    }
+
+    #[test]
+    fn a_fill_is_protected_and_a_bigger_one_replaces_the_stop() {
+        let mut bracket = entered();
+        assert_eq!(bracket.next_step(&FACTS), None);
+        let facts = Facts { held: Qty(4), ..FACTS };
+        assert_eq!(bracket.next_step(&facts), None, "dust cannot be protected");
+        let facts = Facts { held: Qty(6), ..FACTS };
+        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceStop(Qty(6))));
+        bracket.stop = live(2, 6);
+        assert_eq!(bracket.next_step(&Facts { held: Qty(8), ..FACTS }), None, "too little to be worth a gap");
+        bracket.entry = Leg::default();
+        assert_eq!(
+            bracket.next_step(&Facts { held: Qty(8), ..FACTS }),
+            Some(Step::Cancel(id(&bracket.stop))),
+            "entry done: the stop must cover all"
+        );
+    }
+
+    #[test]
+    fn an_exit_waits_for_stop_and_entry_to_be_gone() {
+        let mut bracket = entered();
+        bracket.stop = live(2, 6);
+        bracket.leave(Purpose::Target);
+        let facts = Facts { held: Qty(6), ..FACTS };
+        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        bracket.entry.order.as_mut().unwrap().cancel_asked = Some(facts.now);
+        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.stop))));
+        bracket.stop.order.as_mut().unwrap().cancel_asked = Some(facts.now);
+        assert_eq!(bracket.next_step(&facts), None);
+        bracket.stop = Leg::default();
+        assert_eq!(bracket.next_step(&facts), None);
+        bracket.entry = Leg::default();
+        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceExit(Qty(6), Purpose::Target)));
+        bracket.exit = live(3, 6);
+        assert_eq!(bracket.next_step(&facts), None);
+        bracket.exit = Leg::default();
+        assert_eq!(bracket.next_step(&FACTS), Some(Step::Finish));
+    }
+
+    #[test]
+    fn a_halt_cancels_everything_and_places_nothing() {
+        let mut bracket = entered();
+        bracket.stop = live(2, 6);
+        let facts = Facts { held: Qty(9), is_halted: true, ..FACTS };
+        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        bracket.entry = Leg::default();
+        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.stop))));
+        bracket.stop = Leg::default();
+        assert_eq!(bracket.next_step(&facts), None);
+    }
+
+    #[test]
+    fn an_unanswered_cancel_is_asked_again() {
+        let mut bracket = entered();
+        let late = Facts { now: TsNs(1_000), ..FACTS };
+        assert_eq!(bracket.next_step(&late), Some(Step::Cancel(id(&bracket.entry))));
+        bracket.entry.order.as_mut().unwrap().cancel_asked = Some(late.now);
+        assert_eq!(bracket.next_step(&late), None);
+        let later = Facts { now: TsNs(1_050), ..FACTS };
+        assert_eq!(bracket.next_step(&later), Some(Step::Cancel(id(&bracket.entry))));
+    }
+}

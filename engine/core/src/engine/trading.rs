@@ -1,0 +1,456 @@
+//! Everything that asks for orders or hears of them: intents, the bracket's steps, venue reports.
+//!
+//! The one way out for an order is [`Engine::ask`]: it says the gate's decision and, only if approved, the
+//! order. What is wanted next is the bracket's to say (`bracket`), how much is `sizing`'s.
+
+use super::Engine;
+use super::bracket::{Leg, Plan, Step, closing_side};
+use super::market::{Market, Permissions, closable};
+use crate::config::{ConfigError, EngineConfig};
+use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
+use crate::orders::{Fill, Order, OrderEffect, OrderState};
+use crate::outbox::Outbox;
+use crate::output::{
+    Alert, AlertKind, NewOrder, OrderKind, Output, Purpose, Signal, TimeInForce, TradingState,
+};
+use crate::risk::{Gate, GateView, Limits};
+use crate::sizing::{Rate, size_entry};
+use crate::strategy::{EntryKind, Intent, Intents, Strategy};
+use crate::words::{ClientOrderId, Direction, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64};
+use alloc::vec::Vec;
+
+/// Steps one bracket may take at one event: cancels of three legs and a stray, one order, with room to spare.
+const STEPS_MAX: u32 = 8;
+const ONE_PPM: i128 = 1_000_000;
+
+/// The gate with the configuration's limits.
+pub(super) fn gate(config: &EngineConfig) -> Result<Gate, ConfigError> {
+    let limits: Vec<Option<Limits>> = config.instruments.iter().map(|i| Some(i.limits)).collect();
+    Gate::new(config.account_limits, &limits).map_err(ConfigError::Limit)
+}
+
+/// What the strategy wants.
+impl<S: Strategy> Engine<S> {
+    /// Carries out intents about one instrument that became known at `known_at`.
+    pub(super) fn act(&mut self, at: usize, known_at: TsNs, intents: &Intents, outbox: &mut Outbox) {
+        for intent in intents.iter() {
+            match intent {
+                Intent::Enter { .. } => self.enter(at, known_at, intent, outbox),
+                Intent::Exit => {
+                    if let Some(market) = self.markets.get_mut(at)
+                        && market.bracket.is_engaged()
+                    {
+                        market.bracket.leave(Purpose::Target);
+                        self.manage(at, outbox);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says the signal, sizes it, asks the gate. One trade per instrument; old news is not traded.
+    fn enter(&mut self, at: usize, known_at: TsNs, intent: &Intent, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get(at) else { return };
+        let is_old = self.now.since(known_at) > self.config.execution.signal_age_ns_max;
+        if is_old || market.bracket.is_engaged() || self.orders.reserved(market.id).orders > 0 {
+            self.counters.intents_ignored += 1;
+            return;
+        }
+        let Some((plan, reasons)) = self.plan_of(market, intent) else { return };
+        let (id, qty) = (market.id, self.entry_qty(market, &plan));
+        self.signal_id = plan.signal_id;
+        self.counters.signals += 1;
+        outbox.push(Output::Signal(Signal {
+            id: plan.signal_id,
+            strategy: self.strategy.number(),
+            instrument: id,
+            direction: plan.direction,
+            entry: plan.entry,
+            stop: plan.stop,
+            target: plan.target,
+            reasons,
+        }));
+        let (kind, time_in_force) = match plan.kind {
+            EntryKind::Rest => (OrderKind::Limit, TimeInForce::Gtc),
+            EntryKind::RestMakerOnly => (OrderKind::LimitMaker, TimeInForce::Gtc),
+            EntryKind::Take => (OrderKind::Limit, TimeInForce::Ioc),
+        };
+        let order = NewOrder {
+            client_order_id: self.next_order_id(),
+            instrument: id,
+            side: plan.direction.side(),
+            kind,
+            time_in_force,
+            price: plan.entry,
+            stop_price: Price::ZERO,
+            qty,
+            purpose: Purpose::Entry,
+            signal_id: plan.signal_id,
+        };
+        if self.ask(at, &order, outbox)
+            && let Some(market) = self.markets.get_mut(at)
+        {
+            market.bracket.plan = Some(plan);
+            market.bracket.entry = Leg::sent(order.client_order_id, qty);
+        }
+    }
+
+    /// The intent on the instrument's grid.
+    fn plan_of(&self, market: &Market, intent: &Intent) -> Option<(Plan, [u32; crate::output::REASONS_MAX])> {
+        let &Intent::Enter { direction, entry, stop, target, kind, reasons, expires } = intent else {
+            return None;
+        };
+        let lifetime = self.config.execution.entry_lifetime_ns_max;
+        let plan = Plan {
+            signal_id: self.signal_id.saturating_add(1),
+            direction,
+            entry: market.on_tick(entry, direction),
+            stop: market.on_tick(stop, direction),
+            target: market.on_tick(target, direction),
+            kind,
+            expires: expires.min(TsNs(self.now.0.saturating_add(lifetime))),
+        };
+        let is_ordered = match direction {
+            Direction::Up => Price::ZERO < plan.stop && plan.stop < plan.entry && plan.entry < plan.target,
+            Direction::Down => {
+                plan.stop > plan.entry && plan.entry > plan.target && plan.target > Price::ZERO
+            }
+        };
+        is_ordered.then_some((plan, reasons))
+    }
+
+    /// So much that the stop costs the risk fraction; no more than limits and free balance allow. 0 when that
+    /// is too little to trade: the gate then says so.
+    fn entry_qty(&self, market: &Market, plan: &Plan) -> Qty {
+        let Some(spec) = &market.spec else { return Qty::ZERO };
+        let sizing = &self.config.sizing;
+        let equity = self.positions.equity();
+        let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
+        let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
+        let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
+        let qty_max = limits
+            .order_qty_max
+            .min(quantity_for(limits.order_notional_max, plan.entry.max(market.book.mark())))
+            .min(quantity_for(Money(clamp_i64(most)), plan.entry))
+            .min(Qty(limits.position_qty_max.0.saturating_sub(position)))
+            .min(self.affordable_qty(market, plan));
+        let size = size_entry(
+            equity,
+            Rate::from_ppm(sizing.risk_fraction_ppm),
+            plan.entry,
+            plan.stop,
+            market.book.spread().unwrap_or(Price::ZERO),
+            Rate::from_ppm(sizing.fee_ppm),
+            market.whole_lots(qty_max),
+            spec,
+        );
+        size.qty
+    }
+
+    /// What the free balance pays for: quote and fee for a purchase, base for a sale.
+    fn affordable_qty(&self, market: &Market, plan: &Plan) -> Qty {
+        let Some(spec) = &market.spec else { return Qty::ZERO };
+        match plan.direction.side() {
+            Side::Sell => self.account.free(spec.base),
+            Side::Buy => {
+                let free = i128::from(self.account.free(spec.quote).0) * ONE_PPM;
+                let spendable = free / (ONE_PPM + i128::from(self.config.sizing.fee_ppm));
+                quantity_for(Money(clamp_i64(spendable)), plan.entry)
+            }
+        }
+    }
+}
+
+/// What the bracket wants.
+impl<S: Strategy> Engine<S> {
+    pub(super) fn manage_all(&mut self, outbox: &mut Outbox) {
+        for at in 0..self.markets.len() {
+            self.manage(at, outbox);
+        }
+    }
+
+    /// Takes the bracket's steps until it wants nothing more at this event.
+    pub(super) fn manage(&mut self, at: usize, outbox: &mut Outbox) {
+        for _ in 0..STEPS_MAX {
+            let permissions = self.permissions();
+            let Some(market) = self.markets.get_mut(at) else { return };
+            if !market.bracket.is_engaged() && self.orders.reserved(market.id).orders == 0 {
+                return;
+            }
+            market.bracket.sync(&self.orders);
+            let offset_ppm = self.config.execution.stop_limit_offset_ppm;
+            let facts =
+                permissions.facts(market, closable(&self.positions, market.id), &self.orders, offset_ppm);
+            let Some(step) = market.bracket.next_step(&facts) else { return };
+            match step {
+                Step::Cancel(id) => self.cancel(at, id, outbox),
+                Step::PlaceStop(qty) => self.place_stop(at, qty, outbox),
+                Step::PlaceExit(qty, why) => self.place_exit(at, qty, why, outbox),
+                Step::Finish => self.finish(at),
+            }
+        }
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            now: self.now,
+            is_gateway_ready: self.gateway == GatewayState::Ready,
+            may_enter: self.state <= TradingState::Warn,
+            may_close: self.state <= TradingState::ReduceOnly,
+            is_halted: self.state == TradingState::Halt,
+            retry_ns: self.config.execution.retry_ns,
+        }
+    }
+
+    /// Cancels always pass. One whose order is over at the venue is not repeated: its fills are on the way.
+    fn cancel(&mut self, at: usize, id: ClientOrderId, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get_mut(at) else { return };
+        market.bracket.note_cancel(id, self.now);
+        if let Some(cancel) = self.orders.begin_cancel(id) {
+            self.counters.cancels += 1;
+            outbox.push(Output::Cancel(cancel));
+        }
+    }
+
+    fn place_stop(&mut self, at: usize, qty: Qty, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get(at) else { return };
+        let Some(plan) = market.bracket.plan else { return };
+        let (id, price) = (market.id, market.stop_limit(&plan, self.config.execution.stop_limit_offset_ppm));
+        let order = NewOrder {
+            client_order_id: self.next_order_id(),
+            instrument: id,
+            side: closing_side(self.positions.qty(id)),
+            kind: OrderKind::StopLimit,
+            time_in_force: TimeInForce::Gtc,
+            price,
+            stop_price: plan.stop,
+            qty,
+            purpose: Purpose::Stop,
+            signal_id: plan.signal_id,
+        };
+        if self.ask(at, &order, outbox) {
+            if let Some(market) = self.markets.get_mut(at) {
+                market.bracket.stop = Leg::sent(order.client_order_id, qty);
+            }
+        } else {
+            self.tell_unprotected(at, outbox);
+            self.wait_before_retry(at);
+        }
+    }
+
+    fn place_exit(&mut self, at: usize, qty: Qty, why: Purpose, outbox: &mut Outbox) {
+        let client_order_id = self.next_order_id();
+        let Some(market) = self.markets.get(at) else { return };
+        let (id, side) = (market.id, closing_side(self.positions.qty(market.id)));
+        let order = NewOrder {
+            client_order_id,
+            instrument: id,
+            side,
+            kind: OrderKind::Market,
+            time_in_force: TimeInForce::Ioc,
+            price: Price::ZERO,
+            stop_price: Price::ZERO,
+            qty: self.exit_qty(market, side, qty),
+            purpose: why,
+            signal_id: market.bracket.plan.map_or(0, |plan| plan.signal_id),
+        };
+        if self.ask(at, &order, outbox) {
+            if let Some(market) = self.markets.get_mut(at) {
+                market.bracket.exit = Leg::sent(order.client_order_id, order.qty);
+            }
+        } else {
+            self.wait_before_retry(at);
+        }
+    }
+
+    /// All of it; after a refusal no more than the venue says is free, in case its books know a fee ours do not.
+    fn exit_qty(&self, market: &Market, side: Side, qty: Qty) -> Qty {
+        let free = match (&market.spec, side) {
+            (Some(spec), Side::Sell) if market.bracket.refusals > 0 => self.account.free(spec.base),
+            _ => return qty,
+        };
+        match market.whole_lots(free).min(qty) {
+            Qty(0) => qty,
+            less => less,
+        }
+    }
+
+    fn finish(&mut self, at: usize) {
+        if let Some(market) = self.markets.get_mut(at) {
+            market.bracket = Default::default();
+        }
+    }
+
+    fn wait_before_retry(&mut self, at: usize) {
+        let retry_at = TsNs(self.now.0.saturating_add(self.config.execution.retry_ns));
+        if let Some(market) = self.markets.get_mut(at) {
+            market.bracket.retry_at = retry_at;
+            market.bracket.refusals = market.bracket.refusals.saturating_add(1);
+        }
+    }
+
+    /// A stop whose price was reached must have closed the position soon after; else it is left for a market
+    /// order.
+    pub(super) fn check_stop_filled(&mut self, at: usize) {
+        let Some(market) = self.markets.get_mut(at) else { return };
+        let wait = self.config.execution.stop_fill_ns_max;
+        if market.bracket.stop_reached.is_some_and(|reached| self.now.since(reached) >= wait) {
+            market.bracket.leave(Purpose::Stop);
+        }
+    }
+
+    /// No position stays without a working stop (or exit) for longer than the limit.
+    pub(super) fn check_protection(&mut self, at: usize, outbox: &mut Outbox) {
+        let offset_ppm = self.config.execution.stop_limit_offset_ppm;
+        let Some(market) = self.markets.get_mut(at) else { return };
+        let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
+        if is_covered || !market.is_holding(closable(&self.positions, market.id), offset_ppm) {
+            market.bracket.naked_since = None;
+            market.bracket.is_naked_told = false;
+            return;
+        }
+        let since = *market.bracket.naked_since.get_or_insert(self.now);
+        if self.now.since(since) < self.config.execution.naked_ns_max {
+            return;
+        }
+        if self.state <= TradingState::ReduceOnly {
+            market.bracket.leave(Purpose::Flatten);
+        }
+        self.tell_unprotected(at, outbox);
+        self.manage(at, outbox);
+    }
+
+    fn tell_unprotected(&mut self, at: usize, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get_mut(at) else { return };
+        if !core::mem::replace(&mut market.bracket.is_naked_told, true) {
+            let id = market.id;
+            let qty = self.positions.qty(id).0;
+            self.alert(AlertKind::Unprotected, id, ClientOrderId::NONE, qty, outbox);
+        }
+    }
+
+    fn next_order_id(&mut self) -> ClientOrderId {
+        let id = ClientOrderId::new(self.config.instance, self.strategy.number(), self.order_sequence);
+        self.order_sequence += 1;
+        id
+    }
+
+    /// The only way out for an order: decision first, then, if approved, the order. True when it went out.
+    fn ask(&mut self, at: usize, order: &NewOrder, outbox: &mut Outbox) -> bool {
+        let Some(market) = self.markets.get(at) else { return false };
+        let view = GateView {
+            now: self.now,
+            state: self.state.max(self.venue_state(market, order.purpose)),
+            loss_level: TradingState::Normal,
+            spec: market.spec.as_ref(),
+            reference: market.book.reference(),
+            positions: &self.positions,
+        };
+        let verdict = self.gate.check(order, &view, &mut self.orders);
+        outbox.push(Output::Decision(verdict.decision));
+        match verdict.outcome {
+            Ok(approved) => {
+                self.counters.orders_sent += 1;
+                outbox.push(Output::NewOrder(approved));
+                true
+            }
+            Err(_) => {
+                self.counters.orders_denied += 1;
+                false
+            }
+        }
+    }
+
+    /// Cancels only while the order path is down; an entry also needs a live feed and known balances.
+    fn venue_state(&self, market: &Market, purpose: Purpose) -> TradingState {
+        let is_path_up = self.gateway == GatewayState::Ready;
+        let knows_world =
+            market.book.feed() == FeedState::Live && self.account.get(self.config.quote_asset).is_some();
+        if is_path_up && (knows_world || purpose != Purpose::Entry) {
+            TradingState::Normal
+        } else {
+            TradingState::CancelOnly
+        }
+    }
+}
+
+/// What the venue says.
+impl<S: Strategy> Engine<S> {
+    pub(super) fn on_order(&mut self, instrument: InstrumentId, update: &OrderUpdate, outbox: &mut Outbox) {
+        let id = update.client_order_id;
+        match self.orders.on_update(instrument, update) {
+            OrderEffect::Filled(fill) => self.on_fill(&fill, outbox),
+            OrderEffect::Closed(order) => self.on_closed(&order, outbox),
+            OrderEffect::CancelRejected(_, code) => {
+                self.alert(AlertKind::OrderUnknown, instrument, id, i64::from(code), outbox);
+            }
+            OrderEffect::Unknown(_) => self.alert(AlertKind::OrderUnknown, instrument, id, 0, outbox),
+            OrderEffect::UnknownOrder => {
+                self.counters.orders_unknown += 1;
+                let detail = match update.kind {
+                    OrderUpdateKind::Fill { qty, .. } => qty.0,
+                    _ => 0,
+                };
+                self.alert(AlertKind::UnknownOrder, instrument, id, detail, outbox);
+            }
+            OrderEffect::Working(_) | OrderEffect::AwaitingFills(_) | OrderEffect::Ignored(_) => {}
+        }
+        self.manage(instrument.index(), outbox);
+    }
+
+    fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
+        let change = self.positions.on_fill(fill);
+        self.gate.on_fill(fill, &change);
+        self.counters.fills += 1;
+        outbox.push(Output::Position(change.position));
+        if let Some(market) = self.markets.get_mut(fill.order.instrument.index())
+            && fill.order.purpose != Purpose::Entry
+        {
+            market.bracket.refusals = 0;
+        }
+    }
+
+    /// An order that ended without (or before) filling: what it leaves undone is the bracket's next step.
+    fn on_closed(&mut self, order: &Order, outbox: &mut Outbox) {
+        let at = order.instrument.index();
+        self.gate.on_closed(order, self.now);
+        if let OrderState::Rejected(code) = order.state() {
+            self.counters.rejects += 1;
+            let kind = AlertKind::VenueReject;
+            self.alert(kind, order.instrument, order.client_order_id, i64::from(code), outbox);
+        }
+        let is_refused = matches!(order.state(), OrderState::Rejected(_) | OrderState::Expired);
+        match (order.purpose, order.kind) {
+            (Purpose::Entry, _) => {}
+            // The market is beyond the stop, or the venue will not have it: no second try, out.
+            (Purpose::Stop, OrderKind::StopLimit) if is_refused => {
+                self.tell_unprotected(at, outbox);
+                if let Some(market) = self.markets.get_mut(at) {
+                    market.bracket.leave(Purpose::Flatten);
+                }
+            }
+            (Purpose::Stop, OrderKind::StopLimit) => {}
+            _ => self.wait_before_retry(at),
+        }
+    }
+
+    pub(super) fn alert(
+        &mut self,
+        kind: AlertKind,
+        instrument: InstrumentId,
+        client_order_id: ClientOrderId,
+        detail: i64,
+        outbox: &mut Outbox,
+    ) {
+        self.counters.alerts += 1;
+        outbox.push(Output::Alert(Alert { kind, instrument, client_order_id, detail, ts: self.now }));
+    }
+}
+
+/// The quantity that `money` buys at `price`, rounded down.
+fn quantity_for(money: Money, price: Price) -> Qty {
+    if price.0 <= 0 || money.0 <= 0 {
+        return Qty::ZERO;
+    }
+    Qty(clamp_i64(i128::from(money.0) * i128::from(SCALE) / i128::from(price.0)))
+}

@@ -1,0 +1,371 @@
+//! Our orders at the venue: what is open, what it reserves, and what every report about it means.
+//!
+//! Pure. Runs on the engine thread; memory is taken in the constructor. Only the gate puts an order in (it asks
+//! for an `ApprovedOrder`), only reports take one out.
+//!
+//! Reports may come in any order and more than once, so an order's condition is a function of the *set* of facts
+//! known about it, never of their order:
+//!
+//! * fills are added once per trade id, and never beyond the venue's own cumulative quantity;
+//! * **final** word (cancelled, expired, filled) ends the order; if its cumulative quantity says that fills are
+//!   still missing, exactly those stay reserved until they come;
+//! * **refusal** (rejected, not found) ends an order only while nothing proves that it lives: an ack or a fill,
+//!   before or after, outweighs it (a duplicate-id reject of a retry must not free a live order).
+//!
+//! Ended orders move to a history ring, so that a late fill still finds its side and purpose, and an order that
+//! turns out to live moves back.
+
+mod order;
+mod ring;
+
+pub use order::{Order, OrderState};
+
+use crate::event::{OrderUpdate, OrderUpdateKind};
+use crate::output::{CancelOrder, NewOrder, OrderKind};
+use crate::risk::ApprovedOrder;
+use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, TsNs};
+use alloc::vec;
+use alloc::vec::Vec;
+use order::{Ending, Refusal};
+use ring::{History, TradeIds};
+
+/// Open orders the table can hold.
+pub const ORDERS_MAX: usize = 256;
+
+/// All our orders, of all instruments.
+pub struct Orders {
+    /// Open orders, dense, in no particular order. Invariant: each reserves something.
+    open: Vec<Order>,
+    history: History,
+    trades: TradeIds,
+    /// By instrument. Invariant: equal to the sums over `open`.
+    reserved: Vec<Reserved>,
+    /// Highest sequence taken in: ids above it are new without a search.
+    last_sequence: u64,
+    /// Orders that came back to life while the table was full; each is a hole in the reservation.
+    lost: u32,
+}
+
+/// What the open orders of one instrument hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    /// Still open to buy, base units of 1e-8.
+    pub buy_qty: i128,
+    /// Still open to sell, base units of 1e-8.
+    pub sell_qty: i128,
+    /// How many orders.
+    pub orders: u32,
+}
+
+impl Reserved {
+    /// Still open on one side.
+    pub const fn qty(&self, side: Side) -> i128 {
+        match side {
+            Side::Buy => self.buy_qty,
+            Side::Sell => self.sell_qty,
+        }
+    }
+}
+
+/// What one report changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEffect {
+    /// The venue works the order: first ack, or a sign of life of one thought refused or unknown.
+    Working(Order),
+    /// A fill counted for the first and only time. Put it into the position.
+    Filled(Fill),
+    /// The order is over and reserves nothing any more; [`Order::state`] says how.
+    Closed(Order),
+    /// The order is over at the venue, but fills it speaks of have not come yet; they stay reserved.
+    AwaitingFills(Order),
+    /// The venue refused to cancel; the order's condition is unknown until the gateway's query answers.
+    CancelRejected(Order, i32),
+    /// The outcome of a request is unknown. The order stays reserved.
+    Unknown(Order),
+    /// Nothing new.
+    Ignored(Ignored),
+    /// About an order we never sent, or one long forgotten. A fill among these is **not** in any position:
+    /// alert, and reconcile.
+    UnknownOrder,
+}
+
+/// Why a report changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// The fill was counted before.
+    DuplicateFill,
+    /// Said before, or overtaken by a final word.
+    Stale,
+    /// Quantity or price not positive, or instrument not the order's.
+    Malformed,
+}
+
+/// One fill, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The order, with this fill counted.
+    pub order: Order,
+    /// The venue's trade number.
+    pub trade_id: u64,
+    /// Price of the fill.
+    pub price: Price,
+    /// Quantity of the fill, positive.
+    pub qty: Qty,
+    /// Fee in `fee_asset`; negative for a rebate.
+    pub fee: Money,
+    /// Asset of the fee.
+    pub fee_asset: Name,
+    /// We were the resting side.
+    pub is_maker: bool,
+    /// This fill ended the order: it reserves nothing any more.
+    pub is_closing: bool,
+    /// The order had already ended; the position moves all the same.
+    pub is_late: bool,
+    /// The venue filled more than we asked for: counted all the same, but a person should see it.
+    pub is_overfill: bool,
+}
+
+impl Orders {
+    /// An empty table for `instruments` instruments.
+    pub fn new(instruments: usize) -> Self {
+        Self {
+            open: Vec::with_capacity(ORDERS_MAX),
+            history: History::default(),
+            trades: TradeIds::default(),
+            reserved: vec![Reserved::default(); instruments],
+            last_sequence: 0,
+            lost: 0,
+        }
+    }
+
+    /// Takes one report about an order of `instrument`.
+    pub fn on_update(&mut self, instrument: InstrumentId, update: &OrderUpdate) -> OrderEffect {
+        let Some(before) = self.find(update.client_order_id) else { return OrderEffect::UnknownOrder };
+        if before.instrument != instrument {
+            return OrderEffect::Ignored(Ignored::Malformed);
+        }
+        let mut after = before;
+        if update.venue_order_id != 0 {
+            after.venue_order_id = update.venue_order_id;
+        }
+        match update.kind {
+            OrderUpdateKind::Ack => after.on_life(),
+            OrderUpdateKind::Reject { code } => after.on_refusal(Refusal::Rejected(code)),
+            OrderUpdateKind::NotFound => after.on_refusal(Refusal::NotFound),
+            OrderUpdateKind::Canceled { cum_qty } => after.on_ending(Ending::Canceled, cum_qty),
+            OrderUpdateKind::Expired { cum_qty } => after.on_ending(Ending::Expired, cum_qty),
+            OrderUpdateKind::CancelReject { .. } => after.on_cancel_reject(),
+            OrderUpdateKind::Unknown => after.on_unknown(),
+            OrderUpdateKind::Fill { .. } => return self.on_fill(before, after, &update.kind),
+        }
+        self.store(&before, &after);
+        effect(&before, &after, &update.kind)
+    }
+
+    fn on_fill(&mut self, before: Order, mut after: Order, kind: &OrderUpdateKind) -> OrderEffect {
+        let &OrderUpdateKind::Fill { trade_id, price, qty, cum_qty, fee, fee_asset, is_maker } = kind else {
+            return OrderEffect::Ignored(Ignored::Malformed);
+        };
+        if qty <= Qty::ZERO || price <= Price::ZERO || cum_qty < Qty::ZERO {
+            return OrderEffect::Ignored(Ignored::Malformed);
+        }
+        // The ring knows recent trades by their id. The venue's cumulative quantity catches those that it has
+        // forgotten: fills that were each counted once can never add up to more than the venue says it filled.
+        let is_counted = self.trades.contains(before.instrument, trade_id)
+            || cum_qty > Qty::ZERO && before.would_exceed(qty, cum_qty);
+        if is_counted {
+            return OrderEffect::Ignored(Ignored::DuplicateFill);
+        }
+        self.trades.record(before.instrument, trade_id);
+        after.on_fill(price, qty, cum_qty);
+        self.store(&before, &after);
+        OrderEffect::Filled(Fill {
+            order: after,
+            trade_id,
+            price,
+            qty,
+            fee,
+            fee_asset,
+            is_maker,
+            is_closing: before.is_open() && !after.is_open(),
+            is_late: !before.is_open(),
+            is_overfill: after.filled_qty > after.qty,
+        })
+    }
+
+    /// Marks an open order as being cancelled and returns the word to send. None for orders that are not open.
+    /// May be called again: a cancel is repeated until the venue confirms.
+    pub fn begin_cancel(&mut self, id: ClientOrderId) -> Option<CancelOrder> {
+        let order = self.open.iter_mut().find(|order| order.client_order_id == id)?;
+        if order.ending.is_some() {
+            return None; // Over at the venue; only its fills are still to come.
+        }
+        order.is_cancel_pending = true;
+        Some(CancelOrder {
+            instrument: order.instrument,
+            client_order_id: id,
+            venue_order_id: order.venue_order_id,
+        })
+    }
+
+    /// Releases an approved order whose bytes never left the process (outbound ring full). None unless it is
+    /// open and nothing was heard of it.
+    pub fn release_unsent(&mut self, id: ClientOrderId) -> Option<Order> {
+        let before = *self.get(id)?;
+        let mut after = before;
+        after.on_refusal(Refusal::Unsent);
+        self.store(&before, &after);
+        (!after.is_open()).then_some(after)
+    }
+
+    /// An open order by its id.
+    pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
+        self.open.iter().find(|order| order.client_order_id == id)
+    }
+
+    /// An order by its id, open or in recent history.
+    pub fn find(&self, id: ClientOrderId) -> Option<Order> {
+        self.get(id).or_else(|| self.history.get(id)).copied()
+    }
+
+    /// Was this id sent before, as far as we remember? No id at all counts as used.
+    pub fn is_used(&self, id: ClientOrderId) -> bool {
+        id.sequence() <= self.last_sequence && (id.sequence() == 0 || self.find(id).is_some())
+    }
+
+    /// All open orders, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.open.iter()
+    }
+
+    /// Open orders of one instrument.
+    pub fn of(&self, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
+        self.open.iter().filter(move |order| order.instrument == instrument)
+    }
+
+    /// What the open orders of an instrument hold.
+    pub fn reserved(&self, instrument: InstrumentId) -> Reserved {
+        self.reserved.get(instrument.index()).copied().unwrap_or_default()
+    }
+
+    /// Open orders overall.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// No open order.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// No further order fits.
+    pub fn is_full(&self) -> bool {
+        self.open.len() >= ORDERS_MAX
+    }
+
+    /// Orders that came back to life while the table was full: their reservation is missing.
+    pub fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Would `order` trade with one of ours on the other side?
+    pub fn would_self_trade(&self, order: &NewOrder) -> bool {
+        let reserved = self.reserved(order.instrument);
+        reserved.qty(order.side.opposite()) > 0
+            && self
+                .of(order.instrument)
+                .any(|own| own.side != order.side && own.ending.is_none() && may_meet(order, own))
+    }
+
+    /// Takes an approved order in: it reserves from now on. False when the table is full, the id was used, or
+    /// the instrument is unknown.
+    pub(crate) fn reserve(&mut self, approved: &ApprovedOrder, now: TsNs) -> bool {
+        let order = Order::new(approved.order(), now);
+        let is_known = self.is_used(order.client_order_id);
+        if is_known || self.is_full() || order.instrument.index() >= self.reserved.len() {
+            return false;
+        }
+        self.last_sequence = self.last_sequence.max(order.client_order_id.sequence());
+        self.account(&order, 1);
+        self.open.push(order);
+        true
+    }
+
+    /// Writes a changed order back where it now belongs and keeps the sums.
+    fn store(&mut self, before: &Order, after: &Order) {
+        let at = self.open.iter().position(|order| order.client_order_id == after.client_order_id);
+        match (at, after.is_open()) {
+            (Some(at), true) => {
+                self.account(before, -1);
+                self.account(after, 1);
+                if let Some(slot) = self.open.get_mut(at) {
+                    *slot = *after;
+                }
+            }
+            (Some(at), false) => {
+                self.account(before, -1);
+                self.open.swap_remove(at);
+                self.history.push(after);
+            }
+            (None, true) if !self.is_full() => {
+                self.history.forget(after.client_order_id);
+                self.account(after, 1);
+                self.open.push(*after);
+            }
+            (None, is_open) => {
+                self.history.replace(after);
+                self.lost += u32::from(is_open);
+            }
+        }
+    }
+
+    fn account(&mut self, order: &Order, sign: i32) {
+        let Some(reserved) = self.reserved.get_mut(order.instrument.index()) else { return };
+        let qty = i128::from(order.reserved_qty().0) * i128::from(sign);
+        match order.side {
+            Side::Buy => reserved.buy_qty += qty,
+            Side::Sell => reserved.sell_qty += qty,
+        }
+        reserved.orders = reserved.orders.saturating_add_signed(sign);
+    }
+}
+
+/// What to tell the engine about a report that was not a fill.
+fn effect(before: &Order, after: &Order, kind: &OrderUpdateKind) -> OrderEffect {
+    let is_news = before.without_ids() != after.without_ids();
+    match (before.is_open(), after.is_open()) {
+        _ if !is_news => OrderEffect::Ignored(Ignored::Stale),
+        (true, false) => OrderEffect::Closed(*after),
+        (false, false) => OrderEffect::Ignored(Ignored::Stale),
+        (_, true) if after.ending.is_some() => OrderEffect::AwaitingFills(*after),
+        (_, true) => match *kind {
+            OrderUpdateKind::CancelReject { code } => OrderEffect::CancelRejected(*after, code),
+            _ if after.is_unknown => OrderEffect::Unknown(*after),
+            _ => OrderEffect::Working(*after),
+        },
+    }
+}
+
+/// Can an incoming order and a resting one of the other side trade with each other?
+///
+/// A market order meets anything. A stop order is not in the book until the market has reached its trigger, so it
+/// meets only prices between its limit and its trigger.
+fn may_meet(order: &NewOrder, own: &Order) -> bool {
+    if order.kind == OrderKind::Market || own.kind == OrderKind::Market {
+        return true;
+    }
+    let (buy, sell) = match order.side {
+        Side::Buy => (order.price, own.price),
+        Side::Sell => (own.price, order.price),
+    };
+    let is_dormant = |kind, stop_price: Price, side, price| {
+        kind == OrderKind::StopLimit
+            && match side {
+                Side::Sell => price > stop_price,
+                Side::Buy => price < stop_price,
+            }
+    };
+    buy >= sell
+        && !is_dormant(order.kind, order.stop_price, order.side, own.price)
+        && !is_dormant(own.kind, own.stop_price, own.side, order.price)
+}

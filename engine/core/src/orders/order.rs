@@ -1,0 +1,206 @@
+//! One order: the facts known about it, and what follows from them.
+
+use crate::output::{NewOrder, OrderKind, Purpose, TimeInForce};
+use crate::words::{ClientOrderId, InstrumentId, Price, Qty, Side, TsNs};
+
+/// One of our orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Our id.
+    pub client_order_id: ClientOrderId,
+    /// The venue's id; 0 until told.
+    pub venue_order_id: u64,
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit, market, …
+    pub kind: OrderKind,
+    /// How long it lives.
+    pub time_in_force: TimeInForce,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Limit price; 0 for market orders.
+    pub price: Price,
+    /// Trigger price; 0 where there is none.
+    pub stop_price: Price,
+    /// Quantity asked for.
+    pub qty: Qty,
+    /// Sum of the fills counted.
+    pub filled_qty: Qty,
+    /// Price of the last fill; 0 before the first.
+    pub last_fill_price: Price,
+    /// The signal it serves; 0 for none.
+    pub signal_id: u32,
+    /// When the gate accepted it.
+    pub accepted_ts: TsNs,
+    /// Largest cumulative filled quantity the venue spoke of; may be ahead of `filled_qty`.
+    pub(super) cum_qty: Qty,
+    /// Proven to have reached the venue.
+    pub(super) is_alive: bool,
+    pub(super) is_cancel_pending: bool,
+    pub(super) is_unknown: bool,
+    pub(super) refusal: Option<Refusal>,
+    pub(super) ending: Option<Ending>,
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderState {
+    /// Sent, nothing heard.
+    PendingNew,
+    /// At the venue, nothing filled.
+    Working,
+    /// At the venue, partly filled.
+    PartiallyFilled,
+    /// A cancel was sent.
+    PendingCancel,
+    /// The outcome of a request is unknown; the gateway is asking.
+    Unknown,
+    /// Over at the venue, which speaks of fills that have not come yet.
+    AwaitingFills,
+    /// Filled whole. Over.
+    Filled,
+    /// Cancelled. Over.
+    Canceled,
+    /// Expired. Over.
+    Expired,
+    /// Refused by the venue, with its code. Over, unless it turns out to live.
+    Rejected(i32),
+    /// Proven never to have arrived. Over, unless it turns out to live.
+    NotFound,
+    /// Never left the process. Over.
+    Unsent,
+}
+
+/// The venue's final word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Canceled,
+    Expired,
+}
+
+/// Said to have never lived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Rejected(i32),
+    NotFound,
+    Unsent,
+}
+
+impl Order {
+    pub(super) fn new(order: &NewOrder, now: TsNs) -> Self {
+        Self {
+            client_order_id: order.client_order_id,
+            venue_order_id: 0,
+            instrument: order.instrument,
+            side: order.side,
+            kind: order.kind,
+            time_in_force: order.time_in_force,
+            purpose: order.purpose,
+            price: order.price,
+            stop_price: order.stop_price,
+            qty: order.qty,
+            filled_qty: Qty::ZERO,
+            last_fill_price: Price::ZERO,
+            signal_id: order.signal_id,
+            accepted_ts: now,
+            cum_qty: Qty::ZERO,
+            is_alive: false,
+            is_cancel_pending: false,
+            is_unknown: false,
+            refusal: None,
+            ending: None,
+        }
+    }
+
+    /// What it can still do to the position: the rest while it may be working, the missing fills when the venue
+    /// has ended it, nothing when it is over. Everything the table does follows from this number.
+    pub fn reserved_qty(&self) -> Qty {
+        let rest = match (self.ending, self.refusal) {
+            (Some(_), _) => self.cum_qty.0.min(self.qty.0).saturating_sub(self.filled_qty.0),
+            (None, Some(_)) if !self.is_alive => 0,
+            _ => self.qty.0.saturating_sub(self.filled_qty.0),
+        };
+        Qty(rest.max(0))
+    }
+
+    /// Reserves something.
+    pub fn is_open(&self) -> bool {
+        self.reserved_qty() > Qty::ZERO
+    }
+
+    /// Asked for and not filled; what a venue would call the remaining quantity of a working order.
+    pub fn leaves_qty(&self) -> Qty {
+        if self.ending.is_some() { Qty::ZERO } else { self.reserved_qty() }
+    }
+
+    /// A cancel was sent and neither confirmed nor refused.
+    pub fn is_cancel_pending(&self) -> bool {
+        self.is_cancel_pending
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> OrderState {
+        if self.filled_qty >= self.qty {
+            return OrderState::Filled;
+        }
+        match (self.ending, self.refusal) {
+            (Some(_), _) if self.is_open() => OrderState::AwaitingFills,
+            (Some(Ending::Canceled), _) => OrderState::Canceled,
+            (Some(Ending::Expired), _) => OrderState::Expired,
+            (None, Some(refusal)) if !self.is_alive => match refusal {
+                Refusal::Rejected(code) => OrderState::Rejected(code),
+                Refusal::NotFound => OrderState::NotFound,
+                Refusal::Unsent => OrderState::Unsent,
+            },
+            _ if self.is_unknown => OrderState::Unknown,
+            _ if self.is_cancel_pending => OrderState::PendingCancel,
+            _ if self.filled_qty > Qty::ZERO => OrderState::PartiallyFilled,
+            _ if self.is_alive => OrderState::Working,
+            _ => OrderState::PendingNew,
+        }
+    }
+
+    pub(super) fn on_life(&mut self) {
+        self.is_alive = true;
+        self.is_unknown = false;
+    }
+
+    /// A refusal of an order that lives says that *some* request failed: which, only a query can tell.
+    pub(super) fn on_refusal(&mut self, refusal: Refusal) {
+        self.is_unknown = self.is_alive;
+        self.refusal = Some(self.refusal.unwrap_or(refusal));
+    }
+
+    pub(super) fn on_ending(&mut self, ending: Ending, cum_qty: Qty) {
+        self.ending = Some(self.ending.unwrap_or(ending));
+        self.cum_qty = self.cum_qty.max(cum_qty);
+    }
+
+    pub(super) fn on_cancel_reject(&mut self) {
+        self.is_cancel_pending = false;
+        self.is_unknown = true;
+    }
+
+    pub(super) fn on_unknown(&mut self) {
+        self.is_unknown = true;
+    }
+
+    pub(super) fn on_fill(&mut self, price: Price, qty: Qty, cum_qty: Qty) {
+        self.on_life();
+        self.filled_qty = Qty(self.filled_qty.0.saturating_add(qty.0));
+        self.cum_qty = self.cum_qty.max(cum_qty).max(self.filled_qty);
+        self.last_fill_price = price;
+    }
+
+    /// Would one more fill make more than the venue says it filled in all?
+    pub(super) fn would_exceed(&self, qty: Qty, cum_qty: Qty) -> bool {
+        self.filled_qty.0.saturating_add(qty.0) > self.cum_qty.max(cum_qty).0
+    }
+
+    /// For comparing what a report changed: learning the venue's id alone is no news.
+    pub(super) fn without_ids(&self) -> Self {
+        Self { venue_order_id: 0, ..*self }
+    }
+}

@@ -1,0 +1,310 @@
+//! What has filled: positions, average prices, profit, fees, equity, and the bare trade statistics.
+//!
+//! Pure. Runs on the engine thread; memory is taken in the constructor. Money is summed exactly, in 1e-16 of the
+//! quote currency (price units times quantity units), and rounded against us only where it is read.
+//! Every fill given is counted: once-only is the order table's promise, not this file's.
+
+use crate::event::Balance;
+use crate::orders::Fill;
+use crate::output::Position;
+use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, clamp_i64, div_ceil};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Positions of all instruments, valued in one account currency.
+pub struct PositionBook {
+    account: Name,
+    /// Equity before the first fill; none until configured or told by the venue.
+    starting_equity: Option<Money>,
+    instruments: Vec<Held>,
+    /// Balances by asset, as the venue told them last.
+    balances: Vec<Balance>,
+    /// Fees in assets without a price here; their value is missing from the profit.
+    unpriced_fees: u32,
+}
+
+/// One instrument's account. `E16` amounts are quote currency in 1e-16.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    base: Name,
+    quote: Name,
+    qty: i64,
+    /// Sum of price × signed quantity of what is held; the sign of `qty`, 0 when flat.
+    cost_e16: i128,
+    /// Profit of what was closed, minus all fees.
+    realised_e16: i128,
+    fees_e16: i128,
+    base_fees: i64,
+    mark: Price,
+    /// `realised_e16` when the present round trip began.
+    trip_start_e16: i128,
+    stats: TradeStats,
+}
+
+/// Round trips, from flat to flat, after fees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TradeStats {
+    /// Fills counted.
+    pub fills: u32,
+    /// Round trips that made money.
+    pub wins: u32,
+    /// Round trips that lost money or made none.
+    pub losses: u32,
+    /// Losing round trips in a row, up to the last one.
+    pub losses_in_a_row: u32,
+}
+
+/// What one fill did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionChange {
+    /// The word for the journal.
+    pub position: Position,
+    /// Quantity that closed what was held; > 0 means the fill was an exit, at least in part.
+    pub reduced_qty: Qty,
+    /// Profit of a round trip that this fill ended, after fees.
+    pub trip: Option<Money>,
+    /// The fee was in an asset without a price here: counted as nothing, which a person should see.
+    pub is_fee_unpriced: bool,
+}
+
+impl PositionBook {
+    /// Flat in `instruments` instruments, valued in `account`. Without a starting equity the first balance of
+    /// that asset is taken; before it equity is 0, which permits nothing.
+    pub fn new(instruments: usize, account: Name, starting_equity: Option<Money>) -> Self {
+        Self {
+            account,
+            starting_equity,
+            instruments: vec![Held::default(); instruments],
+            balances: Vec::with_capacity(2 * instruments + BALANCES_SPARE),
+            unpriced_fees: 0,
+        }
+    }
+
+    /// Names an instrument's assets, which decide how its fees count. False (and nothing done) when the
+    /// instrument is unknown or not paid in the account's currency, whose profit could not be added up.
+    pub fn set_assets(&mut self, instrument: InstrumentId, base: Name, quote: Name) -> bool {
+        match self.instruments.get_mut(instrument.index()) {
+            Some(held) if quote == self.account => {
+                (held.base, held.quote) = (base, quote);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Counts one fill.
+    pub fn on_fill(&mut self, fill: &Fill) -> PositionChange {
+        let mut unheld = Held::default();
+        let held = self.instruments.get_mut(fill.order.instrument.index()).unwrap_or(&mut unheld);
+        let (fee_e16, is_fee_unpriced) = held.fee_e16(fill);
+        let signed = fill.qty.0.saturating_mul(fill.order.side.sign());
+        let reduced = held.apply(fill.price, signed);
+        held.realised_e16 = held.realised_e16.saturating_sub(fee_e16);
+        held.fees_e16 = held.fees_e16.saturating_add(fee_e16);
+        held.stats.fills = held.stats.fills.saturating_add(1);
+        let trip = held.end_trip(reduced, signed);
+        self.unpriced_fees += u32::from(is_fee_unpriced);
+        PositionChange {
+            position: Position {
+                instrument: fill.order.instrument,
+                qty: Qty(held.qty),
+                average: held.average(),
+                realised: money_floor(held.realised_e16),
+                fees: money_ceil(held.fees_e16),
+                client_order_id: fill.order.client_order_id,
+                fill_price: fill.price,
+                fill_qty: Qty(signed),
+            },
+            reduced_qty: Qty(reduced),
+            trip,
+            is_fee_unpriced,
+        }
+    }
+
+    /// Values an instrument from now on at `price`; prices that are not positive are ignored.
+    pub fn mark(&mut self, instrument: InstrumentId, price: Price) {
+        if price > Price::ZERO
+            && let Some(held) = self.instruments.get_mut(instrument.index())
+        {
+            held.mark = price;
+        }
+    }
+
+    /// Takes the venue's balance of an asset. The first of the account's currency becomes the starting equity
+    /// where none was configured.
+    pub fn on_balance(&mut self, balance: &Balance) {
+        let has_room = self.balances.len() < self.balances.capacity();
+        match self.balances.iter_mut().find(|known| known.asset == balance.asset) {
+            Some(known) => *known = *balance,
+            None if has_room => self.balances.push(*balance),
+            None => {} // An asset too many: nothing here depends on it.
+        }
+        if balance.asset == self.account && self.starting_equity.is_none() {
+            self.starting_equity = Some(Money(balance.free.0.saturating_add(balance.locked.0)));
+        }
+    }
+
+    /// Starting equity, plus what was realised, plus what is open at the marks; rounded down. 0 while the
+    /// starting equity is unknown.
+    pub fn equity(&self) -> Money {
+        let Some(starting) = self.starting_equity else { return Money::ZERO };
+        let profit = self.instruments.iter().fold(0i128, |sum, held| {
+            sum.saturating_add(held.realised_e16).saturating_add(held.unrealised_e16())
+        });
+        money_floor(profit.saturating_add(i128::from(starting.0) * i128::from(SCALE)))
+    }
+
+    /// Signed quantity held.
+    pub fn qty(&self, instrument: InstrumentId) -> Qty {
+        Qty(self.held(instrument).qty)
+    }
+
+    /// Average entry price, rounded against us; 0 when flat.
+    pub fn average(&self, instrument: InstrumentId) -> Price {
+        self.held(instrument).average()
+    }
+
+    /// Profit closed so far after all fees, rounded down.
+    pub fn realised(&self, instrument: InstrumentId) -> Money {
+        money_floor(self.held(instrument).realised_e16)
+    }
+
+    /// Profit of what is held at the mark, rounded down.
+    pub fn unrealised(&self, instrument: InstrumentId) -> Money {
+        money_floor(self.held(instrument).unrealised_e16())
+    }
+
+    /// Fees so far in the quote currency, rounded up.
+    pub fn fees(&self, instrument: InstrumentId) -> Money {
+        money_ceil(self.held(instrument).fees_e16)
+    }
+
+    /// Fees the venue took in the base asset: bought, but not in the balance. What can be sold on a spot venue
+    /// is the position less this.
+    pub fn base_fees(&self, instrument: InstrumentId) -> Qty {
+        Qty(self.held(instrument).base_fees)
+    }
+
+    /// Round trips so far.
+    pub fn stats(&self, instrument: InstrumentId) -> TradeStats {
+        self.held(instrument).stats
+    }
+
+    /// The price to value exposure at: the mark, else the average; none when neither is known.
+    pub fn valuation(&self, instrument: InstrumentId) -> Option<Price> {
+        let held = self.held(instrument);
+        [held.mark, held.average()].into_iter().find(|&price| price > Price::ZERO)
+    }
+
+    /// Ids of all instruments of the table.
+    pub fn instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        (0..self.instruments.len()).map_while(|at| u16::try_from(at).ok()).map(InstrumentId)
+    }
+
+    /// The venue's last word on an asset.
+    pub fn balance(&self, asset: Name) -> Option<&Balance> {
+        self.balances.iter().find(|balance| balance.asset == asset)
+    }
+
+    /// Fills whose fee was in an asset without a price here.
+    pub fn unpriced_fees(&self) -> u32 {
+        self.unpriced_fees
+    }
+
+    fn held(&self, instrument: InstrumentId) -> Held {
+        self.instruments.get(instrument.index()).copied().unwrap_or_default()
+    }
+}
+
+/// Room for balances of assets beyond the instruments' own: fee tokens, left-overs.
+const BALANCES_SPARE: usize = 64;
+
+impl Held {
+    /// Moves position and cost by one fill; returns the quantity that closed.
+    fn apply(&mut self, price: Price, signed: i64) -> i64 {
+        let price = i128::from(price.0);
+        let is_closing = (self.qty < 0 && signed > 0) || (self.qty > 0 && signed < 0);
+        let closed = if is_closing { self.qty.saturating_abs().min(signed.saturating_abs()) } else { 0 };
+        if closed > 0 {
+            let direction = i128::from(self.qty.signum());
+            let freed = self.cost_of(closed);
+            let proceeds = price * i128::from(closed) * direction;
+            self.realised_e16 = self.realised_e16.saturating_add(proceeds).saturating_sub(freed);
+            self.cost_e16 -= freed;
+            self.qty -= self.qty.signum() * closed;
+        }
+        let opened = signed - signed.signum() * closed;
+        self.cost_e16 = self.cost_e16.saturating_add(price * i128::from(opened));
+        self.qty = self.qty.saturating_add(opened);
+        closed
+    }
+
+    /// Signed cost of `closed` of the position, rounded up: against us for longs and shorts alike. Closing all
+    /// takes all, so that nothing is left over when flat.
+    fn cost_of(&self, closed: i64) -> i128 {
+        let held = self.qty.saturating_abs();
+        if closed == held {
+            return self.cost_e16;
+        }
+        // cost × closed would overflow: split the cost into whole shares and a rest.
+        let held = i128::from(held);
+        let (share, rest) = (self.cost_e16.div_euclid(held), self.cost_e16.rem_euclid(held));
+        share * i128::from(closed) + div_ceil(rest * i128::from(closed), held)
+    }
+
+    fn average(&self) -> Price {
+        match i128::from(self.qty) {
+            0 => Price::ZERO,
+            qty if qty > 0 => Price(clamp_i64(div_ceil(self.cost_e16, qty))),
+            qty => Price(clamp_i64(self.cost_e16.abs().div_euclid(-qty))),
+        }
+    }
+
+    fn unrealised_e16(&self) -> i128 {
+        if self.qty == 0 || self.mark == Price::ZERO {
+            return 0;
+        }
+        (i128::from(self.mark.0) * i128::from(self.qty)).saturating_sub(self.cost_e16)
+    }
+
+    /// The fee in quote currency, and whether it could not be priced.
+    fn fee_e16(&mut self, fill: &Fill) -> (i128, bool) {
+        let fee = i128::from(fill.fee.0);
+        if fee == 0 {
+            (0, false)
+        } else if fill.fee_asset == self.quote && self.quote != Name::default() {
+            (fee * i128::from(SCALE), false)
+        } else if fill.fee_asset == self.base && self.base != Name::default() {
+            self.base_fees = self.base_fees.saturating_add(fill.fee.0);
+            (fee * i128::from(fill.price.0), false)
+        } else {
+            (0, true)
+        }
+    }
+
+    /// Settles the statistics when the fill brought the position to flat, or through it.
+    fn end_trip(&mut self, closed: i64, signed: i64) -> Option<Money> {
+        let is_over = closed > 0 && (self.qty == 0 || self.qty.signum() == signed.signum());
+        if !is_over {
+            return None;
+        }
+        let profit = self.realised_e16.saturating_sub(self.trip_start_e16);
+        self.trip_start_e16 = self.realised_e16;
+        if profit > 0 {
+            self.stats.wins = self.stats.wins.saturating_add(1);
+            self.stats.losses_in_a_row = 0;
+        } else {
+            self.stats.losses = self.stats.losses.saturating_add(1);
+            self.stats.losses_in_a_row = self.stats.losses_in_a_row.saturating_add(1);
+        }
+        Some(money_floor(profit))
+    }
+}
+
+fn money_floor(e16: i128) -> Money {
+    Money(clamp_i64(e16.div_euclid(SCALE.into())))
+}
+
+fn money_ceil(e16: i128) -> Money {
+    Money(clamp_i64(div_ceil(e16, SCALE.into())))
+}

@@ -1,0 +1,322 @@
+//! The gate: gathers the facts, runs all checks, and on acceptance reserves before it answers.
+//!
+//! Runs on the engine thread for every new order, whoever wants it; about one look over the open orders and one
+//! over the instruments; no allocation, clock or branch that skips a check. Cancels do not come here: they
+//! always pass. Fails closed: an instrument without limits, rules or a trusted reference gets nothing through.
+
+use crate::book::Reference;
+use crate::instrument::{InstrumentSpec, TradingStatus};
+use crate::orders::{Fill, Order, OrderState, Orders};
+use crate::output::{Decision, NewOrder, OrderKind, Purpose, TradingState};
+use crate::position::{PositionBook, PositionChange};
+use crate::risk::approved::ApprovedOrder;
+use crate::risk::check::{Check, Violations};
+use crate::risk::facts::{Exposure, Facts, notional_ceil};
+use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
+use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
+use crate::words::{InstrumentId, Money, Price, Qty, Side, TsNs};
+use alloc::vec::Vec;
+
+/// The one gate of an engine.
+pub struct Gate {
+    account: AccountLimits,
+    instruments: Vec<PerInstrument>,
+    strategies: Vec<PerStrategy>,
+    throttle: Throttle,
+    recent: RecentOrders,
+}
+
+struct PerInstrument {
+    limits: Option<Limits>,
+    /// Accepted entries since the strategy's last exit, by strategy, then side.
+    entries: [[u32; 2]; STRATEGIES_MAX],
+}
+
+struct PerStrategy {
+    /// Tripped REPEAT_EXEC: no order that does not reduce, until a person re-arms.
+    is_repeat_latched: bool,
+    /// Ran into the throttle too often: entries halted, exits may only reduce, until a person re-arms.
+    is_runaway: bool,
+    denials: Throttle,
+}
+
+/// What the gate must be told; it looks up the rest itself.
+#[derive(Clone, Copy)]
+pub struct GateView<'a> {
+    /// `ts_recv` of the event that wants the order.
+    pub now: TsNs,
+    /// Worst of the states of engine, venue and symbol.
+    pub state: TradingState,
+    /// Worst loss breaker; `Normal` where there is none.
+    pub loss_level: TradingState,
+    /// The venue's rules; none when not yet told.
+    pub spec: Option<&'a InstrumentSpec>,
+    /// [`Book::reference`](crate::book::Book::reference) of the order's instrument.
+    pub reference: Option<Reference>,
+    /// Positions, marks and equity.
+    pub positions: &'a PositionBook,
+}
+
+/// The gate's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// To be journaled before any byte leaves, whatever it says.
+    pub decision: Decision,
+    /// The token for the gateway, or everything that was wrong.
+    pub outcome: Result<ApprovedOrder, Violations>,
+}
+
+impl Gate {
+    /// A gate over the instruments of the table, in its order. `None` lets nothing of that instrument through.
+    /// Refuses limits that are missing, zero, negative or absurd, by name.
+    pub fn new(account: AccountLimits, instruments: &[Option<Limits>]) -> Result<Self, LimitError> {
+        account.validate()?;
+        let mut gate = Self {
+            account,
+            instruments: Vec::with_capacity(instruments.len()),
+            strategies: (0..STRATEGIES_MAX)
+                .map(|_| PerStrategy {
+                    is_repeat_latched: false,
+                    is_runaway: false,
+                    denials: Throttle::new(account.runaway_denials_max as usize),
+                })
+                .collect(),
+            throttle: Throttle::new(WINDOW_MESSAGES_MAX),
+            recent: RecentOrders::default(),
+        };
+        for (at, limits) in instruments.iter().enumerate() {
+            gate.instruments.push(PerInstrument { limits: None, entries: [[0; 2]; STRATEGIES_MAX] });
+            if let Some(limits) = limits {
+                gate.set_limits(InstrumentId(u16::try_from(at).unwrap_or(u16::MAX)), *limits)?;
+            }
+        }
+        Ok(gate)
+    }
+
+    /// Runs every check over one order. Accepted, the order is in `orders` and counted in every window before
+    /// this returns, so that the next order of the same event sees it.
+    pub fn check(&mut self, order: &NewOrder, view: &GateView<'_>, orders: &mut Orders) -> Verdict {
+        let facts = self.facts(order, view, orders);
+        let mut violations = facts.violations(order);
+        if violations.is_empty() {
+            let approved = ApprovedOrder::approve(*order);
+            if orders.reserve(&approved, view.now) {
+                self.on_accepted(order, &facts);
+                return Verdict { decision: decision(order, &facts, violations), outcome: Ok(approved) };
+            }
+            violations.note(Check::MaxOpenOrders, true); // No room: the only reason left.
+        }
+        self.on_denied(order, view.now, violations);
+        Verdict { decision: decision(order, &facts, violations), outcome: Err(violations) }
+    }
+
+    /// Counts a fill: one that reduced the position is the exit that ends a run of entries.
+    pub fn on_fill(&mut self, fill: &Fill, change: &PositionChange) {
+        if change.reduced_qty > Qty::ZERO
+            && let Some(entries) = self.entries(fill.order.instrument, fill.order.client_order_id.strategy())
+        {
+            *entries = [0; 2];
+        }
+    }
+
+    /// Forgives a patient entry that ended without a fill; see [`AccountLimits::entry_forgiven_after_ns`].
+    pub fn on_closed(&mut self, order: &Order, now: TsNs) {
+        let patience = self.account.entry_forgiven_after_ns;
+        let is_withdrawn = matches!(order.state(), OrderState::Canceled | OrderState::Expired);
+        let is_patient = patience > 0 && now.since(order.accepted_ts) >= patience;
+        let is_unsent = order.state() == OrderState::Unsent;
+        if order.purpose == Purpose::Entry
+            && order.filled_qty == Qty::ZERO
+            && (is_unsent || is_withdrawn && is_patient)
+            && let Some(entries) = self.entries(order.instrument, order.client_order_id.strategy())
+        {
+            let count = &mut entries[order.side as usize];
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// A person re-arms: strategies disabled by REPEAT_EXEC or the runaway detector may enter again.
+    pub fn arm(&mut self) {
+        for instrument in &mut self.instruments {
+            instrument.entries = [[0; 2]; STRATEGIES_MAX];
+        }
+        for strategy in &mut self.strategies {
+            strategy.is_repeat_latched = false;
+            strategy.is_runaway = false;
+            strategy.denials.clear();
+        }
+    }
+
+    /// Replaces the limits of one instrument; they hold from the next order on. Wrong ones change nothing.
+    pub fn set_limits(&mut self, instrument: InstrumentId, limits: Limits) -> Result<(), LimitError> {
+        let with_instrument = |error| LimitError { instrument: Some(instrument), ..error };
+        limits.validate().map_err(with_instrument)?;
+        self.account.validate_duplicate_window(&limits).map_err(with_instrument)?;
+        let Some(slot) = self.instruments.get_mut(instrument.index()) else {
+            let reason = LimitReason::NoInstrument;
+            return Err(LimitError { instrument: Some(instrument), field: "instrument", reason });
+        };
+        slot.limits = Some(limits);
+        Ok(())
+    }
+
+    /// Replaces the limits over all instruments; they hold from the next order on. Wrong ones change nothing.
+    /// Not for the hot path: a longer runaway memory takes memory.
+    pub fn set_account_limits(&mut self, account: AccountLimits) -> Result<(), LimitError> {
+        account.validate()?;
+        for (at, instrument) in self.instruments.iter().enumerate() {
+            if let Some(limits) = &instrument.limits {
+                let id = InstrumentId(u16::try_from(at).unwrap_or(u16::MAX));
+                let check = account.validate_duplicate_window(limits);
+                check.map_err(|error| LimitError { instrument: Some(id), ..error })?;
+            }
+        }
+        if account.runaway_denials_max != self.account.runaway_denials_max {
+            for strategy in &mut self.strategies {
+                strategy.denials = Throttle::new(account.runaway_denials_max as usize);
+            }
+        }
+        self.account = account;
+        Ok(())
+    }
+
+    /// Limits of an instrument.
+    pub fn limits(&self, instrument: InstrumentId) -> Option<&Limits> {
+        self.instruments.get(instrument.index())?.limits.as_ref()
+    }
+
+    /// Limits over all instruments.
+    pub fn account_limits(&self) -> &AccountLimits {
+        &self.account
+    }
+
+    /// Is the strategy disabled until a person re-arms?
+    pub fn is_disabled(&self, strategy: u8) -> bool {
+        self.strategies.get(usize::from(strategy)).is_none_or(|s| s.is_runaway || s.is_repeat_latched)
+    }
+
+    fn facts(&self, order: &NewOrder, view: &GateView<'_>, orders: &Orders) -> Facts {
+        let strategy = order.client_order_id.strategy();
+        let instrument = self.instruments.get(order.instrument.index());
+        let limits = instrument.and_then(|i| i.limits).unwrap_or(Limits::NOTHING);
+        let repeats = instrument.and_then(|i| i.entries.get(usize::from(strategy)));
+        let reserved = orders.reserved(order.instrument);
+        let mut facts = Facts {
+            state: view.state.max(self.strategy_state(strategy, order.purpose)),
+            loss_level: view.loss_level,
+            is_allowed: limits.allows(strategy),
+            status: TradingStatus::Unknown,
+            tick: Price::ZERO,
+            lot: Qty::ZERO,
+            qty_min: Qty::ZERO,
+            notional_min: Money::ZERO,
+            limits,
+            account: self.account,
+            now: view.now,
+            reference: view.reference,
+            position: view.positions.qty(order.instrument),
+            same_side_qty: reserved.qty(order.side),
+            other_side_qty: reserved.qty(order.side.opposite()),
+            others: other_exposure(order, view.positions, orders),
+            equity: view.positions.equity(),
+            open_orders: reserved.orders,
+            open_orders_all: u32::try_from(orders.len()).unwrap_or(u32::MAX),
+            is_throttled: self.throttle.is_full(
+                view.now,
+                self.account.messages_max,
+                self.account.messages_window_ns,
+            ),
+            is_duplicate: orders.is_used(order.client_order_id)
+                || self.recent.contains(order, view.now, limits.duplicate_window_ns),
+            repeats: repeats.map_or(u32::MAX, |sides| sides[order.side as usize]),
+            is_repeat_latched: self
+                .strategies
+                .get(usize::from(strategy))
+                .is_none_or(|strategy| strategy.is_repeat_latched),
+            is_self_trade: orders.would_self_trade(order),
+        };
+        if let Some(spec) = view.spec {
+            facts.status = spec.status;
+            facts.tick = spec.tick;
+            facts.lot = spec.lot;
+            facts.qty_min = spec.qty_min;
+            facts.notional_min = spec.notional_min;
+            facts.limits.order_qty_max = limits.order_qty_max.min(spec.qty_max);
+        }
+        facts
+    }
+
+    /// A runaway strategy is halted; what protects or closes its positions may still reduce.
+    fn strategy_state(&self, strategy: u8, purpose: Purpose) -> TradingState {
+        match self.strategies.get(usize::from(strategy)) {
+            Some(strategy) if !strategy.is_runaway => TradingState::Normal,
+            _ if purpose == Purpose::Entry => TradingState::Halt,
+            _ => TradingState::ReduceOnly,
+        }
+    }
+
+    fn on_accepted(&mut self, order: &NewOrder, facts: &Facts) {
+        self.throttle.record(facts.now);
+        self.recent.record(order, facts.now);
+        if order.purpose == Purpose::Entry
+            && !facts.is_reducing(order)
+            && let Some(entries) = self.entries(order.instrument, order.client_order_id.strategy())
+        {
+            let count = &mut entries[order.side as usize];
+            *count = count.saturating_add(1);
+        }
+    }
+
+    #[cold]
+    fn on_denied(&mut self, order: &NewOrder, now: TsNs, violations: Violations) {
+        let strategy = usize::from(order.client_order_id.strategy());
+        let Some(strategy) = self.strategies.get_mut(strategy) else { return };
+        strategy.is_repeat_latched |= violations.contains(Check::RepeatExec);
+        if violations.contains(Check::Throttle) {
+            strategy.denials.record(now);
+            let (denials, window) = (self.account.runaway_denials_max, self.account.runaway_window_ns);
+            strategy.is_runaway |= strategy.denials.is_full(now, denials, window);
+        }
+    }
+
+    fn entries(&mut self, instrument: InstrumentId, strategy: u8) -> Option<&mut [u32; 2]> {
+        self.instruments.get_mut(instrument.index())?.entries.get_mut(usize::from(strategy))
+    }
+}
+
+/// Worst-case exposure of all instruments but the order's: gross both ways, net in the order's direction, as if
+/// every open order that makes it worse had filled. None when one that has exposure cannot be valued.
+fn other_exposure(order: &NewOrder, positions: &PositionBook, orders: &Orders) -> Option<Exposure> {
+    let mut total = Exposure::default();
+    for instrument in positions.instruments().filter(|&id| id != order.instrument) {
+        let reserved = orders.reserved(instrument);
+        let position = i128::from(positions.qty(instrument).0);
+        if position == 0 && reserved.orders == 0 {
+            continue;
+        }
+        let mark = i128::from(positions.valuation(instrument)?.0);
+        let longest = position + reserved.buy_qty;
+        let shortest = position - reserved.sell_qty;
+        let worst_this_way = match order.side {
+            Side::Buy => longest,
+            Side::Sell => shortest,
+        };
+        total.gross = total.gross.saturating_add(notional_ceil(longest.abs().max(shortest.abs()), mark));
+        let net = notional_ceil(worst_this_way.abs(), mark) * worst_this_way.signum();
+        total.net = total.net.saturating_add(net);
+    }
+    Some(total)
+}
+
+fn decision(order: &NewOrder, facts: &Facts, violations: Violations) -> Decision {
+    Decision {
+        client_order_id: order.client_order_id,
+        instrument: order.instrument,
+        codes: violations.bits(),
+        qty: order.qty,
+        price: match order.kind {
+            OrderKind::Market => facts.reference.map_or(Price::ZERO, |r| r.price),
+            _ => order.price,
+        },
+    }
+}

@@ -1,0 +1,156 @@
+//! Order blocks (OB): the bar from which a break of structure started, and breakers, the blocks that failed.
+//!
+//! Pure; constant work per bar, a scan of `pivot_right` bars when a pivot is confirmed, no allocation.
+//!
+//! A bullish block comes with a break at `k` of the high pivot at bar `p`: the bar `x`, `p < x < k`, with the
+//! lowest low, the last on ties (`Extreme`), or the last bar that closed down (`LastOpposite`; `Extreme` when
+//! there is none). Bars that `ob_filter` finds too wild are passed over; when none is left there is no
+//! block. The zone is the bar's wick or body. Bearish is the mirror image.
+//!
+//! * `ObCreated {id, cause_id = break, bar = x, top, bottom, extra = balance}`. Balance, in ppm, compares
+//!   the volume of `k` and `k - 1` with that of `k - 2`: the smaller over the greater, 1 000 000 when both
+//!   are 0. The volume of the three is [`Zone::volume`].
+//! * `ObTested`: from `k + 1` on, the first low at or under the top.
+//! * `ObBroken`: the price that `ob_mitigation` names went strictly under the bottom (the middle of the
+//!   zone for `MeanThreshold`); the block is now a breaker, for the other side.
+//! * `BreakerInvalidated`: a later high strictly over the top; terminal.
+//! * `Expired`: see `zones.rs`; terminal.
+//!
+//! The argmin needs no stack: while a pivot waits for its break, only the best bar since that pivot can ever
+//! be asked for, so it is kept; a newer pivot is `pivot_right` bars old when it is known, so those bars
+//! are looked through once.
+
+use super::params::{BlockBar, BlockZone, ObMitigation, SmcParams};
+use super::view::{Candle, Fact, History, Say, Sides, seen_from};
+use super::zones::{Source, Zone, ZoneBook, ZoneRules, ZoneState};
+use crate::output::{Structure, StructureKind};
+use crate::words::{Direction, Price, Qty};
+
+/// Block candidates and the living blocks of both sides.
+pub(super) struct Blocks {
+    block: BlockBar,
+    zone: BlockZone,
+    pub books: Sides<ZoneBook>,
+    /// Best bars since the pivot that waits for its break on that side; the break takes them.
+    candidates: Sides<Option<Candidates>>,
+}
+
+/// Best bars since a pivot, as the side sees them.
+#[derive(Clone, Copy, Default)]
+struct Candidates {
+    extreme: Option<(u32, Candle)>,
+    last_opposite: Option<(u32, Candle)>,
+}
+
+impl Candidates {
+    #[inline]
+    fn offer(&mut self, bar: u32, candle: Candle) {
+        if candle.is_wild {
+            return;
+        }
+        if self.extreme.is_none_or(|(_, best)| candle.low <= best.low) {
+            self.extreme = Some((bar, candle));
+        }
+        if candle.close < candle.open {
+            self.last_opposite = Some((bar, candle));
+        }
+    }
+}
+
+impl Blocks {
+    pub fn new(params: &SmcParams) -> Self {
+        let rules = ZoneRules {
+            touched: StructureKind::ObTested,
+            broken: StructureKind::ObBroken,
+            ended: StructureKind::BreakerInvalidated,
+            touch_depth_ppm: 0,
+            break_source: match params.ob_mitigation {
+                ObMitigation::Wick => Source::Wick,
+                ObMitigation::Close | ObMitigation::MeanThreshold => Source::Close,
+                ObMitigation::Body => Source::Body,
+            },
+            is_broken_at_middle: params.ob_mitigation == ObMitigation::MeanThreshold,
+            end_source: Source::Wick,
+        };
+        Self {
+            block: params.ob_block,
+            zone: params.ob_zone,
+            books: Sides::new(|direction| ZoneBook::new(direction, rules, params.ob_cap)),
+            candidates: Sides::default(),
+        }
+    }
+
+    /// One closed bar in the life of the blocks that were there before it.
+    pub fn on_bar<F: FnMut(Structure)>(&mut self, history: &History, say: &mut Say<'_, F>) {
+        self.books.up.on_bar(&history.at(say.known, Direction::Up), say);
+        self.books.down.on_bar(&history.at(say.known, Direction::Down), say);
+    }
+
+    /// The pivot of this side broke at the bar that is just closing.
+    pub fn on_break<F: FnMut(Structure)>(
+        &mut self,
+        direction: Direction,
+        break_id: u32,
+        history: &History,
+        say: &mut Say<'_, F>,
+    ) {
+        let Some(candidates) = self.candidates.of_mut(direction).take() else { return };
+        let chosen = match self.block {
+            BlockBar::Extreme => candidates.extreme,
+            BlockBar::LastOpposite => candidates.last_opposite.or(candidates.extreme),
+        };
+        let Some((bar, candle)) = chosen else { return };
+        let (top, bottom) = match self.zone {
+            BlockZone::Wick => (candle.high, candle.low),
+            BlockZone::Body => (candle.open.max(candle.close), candle.open.min(candle.close)),
+        };
+        let id = say.new_id();
+        let (volume, balance) = volume_and_balance(say.known, history);
+        let kind = StructureKind::ObCreated;
+        say.fact(direction, Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance });
+        let (a, b) = (seen_from(direction, top), seen_from(direction, bottom));
+        let zone = Zone {
+            id,
+            cause_id: break_id,
+            direction,
+            state: ZoneState::Fresh,
+            top: Price(a.max(b)),
+            bottom: Price(a.min(b)),
+            bar,
+            known_bar: say.known,
+            volume: Qty(volume),
+        };
+        self.books.of_mut(direction).admit(zone, say);
+    }
+
+    /// After the breaks of bar `k` were tested: the bar may be a block of a later break.
+    pub fn offer(&mut self, k: u32, history: &History) {
+        if let Some(candidates) = &mut self.candidates.up {
+            candidates.offer(k, history.at(k, Direction::Up));
+        }
+        if let Some(candidates) = &mut self.candidates.down {
+            candidates.offer(k, history.at(k, Direction::Down));
+        }
+    }
+
+    /// A new pivot of this side, at `pivot_bar`, became known at `k`: only the bars after it count now.
+    pub fn on_pivot(&mut self, direction: Direction, pivot_bar: u32, k: u32, history: &History) {
+        let mut candidates = Candidates::default();
+        for bar in pivot_bar + 1..=k {
+            candidates.offer(bar, history.at(bar, direction));
+        }
+        *self.candidates.of_mut(direction) = Some(candidates);
+    }
+}
+
+/// Volume of `k`, `k - 1` and `k - 2`, and how even it is between the last two and the first, in ppm.
+fn volume_and_balance(k: u32, history: &History) -> (i64, i64) {
+    let volume = |back: u32| k.checked_sub(back).map_or(0, |bar| history.at(bar, Direction::Up).volume);
+    let late = i128::from(volume(0)) + i128::from(volume(1));
+    let early = i128::from(volume(2));
+    let balance = match late.max(early) {
+        0 => 1_000_000,
+        greater => late.min(early) * 1_000_000 / greater,
+    };
+    (crate::words::clamp_i64(late + early), crate::words::clamp_i64(balance))
+}

@@ -1,0 +1,297 @@
+//! The settings of market structure: plain values, checked once, the same for the life of an engine.
+
+use core::fmt;
+
+use crate::words::Price;
+
+/// How structure is read on one instrument and timeframe.
+///
+/// Where a field says "public definition", the default follows the widely used open batch package, so that
+/// its tables can be compared; the other choices are those of other well-known scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SmcParams {
+    /// Which pivot rule.
+    pub pivot_profile: PivotProfile,
+    /// Bars before a pivot that it must not lie under ([`PivotProfile::Window`] only).
+    pub pivot_left: u16,
+    /// Bars after a pivot that it must not lie under, and so the bars until it is known. At least 1.
+    pub pivot_right: u16,
+    /// First bar index that may be a pivot ([`PivotProfile::Window`] only).
+    pub pivot_first: u32,
+    /// An equal extreme elsewhere in the window does not spoil a pivot ([`PivotProfile::Window`] only).
+    pub pivot_ties: bool,
+    /// A bar that is both pivot high and pivot low counts as high only; when false, as low only.
+    pub pivot_high_first: bool,
+
+    /// A structure break needs the close beyond the level; when false, the wick is enough.
+    pub close_break: bool,
+    /// Least displacement of the breaking bar, in ppm of ATR. When above 0 a break also needs a fresh cross:
+    /// the bar before it was not beyond the level. 0 is off.
+    pub displacement_min_ppm: u32,
+
+    /// Which bar is the order block.
+    pub ob_block: BlockBar,
+    /// Which part of that bar is the zone.
+    pub ob_zone: BlockZone,
+    /// What breaks an order block.
+    pub ob_mitigation: ObMitigation,
+    /// Which bars are too wild to be an order block.
+    pub ob_filter: VolatilityFilter,
+
+    /// What the middle bar of a gap must show.
+    pub fvg_middle: FvgMiddle,
+    /// Least height of a gap.
+    pub fvg_size_min: Price,
+    /// Least height of a gap in ppm of ATR.
+    pub fvg_size_min_atr_ppm: u32,
+    /// How deep price must come into a gap to mitigate it.
+    pub fvg_mitigation: FvgMitigation,
+
+    /// How far a pivot may lie from a pool's seed and still belong to it.
+    pub pool_tolerance: Tolerance,
+    /// Smallest price step; tolerances are never below it. At least 1.
+    pub tick: Price,
+
+    /// Bars of the ATR behind displacement, the gap size and [`atr`](super::SmcEngine::atr).
+    pub atr_len: u16,
+    /// Bars of the slow ATR behind tolerances and the volatility filter.
+    pub vol_len: u16,
+
+    /// Gaps kept at once on each side; the oldest leaves with `Expired`. 1 to [`CAP_MAX`].
+    pub fvg_cap: u16,
+    /// Order blocks and breakers kept at once on each side; the oldest leaves with `Expired`.
+    pub ob_cap: u16,
+    /// Pools, and seeds that may become pools, kept at once on each side; the oldest leaves, a pool with `Expired`.
+    pub pool_cap: u16,
+    /// Pivot levels watched for a sweep at once on each side; the oldest leaves with `Expired`.
+    pub level_cap: u16,
+}
+
+/// Largest cap.
+pub const CAP_MAX: u16 = u16::MAX - 1;
+/// Longest `pivot_left`, `pivot_right`.
+pub const PIVOT_SPAN_MAX: u16 = 4_096;
+const CAP_DEFAULT: u16 = 512;
+
+impl Default for SmcParams {
+    fn default() -> Self {
+        Self {
+            pivot_profile: PivotProfile::Window,
+            pivot_left: 4,
+            pivot_right: 5,
+            pivot_first: 9,
+            pivot_ties: true,
+            pivot_high_first: true,
+            close_break: true,
+            displacement_min_ppm: 0,
+            ob_block: BlockBar::Extreme,
+            ob_zone: BlockZone::Wick,
+            ob_mitigation: ObMitigation::Wick,
+            ob_filter: VolatilityFilter::Off,
+            fvg_middle: FvgMiddle::Body,
+            fvg_size_min: Price(0),
+            fvg_size_min_atr_ppm: 0,
+            fvg_mitigation: FvgMitigation::Touch,
+            pool_tolerance: Tolerance::AtrMult(100_000),
+            tick: Price(1),
+            atr_len: 14,
+            vol_len: 200,
+            fvg_cap: CAP_DEFAULT,
+            ob_cap: CAP_DEFAULT,
+            pool_cap: CAP_DEFAULT,
+            level_cap: CAP_DEFAULT,
+        }
+    }
+}
+
+impl SmcParams {
+    /// The pivots of the public definition for a swing length: `length - 1` bars before, `length` after.
+    pub const fn with_swing_length(mut self, length: u16) -> Self {
+        self.pivot_profile = PivotProfile::Window;
+        self.pivot_left = length.saturating_sub(1);
+        self.pivot_right = length;
+        self.pivot_first = (length as u32 * 2).saturating_sub(1);
+        self
+    }
+
+    /// The pivots of the leg definition of a size: no left side, strict, only when the leg turns.
+    pub const fn with_leg(mut self, size: u16) -> Self {
+        self.pivot_profile = PivotProfile::Leg;
+        self.pivot_right = size;
+        self
+    }
+
+    /// Names the first field that is out of its range.
+    pub fn validate(&self) -> Result<(), ParamsError> {
+        let cap = i64::from(CAP_MAX);
+        let span = i64::from(PIVOT_SPAN_MAX);
+        let fields = [
+            ("pivot_left", i64::from(self.pivot_left), 0, span),
+            ("pivot_right", i64::from(self.pivot_right), 1, span),
+            ("fvg_size_min", self.fvg_size_min.0, 0, i64::MAX),
+            ("fvg_mitigation", i64::from(self.fvg_mitigation.depth_ppm()), 0, 1_000_000),
+            ("pool_tolerance", self.pool_tolerance.raw(), 0, i64::MAX / 4),
+            ("tick", self.tick.0, 1, i64::MAX / 4),
+            ("atr_len", i64::from(self.atr_len), 1, i64::from(u16::MAX)),
+            ("vol_len", i64::from(self.vol_len), 1, i64::from(u16::MAX)),
+            ("fvg_cap", i64::from(self.fvg_cap), 1, cap),
+            ("ob_cap", i64::from(self.ob_cap), 1, cap),
+            ("pool_cap", i64::from(self.pool_cap), 1, cap),
+            ("level_cap", i64::from(self.level_cap), 1, cap),
+        ];
+        for (field, got, min, max) in fields {
+            if got < min || max < got {
+                return Err(ParamsError { field, got, min, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// The nearest settings that [`validate`](Self::validate) accepts.
+    pub(super) fn clamped(mut self) -> Self {
+        self.pivot_left = self.pivot_left.min(PIVOT_SPAN_MAX);
+        self.pivot_right = self.pivot_right.clamp(1, PIVOT_SPAN_MAX);
+        self.fvg_size_min = self.fvg_size_min.max(Price(0));
+        self.fvg_mitigation = match self.fvg_mitigation {
+            FvgMitigation::DepthPpm(ppm) => FvgMitigation::DepthPpm(ppm.min(1_000_000)),
+            other => other,
+        };
+        self.pool_tolerance = match self.pool_tolerance {
+            Tolerance::FixedTicks(units) => Tolerance::FixedTicks(Price(units.0.clamp(0, i64::MAX / 4))),
+            other => other,
+        };
+        self.tick = Price(self.tick.0.clamp(1, i64::MAX / 4));
+        self.atr_len = self.atr_len.max(1);
+        self.vol_len = self.vol_len.max(1);
+        for cap in [&mut self.fvg_cap, &mut self.ob_cap, &mut self.pool_cap, &mut self.level_cap] {
+            *cap = (*cap).clamp(1, CAP_MAX);
+        }
+        self
+    }
+}
+
+/// A setting that is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamsError {
+    /// Which field of [`SmcParams`].
+    pub field: &'static str,
+    /// Its value.
+    pub got: i64,
+    /// Least value allowed.
+    pub min: i64,
+    /// Greatest value allowed.
+    pub max: i64,
+}
+
+impl fmt::Display for ParamsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "smc.{} is {}, must be {} to {}", self.field, self.got, self.min, self.max)
+    }
+}
+
+/// Which rule makes a pivot. See `pivots.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PivotProfile {
+    /// The extreme of a window around it (public definition).
+    Window,
+    /// The bar before `pivot_right` bars that all stay strictly inside it, when the leg turns.
+    Leg,
+}
+
+/// Which bar between pivot and break is the order block. See `order_blocks.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockBar {
+    /// The lowest low under a bullish break, the highest high over a bearish one; the last on ties.
+    Extreme,
+    /// The last bar that closed against the break; [`BlockBar::Extreme`] when there is none.
+    LastOpposite,
+}
+
+/// Which part of the block bar is the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockZone {
+    /// Low to high.
+    Wick,
+    /// Open to close.
+    Body,
+}
+
+/// What breaks an order block; bullish shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObMitigation {
+    /// Low under the bottom.
+    Wick,
+    /// Close under the bottom.
+    Close,
+    /// The body (the lower of open and close) under the bottom.
+    Body,
+    /// Close under the middle of the zone.
+    MeanThreshold,
+}
+
+/// Which bars are too wild to be an order block: high − low at least twice the measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolatilityFilter {
+    /// None is.
+    Off,
+    /// Measured by the slow ATR.
+    Atr,
+    /// Measured by the mean true range since the first bar.
+    MeanTrueRange,
+}
+
+/// What the middle bar of a gap must show; bullish shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FvgMiddle {
+    /// Close above open (public definition).
+    Body,
+    /// Close above the high of the bar before it.
+    CloseBeyond,
+    /// Nothing.
+    Any,
+}
+
+/// How deep price must come into a gap to mitigate it, from the near edge, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FvgMitigation {
+    /// To the near edge (public definition).
+    Touch,
+    /// To the middle (consequent encroachment).
+    Half,
+    /// To the far edge.
+    Full,
+    /// To this part of the height, in ppm.
+    DepthPpm(u32),
+}
+
+impl FvgMitigation {
+    /// Depth in ppm of the height.
+    pub const fn depth_ppm(self) -> u32 {
+        match self {
+            Self::Touch => 0,
+            Self::Half => 500_000,
+            Self::Full => 1_000_000,
+            Self::DepthPpm(ppm) => ppm,
+        }
+    }
+}
+
+/// How far a pivot may lie from a pool's seed. Fixed when the seed is known, so nothing looks ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tolerance {
+    /// ppm of the slow ATR (100 000 is 0.1 ATR).
+    AtrMult(u32),
+    /// This price distance.
+    FixedTicks(Price),
+    /// ppm of the seed's price.
+    PctOfPrice(u32),
+}
+
+impl Tolerance {
+    fn raw(self) -> i64 {
+        match self {
+            Self::AtrMult(ppm) | Self::PctOfPrice(ppm) => i64::from(ppm),
+            Self::FixedTicks(units) => units.0,
+        }
+    }
+}
