@@ -365,7 +365,7 @@ words! {
     FilterWord => VolatilityFilter { Off, Atr, MeanTrueRange }
     FvgMiddleWord => FvgMiddle { Body, CloseBeyond, Any }
     FvgMitigationWord => FvgMitigation { Touch, Half, Full }
-    EntryWord => EntryKind { Rest, Take }
+    EntryWord => EntryKind { Rest, RestMakerOnly, Take }
 }
 
 const fn ns(ms: u64) -> u64 {

@@ -8,7 +8,7 @@
 //! Never reads a clock for a decision, never blocks, never allocates after construction. If the journal cannot
 //! take a record the order it would have explained is not sent, and the thread stops.
 
-use crate::counters::{Counters, Slot};
+use crate::counters::{Counters, INSTRUMENTS_MAX, Slot};
 use crate::latency::{Probe, Stretch};
 use smc_core::codec::Buffer;
 use smc_core::engine::Engine;
@@ -49,20 +49,7 @@ pub struct EngineThread<S: Strategy> {
     next_timer: TsNs,
     last_ts: TsNs,
     records_to_digest: u64,
-    events_in: u64,
     outputs_out: u64,
-    tally: Tally,
-}
-
-/// Counts kept by looking at the outputs as they pass.
-#[derive(Default)]
-struct Tally {
-    sent: u64,
-    cancels: u64,
-    denied: u64,
-    fills: u64,
-    signals: u64,
-    structures: u64,
 }
 
 impl<S: Strategy> EngineThread<S> {
@@ -79,9 +66,7 @@ impl<S: Strategy> EngineThread<S> {
             next_timer: TsNs(0),
             last_ts: TsNs(0),
             records_to_digest: DIGEST_EVERY,
-            events_in: 0,
             outputs_out: 0,
-            tally: Tally::default(),
         }
     }
 
@@ -134,11 +119,9 @@ impl<S: Strategy> EngineThread<S> {
         let bytes = self.buffer.encode(&event);
         self.journal.append(RecordKind::Input, event.ts_recv, bytes)?;
         self.core.on_event(&event, &mut self.outbox);
-        self.events_in += 1;
 
         let mut has_order = false;
-        for output in self.outbox.iter() {
-            let bytes = self.buffer.encode(output);
+        for (output, bytes) in self.outbox.encoded() {
             self.journal.append(RecordKind::Output, event.ts_recv, bytes)?;
             has_order |= matches!(output, Output::NewOrder(_) | Output::Cancel(_));
         }
@@ -154,7 +137,7 @@ impl<S: Strategy> EngineThread<S> {
     fn forward_orders(&mut self, read_at: u64, forward: &mut impl FnMut(Outbound)) {
         let decided_at = crate::clock::mono_ns();
         self.probe.note(Stretch::WireToDecision, decided_at.saturating_sub(read_at));
-        for output in self.outbox.iter() {
+        for output in self.outbox.outputs() {
             if matches!(output, Output::NewOrder(_) | Output::Cancel(_)) {
                 forward(Outbound { output: *output, read_at, decided_at });
             }
@@ -178,12 +161,12 @@ impl<S: Strategy> EngineThread<S> {
 
     /// Plain stores into mapped memory: what the outside may see without asking.
     fn note(&mut self, event: &Event) {
-        let counters = &self.counters;
-        counters.set(Slot::EventsIn, self.events_in);
+        let (counters, counts) = (&self.counters, self.core.counters());
+        counters.set(Slot::EventsIn, counts.events);
         counters.set(Slot::LastEventNs, event.ts_recv.0);
         counters.set(Slot::JournalSeq, self.journal.next_seq() - 1);
         if let EventBody::Trade(trade) = event.body
-            && event.instrument.index() < crate::counters::INSTRUMENTS_MAX
+            && event.instrument.index() < INSTRUMENTS_MAX
         {
             counters.set_nth(Slot::LastPriceE8, event.instrument.index(), trade.price.0 as u64);
         }
@@ -191,32 +174,19 @@ impl<S: Strategy> EngineThread<S> {
             return;
         }
         self.outputs_out += self.outbox.len() as u64;
-        for output in self.outbox.iter() {
-            match output {
-                Output::NewOrder(_) => self.tally.sent += 1,
-                Output::Cancel(_) => self.tally.cancels += 1,
-                Output::Signal(_) => self.tally.signals += 1,
-                Output::Decision(decision) => self.tally.denied += u64::from(decision.codes != 0),
-                Output::Structure(_) => self.tally.structures += 1,
-                Output::Position(position) => {
-                    self.tally.fills += 1;
-                    if position.instrument.index() < crate::counters::INSTRUMENTS_MAX {
-                        counters.set_nth(Slot::PositionE8, position.instrument.index(), position.qty.0 as u64);
-                    }
-                }
-                Output::State(change) => counters.set(Slot::State, change.to as u64),
-                Output::BarClosed(..) | Output::Alert(_) => {}
-            }
-        }
         counters.set(Slot::OutputsOut, self.outputs_out);
-        counters.set(Slot::OrdersSent, self.tally.sent);
-        counters.set(Slot::CancelsSent, self.tally.cancels);
-        counters.set(Slot::OrdersDenied, self.tally.denied);
-        counters.set(Slot::Fills, self.tally.fills);
-        counters.set(Slot::Signals, self.tally.signals);
-        counters.set(Slot::Structures, self.tally.structures);
-        counters.set(Slot::OpenOrders, self.core.open_orders() as u64);
+        counters.set(Slot::OrdersSent, counts.orders_sent);
+        counters.set(Slot::CancelsSent, counts.cancels);
+        counters.set(Slot::OrdersDenied, counts.orders_denied);
+        counters.set(Slot::Fills, counts.fills);
+        counters.set(Slot::Signals, counts.signals);
+        counters.set(Slot::Structures, counts.structures);
+        counters.set(Slot::State, self.core.state() as u64);
+        for nth in 0..self.core.config().instruments.len().min(INSTRUMENTS_MAX) {
+            counters.set_nth(Slot::PositionE8, nth, self.core.position(InstrumentId(nth as u16)).0 as u64);
+        }
         counters.set(Slot::RealisedE8, self.core.realised().0 as u64);
+        counters.set(Slot::FeesE8, self.core.fees().0 as u64);
         counters.set(Slot::EquityE8, self.core.equity().0 as u64);
         let digest = self.core.digest().to_bytes();
         let (low, high) = digest.split_at(8);
@@ -225,6 +195,11 @@ impl<S: Strategy> EngineThread<S> {
             word.copy_from_slice(half);
             counters.set(slot, u64::from_le_bytes(word));
         }
+    }
+
+    /// What changes without an output: open orders. Called when idle.
+    pub fn note_idle(&self) {
+        self.counters.set(Slot::OpenOrders, self.core.open_orders().count() as u64);
     }
 
     /// The counters, for what other threads' owners tell the engine's owner to store.

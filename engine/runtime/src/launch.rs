@@ -237,7 +237,7 @@ impl Running {
     pub fn end(mut self) -> Result<Ended, String> {
         if !self.is_over() && self.command(Command::Shutdown) {
             let started = Instant::now();
-            let is_open = |status: &StatusSource| status.counters.get(crate::counters::Slot::OpenEntries) > 0;
+            let is_open = |status: &StatusSource| status.counters.get(crate::counters::Slot::OpenOrders) > 0;
             std::thread::sleep(Duration::from_millis(20));
             while is_open(&self.status) && started.elapsed() < SHUTDOWN_TIMEOUT && !self.is_over() {
                 std::thread::sleep(Duration::from_millis(5));

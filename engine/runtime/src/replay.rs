@@ -91,7 +91,7 @@ pub fn replay<S: Strategy>(reader: &Reader, core: &mut Engine<S>) -> Result<Repl
                 let event: Event = codec::decode(record.payload)
                     .map_err(|error| ReplayError::Content { seq: record.seq, error })?;
                 core.on_event(&event, &mut outbox);
-                expected.extend(outbox.iter().copied());
+                expected.extend(outbox.outputs().iter().copied());
                 outbox.clear();
                 result.inputs += 1;
             }

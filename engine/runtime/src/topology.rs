@@ -77,7 +77,7 @@ pub fn inline<S, F, G>(
     feed: &mut F,
     engine: &mut EngineThread<S>,
     gateway: &mut G,
-    control: &mut rtrb::Consumer<Event>,
+    mut control: [&mut rtrb::Consumer<Event>; 2],
     probe: &mut Probe,
 ) -> Result<(), RunError>
 where
@@ -96,8 +96,10 @@ where
         let mut handled = 0;
         let mut failure = None;
 
-        while let Ok(event) = control.pop() {
-            answers.push_back(at(event, now));
+        for ring in &mut control {
+            while let Ok(event) = ring.pop() {
+                answers.push_back(at(event, now));
+            }
         }
         handled += gateway.turn(now, &mut |event| answers.push_back(event));
         if was_ready {
@@ -131,6 +133,7 @@ where
             shared.progress.note_feed(feed.tallies(), 0);
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
             shared.progress.tell(engine.counters());
+            engine.note_idle();
             publish_inline(shared, now, feed, gateway);
             if let Some(reason) = gateway.fatal() {
                 return Err(RunError::Gateway(reason));
@@ -176,7 +179,7 @@ pub fn pipelined<S, F, G>(
     feed: &mut F,
     engine: &mut EngineThread<S>,
     gateway: &mut G,
-    control: &mut rtrb::Consumer<Event>,
+    mut control: [&mut rtrb::Consumer<Event>; 2],
     probe: &mut Probe,
 ) -> Result<(), RunError>
 where
@@ -277,7 +280,7 @@ fn feed_thread<F: MarketFeed>(shared: &Shared, feed: &mut F, ring: rtrb::Produce
 fn engine_thread<S: Strategy>(
     shared: &Shared,
     engine: &mut EngineThread<S>,
-    control: &mut rtrb::Consumer<Event>,
+    mut control: [&mut rtrb::Consumer<Event>; 2],
     mut feed: rtrb::Consumer<Stamped>,
     mut answers: rtrb::Consumer<Stamped>,
     mut orders: rtrb::Producer<Outbound>,
@@ -295,9 +298,11 @@ fn engine_thread<S: Strategy>(
             Ok(()) => counts.pushed += 1,
             Err(event) => refused.push_back(event),
         };
-        while let Ok(event) = control.pop() {
-            engine.take(at(event, now), read_at, &mut forward).map_err(RunError::Journal)?;
-            handled += 1;
+        for ring in &mut control {
+            while let Ok(event) = ring.pop() {
+                engine.take(at(event, now), read_at, &mut forward).map_err(RunError::Journal)?;
+                handled += 1;
+            }
         }
         // Look at the feed's ring first and take from it last: an answer that was sent before a price is then
         // never taken after it.
@@ -325,6 +330,7 @@ fn engine_thread<S: Strategy>(
             counts.now = now.0;
             shared.progress.engine.publish(&counts);
             shared.progress.tell(engine.counters());
+            engine.note_idle();
         }
         idler.after(handled);
     }

@@ -1,0 +1,110 @@
+//! `smc run`: the engine against a venue that is already there.
+
+use crate::failure::{Failure, Outcome};
+use crate::sim::private_dir;
+use clap::Parser;
+use smc_core::TsNs;
+use smc_runtime::clock::Clock;
+use smc_runtime::config::FileConfig;
+use smc_runtime::launch::{Options, Running, automatic, launch};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Run the engine against a venue.
+///
+/// Orders are real for the venue that the configuration names; without --live only a venue on this machine (the
+/// simulator) is accepted.
+#[derive(Parser)]
+pub struct Args {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Allow a venue that is not on this machine: real orders, real money
+    #[arg(long)]
+    live: bool,
+    /// Directory of the journal, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// Path of the control socket, instead of the configuration's
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// Stop after this many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// One JSON document at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs until interrupted.
+pub fn run(args: &Args) -> Outcome {
+    let named = |error: &dyn std::fmt::Display| Failure::wrong(args.config.display(), error);
+    let text = std::fs::read_to_string(&args.config).map_err(|error| named(&error))?;
+    let mut config = FileConfig::parse(&text).map_err(|error| named(&error))?;
+    let venue = config.venue.as_ref().ok_or_else(|| named(&"section [venue] is missing"))?;
+    let is_local = [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address));
+    if !is_local && !args.live {
+        return Err(named(&"the venue is not on this machine: pass --live to trade real money"));
+    }
+    let speed = venue.speed;
+    if speed != 1.0 && !is_local {
+        return Err(named(&"venue.speed: only a simulated venue can run faster than life"));
+    }
+    if config.engine.order_sequence_first == 1 {
+        config.engine.order_sequence_first = sequence_now();
+    }
+    let (topology, idle) =
+        automatic(config.process.topology.as_deref(), config.process.idle.as_deref()).map_err(|error| named(&error))?;
+    let journal = args.journal.clone().or_else(|| config.process.journal.clone());
+    let journal = journal.ok_or_else(|| named(&"process.journal: no directory for the journal; or pass --journal DIR"))?;
+    private_dir(&journal)?;
+    let control = args.control.clone().or_else(|| config.process.control.clone());
+    let control = control.unwrap_or_else(crate::ctl::default_socket);
+    let clock = Clock::System;
+    let options = Options { config, clock, journal: journal.clone(), control: Some(control.clone()), topology, idle };
+    let stop = Arc::new(AtomicBool::new(false));
+    crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
+    let running = launch(options).map_err(|error| named(&error))?;
+    eprintln!("smc: journal {}, control socket {}", journal.display(), control.display());
+    wait(&running, &stop, args.seconds);
+    let status = running.status.clone();
+    let ended = running.end().map_err(Failure::No)?;
+    if args.json {
+        let status = serde_json::to_string(&status.status()).map_err(|error| Failure::wrong("status", error))?;
+        println!("{status}");
+    } else {
+        println!("stopped; digest {}; verify with `smc replay --verify {}`", ended.digest, journal.display());
+    }
+    match ended.error {
+        None => Ok(()),
+        Some(error) => Err(Failure::Wrong(error)),
+    }
+}
+
+fn wait(running: &Running, stop: &AtomicBool, seconds: Option<u64>) {
+    let started = Instant::now();
+    let is_due = || seconds.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds));
+    while !stop.load(Ordering::Acquire) && !running.is_over() && !is_due() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Unique over restarts: milliseconds since November 2023, far below the forty bits an id has.
+fn sequence_now() -> u64 {
+    const EPOCH_S: u64 = 1_700_000_000;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TsNs(now.as_nanos() as u64).as_ms().saturating_sub(EPOCH_S * 1_000).max(1)
+}
+
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Reads the journal's own configuration; used by every command that builds an engine from a journal.
+pub fn config_of(journal: &Path, text: &[u8]) -> Result<FileConfig, Failure> {
+    let text = std::str::from_utf8(text).map_err(|error| Failure::wrong(journal.display(), error))?;
+    FileConfig::parse(text).map_err(|error| Failure::wrong(journal.display(), error))
+}

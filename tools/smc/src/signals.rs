@@ -1,0 +1,15 @@
+//! Ctrl-C and SIGTERM ask for an orderly end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Sets `stop` on the first SIGINT or SIGTERM; a second one ends the process at once.
+pub fn stop_on_signal(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: the flag of the first signal arms the exit for the second.
+        signal_hook::flag::register_conditional_shutdown(signal, 2, stop.clone())?;
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! `smc sim`: the venue simulator alone, for engines in other processes.
+
+use crate::failure::{Failure, Outcome};
+use clap::{Parser, ValueEnum};
+use smc_core::words::{Qty, SCALE};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use venue_sim::credentials::Credentials;
+use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
+use venue_sim::{AccountSettings, Sim, SimSettings};
+
+/// Run the venue simulator alone.
+///
+/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account), and
+/// prints the address. `smc run` takes all three from its configuration.
+#[derive(Parser)]
+pub struct Args {
+    /// Which dialect to speak
+    #[arg(long, value_enum, default_value_t = Venue::BinanceSpot)]
+    venue: Venue,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:9443")]
+    listen: SocketAddr,
+    /// Seed of the generated market and of the venue's ids
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Recorded market (gzip or text, one timed message a line) instead of a generated one
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Market seconds per second
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// Directory for ca.pem and key.pem
+    #[arg(long, value_name = "DIR", default_value = "sim-keys")]
+    keys: PathBuf,
+    /// Append one line per order request here, before it is answered
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Stop after this many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// One JSON document with the address and the counts
+    #[arg(long)]
+    json: bool,
+}
+
+/// Dialects of the simulator and of the decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Venue {
+    /// Binance spot
+    BinanceSpot,
+}
+
+/// The name of the demo's account at the simulated venue.
+pub const API_KEY: &str = "smc-demo-key";
+
+/// A market: recorded where a file is given, generated otherwise.
+pub fn market(data: Option<&Path>, seed: u64) -> Result<Box<dyn MarketSource>, Failure> {
+    match data {
+        Some(path) => Ok(Box::new(Capture::open(path).map_err(|error| Failure::Wrong(error.to_string()))?)),
+        None => {
+            let settings = GeneratorSettings { seed, ..GeneratorSettings::default() };
+            let market = Generator::new(settings).ok_or_else(|| Failure::Wrong("generator settings".into()))?;
+            Ok(Box::new(market))
+        }
+    }
+}
+
+/// The account every simulated venue of ours has: enough of both assets to trade either way.
+pub fn account(credentials: &Credentials) -> AccountSettings {
+    let balances = [("USDT", Qty(1_000_000 * SCALE)), ("BTC", Qty(20 * SCALE))];
+    AccountSettings { maker_fee_bps: 1, taker_fee_bps: 2, ..AccountSettings::new(API_KEY, credentials.credential(), &balances) }
+}
+
+/// Makes a directory that only its owner may enter.
+pub fn private_dir(dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| Failure::wrong(dir.display(), error))
+}
+
+/// Writes a file that only its owner may read.
+pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| Failure::wrong(path.display(), error))
+}
+
+/// Serves until interrupted.
+pub fn sim(args: &Args) -> Outcome {
+    let Venue::BinanceSpot = args.venue;
+    if !(args.speed > 0.0 && args.speed <= 100_000.0) {
+        return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
+    }
+    let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
+    let mut settings = SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
+    settings.listen = args.listen;
+    settings.seed = args.seed;
+    settings.speed = args.speed;
+    settings.audit = args.audit.clone();
+    let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
+    private_dir(&args.keys)?;
+    private_file(&args.keys.join("ca.pem"), sim.ca_pem())?;
+    private_file(&args.keys.join("key.pem"), credentials.private_pem())?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
+    if let Some(seconds) = args.seconds {
+        let stop = stop.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(seconds));
+            stop.store(true, Ordering::Release);
+        });
+    }
+    let address = sim.local_addr();
+    let keys = args.keys.display();
+    if args.json {
+        println!("{}", serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY }));
+    } else {
+        println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+    }
+    sim.run(&stop);
+    Ok(())
+}
