@@ -1,0 +1,148 @@
+//! Following a live journal from another thread or process.
+//!
+//! Takes no lock and tells the writer nothing: polls the commit word of the next record, and goes on to the next
+//! segment at the end mark, or when a resumed writer says where it cut. A slow or dead follower costs the
+//! writer nothing.
+
+use crate::error::{Damage, JournalError, Reason};
+use crate::format::{HEADER_BYTES, Header, KIND_END};
+use crate::record::{Record, Source};
+use crate::segment::{Step, Walk};
+use crate::set::{self, Segment};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Between two looks for a resumed writer's segment while nothing comes; each look is a few system calls.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A place in a journal that moves on as records come.
+pub struct Tail {
+    dir: PathBuf,
+    current: Segment,
+    /// Where to go before the next poll.
+    next: Option<Segment>,
+    walk: Walk,
+    /// Records before this one are passed over.
+    from_seq: u64,
+    look_at: Instant,
+}
+
+impl Tail {
+    /// Follows from the first record.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, JournalError> {
+        Self::open_from(dir, 1)
+    }
+
+    /// Follows from record `seq`, which may not be written yet.
+    pub fn open_from(dir: impl AsRef<Path>, seq: u64) -> Result<Self, JournalError> {
+        let dir = dir.as_ref();
+        let mut start: Option<Segment> = None;
+        for number in set::numbers(dir)? {
+            let Some(segment) = Segment::open(dir, number)? else { break };
+            let is_start = segment.head.link.is_some_and(|link| link.first_seq <= seq || number == 1);
+            if !is_start {
+                break;
+            }
+            start = Some(segment);
+        }
+        let current = start.ok_or_else(|| JournalError::Empty { dir: dir.to_owned() })?;
+        let (first_seq, prev_crc) = current.head.link.map_or((1, 0), |link| (link.first_seq, link.prev_crc));
+        let walk = Walk::new(current.number, first_seq, Some(prev_crc));
+        Ok(Self { dir: dir.to_owned(), current, next: None, walk, from_seq: seq, look_at: Instant::now() })
+    }
+
+    /// The next record if it is committed. Damage stays: every later call names it again.
+    pub fn poll(&mut self) -> Result<Option<Record<'_>>, JournalError> {
+        if !self.settle()? {
+            return Ok(None);
+        }
+        let before = self.walk;
+        match self.walk.step(&self.current.region) {
+            Ok(Step::Record(record)) => Ok(Some(record)),
+            Ok(_) => Ok(None),
+            Err(damage) => {
+                // Torn by a crash, and a resumed writer went on behind it?
+                self.walk = before;
+                self.next = resumed(&self.dir, &before)?;
+                if self.next.is_some() { Ok(None) } else { Err(damage.into()) }
+            }
+        }
+    }
+
+    /// Who writes it.
+    pub fn header(&self) -> &Header {
+        &self.current.head.identity.header
+    }
+
+    /// Number of the next record.
+    pub fn next_seq(&self) -> u64 {
+        self.walk.next_seq
+    }
+
+    /// The last record read was a clean close.
+    pub fn is_closed(&self) -> bool {
+        self.walk.is_closed
+    }
+
+    /// Goes to where the next wanted record is committed; false if there is none yet.
+    fn settle(&mut self) -> Result<bool, JournalError> {
+        loop {
+            if let Some(next) = self.next.take() {
+                self.walk = Walk::new(next.number, self.walk.next_seq, self.walk.prev_crc);
+                self.current = next;
+            }
+            if self.walk.is_ended {
+                self.next = Some(self.after_end()?);
+                continue;
+            }
+            let region = &self.current.region;
+            if region.word(self.walk.offset).is_none_or(|commit| commit == 0) {
+                let now = Instant::now();
+                if now >= self.look_at {
+                    self.look_at = now + LOOK_EVERY;
+                    self.next = resumed(&self.dir, &self.walk)?;
+                }
+                if self.next.is_none() {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let is_end = region.word(self.walk.offset + 24).is_some_and(|word| word as u16 == KIND_END);
+            if !is_end && self.walk.next_seq >= self.from_seq {
+                return Ok(true);
+            }
+            let before = self.walk;
+            if self.walk.step(region).is_err() {
+                // Let `poll` find and name it.
+                self.walk = before;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The segment behind an end mark: it was there before the mark was.
+    fn after_end(&self) -> Result<Segment, JournalError> {
+        let segment = self.walk.segment.saturating_add(1);
+        let missing = Damage { segment, offset: 0, seq: self.walk.next_seq, reason: Reason::Missing };
+        Segment::open(&self.dir, segment)?.ok_or_else(|| missing.into())
+    }
+}
+
+/// The next segment, if it says that the walk's segment ends exactly where the walk is.
+fn resumed(dir: &Path, walk: &Walk) -> Result<Option<Segment>, JournalError> {
+    let next = match Segment::open(dir, walk.segment.saturating_add(1)) {
+        Ok(next) => next,
+        // Being made, or a spare being removed: look again later.
+        Err(JournalError::Damage(_)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(next.filter(|next| {
+        next.head.link.is_some_and(|link| {
+            link.is_run_start
+                && link.prev_used == walk.offset
+                && link.first_seq == walk.next_seq
+                && Some(link.prev_crc) == walk.prev_crc
+                && walk.offset >= HEADER_BYTES
+        })
+    }))
+}
