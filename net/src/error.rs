@@ -49,6 +49,11 @@ pub enum NetError {
         /// Bytes there are.
         free: usize,
     },
+    /// The peer sends but has not read for so long that not even a pong finds room.
+    Stalled {
+        /// Bytes that wait to be sent.
+        pending: usize,
+    },
     /// The connection is not open yet.
     NotOpen,
     /// A request is already in flight.
@@ -85,6 +90,7 @@ impl fmt::Display for NetError {
             Self::SendBufferFull { needed, free } => {
                 write!(f, "send buffer full: {needed} bytes needed, {free} free")
             }
+            Self::Stalled { pending } => write!(f, "the peer does not read: {pending} bytes wait"),
             Self::NotOpen => f.write_str("the connection is not open"),
             Self::Busy => f.write_str("a request is already in flight"),
             Self::TimedOut => f.write_str("no answer in the time granted"),

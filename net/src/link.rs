@@ -13,9 +13,12 @@ use mio::{Events, Interest, Poll, Token};
 use crate::error::{NetError, TlsError};
 use crate::inbox::Inbox;
 use crate::outbox::{Lane, Outbox};
-use crate::tls::record::{APPLICATION_DATA, Alert, Opened, PAYLOAD_BYTES_MAX, RecordLayer};
+use crate::tls::record::{Alert, Opened, RecordLayer};
 use crate::tls::session::{Handshake, Step};
 use crate::tls::settings::TlsSettings;
+
+/// Reads of 4 KiB after the end of a connection.
+const DRAIN_READS_MAX: u32 = 64;
 
 /// Whom to talk to and whom to trust about it.
 #[derive(Clone, Debug)]
@@ -241,22 +244,10 @@ impl Link {
         &mut self,
         len: usize,
         lane: Lane,
-        mut fill: impl FnMut(usize, &mut [u8]),
+        fill: impl FnMut(usize, &mut [u8]),
     ) -> Result<(), NetError> {
         let Phase::Open(records) = &mut self.phase else { return Err(NetError::NotOpen) };
-        self.outbox.reserve(records.sealed_len(len), lane)?;
-        let (overhead, payload_at) = (records.overhead(), records.payload_at());
-        let mut offset = 0;
-        while offset < len {
-            if records.is_key_update_due() {
-                records.seal_key_update(self.outbox.append(overhead + 5))?;
-            }
-            let count = (len - offset).min(PAYLOAD_BYTES_MAX);
-            let record = self.outbox.append(overhead + count);
-            fill(offset, record.get_mut(payload_at..payload_at + count).unwrap_or_default());
-            records.seal(APPLICATION_DATA, record)?;
-            offset += count;
-        }
+        records.seal_into(&mut self.outbox, len, lane, fill)?;
         self.flush()
     }
 
@@ -287,21 +278,23 @@ impl Link {
             _ => Some(Alert::CloseNotify),
         };
         if let (Phase::Open(records), Some(alert)) = (&mut self.phase, alert) {
-            let len = records.overhead() + 2;
-            if self.outbox.reserve(len, Lane::Control).is_ok() {
-                let _ = records.seal_alert(alert, self.outbox.append(len));
-            }
+            let _ = records.seal_alert_into(&mut self.outbox, alert);
         }
         let _ = self.flush();
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.drain();
         self.phase = Phase::Gone;
     }
 
-    /// Lets a test reach the key limit before 16 million records.
-    #[cfg(test)]
-    pub(crate) fn set_records_max(&mut self, records_max: u64) {
-        if let Phase::Open(records) = &mut self.phase {
-            records.set_records_max(records_max);
+    /// Reads and counts what the peer had already sent: closing a socket with unread bytes would make the system reset
+    /// the connection, and our goodbye could be lost.
+    fn drain(&mut self) {
+        let mut scrap = [0; 4096];
+        for _ in 0..DRAIN_READS_MAX {
+            match self.stream.read(&mut scrap) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => self.bytes_received += count as u64,
+            }
         }
     }
 }

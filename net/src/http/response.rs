@@ -10,6 +10,8 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 128;
 /// The longest chunk-size or trailer line.
 const LINE_BYTES_MAX: usize = 4096;
+/// What an announced length may reserve before its bytes come.
+const RESERVE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// One whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +188,10 @@ impl ResponseReader {
             return Ok(()); // an interim answer: the real one follows
         }
         let framing = self.framing(status, &headers)?;
+        if let State::Length(length) = framing {
+            // Only announced so far, so only a part of it is reserved at once.
+            self.body.reserve(length.min(RESERVE_BYTES_MAX) as usize);
+        }
         let has = |token: &str| {
             let mut values =
                 headers.iter().filter(|(n, _)| n == "connection").flat_map(|(_, v)| v.split(','));

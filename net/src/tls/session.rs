@@ -66,16 +66,13 @@ impl Handshake {
     /// After an error rustls holds the alert that tells the peer why; best effort.
     #[cold]
     fn encode_alert(&mut self, inbox: &mut Inbox, outbox: &mut Outbox) {
-        for _ in 0..4 {
-            let UnbufferedStatus { discard, state } = self.0.process_tls_records(inbox.cipher());
-            match state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    let _ = append(outbox, |out| data.encode(out));
-                }
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                _ => return,
+        // Only while it holds one: beyond that it would read on behind its own error.
+        while self.0.wants_write() {
+            let UnbufferedStatus { state, .. } = self.0.process_tls_records(inbox.cipher());
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = state else { return };
+            if append(outbox, |out| data.encode(out)).is_err() {
+                return;
             }
-            inbox.discard_cipher(discard);
         }
     }
 }
