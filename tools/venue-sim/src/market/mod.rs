@@ -4,8 +4,14 @@
 //! of connections or of the orders that rest in the simulator; the exchange lays those on top.
 //! Pure: a source owns its state, reads no clock, and the same settings give the same operations.
 
+mod capture;
+mod generator;
+mod plot;
+mod random;
 mod random_walk;
 
+pub use capture::{Capture, CaptureError};
+pub use generator::{Generator, GeneratorSettings};
 pub use random_walk::RandomWalk;
 
 use smc_core::instrument::InstrumentSpec;
