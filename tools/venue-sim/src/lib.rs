@@ -1,1 +1,7 @@
-//! (room under construction)
+//! A simulated venue: a real server with TLS, WebSocket and HTTP that speaks the Binance spot dialect.
+//!
+//! Accounts, filters, rate limits and price-time matching lie on a background market that comes from a
+//! [`market::MarketSource`]. The exchange and the dialect do no input or output and read no clock; only
+//! the server at the edge does.
+
+pub mod market;

@@ -1,0 +1,151 @@
+//! The story a generated price follows: ranges, sweeps, breakouts, impulses, pullbacks.
+//!
+//! Markets that smart-money traders read move in legs: a range builds equal highs and lows, one side is run,
+//! price turns and expands, pulls back part of the way and goes on; or the break is real and the trend begins at
+//! once. The plot draws such legs at random; noise around them clusters (calm breeds calm). Nothing here looks at
+//! what anybody does with it.
+
+use super::random::Random;
+
+/// A price path in quote currency, one step at a time.
+#[derive(Clone)]
+pub struct Plot {
+    random: Random,
+    price: f64,
+    /// Where the whole story is pulled back to, slowly, so that a long run stays in the same decade.
+    anchor: f64,
+    legs: Vec<Leg>,
+    leg: Leg,
+    /// Deviation of one second's noise as a share of price.
+    volatility: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    target: f64,
+    seconds_left: f64,
+}
+
+/// Long-run deviation of one second's noise as a share of price.
+const CALM: f64 = 0.000_045;
+
+impl Plot {
+    /// Starts at `price`.
+    pub fn new(seed: u64, price: f64) -> Self {
+        let leg = Leg { target: price, seconds_left: 20.0 };
+        Self { random: Random::new(seed), price, anchor: price, legs: Vec::new(), leg, volatility: CALM }
+    }
+
+    /// The price now.
+    pub const fn price(&self) -> f64 {
+        self.price
+    }
+
+    /// Noise level relative to its long-run mean.
+    pub fn heat(&self) -> f64 {
+        self.volatility / CALM
+    }
+
+    /// Moves on by `seconds` and gives the new price.
+    pub fn step(&mut self, seconds: f64) -> f64 {
+        if self.leg.seconds_left <= 0.0 {
+            self.leg = self.next_leg();
+        }
+        let shock = self.random.normal();
+        // A GARCH-like recursion on the deviation itself: large moves raise it, time lowers it.
+        let pull = 0.02 * seconds.min(1.0);
+        self.volatility += pull * (CALM - self.volatility)
+            + 0.03 * seconds.min(1.0) * self.volatility * (shock * shock - 1.0);
+        self.volatility = self.volatility.clamp(CALM * 0.35, CALM * 4.0);
+        let drift = (self.leg.target - self.price) * (seconds / self.leg.seconds_left.max(seconds)).min(1.0);
+        self.price += drift + shock * self.volatility * self.price * seconds.sqrt();
+        self.leg.seconds_left -= seconds;
+        self.price
+    }
+
+    fn next_leg(&mut self) -> Leg {
+        if self.legs.is_empty() {
+            self.write_chapter();
+        }
+        self.legs.pop().unwrap_or(Leg { target: self.price, seconds_left: 10.0 })
+    }
+
+    /// Plans one chapter: a range, what becomes of it, and the trend that follows. Legs are popped from the end.
+    fn write_chapter(&mut self) {
+        let random = &mut self.random;
+        let start = self.price;
+        let height = start * random.between(0.000_8, 0.001_8);
+        // Far above the anchor the next move is more often down, and the other way round.
+        let lean = ((self.anchor - start) / (self.anchor * 0.03)).clamp(-0.35, 0.35);
+        let up = random.chance(0.5 + lean);
+        let sign = if up { 1.0 } else { -1.0 };
+        let (low, high) = (start - height / 2.0, start + height / 2.0);
+        let mut legs = Vec::with_capacity(16);
+
+        let touches = 2 + (random.bits() % 3) as usize * 2;
+        for touch in 0..touches {
+            let edge = if (touch % 2 == 0) == up { low } else { high };
+            let target = edge + height * random.between(-0.06, 0.04);
+            legs.push(Leg { target, seconds_left: random.between(12.0, 35.0) });
+        }
+        let size = height * random.between(1.6, 3.8);
+        if random.chance(0.7) {
+            // The side against the coming move is run first, then price turns.
+            let edge = if up { low } else { high };
+            let depth = height * random.between(0.12, 0.4);
+            legs.push(Leg { target: edge - sign * depth, seconds_left: random.between(3.0, 9.0) });
+            legs.push(Leg { target: edge + sign * height * 0.45, seconds_left: random.between(4.0, 10.0) });
+        }
+        let mut at = start + sign * size * 0.55;
+        legs.push(Leg { target: at, seconds_left: random.between(8.0, 25.0) });
+        for _ in 0..1 + random.bits() % 3 {
+            let pullback = size * 0.55 * random.between(0.35, 0.75);
+            legs.push(Leg { target: at - sign * pullback, seconds_left: random.between(10.0, 30.0) });
+            // Sometimes the pullback is the reversal.
+            if random.chance(0.2) {
+                at -= sign * size * random.between(0.8, 1.3);
+                legs.push(Leg { target: at, seconds_left: random.between(10.0, 25.0) });
+                break;
+            }
+            at += sign * size * random.between(0.2, 0.6);
+            legs.push(Leg { target: at, seconds_left: random.between(12.0, 35.0) });
+        }
+        legs.reverse();
+        self.legs = legs;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_story_repeats_for_a_seed_and_stays_in_its_decade() {
+        let path = |seed| {
+            let mut plot = Plot::new(seed, 60_000.0);
+            (0..86_400).map(|_| plot.step(1.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(path(7), path(7));
+        assert_ne!(path(7), path(8));
+        for seed in 0..8 {
+            let path = path(seed);
+            assert!(path.iter().all(|price| (30_000.0..120_000.0).contains(price)), "seed {seed}");
+        }
+    }
+
+    /// Squared returns of a market are correlated over time; those of plain noise are not.
+    #[test]
+    fn volatility_clusters() {
+        let mut plot = Plot::new(3, 60_000.0);
+        let heats: Vec<f64> = (0..20_000)
+            .map(|_| {
+                plot.step(1.0);
+                plot.heat()
+            })
+            .collect();
+        let mean = heats.iter().sum::<f64>() / heats.len() as f64;
+        let variance: f64 = heats.iter().map(|h| (h - mean) * (h - mean)).sum();
+        let lagged: f64 = heats.windows(11).map(|w| (w[0] - mean) * (w[10] - mean)).sum();
+        assert!(lagged / variance > 0.3, "autocorrelation {}", lagged / variance);
+    }
+}
