@@ -23,7 +23,8 @@ use smc_core::words::{ClientOrderId, InstrumentId, Name};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalError, JournalSettings, RecordKind, SyncPolicy, Writer};
-use smc_net::{Endpoint, HttpClient, TlsSettings};
+use smc_core::TsNs;
+use smc_net::{Endpoint, HttpClient, HttpResponse, TlsSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,8 +49,8 @@ pub enum Topology {
 pub struct Options {
     /// The configuration.
     pub config: FileConfig,
-    /// Where "now" comes from.
-    pub clock: Clock,
+    /// Where "now" comes from; none asks the venue for its time (a simulated one lives in a time of its own).
+    pub clock: Option<Clock>,
     /// Directory of the journal; must be empty or absent.
     pub journal: PathBuf,
     /// Path of the control socket; none for no control port.
@@ -58,6 +59,8 @@ pub struct Options {
     pub topology: Topology,
     /// What idle threads do.
     pub idle: Idle,
+    /// How far the threads are; shared with a simulator in lock step.
+    pub progress: Arc<Progress>,
 }
 
 /// Why an engine did not start. Each names what to mend.
@@ -148,10 +151,15 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
     let config = options.config.engine().map_err(LaunchError::Config)?;
     let section = options.config.venue.as_ref().ok_or(LaunchError::Section("venue"))?;
     let tls = trust(section)?;
-    let (specs, rules) = fetch_rules(&endpoint("rest", &section.rest, &tls)?, &config)?;
+    let mut rules = Questions::open(&endpoint("rest", &section.rest, &tls)?)?;
+    let specs = rules.instruments(&config)?;
+    let clock = match options.clock.clone() {
+        Some(clock) => clock,
+        None => rules.clock(section.speed)?,
+    };
     let venue = venue(&options.config, section, &tls, &config, &specs)?;
     let core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
-    let journal = open_journal(&options)?;
+    let journal = open_journal(&options, &clock)?;
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
     let counters = Counters::create(&options.journal.join(FILE_NAME)).map_err(fail)?;
     let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
@@ -162,7 +170,7 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
     let (commands, mut command_ring) = rtrb::RingBuffer::new(64);
     let (operator, mut operator_ring) = rtrb::RingBuffer::<Event>::new(64);
     let stop = Arc::new(AtomicBool::new(false));
-    let progress = Arc::new(Progress::default());
+    let progress = options.progress.clone();
     let control = match &options.control {
         None => None,
         Some(path) => {
@@ -174,7 +182,7 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
     };
 
     let shared = Shared {
-        clock: options.clock.clone(),
+        clock,
         progress: progress.clone(),
         stop: stop.clone(),
         idle: options.idle,
@@ -202,8 +210,8 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
         Ok(Ended { digest: core.digest(), error })
     };
     let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
-    let preamble = (rules.bytes_received(), rules.bytes_sent());
-    Ok(Running { progress, status, preamble, stop, commands, engine, control, _rules: rules })
+    let preamble = (rules.client.bytes_received(), rules.client.bytes_sent());
+    Ok(Running { progress, status, preamble, stop, commands, engine, control, _rules: rules.client })
 }
 
 /// The rules are the first inputs: a replay needs no venue.
@@ -275,40 +283,68 @@ fn endpoint(key: &'static str, text: &str, tls: &TlsSettings) -> Result<Endpoint
     Ok(Endpoint { host: host.trim_matches(['[', ']']).into(), port, address: None, tls: tls.clone() })
 }
 
-/// One request for the rules of all instruments; the client is handed back open.
-fn fetch_rules(
-    endpoint: &Endpoint,
-    config: &EngineConfig,
-) -> Result<(Vec<InstrumentSpec>, HttpClient), LaunchError> {
-    let where_ = format!("{}:{}", endpoint.host, endpoint.port);
-    let fail = |reason: &dyn std::fmt::Display| LaunchError::Rules(format!("{where_}: {reason}"));
-    let mut client = HttpClient::connect(endpoint).map_err(|error| fail(&error))?;
-    let quoted: Vec<String> = config.instruments.iter().map(|i| format!("%22{}%22", i.symbol)).collect();
-    let path = format!("/api/v3/exchangeInfo?symbols=%5B{}%5D", quoted.join(","));
-    client.get(&path, &[]).map_err(|error| fail(&error))?;
-    let started = Instant::now();
-    let response = loop {
-        match client.poll().map_err(|error| fail(&error))? {
-            Some(response) => break response,
-            None if started.elapsed() > RULES_TIMEOUT => return Err(fail(&"no answer within 10 s")),
-            None => std::thread::sleep(Duration::from_micros(200)),
-        }
-    };
-    if response.status != 200 {
-        let text = String::from_utf8_lossy(&response.body).into_owned();
-        // The venue's word for a symbol it does not know.
-        if text.contains("-1121") {
-            let symbols: Vec<String> = config.instruments.iter().map(|i| i.symbol.to_string()).collect();
-            return Err(LaunchError::Symbol(symbols.join(", "), "the venue does not list it".into()));
-        }
-        return Err(fail(&format!("status {}: {text}", response.status)));
+/// Questions before the start, over one connection that stays open.
+struct Questions {
+    client: HttpClient,
+    venue: String,
+}
+
+impl Questions {
+    fn open(endpoint: &Endpoint) -> Result<Self, LaunchError> {
+        let venue = format!("{}:{}", endpoint.host, endpoint.port);
+        let client = HttpClient::connect(endpoint);
+        let client = client.map_err(|error| LaunchError::Rules(format!("{venue}: {error}")))?;
+        Ok(Self { client, venue })
     }
-    let body = response.body.to_vec();
-    let specs = config.instruments.iter().map(|instrument| {
-        let symbol = instrument.symbol.as_str();
-        instrument_spec(&mut body.clone(), symbol).map_err(|e| LaunchError::Symbol(symbol.into(), e.to_string()))
-    });
-    Ok((specs.collect::<Result<_, _>>()?, client))
+
+    fn fault(&self, reason: &dyn std::fmt::Display) -> LaunchError {
+        LaunchError::Rules(format!("{}: {reason}", self.venue))
+    }
+
+    fn ask(&mut self, path: &str) -> Result<HttpResponse, LaunchError> {
+        let started = Instant::now();
+        let mut is_asked = false;
+        loop {
+            if !is_asked {
+                is_asked = self.client.get(path, &[]).is_ok();
+            }
+            match self.client.poll() {
+                Err(error) => return Err(self.fault(&error)),
+                Ok(Some(response)) => return Ok(response),
+                Ok(None) if started.elapsed() > RULES_TIMEOUT => return Err(self.fault(&"no answer within 10 s")),
+                Ok(None) => std::thread::sleep(Duration::from_micros(200)),
+            }
+        }
+    }
+
+    /// The rules of every configured instrument.
+    fn instruments(&mut self, config: &EngineConfig) -> Result<Vec<InstrumentSpec>, LaunchError> {
+        let symbols: Vec<String> = config.instruments.iter().map(|i| i.symbol.to_string()).collect();
+        let quoted: Vec<String> = symbols.iter().map(|symbol| format!("%22{symbol}%22")).collect();
+        let response = self.ask(&format!("/api/v3/exchangeInfo?symbols=%5B{}%5D", quoted.join(",")))?;
+        if response.status != 200 {
+            let text = String::from_utf8_lossy(&response.body);
+            // The venue's word for a symbol it does not know.
+            return Err(match text.contains("-1121") {
+                true => LaunchError::Symbol(symbols.join(", "), "the venue does not list it".into()),
+                false => self.fault(&format!("status {}: {text}", response.status)),
+            });
+        }
+        let rules = symbols.iter().map(|symbol| {
+            let rules = instrument_spec(&mut response.body.to_vec(), symbol);
+            rules.map_err(|error| LaunchError::Symbol(symbol.clone(), error.to_string()))
+        });
+        rules.collect()
+    }
+
+    /// A clock that starts at the venue's time.
+    fn clock(&mut self, speed: f64) -> Result<Clock, LaunchError> {
+        let response = self.ask("/api/v3/time")?;
+        let text = String::from_utf8_lossy(&response.body);
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        let ms = digits.parse().map_err(|_| self.fault(&format!("no time in `{text}`")))?;
+        Ok(Clock::Scaled { epoch: TsNs::from_ms(ms), started: Instant::now(), speed })
+    }
 }
 
 fn venue(
@@ -340,7 +376,7 @@ fn venue(
     Ok(Venue { feed, gateway })
 }
 
-fn open_journal(options: &Options) -> Result<Writer, LaunchError> {
+fn open_journal(options: &Options, clock: &Clock) -> Result<Writer, LaunchError> {
     let fail = |error| LaunchError::Journal(options.journal.clone(), error);
     let process = &options.config.process;
     let mut settings = JournalSettings::new(&options.journal);
@@ -352,7 +388,7 @@ fn open_journal(options: &Options) -> Result<Writer, LaunchError> {
     }
     let text = options.config.deciding_text();
     let mut journal = Writer::create(&settings, &header(&text)).map_err(fail)?;
-    let appended = journal.append(RecordKind::Config, options.clock.now(), text.as_bytes());
+    let appended = journal.append(RecordKind::Config, clock.now(), text.as_bytes());
     appended.map_err(|error| fail(error.into()))?;
     Ok(journal)
 }

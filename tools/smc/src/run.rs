@@ -62,8 +62,16 @@ pub fn run(args: &Args) -> Outcome {
     private_dir(&journal)?;
     let control = args.control.clone().or_else(|| config.process.control.clone());
     let control = control.unwrap_or_else(crate::ctl::default_socket);
-    let clock = Clock::System;
-    let options = Options { config, clock, journal: journal.clone(), control: Some(control.clone()), topology, idle };
+    let options = Options {
+        config,
+        // A venue on this machine is simulated and lives in its own time.
+        clock: (!is_local).then_some(Clock::System),
+        journal: journal.clone(),
+        control: Some(control.clone()),
+        topology,
+        idle,
+        progress: Arc::default(),
+    };
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
     let running = launch(options).map_err(|error| named(&error))?;

@@ -1,0 +1,325 @@
+//! `smc demo`: the main job end to end, on one machine, over real sockets.
+//!
+//! A simulated venue (own thread, TLS on loopback) and the engine run in lock step: the venue sends one message, waits
+//! until nobody has work left, and goes on. Market time is therefore part of the run and not of the machine: a seed
+//! gives the same decisions, the same orders and the same digest everywhere, at any speed.
+
+use crate::failure::{Failure, Outcome};
+use crate::replay::{replay_dir, sound};
+use crate::sim::{API_KEY, account, market, private_dir, private_file};
+use crate::view;
+use clap::Parser;
+use serde_json::json;
+use smc_core::TsNs;
+use smc_core::event::Command;
+use smc_runtime::clock::Clock;
+use smc_runtime::config::{AccountSection, FileConfig, VenueKind, VenueSection};
+use smc_runtime::control::Status;
+use smc_runtime::launch::{Options, Topology, automatic, launch};
+use smc_runtime::progress::Progress;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use venue_sim::credentials::Credentials;
+use venue_sim::{LockStepError, Peer, Sim, SimSettings};
+
+const PRESET: &str = include_str!("../presets/demo.toml");
+/// Generated markets run this much faster than life unless told otherwise.
+const SPEED: f64 = 60.0;
+/// How long the peer may take to see a new time before the simulator looks again.
+const SEEN_SPINS: u32 = 100;
+
+/// Start a simulated venue and the engine, trade, verify the journal by replay.
+#[derive(Parser)]
+pub struct Args {
+    /// Length of the run in seconds; market time is that times the speed
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Recorded market instead of a generated one (gzip or text, one timed message a line)
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Seed of the generated market
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Market seconds per second [default: 60; a recording: as fast as fits it into the run]
+    #[arg(long)]
+    speed: Option<f64>,
+    /// Do not wait for the wall clock: as fast as the machine can
+    #[arg(long)]
+    fast: bool,
+    /// Timeframes, ascending, such as 5s,15s,1m [default: 5s,15s,1m; a recording: 1s,5s]
+    #[arg(long, value_delimiter = ',')]
+    timeframes: Vec<String>,
+    /// auto, inline or pipelined
+    #[arg(long, default_value = "auto")]
+    topology: String,
+    /// No full-screen view: plain lines
+    #[arg(long)]
+    headless: bool,
+    /// One JSON document at the end, on standard output
+    #[arg(long)]
+    json: bool,
+    /// Keep the journal here instead of in a temporary directory
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// Path of the control socket [default: one of its own beside the journal]
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// Strategy, structure and limits from this file instead of the built-in preset
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What the simulator sees of our process.
+struct LockStep {
+    progress: Arc<Progress>,
+    clock: Arc<AtomicU64>,
+    /// Bytes of the connection that fetched the rules, which no thread counts; set when the launch is done.
+    preamble: OnceLock<(u64, u64)>,
+}
+
+impl Peer for LockStep {
+    /// Moves time and waits until every thread has acted on it, so that what a timer does never races with what the
+    /// next message does.
+    fn set_now(&self, now: TsNs) {
+        if self.clock.swap(now.0, Ordering::AcqRel) == now.0 {
+            return;
+        }
+        let mut spins = 0u32;
+        while !self.progress.has_seen(now) && !self.progress.is_over.load(Ordering::Acquire) {
+            spins += 1;
+            if spins > SEEN_SPINS { std::thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+
+    fn is_started(&self) -> bool {
+        self.preamble.get().is_some() && self.progress.is_started.load(Ordering::Acquire)
+    }
+
+    fn is_quiet(&self, sim_sent: u64, sim_received: u64) -> bool {
+        let (received, sent) = self.preamble.get().copied().unwrap_or_default();
+        let now = TsNs(self.clock.load(Ordering::Acquire));
+        self.progress.is_over.load(Ordering::Acquire)
+            || self.progress.is_quiet(now, sim_sent - received, sim_received - sent)
+    }
+}
+
+/// Everything the summary is made of.
+struct Summary {
+    status: Status,
+    digest: String,
+    replay: String,
+    journal_records: u64,
+    wall_seconds: f64,
+    market_seconds: f64,
+    topology: Topology,
+    error: Option<String>,
+}
+
+/// Runs the demo.
+pub fn demo(args: &Args) -> Outcome {
+    let home = args.journal.clone().unwrap_or_else(default_home);
+    private_dir(&home)?;
+    let journal = home.join("journal");
+    if journal.exists() {
+        return Err(Failure::wrong(journal.display(), "is already there; choose another --journal directory"));
+    }
+    let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
+    let source = market(args.data.as_deref(), args.seed)?;
+    let start = source.start_ts();
+    let speed = speed(args)?;
+    let mut settings = SimSettings::new(source, vec![account(&credentials)]);
+    settings.seed = args.seed;
+    let sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
+    private_file(&home.join("ca.pem"), sim.ca_pem())?;
+    private_file(&home.join("key.pem"), credentials.private_pem())?;
+
+    let (topology, idle) = automatic(Some(&args.topology), None).map_err(Failure::Wrong)?;
+    let (clock, handle) = Clock::virtual_at(start);
+    let progress = Arc::new(Progress::default());
+    let peer = Arc::new(LockStep { progress: progress.clone(), clock: handle, preamble: OnceLock::new() });
+    let stop = Arc::new(AtomicBool::new(false));
+    crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
+    let config = config(args, &home, &sim.local_addr().to_string())?;
+    let length = Duration::from_secs_f64(args.seconds as f64 * speed);
+    let pace = (!args.fast).then_some(speed);
+    let venue = start_venue(sim, peer.clone(), length, pace, stop.clone());
+
+    let control = args.control.clone().unwrap_or_else(|| home.join("control.sock"));
+    let options = Options {
+        config,
+        clock: Some(clock),
+        journal: journal.clone(),
+        control: Some(control),
+        topology,
+        idle,
+        progress: progress.clone(),
+    };
+    let mut running = match launch(options) {
+        Ok(running) => running,
+        Err(error) => {
+            stop.store(true, Ordering::Release);
+            return Err(Failure::Wrong(error.to_string()));
+        }
+    };
+    let _ = peer.preamble.set(running.preamble);
+    let started = Instant::now();
+    let is_over = || venue.is_finished() || running.is_over() || stop.load(Ordering::Acquire);
+    if args.json || args.headless || !std::io::stdout().is_terminal() {
+        // With --json standard output belongs to the document.
+        let mut out: Box<dyn std::io::Write> =
+            if args.json { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+        view::plain(&journal, &running.status, &is_over, &mut out);
+    } else {
+        let screen = view::Screen { journal: &journal, status: &running.status, speed, topology };
+        let quit = view::screen(&screen, &is_over).map_err(|error| Failure::wrong("terminal", error))?;
+        if quit {
+            stop.store(true, Ordering::Release);
+        }
+    }
+
+    let market_end = TsNs(peer.clock.load(Ordering::Acquire));
+    // The venue answers the last cancels in market time that stands still.
+    let venue_end = join(venue, &mut running, &peer);
+    let status = running.status.clone();
+    let ended = running.stop().map_err(Failure::No)?;
+    let summary = Summary {
+        status: status.status(),
+        digest: ended.digest.to_string(),
+        replay: verdict(&journal),
+        journal_records: smc_journal::verify(&journal).map_or(0, |verdict| verdict.records),
+        wall_seconds: started.elapsed().as_secs_f64(),
+        market_seconds: market_end.since(start) as f64 / 1e9,
+        topology,
+        error: venue_end.err().map(|error| error.to_string()).or(ended.error),
+    };
+    report(args, &summary, &journal);
+    match (&summary.error, summary.replay.as_str()) {
+        (Some(error), _) => Err(Failure::No(error.clone())),
+        (None, "identical") => Ok(()),
+        (None, _) => Err(Failure::No("the replay differs from the run".into())),
+    }
+}
+
+fn default_home() -> PathBuf {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    std::env::temp_dir().join(format!("smc-demo-{}-{nanos}", std::process::id()))
+}
+
+/// A recording of 305 s fits into the run; a generated market has no end.
+fn speed(args: &Args) -> Result<f64, Failure> {
+    const RECORDING_SECONDS: f64 = 300.0;
+    let default = match args.data {
+        Some(_) => (RECORDING_SECONDS / args.seconds.max(1) as f64).max(1.0),
+        None => SPEED,
+    };
+    let speed = args.speed.unwrap_or(default);
+    if speed > 0.0 && speed <= 100_000.0 { Ok(speed) } else { Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into())) }
+}
+
+fn config(args: &Args, home: &std::path::Path, address: &str) -> Result<FileConfig, Failure> {
+    let (name, text) = match &args.config {
+        None => ("the built-in preset".to_string(), PRESET.to_string()),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
+            (path.display().to_string(), text)
+        }
+    };
+    let mut config = FileConfig::parse(&text).map_err(|error| Failure::wrong(&name, error))?;
+    if !args.timeframes.is_empty() {
+        config.engine.timeframes.clone_from(&args.timeframes);
+    } else if args.data.is_some() {
+        config.engine.timeframes = vec!["1s".into(), "5s".into()];
+    }
+    config.engine().map_err(|error| Failure::wrong(&name, error))?;
+    config.venue = Some(VenueSection {
+        kind: VenueKind::BinanceSpot,
+        market: address.into(),
+        orders: address.into(),
+        rest: address.into(),
+        ca_file: Some(home.join("ca.pem")),
+        speed: 1.0,
+    });
+    config.account =
+        Some(AccountSection { api_key: API_KEY.into(), key_file: home.join("key.pem"), recv_window_ms: 5_000 });
+    Ok(config)
+}
+
+type Venue = JoinHandle<(Sim, Result<(), LockStepError>)>;
+
+fn start_venue(
+    mut sim: Sim,
+    peer: Arc<LockStep>,
+    length: Duration,
+    pace: Option<f64>,
+    stop: Arc<AtomicBool>,
+) -> Venue {
+    std::thread::spawn(move || {
+        let result = sim.run_lock_step(&*peer, length, pace, &stop);
+        (sim, result)
+    })
+}
+
+/// Joins the venue, then lets it answer the cancels of the shutdown.
+fn join(
+    venue: Venue,
+    running: &mut smc_runtime::launch::Running,
+    peer: &LockStep,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let (mut sim, result) = venue.join().map_err(|_| "the simulator panicked")?;
+    if !running.is_over() && running.command(Command::Shutdown) {
+        sim.settle(peer, Duration::from_millis(200))?;
+    }
+    Ok(result?)
+}
+
+fn verdict(journal: &std::path::Path) -> String {
+    if let Err(Failure::No(text) | Failure::Wrong(text)) = sound(journal) {
+        return text;
+    }
+    match replay_dir(journal, None) {
+        Ok(timed) => timed.replay.difference.map_or("identical".into(), |difference| difference.to_string()),
+        Err(Failure::No(text) | Failure::Wrong(text)) => text,
+    }
+}
+
+fn report(args: &Args, summary: &Summary, journal: &std::path::Path) {
+    let status = &summary.status;
+    let wire = status.latency_ns.get("wire_to_wire").copied().unwrap_or_default();
+    if args.json {
+        let document = json!({
+            "events_in": status.events_in, "orders_out": status.orders_sent, "cancels_out": status.cancels_sent,
+            "orders_denied": status.orders_denied, "fills": status.fills, "signals": status.signals,
+            "structures": status.structures, "realised_pnl": status.realised_pnl, "equity": status.equity,
+            "positions": status.positions, "latency_ns": wire, "latencies_ns": status.latency_ns,
+            "journal_records": summary.journal_records, "journal": journal, "replay": summary.replay,
+            "digest": summary.digest, "seed": args.seed, "topology": format!("{:?}", summary.topology).to_lowercase(),
+            "market_seconds": summary.market_seconds, "wall_seconds": summary.wall_seconds,
+            "state": status.state, "error": summary.error,
+        });
+        println!("{document}");
+        return;
+    }
+    let micros = |nanos: u64| nanos as f64 / 1_000.0;
+    println!();
+    println!(
+        "{:.0} s of market in {:.1} s: {} events, {} structures, {} signals",
+        summary.market_seconds, summary.wall_seconds, status.events_in, status.structures, status.signals
+    );
+    println!(
+        "{} orders, {} cancels, {} fills; realised {}, equity {}",
+        status.orders_sent, status.cancels_sent, status.fills, status.realised_pnl, status.equity
+    );
+    println!(
+        "wire in to wire out over TLS: p50 {:.1} us, p99 {:.1} us, max {:.1} us ({} orders)",
+        micros(wire.p50),
+        micros(wire.p99),
+        micros(wire.max),
+        wire.count
+    );
+    println!("journal {} records, replay {}, digest {}", summary.journal_records, summary.replay, summary.digest);
+    println!("\nlook again: smc replay --verify {0}\n            smc journal dump {0} | less", journal.display());
+}

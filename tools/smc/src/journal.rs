@@ -1,0 +1,183 @@
+//! `smc journal`: ls, verify, dump.
+
+use crate::failure::{Failure, Outcome};
+use crate::replay::unusable;
+use clap::{Args, Subcommand};
+use smc_core::codec;
+use smc_core::event::Event;
+use smc_core::output::{NewOrder, Output};
+use smc_journal::{Reader, Record, RecordKind, Verdict, verify};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+/// Look after journals.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the segments
+    Ls(Which),
+    /// Check every record and chain hash; exit 1 when damaged or cut
+    Verify(Which),
+    /// Print the records
+    Dump(Dump),
+}
+
+/// Which journal.
+#[derive(Args)]
+pub struct Which {
+    /// The journal's directory
+    journal: PathBuf,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which records.
+#[derive(Args)]
+pub struct Dump {
+    /// The journal's directory
+    journal: PathBuf,
+    /// First record
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Last record
+    #[arg(long, default_value_t = u64::MAX)]
+    to: u64,
+    /// Only this kind: config, input, output, digest, snapshot, close or run
+    #[arg(long)]
+    kind: Option<String>,
+    /// One JSON document a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn journal(command: &Command) -> Outcome {
+    match command {
+        Command::Ls(which) => ls(which),
+        Command::Verify(which) => check(which),
+        Command::Dump(which) => dump(which),
+    }
+}
+
+fn ls(which: &Which) -> Outcome {
+    let verdict = verify(&which.journal).map_err(|error| unusable(&which.journal, &error))?;
+    if which.json {
+        println!("{}", as_json(&verdict));
+        return Ok(());
+    }
+    println!("segment   records      first       last        bytes used     of bytes  chain");
+    for info in &verdict.list {
+        println!(
+            "{:08}{:>9}{:>11}{:>11}{:>15}{:>14}  {}",
+            info.number,
+            info.records,
+            info.first_seq,
+            info.last_seq,
+            info.bytes_used,
+            info.bytes,
+            hex(&info.chain[..8])
+        );
+    }
+    Ok(())
+}
+
+fn check(which: &Which) -> Outcome {
+    let verdict = verify(&which.journal).map_err(|error| unusable(&which.journal, &error))?;
+    if which.json {
+        println!("{}", as_json(&verdict));
+    } else {
+        let end = if verdict.is_closed { "closed" } else { "not closed" };
+        println!("{} records in {} segments, {end}, chain {}", verdict.records, verdict.segments, hex(&verdict.chain));
+    }
+    let kept = verdict.records;
+    match (verdict.damage, verdict.torn) {
+        (None, None) => Ok(()),
+        (Some(damage), _) => Err(Failure::No(format!("damaged: {damage}; records 1 to {kept} can be kept"))),
+        (None, Some(torn)) => Err(Failure::No(format!(
+            "cut: {torn}; {} bytes dropped, records 1 to {kept} can be kept",
+            verdict.dropped_bytes
+        ))),
+    }
+}
+
+fn as_json(verdict: &Verdict) -> serde_json::Value {
+    let place = |damage: &Option<smc_journal::Damage>| {
+        damage.as_ref().map(|damage| {
+            serde_json::json!({
+                "segment": damage.segment, "offset": damage.offset, "seq": damage.seq, "text": damage.to_string(),
+            })
+        })
+    };
+    let segments = verdict.list.iter().map(|info| {
+        serde_json::json!({
+            "number": info.number, "records": info.records, "first_seq": info.first_seq, "last_seq": info.last_seq,
+            "first_ts_ns": info.first_ts.0, "last_ts_ns": info.last_ts.0, "bytes_used": info.bytes_used,
+            "bytes": info.bytes, "chain": hex(&info.chain),
+        })
+    });
+    serde_json::json!({
+        "sound": verdict.is_sound(), "closed": verdict.is_closed, "records": verdict.records,
+        "damage": place(&verdict.damage), "cut": place(&verdict.torn), "dropped_bytes": verdict.dropped_bytes,
+        "chain": hex(&verdict.chain), "segments": segments.collect::<Vec<_>>(),
+    })
+}
+
+fn dump(which: &Dump) -> Outcome {
+    let reader = Reader::open(&which.journal).map_err(|error| unusable(&which.journal, &error))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for record in reader.records() {
+        let record = record.map_err(|damage| Failure::No(format!("{}: {damage}", which.journal.display())))?;
+        if record.seq > which.to {
+            break;
+        }
+        let kind = kind_name(record.kind);
+        if record.seq < which.from || which.kind.as_deref().is_some_and(|wanted| wanted != kind) {
+            continue;
+        }
+        let body = describe(&record);
+        let written = if which.json {
+            let line = serde_json::json!({ "seq": record.seq, "ts_ns": record.ts.0, "kind": kind, "body": body });
+            writeln!(out, "{line}")
+        } else {
+            writeln!(out, "{:>9} {} {kind:<8} {body}", record.seq, record.ts.0)
+        };
+        match written {
+            Ok(()) => {}
+            // The reader of our output has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(Failure::wrong("output", error)),
+        }
+    }
+    Ok(())
+}
+
+/// A record's content as a person reads it.
+fn describe(record: &Record<'_>) -> String {
+    let plain = || format!("{} bytes", record.payload.len());
+    match record.kind {
+        RecordKind::Config => String::from_utf8_lossy(record.payload).into_owned(),
+        RecordKind::Input => codec::decode::<Event>(record.payload)
+            .map_or_else(|error| error.to_string(), |event| format!("{:?} {:?}", event.instrument, event.body)),
+        RecordKind::Output => codec::decode::<Output<NewOrder>>(record.payload)
+            .map_or_else(|error| error.to_string(), |output| format!("{output:?}")),
+        RecordKind::Digest => hex(record.payload),
+        RecordKind::Close | RecordKind::Snapshot | RecordKind::Run | RecordKind::Unknown => plain(),
+    }
+}
+
+const fn kind_name(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Config => "config",
+        RecordKind::Input => "input",
+        RecordKind::Output => "output",
+        RecordKind::Digest => "digest",
+        RecordKind::Snapshot => "snapshot",
+        RecordKind::Close => "close",
+        RecordKind::Run => "run",
+        RecordKind::Unknown => "unknown",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
