@@ -1,0 +1,277 @@
+//! What must hold of every run of the engine, on a seeded market with an honest and a rude venue.
+
+mod engine_harness;
+
+use engine_harness::*;
+use smc_core::event::*;
+use smc_core::output::*;
+use smc_core::risk::{Check, Violations};
+use smc_core::strategy::Confluence;
+use smc_core::words::*;
+
+const HONEST: Manners =
+    Manners { twice: 0, overtake: 0, stop_refused: 0, unknown: 0, late: 0, partial: false, base_fees: false };
+const RUDE: Manners = Manners {
+    twice: 10,
+    overtake: 10,
+    stop_refused: 5,
+    unknown: 5,
+    late: 2,
+    partial: true,
+    base_fees: false,
+};
+const TICKS: u64 = 40_000;
+
+fn run(seed: u64, manners: Manners) -> World<Confluence> {
+    let mut world = world(seed, manners);
+    world.run(TICKS);
+    world
+}
+
+#[test]
+fn the_seeded_market_is_traded() {
+    for seed in 1..4 {
+        let world = run(seed, HONEST);
+        let counters = world.engine.counters();
+        let stats = world.engine.positions().stats(BTC);
+        println!("seed {seed}: {counters:?} {stats:?} realised {}", world.engine.realised());
+        assert!(counters.signals > 0, "seed {seed}");
+        assert!(stats.wins + stats.losses > 0, "seed {seed}");
+    }
+}
+
+/// The prefix law: what the engine says after k events cannot depend on event k + 1.
+#[test]
+fn no_output_looks_ahead() {
+    let world = run(2, RUDE);
+    let events = world.events();
+    let whole: Vec<Output> = world.outputs().copied().collect();
+    let mut rng = Rng(7);
+    for _ in 0..20 {
+        let k = rng.below(events.len() as u64) as usize;
+        let (part, _) = replay(&events[..k]);
+        assert!(whole.starts_with(&part), "event {k} changed the past");
+        let said: usize = world.steps[..k].iter().map(|step| step.outputs.len()).sum();
+        assert_eq!(part.len(), said, "the past of event {k} is shorter");
+    }
+}
+
+#[test]
+fn a_replay_says_the_same() {
+    let world = run(3, RUDE);
+    let (outputs, digest) = replay(&world.events());
+    assert!(world.outputs().eq(&outputs));
+    assert_eq!(digest, world.engine.digest());
+    let (_, other) = replay(&world.events()[..world.steps.len() - 5_000]);
+    assert_ne!(digest, other);
+}
+
+#[test]
+fn every_order_is_preceded_by_its_decision() {
+    let world = run(1, RUDE);
+    let outputs: Vec<&Output> = world.outputs().collect();
+    let mut orders = 0;
+    for (at, output) in outputs.iter().enumerate() {
+        if let Output::NewOrder(approved) = output {
+            let Output::Decision(decision) = outputs[at - 1] else { panic!("no decision before {output:?}") };
+            assert_eq!(decision.client_order_id, approved.order().client_order_id);
+            assert_eq!(decision.codes, 0);
+            orders += 1;
+        }
+        if let Output::Decision(decision) = output {
+            let is_sent = matches!(outputs.get(at + 1), Some(Output::NewOrder(approved))
+                if approved.order().client_order_id == decision.client_order_id);
+            assert_eq!(is_sent, decision.codes == 0, "{decision:?}");
+        }
+    }
+    assert_eq!(orders, world.engine.orders_sent());
+    assert!(orders > 0);
+}
+
+/// The venue of the harness panics on a closing fill beyond the position.
+#[test]
+fn a_rude_venue_never_makes_it_exit_too_much() {
+    let mut fills = 0;
+    for seed in 10..18 {
+        let mut world = run(seed, RUDE);
+        world.command(Command::Flatten);
+        world.run(300);
+        assert_eq!(world.engine.position(BTC).0, world.venue.position, "seed {seed}: books disagree");
+        assert_eq!(world.venue.open(), 0, "seed {seed}: orders left after flatten");
+        assert_eq!(world.engine.open_orders().count(), 0, "seed {seed}");
+        let dust = Qty(world.venue.position).abs();
+        assert!(dust.0 < SCALE / 1_000, "seed {seed}: {dust} left after flatten");
+        fills += world.venue.fills;
+    }
+    assert!(fills > 50, "too few fills to mean anything: {fills}");
+}
+
+#[test]
+fn fees_taken_from_what_was_bought_are_not_sold_again() {
+    for seed in 20..24 {
+        let mut world = world(seed, Manners { base_fees: true, ..HONEST });
+        // No inventory: selling what the fee took would be refused for want of balance.
+        world.venue.base = 0;
+        for body in world.venue.balances() {
+            world.feed(InstrumentId::NONE, body);
+        }
+        world.run(TICKS);
+        assert_eq!(world.engine.counters().rejects, 0, "seed {seed}");
+        assert!(world.venue.base >= 0);
+    }
+}
+
+/// In the very event that tells of an entry's fill: a stop goes out, or the old one is being replaced, or the
+/// position is already being closed.
+#[test]
+fn a_stop_follows_every_entry_fill() {
+    let mut protected = 0;
+    for seed in [1, 2, 3, 4] {
+        let world = run(seed, Manners { partial: true, ..HONEST });
+        let mut entries = Vec::new();
+        let mut stop_qty = 0;
+        let mut held = 0i64;
+        for step in &world.steps {
+            for output in &step.outputs {
+                match output {
+                    Output::NewOrder(o) if o.order().purpose == Purpose::Entry => {
+                        entries.push(o.order().client_order_id);
+                    }
+                    Output::NewOrder(o) if o.order().purpose == Purpose::Stop => stop_qty = o.order().qty.0,
+                    Output::Position(p) => held = p.qty.0.abs(),
+                    _ => {}
+                }
+            }
+            let EventBody::Order(update) = step.event.body else { continue };
+            let is_entry_fill = matches!(update.kind, OrderUpdateKind::Fill { .. })
+                && entries.contains(&update.client_order_id);
+            // Ten quote units are dust here.
+            if is_entry_fill && held > SCALE / 1_000 {
+                let acts = step.outputs.iter().any(|o| match o {
+                    Output::NewOrder(o) => o.order().purpose == Purpose::Stop,
+                    Output::Cancel(_) => true,
+                    _ => false,
+                });
+                assert!(acts || stop_qty > 0, "seed {seed}, event {}: naked", step.event.seq);
+                protected += u32::from(acts);
+            }
+            if held == 0 {
+                stop_qty = 0;
+            }
+        }
+    }
+    assert!(protected > 3, "{protected}");
+}
+
+#[test]
+fn positions_stay_within_limits() {
+    let mut config = config();
+    let limit = Qty(SCALE / 10);
+    config.instruments[0].limits.position_qty_max = limit;
+    let strategy = confluence(&config);
+    let mut world = World::new(1, config, strategy, RUDE);
+    world.make_ready();
+    world.run(TICKS);
+    let mut positions = 0;
+    for output in world.outputs() {
+        if let Output::Position(position) = output {
+            assert!(position.qty.abs() <= limit, "{position:?}");
+            positions += 1;
+        }
+    }
+    assert!(positions > 0);
+}
+
+#[test]
+fn nothing_is_sent_before_everything_is_ready() {
+    for missing in 0..4 {
+        let config = config();
+        let strategy = confluence(&config);
+        let mut world = World::new(1, config, strategy, HONEST);
+        if missing != 0 {
+            world.feed(BTC, EventBody::Instrument(spec()));
+        }
+        if missing != 1 {
+            world.feed(BTC, EventBody::Feed(FeedState::Live));
+        }
+        if missing != 2 {
+            world.feed(InstrumentId::NONE, EventBody::Gateway(GatewayState::Ready));
+        }
+        if missing != 3 {
+            for body in world.venue.balances() {
+                world.feed(InstrumentId::NONE, body);
+            }
+        }
+        world.run(TICKS);
+        assert_eq!(world.engine.orders_sent(), 0, "missing {missing}");
+        // Without a live feed no price is trusted, so there is no signal to deny.
+        if missing != 1 {
+            assert!(world.engine.counters().orders_denied > 0, "missing {missing}");
+        }
+    }
+}
+
+#[test]
+fn a_kill_cancels_all_and_sends_nothing_more() {
+    let mut rng = Rng(99);
+    let mut cancelled = 0;
+    for seed in 30..40 {
+        let mut world = world(seed, RUDE);
+        // Somewhere in the run, preferably while something is working.
+        let least = rng.below(TICKS / 2);
+        world.run(least);
+        for _ in 0..TICKS / 2 {
+            if world.engine.open_orders().count() > 0 {
+                break;
+            }
+            world.tick();
+        }
+        let working: Vec<ClientOrderId> = world.engine.open_orders().map(|o| o.client_order_id).collect();
+        let sent = world.engine.orders_sent();
+        let said = world.command(Command::Kill);
+        assert_eq!(world.engine.state(), TradingState::Halt);
+        assert!(matches!(said.first(), Some(Output::State(change)) if change.command == Some(Command::Kill)));
+        for id in working {
+            let order = world.engine.open_orders().find(|o| o.client_order_id == id).copied();
+            let is_cancelled = said.iter().any(|o| matches!(o, Output::Cancel(c) if c.client_order_id == id));
+            assert!(is_cancelled || order.is_none_or(|o| o.is_cancel_pending()), "{id} left working");
+            cancelled += u32::from(is_cancelled);
+        }
+        world.run(3_000);
+        assert_eq!(world.engine.orders_sent(), sent, "seed {seed}: an order after the kill");
+        assert_eq!(world.venue.open(), 0, "seed {seed}: still working at the venue");
+        world.command(Command::Resume);
+        assert_eq!(world.engine.state(), TradingState::Halt, "only arming leaves HALT");
+        world.command(Command::Arm);
+        assert_eq!(world.engine.state(), TradingState::Normal);
+        world.run(TICKS / 2);
+    }
+    assert!(cancelled > 0);
+}
+
+#[test]
+fn a_pause_stops_entries_and_says_why() {
+    let mut world = world(1, HONEST);
+    world.command(Command::Pause);
+    world.run(TICKS);
+    assert_eq!(world.engine.orders_sent(), 0);
+    let codes = world.outputs().find_map(|output| match output {
+        Output::Decision(decision) => Some(Violations::from_bits(decision.codes)),
+        _ => None,
+    });
+    assert!(codes.unwrap().contains(Check::StateReduceOnly));
+    world.command(Command::Resume);
+    assert_eq!(world.engine.state(), TradingState::Normal);
+    world.run(TICKS);
+    assert!(world.engine.orders_sent() > 0);
+}
+
+#[test]
+fn after_shutdown_nothing_brings_entries_back() {
+    let mut world = world(1, HONEST);
+    world.command(Command::Shutdown);
+    world.command(Command::Resume);
+    world.run(TICKS);
+    assert_eq!(world.engine.orders_sent(), 0);
+    assert_eq!(world.engine.state(), TradingState::ReduceOnly);
+}
