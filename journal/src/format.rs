@@ -66,9 +66,9 @@ const _: () = {
     assert!(LINK_AT == IDENTITY_BYTES as u64);
     assert!(SYNCED_AT == LINK_AT + LINK_BYTES as u64);
     assert!(SYNCED_AT + 8 <= HEADER_BYTES);
-    assert!(HEADER_BYTES % 64 == 0);
-    assert!(RECORD_HEADER_BYTES % ALIGN == 0);
-    assert!(RESERVE_BYTES % ALIGN == 0);
+    assert!(HEADER_BYTES.is_multiple_of(64));
+    assert!(RECORD_HEADER_BYTES.is_multiple_of(ALIGN));
+    assert!(RESERVE_BYTES.is_multiple_of(ALIGN));
     assert!(HEADER_BYTES + RESERVE_BYTES < SEGMENT_BYTES_MIN);
 };
 

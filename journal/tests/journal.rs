@@ -1,4 +1,5 @@
 //! The journal as its users see it: write, close, read, resume, refuse.
+#![allow(clippy::unwrap_used)] // helper functions of tests, too
 
 mod common;
 
@@ -280,7 +281,7 @@ fn tampering_with_repaired_checksums_is_caught_by_the_chain() {
     let segments = verify(dir.path()).unwrap().segments;
     let originals: Vec<_> = (1..=segments).map(|n| fs::read(segment(dir.path(), n)).unwrap()).collect();
     for edited in 0..originals.len() {
-        let mut link = 0;
+        let mut link = 0u32;
         for (index, original) in originals.iter().enumerate() {
             let mut bytes = original.clone();
             if index == edited {
