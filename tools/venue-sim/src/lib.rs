@@ -4,4 +4,10 @@
 //! [`market::MarketSource`]. The exchange and the dialect do no input or output and read no clock; only
 //! the server at the edge does.
 
+pub mod dialect;
+pub mod exchange;
 pub mod market;
+mod settings;
+
+pub use dialect::{SeenOrder, Summary};
+pub use settings::{AccountSettings, Credential, LimitSettings, LockStepError, SimError, SimSettings};

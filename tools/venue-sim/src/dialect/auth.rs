@@ -1,0 +1,130 @@
+//! Who sent a request: API keys, signatures, timestamps.
+
+use super::params::Params;
+use crate::exchange::reject::Reject;
+use crate::settings::{AccountSettings, Credential};
+use aws_lc_rs::{hmac, signature};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use smc_core::TsNs;
+
+/// Longest `recvWindow`, in milliseconds.
+const RECV_WINDOW_MAX_MS: f64 = 60_000.0;
+/// `recvWindow` when none is given.
+const RECV_WINDOW_MS: f64 = 5_000.0;
+/// A timestamp at least this large counts microseconds.
+const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
+
+/// The keys of all accounts.
+pub struct Keys {
+    keys: Vec<(String, Credential)>,
+}
+
+impl Keys {
+    /// One key per account, in the order of the accounts.
+    pub fn new(accounts: &[AccountSettings]) -> Self {
+        Self { keys: accounts.iter().map(|a| (a.api_key.clone(), a.credential.clone())).collect() }
+    }
+
+    /// The account of an API key.
+    pub fn account(&self, api_key: &str) -> Result<usize, Reject> {
+        if !api_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(Reject::KEY_FORMAT.with_status(401));
+        }
+        let found = self.keys.iter().position(|(key, _)| key == api_key);
+        found.ok_or(Reject::KEY.with_status(401))
+    }
+
+    /// The API key of an account.
+    pub fn api_key(&self, account: usize) -> &str {
+        self.keys.get(account).map_or("", |(key, _)| key)
+    }
+
+    /// Whether the account's key may log on to a session.
+    pub fn may_log_on(&self, account: usize) -> bool {
+        matches!(self.keys.get(account), Some((_, Credential::Ed25519(_))))
+    }
+
+    /// Checks a signature over a payload.
+    pub fn verify(&self, account: usize, payload: &str, signature: &str) -> Result<(), Reject> {
+        let credential = self.keys.get(account).map(|(_, credential)| credential);
+        let is_good = match credential {
+            Some(Credential::Ed25519(public_key)) => verify_ed25519(public_key, payload, signature),
+            Some(Credential::Hmac(secret)) => verify_hmac(secret, payload, signature),
+            None => false,
+        };
+        if is_good { Ok(()) } else { Err(Reject::SIGNATURE) }
+    }
+}
+
+fn verify_ed25519(public_key: &[u8; 32], payload: &str, signature: &str) -> bool {
+    let Ok(signature) = STANDARD.decode(signature) else { return false };
+    signature::UnparsedPublicKey::new(&signature::ED25519, public_key)
+        .verify(payload.as_bytes(), &signature)
+        .is_ok()
+}
+
+fn verify_hmac(secret: &str, payload: &str, signature: &str) -> bool {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    let Some(tag) = signature.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>() else { return false };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    hmac::verify(&key, payload.as_bytes(), &tag).is_ok()
+}
+
+/// Checks that a request was made now, by its `timestamp` and `recvWindow`.
+pub fn check_time(params: &Params, now: TsNs) -> Result<(), Reject> {
+    let timestamp = params.whole("timestamp")?.ok_or_else(|| Reject::mandatory("timestamp"))?;
+    let window = match params.get("recvWindow") {
+        Some(text) => text.parse::<f64>().ok().filter(|ms| *ms >= 0.0),
+        None => Some(RECV_WINDOW_MS),
+    };
+    let window = window.ok_or_else(|| Reject::mandatory("recvWindow"))?;
+    if window > RECV_WINDOW_MAX_MS {
+        return Err(Reject::new(-1102, "'recvWindow' contains unexpected value. Cannot be greater than 60000."));
+    }
+    let sent_us = if timestamp >= MICROSECONDS_FROM { timestamp } else { timestamp.saturating_mul(1_000) };
+    // A millisecond stamp says nothing about its microseconds, so both sides are cut to its unit.
+    let now_us = if timestamp >= MICROSECONDS_FROM { now.0 / 1_000 } else { now.as_ms() * 1_000 };
+    if sent_us >= now_us.saturating_add(1_000_000) {
+        return Err(Reject::TIMESTAMP_AHEAD);
+    }
+    if now_us.saturating_sub(sent_us) as f64 > window * 1_000.0 {
+        return Err(Reject::TIMESTAMP_OLD);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_published_hmac_signature_verifies() {
+        let secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+        let payload = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559";
+        let signature = "C8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71";
+        assert!(verify_hmac(secret, payload, signature));
+        assert!(!verify_hmac(secret, &payload.replace('9', "8"), signature));
+        assert!(!verify_hmac(secret, payload, "zz"));
+    }
+
+    #[test]
+    fn the_time_window_is_the_venues() {
+        let now = TsNs::from_ms(1_700_000_000_000);
+        let check = |timestamp: u64, window: &str| {
+            let params = Params::from_query(&format!("timestamp={timestamp}{window}")).unwrap();
+            check_time(&params, now).map_err(|reject| reject.msg)
+        };
+        assert_eq!(check(1_700_000_000_000, ""), Ok(()));
+        assert_eq!(check(1_700_000_000_999, ""), Ok(()));
+        assert_eq!(check(1_700_000_001_000, ""), Err(Reject::TIMESTAMP_AHEAD.msg));
+        assert_eq!(check(1_699_999_995_000, ""), Ok(()));
+        assert_eq!(check(1_699_999_994_999, ""), Err(Reject::TIMESTAMP_OLD.msg));
+        assert_eq!(check(1_699_999_999_998, "&recvWindow=1.5"), Err(Reject::TIMESTAMP_OLD.msg));
+        assert_eq!(check(1_700_000_000_000_000, ""), Ok(()));
+    }
+}
