@@ -7,16 +7,17 @@
 
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
+use smc_core::Timeframe;
 use smc_core::config::{
     BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
 };
 use smc_core::risk::{AccountLimits, LimitError, Limits};
 use smc_core::smc::{
-    BlockBar, BlockZone, FvgMiddle, FvgMitigation, ObMitigation, PivotProfile, SmcParams, Tolerance, VolatilityFilter,
+    BlockBar, BlockZone, FvgMiddle, FvgMitigation, ObMitigation, PivotProfile, SmcParams, Tolerance,
+    VolatilityFilter,
 };
 use smc_core::strategy::{ConfluenceParams, EntryKind};
 use smc_core::words::{Money, Name, Price, Qty, SCALE};
-use smc_core::Timeframe;
 use std::path::PathBuf;
 
 /// A whole configuration file.
@@ -229,7 +230,9 @@ impl<'de> Deserialize<'de> for Decimal {
             Whole(i64),
         }
         match Written::deserialize(from)? {
-            Written::Text(text) => Price::parse(text.as_bytes()).map(|p| Self(p.0)).map_err(de::Error::custom),
+            Written::Text(text) => {
+                Price::parse(text.as_bytes()).map(|p| Self(p.0)).map_err(de::Error::custom)
+            }
             Written::Whole(whole) => {
                 whole.checked_mul(SCALE).map(Self).ok_or_else(|| de::Error::custom("number too large"))
             }
@@ -392,7 +395,10 @@ impl std::fmt::Display for FileError {
         match self {
             Self::Toml(text) => f.write_str(text),
             Self::Timeframe(text) => {
-                write!(f, "engine.timeframes: `{text}` is no timeframe; write 5s, 15m, 4h or 1d, dividing a day")
+                write!(
+                    f,
+                    "engine.timeframes: `{text}` is no timeframe; write 5s, 15m, 4h or 1d, dividing a day"
+                )
             }
             Self::Name(text) => write!(f, "`{text}` is empty or longer than {} bytes", Name::MAX),
             Self::Engine(error) => write!(f, "{error}"),

@@ -10,6 +10,7 @@
 
 use crate::counters::{Counters, INSTRUMENTS_MAX, Slot};
 use crate::latency::{Probe, Stretch};
+use crate::topology::RunError;
 use smc_core::codec::Buffer;
 use smc_core::engine::Engine;
 use smc_core::event::{Event, EventBody};
@@ -101,8 +102,13 @@ impl<S: Strategy> EngineThread<S> {
         while self.next_timer <= now {
             let ts = self.next_timer;
             self.next_timer = TsNs(ts.0 + self.timer_ns);
-            let timer =
-                Event { seq: 0, ts_event: ts, ts_recv: ts, instrument: InstrumentId::NONE, body: EventBody::Timer };
+            let timer = Event {
+                seq: 0,
+                ts_event: ts,
+                ts_recv: ts,
+                instrument: InstrumentId::NONE,
+                body: EventBody::Timer,
+            };
             self.handle(timer, read_at, forward)?;
         }
         Ok(())
@@ -213,9 +219,9 @@ impl<S: Strategy> EngineThread<S> {
     }
 
     /// Writes the last digest and closes the journal.
-    pub fn close(mut self) -> Result<Engine<S>, smc_journal::JournalError> {
-        self.write_digest().map_err(smc_journal::JournalError::from)?;
-        self.journal.close()?;
+    pub fn close(mut self) -> Result<Engine<S>, RunError> {
+        self.write_digest().map_err(RunError::Journal)?;
+        self.journal.close().map_err(RunError::Close)?;
         Ok(self.core)
     }
 }

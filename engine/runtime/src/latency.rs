@@ -80,7 +80,8 @@ impl Latencies {
     /// Histograms from 1 ns to one minute, three significant digits.
     pub fn new() -> Self {
         let histogram = || Histogram::new_with_bounds(1, 60_000_000_000, 3);
-        let by_stretch = std::array::from_fn(|_| histogram().unwrap_or_else(|_| unreachable!("bounds are constants")));
+        let by_stretch =
+            std::array::from_fn(|_| histogram().unwrap_or_else(|_| unreachable!("bounds are constants")));
         let shared = Arc::new(Mutex::new(Histograms { inlets: Vec::new(), by_stretch }));
         Self { shared, lost: Arc::default() }
     }

@@ -83,7 +83,8 @@ pub fn replay<S: Strategy>(reader: &Reader, core: &mut Engine<S>) -> Result<Repl
             && let Some(output) = expected.front()
         {
             let replay = describe(output);
-            result.difference = Some(Difference { seq: record.seq, journal: "no further output".into(), replay });
+            result.difference =
+                Some(Difference { seq: record.seq, journal: "no further output".into(), replay });
             break;
         }
         match record.kind {
@@ -117,7 +118,7 @@ pub fn replay<S: Strategy>(reader: &Reader, core: &mut Engine<S>) -> Result<Repl
                 }
             }
             RecordKind::Close => result.is_closed = true,
-            RecordKind::Config | RecordKind::Snapshot | RecordKind::Run => {}
+            RecordKind::Config | RecordKind::Snapshot | RecordKind::Run | RecordKind::Unknown => {}
         }
         last_seq = record.seq;
     }
@@ -127,7 +128,8 @@ pub fn replay<S: Strategy>(reader: &Reader, core: &mut Engine<S>) -> Result<Repl
         && result.difference.is_none()
         && let Some(output) = expected.front()
     {
-        let difference = Difference { seq: last_seq, journal: "no further output".into(), replay: describe(output) };
+        let difference =
+            Difference { seq: last_seq, journal: "no further output".into(), replay: describe(output) };
         result.difference = Some(difference);
     }
     result.digest = core.digest().to_string();

@@ -12,11 +12,11 @@ use crate::idle::{Idle, Idler, pin_to};
 use crate::latency::{Probe, Stretch};
 use crate::progress::{Counts, Progress};
 use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, refusal, send};
+use smc_core::TsNs;
 use smc_core::event::{Event, EventBody, OrderUpdateKind};
 use smc_core::output::Output;
 use smc_core::strategy::Strategy;
-use smc_core::TsNs;
-use smc_journal::AppendError;
+use smc_journal::{AppendError, JournalError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +50,8 @@ pub struct Shared {
 pub enum RunError {
     /// The journal could not take a record: nothing may be sent without a journaled cause.
     Journal(AppendError),
+    /// The journal could not be closed.
+    Close(JournalError),
     /// The gateway can never be ready.
     Gateway(String),
     /// A thread panicked; its own message is on standard error.
@@ -60,6 +62,7 @@ impl std::fmt::Display for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Journal(error) => write!(f, "journal: {error}"),
+            Self::Close(error) => write!(f, "closing the journal: {error}"),
             Self::Gateway(reason) => write!(f, "gateway: {reason}"),
             Self::Thread(name) => write!(f, "the {name} thread panicked"),
         }
@@ -179,7 +182,7 @@ pub fn pipelined<S, F, G>(
     feed: &mut F,
     engine: &mut EngineThread<S>,
     gateway: &mut G,
-    mut control: [&mut rtrb::Consumer<Event>; 2],
+    control: [&mut rtrb::Consumer<Event>; 2],
     probe: &mut Probe,
 ) -> Result<(), RunError>
 where
@@ -195,14 +198,19 @@ where
     std::thread::scope(|scope| {
         let name = |name: &str| std::thread::Builder::new().name(name.into());
         let feeder = name("feed").spawn_scoped(scope, move || feed_thread(shared, feed, feed_out, was_ready));
-        let sender =
-            name("gateway").spawn_scoped(scope, move || gateway_thread(shared, gateway, answers_out, orders_in, probe, was_ready));
+        let sender = name("gateway").spawn_scoped(scope, move || {
+            gateway_thread(shared, gateway, answers_out, orders_in, probe, was_ready)
+        });
         let result = engine_thread(shared, engine, control, feed_in, answers_in, orders_out);
         if result.is_err() {
             shared.stop.store(true, Ordering::Release);
         }
-        let feeder = feeder.map_err(|_| RunError::Thread("feed"))?.join().map_err(|_| RunError::Thread("feed"));
-        let sender = sender.map_err(|_| RunError::Thread("gateway"))?.join().map_err(|_| RunError::Thread("gateway"))?;
+        let feeder =
+            feeder.map_err(|_| RunError::Thread("feed"))?.join().map_err(|_| RunError::Thread("feed"));
+        let sender = sender
+            .map_err(|_| RunError::Thread("gateway"))?
+            .join()
+            .map_err(|_| RunError::Thread("gateway"))?;
         result.and(sender).and(feeder)
     })
 }
@@ -250,7 +258,12 @@ impl FeedOutlet {
     }
 }
 
-fn feed_thread<F: MarketFeed>(shared: &Shared, feed: &mut F, ring: rtrb::Producer<Stamped>, was_ready: &AtomicBool) {
+fn feed_thread<F: MarketFeed>(
+    shared: &Shared,
+    feed: &mut F,
+    ring: rtrb::Producer<Stamped>,
+    was_ready: &AtomicBool,
+) {
     if let Some(core) = shared.first_core {
         pin_to(core + 1);
     }
