@@ -7,7 +7,9 @@
 pub mod dialect;
 pub mod exchange;
 pub mod market;
+mod server;
 mod settings;
 
 pub use dialect::{SeenOrder, Summary};
+pub use server::{Peer, Sim};
 pub use settings::{AccountSettings, Credential, LimitSettings, LockStepError, SimError, SimSettings};

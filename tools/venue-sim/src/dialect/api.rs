@@ -83,8 +83,14 @@ fn cost(method: &str, params: &Params) -> (u32, bool) {
         "exchangeInfo" | "account.status" => (20, false),
         "account.rateLimits.orders" => (40, false),
         "trades.recent" => (25, false),
-        "klines" | "ticker.book" | "session.logon" | "session.status" | "session.logout"
-        | "userDataStream.subscribe" | "userDataStream.subscribe.signature" | "userDataStream.unsubscribe"
+        "klines"
+        | "ticker.book"
+        | "session.logon"
+        | "session.status"
+        | "session.logout"
+        | "userDataStream.subscribe"
+        | "userDataStream.subscribe.signature"
+        | "userDataStream.unsubscribe"
         | "session.subscriptions" => (2, false),
         _ => (1, false),
     }
@@ -306,7 +312,8 @@ impl Venue {
         let limit = usize::try_from(params.whole("limit")?.unwrap_or(500).clamp(1, 1_000)).unwrap_or(1_000);
         let feed = self.feeds.get(symbol).ok_or(Reject::SYMBOL)?;
         let seconds = INTERVALS.get(interval).map_or(1, |(_, seconds)| *seconds);
-        let is_wanted = |open_ms: u64| from.is_none_or(|from| open_ms >= from) && to.is_none_or(|to| open_ms <= to);
+        let is_wanted =
+            |open_ms: u64| from.is_none_or(|from| open_ms >= from) && to.is_none_or(|to| open_ms <= to);
         let bars = feed.candles().bars(interval).filter(|bar| is_wanted(bar.kline.open_ts.as_ms()));
         // With a start the oldest bars from there, without one the newest.
         let rows: Vec<String> = if from.is_some() {

@@ -70,7 +70,9 @@ fn verify_hmac(secret: &str, payload: &str, signature: &str) -> bool {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
     };
-    let Some(tag) = signature.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>() else { return false };
+    let Some(tag) = signature.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>() else {
+        return false;
+    };
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     hmac::verify(&key, payload.as_bytes(), &tag).is_ok()
 }
@@ -84,7 +86,10 @@ pub fn check_time(params: &Params, now: TsNs) -> Result<(), Reject> {
     };
     let window = window.ok_or_else(|| Reject::mandatory("recvWindow"))?;
     if window > RECV_WINDOW_MAX_MS {
-        return Err(Reject::new(-1102, "'recvWindow' contains unexpected value. Cannot be greater than 60000."));
+        return Err(Reject::new(
+            -1102,
+            "'recvWindow' contains unexpected value. Cannot be greater than 60000.",
+        ));
     }
     let sent_us = if timestamp >= MICROSECONDS_FROM { timestamp } else { timestamp.saturating_mul(1_000) };
     // A millisecond stamp says nothing about its microseconds, so both sides are cut to its unit.

@@ -185,7 +185,9 @@ impl SymbolFeed {
     }
 
     fn flush_depth(&mut self, index: usize, book: &Book, now: TsNs, out: &mut Vec<StreamEvent>) {
-        let (Some(window), Some(every)) = (self.windows.get_mut(index), DEPTH_TICKS.get(index)) else { return };
+        let (Some(window), Some(every)) = (self.windows.get_mut(index), DEPTH_TICKS.get(index)) else {
+            return;
+        };
         let Some(first_id) = window.first_id.take() else { return };
         let changed = std::mem::take(&mut window.changed);
         let levels = |side: Side| {

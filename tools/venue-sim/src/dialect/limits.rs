@@ -131,7 +131,13 @@ impl Limits {
         if let Some(counters) = account.and_then(|account| self.orders.get_mut(account)) {
             counters.ten_seconds.roll(now);
             counters.day.roll(now);
-            lines.push(line("ORDERS", "SECOND", 10, counters.ten_seconds.limit, Some(counters.ten_seconds.count)));
+            lines.push(line(
+                "ORDERS",
+                "SECOND",
+                10,
+                counters.ten_seconds.limit,
+                Some(counters.ten_seconds.count),
+            ));
             lines.push(line("ORDERS", "DAY", 1, counters.day.limit, Some(counters.day.count)));
         }
         lines.push(line("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit, Some(self.weight.count)));

@@ -191,7 +191,11 @@ impl Venue {
         let due = self.next_due();
         self.set_now(due);
         let is_tick = due.0 >= self.next_tick.saturating_mul(TICK_NS);
-        if is_tick { self.tick() } else { self.apply_due() }
+        if is_tick {
+            self.tick()
+        } else {
+            self.apply_due()
+        }
         is_tick
     }
 
@@ -311,6 +315,11 @@ impl Venue {
         true
     }
 
+    /// Queues the answer to an upgrade request, ahead of anything the session sends.
+    pub fn answer_upgrade(&mut self, conn: ConnId, answer: Vec<u8>) {
+        self.send(conn, Frame::Http(answer));
+    }
+
     /// Takes one text message of a connection.
     pub fn on_text(&mut self, conn: ConnId, text: &str) {
         if self.api_sessions.contains_key(&conn) {
@@ -398,8 +407,9 @@ impl Venue {
 
 fn account(settings: &AccountSettings) -> Result<Account, SimError> {
     let balance = |(asset, qty): &(String, smc_core::Qty)| {
-        let name = Name::new(asset)
-            .ok_or_else(|| SimError::Settings(format!("asset name {asset} is longer than {} bytes", Name::MAX)))?;
+        let name = Name::new(asset).ok_or_else(|| {
+            SimError::Settings(format!("asset name {asset} is longer than {} bytes", Name::MAX))
+        })?;
         if qty.0 < 0 {
             return Err(SimError::Settings(format!("balance of {asset} is negative: {qty}")));
         }

@@ -106,7 +106,8 @@ impl Venue {
             return Err(Reject::either("origClientOrderId", "orderId"));
         }
         let Some(order) = self.exchange.find(account, symbol, id, name) else {
-            let is_other = id.is_some() && name.is_some() && self.exchange.find(account, symbol, id, None).is_some();
+            let is_other =
+                id.is_some() && name.is_some() && self.exchange.find(account, symbol, id, None).is_some();
             return Err(if is_other { Reject::CANCEL_MISMATCH } else { Reject::UNKNOWN_ORDER });
         };
         let is_allowed = match params.get("cancelRestrictions") {

@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn amounts_are_refused_by_the_venues_codes() {
         let code = |text: &str| {
-            Params::from_query(&format!("price={text}")).unwrap().amount("price").map_err(|reject| reject.code)
+            Params::from_query(&format!("price={text}"))
+                .unwrap()
+                .amount("price")
+                .map_err(|reject| reject.code)
         };
         assert_eq!(code("1.5"), Ok(Some(150_000_000)));
         assert_eq!(code("-1"), Err(-1100));

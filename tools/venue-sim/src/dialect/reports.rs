@@ -268,7 +268,9 @@ pub fn execution_report(symbol: &str, report: &Report, now: TsNs) -> String {
         Execution::TradePrevention => ("TRADE_PREVENTION", None),
         Execution::Expired(ExpiryReason::UnfilledIoc) => ("EXPIRED", Some("UNFILLED_IOC_QUANTITY_EXPIRED")),
         Execution::Expired(ExpiryReason::UnfilledFok) => ("EXPIRED", Some("UNFILLED_FOK_ORDER_EXPIRED")),
-        Execution::Expired(ExpiryReason::InsufficientLiquidity) => ("EXPIRED", Some("INSUFFICIENT_LIQUIDITY")),
+        Execution::Expired(ExpiryReason::InsufficientLiquidity) => {
+            ("EXPIRED", Some("INSUFFICIENT_LIQUIDITY"))
+        }
     };
     let is_prevented = report.exec == Execution::TradePrevention;
     let is_resting = order.status.is_open() && order.working.is_some() && order.kind != OrderType::Market;

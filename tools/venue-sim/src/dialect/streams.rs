@@ -103,7 +103,10 @@ impl StreamSession {
             let streams = query.split('&').find_map(|pair| pair.strip_prefix("streams="));
             streams.unwrap_or("").split('/').collect()
         } else {
-            path.strip_prefix("/ws").filter(|rest| rest.is_empty() || rest.starts_with('/'))?.split('/').collect()
+            path.strip_prefix("/ws")
+                .filter(|rest| rest.is_empty() || rest.starts_with('/'))?
+                .split('/')
+                .collect()
         };
         let mut session = Self { subscriptions: Vec::new(), is_combined: path == "/stream" };
         for name in names.into_iter().filter(|name| !name.is_empty()) {
@@ -142,7 +145,11 @@ impl StreamSession {
     }
 
     /// Adds a stream; none when the name is malformed or the connection is full.
-    fn subscribe(&mut self, name: &str, symbol_index: &dyn Fn(&str) -> Option<usize>) -> Option<Option<Stream>> {
+    fn subscribe(
+        &mut self,
+        name: &str,
+        symbol_index: &dyn Fn(&str) -> Option<usize>,
+    ) -> Option<Option<Stream>> {
         let (symbol, kind) = parse_name(name)?;
         // Symbols in stream names are lower case; in any other case the live venue stays silent too.
         let is_lower = symbol.chars().all(|c| !c.is_uppercase());
@@ -176,11 +183,15 @@ impl StreamSession {
         symbol_index: &dyn Fn(&str) -> Option<usize>,
         added: &mut Vec<Stream>,
     ) -> Result<(String, String), Refusal> {
-        let request: BTreeMap<String, &RawValue> = serde_json::from_str(text)
-            .map_err(|error| Refusal { code: 3, msg: format!("Invalid JSON: {error}"), id: None })?;
+        let request: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| Refusal {
+            code: 3,
+            msg: format!("Invalid JSON: {error}"),
+            id: None,
+        })?;
         let id = request.get("id").map_or("null", |id| id.get()).to_owned();
         let refuse = |code, msg: &str| Refusal { code, msg: msg.to_owned(), id: Some(id.clone()) };
-        let method = request.get("method").ok_or_else(|| refuse(2, "Invalid request: missing field `method`"))?;
+        let method =
+            request.get("method").ok_or_else(|| refuse(2, "Invalid request: missing field `method`"))?;
         let method: String = serde_json::from_str(method.get())
             .map_err(|_| refuse(2, "Invalid request: method must be a string"))?;
         let params = request.get("params").map_or("[]", |params| params.get());
@@ -208,12 +219,14 @@ impl StreamSession {
                 to_text(&names)
             }
             "SET_PROPERTY" => {
-                let (name, value) = property(params).ok_or_else(|| refuse(2, "Invalid request: property name must be a string"))?;
+                let (name, value) = property(params)
+                    .ok_or_else(|| refuse(2, "Invalid request: property name must be a string"))?;
                 self.set_property(&name, &value).map_err(|(code, msg)| refuse(code, msg))?;
                 "null".to_owned()
             }
             "GET_PROPERTY" => {
-                let (name, _) = property(params).ok_or_else(|| refuse(2, "Invalid request: property name must be a string"))?;
+                let (name, _) = property(params)
+                    .ok_or_else(|| refuse(2, "Invalid request: property name must be a string"))?;
                 if name != "combined" {
                     return Err(refuse(0, "Unknown property"));
                 }
@@ -298,13 +311,30 @@ mod tests {
     fn control_requests_are_answered_in_the_venues_shape() {
         let mut session = StreamSession::default();
         let mut ask = |text: &str| session.control(text, &index).text;
-        assert_eq!(ask(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#), r#"{"result":null,"id":1}"#);
-        assert_eq!(ask(r#"{"method":"LIST_SUBSCRIPTIONS","id":"x"}"#), r#"{"result":["btcusdt@trade"],"id":"x"}"#);
-        assert_eq!(ask(r#"{"method":"SET_PROPERTY","params":["combined",true],"id":5}"#), r#"{"result":null,"id":5}"#);
-        assert_eq!(ask(r#"{"method":"GET_PROPERTY","params":["combined"],"id":2}"#), r#"{"result":true,"id":2}"#);
-        assert!(ask(r#"{"method":"SET_PROPERTY","params":["combined",5],"id":2}"#).contains("expected Boolean"));
+        assert_eq!(
+            ask(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#),
+            r#"{"result":null,"id":1}"#
+        );
+        assert_eq!(
+            ask(r#"{"method":"LIST_SUBSCRIPTIONS","id":"x"}"#),
+            r#"{"result":["btcusdt@trade"],"id":"x"}"#
+        );
+        assert_eq!(
+            ask(r#"{"method":"SET_PROPERTY","params":["combined",true],"id":5}"#),
+            r#"{"result":null,"id":5}"#
+        );
+        assert_eq!(
+            ask(r#"{"method":"GET_PROPERTY","params":["combined"],"id":2}"#),
+            r#"{"result":true,"id":2}"#
+        );
+        assert!(
+            ask(r#"{"method":"SET_PROPERTY","params":["combined",5],"id":2}"#).contains("expected Boolean")
+        );
         assert!(ask("{").starts_with(r#"{"code":3,"#));
-        assert_eq!(ask(r#"{"method":"UNSUBSCRIBE","params":["btcusdt@trade"],"id":6}"#), r#"{"result":null,"id":6}"#);
+        assert_eq!(
+            ask(r#"{"method":"UNSUBSCRIBE","params":["btcusdt@trade"],"id":6}"#),
+            r#"{"result":null,"id":6}"#
+        );
         assert_eq!(ask(r#"{"method":"LIST_SUBSCRIPTIONS","id":7}"#), r#"{"result":[],"id":7}"#);
     }
 }

@@ -27,8 +27,7 @@ pub struct Account {
 impl Account {
     /// An account with free amounts.
     pub fn new(balances: &[(Name, i64)], maker_fee_bps: u32, taker_fee_bps: u32) -> Self {
-        let balances =
-            balances.iter().map(|&(asset, free)| (asset, Balance { free, locked: 0 })).collect();
+        let balances = balances.iter().map(|&(asset, free)| (asset, Balance { free, locked: 0 })).collect();
         Self { balances, touched: BTreeSet::new(), maker_fee_bps, taker_fee_bps }
     }
 

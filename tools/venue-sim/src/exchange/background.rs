@@ -40,7 +40,9 @@ impl Exchange {
         self.set_now(start);
         let Some(market) = self.markets.get_mut(symbol) else { return };
         match kind {
-            MarketOpKind::Level { side, price, qty } => market.book.set_background(side, price.0, qty.0.max(0)),
+            MarketOpKind::Level { side, price, qty } => {
+                market.book.set_background(side, price.0, qty.0.max(0))
+            }
             MarketOpKind::Trade { price, .. } => market.last_price = Some(price),
         }
         market.book.take_changes();
@@ -106,7 +108,9 @@ impl Exchange {
         while let Some((price, resting)) = self.best_own(symbol, side) {
             let other = side.opposite();
             let crossing = self.markets.get(symbol).and_then(|market| market.book.best_background(other));
-            let Some((level, qty)) = crossing.filter(|(level, _)| crosses(side, price, *level)) else { return };
+            let Some((level, qty)) = crossing.filter(|(level, _)| crosses(side, price, *level)) else {
+                return;
+            };
             if resting.ahead > 0 {
                 return; // the source still shows background ahead of it: its book is crossed, not ours
             }

@@ -135,9 +135,8 @@ impl Book {
 
     /// Best price with background quantity.
     pub fn best_background(&self, side: Side) -> Option<(i64, i64)> {
-        let with_background = |(price, level): (&i64, &Level)| {
-            (level.background > 0).then_some((*price, level.background))
-        };
+        let with_background =
+            |(price, level): (&i64, &Level)| (level.background > 0).then_some((*price, level.background));
         let levels = self.half(side).levels.iter();
         match side {
             Side::Buy => levels.rev().find_map(with_background),

@@ -42,11 +42,15 @@ impl Exchange {
             return Err(Reject::DUPLICATE);
         }
         match request.kind {
-            OrderType::LimitMaker if best.is_some_and(|best| crosses(request.side, request.price.0, best.0)) => {
+            OrderType::LimitMaker
+                if best.is_some_and(|best| crosses(request.side, request.price.0, best.0)) =>
+            {
                 return Err(Reject::WOULD_MATCH);
             }
             OrderType::StopLossLimit
-                if market.last_price.is_some_and(|last| is_triggered(request.side, request.stop_price, last)) =>
+                if market
+                    .last_price
+                    .is_some_and(|last| is_triggered(request.side, request.stop_price, last)) =>
             {
                 return Err(Reject::WOULD_TRIGGER);
             }
@@ -177,8 +181,7 @@ impl Exchange {
     fn next_slice(&self, id: OrderId) -> Option<Slice> {
         let order = self.orders.get(&id).filter(|order| order.status.is_open())?;
         let front = self.markets.get(order.symbol)?.book.front(order.side.opposite())?;
-        let is_in_reach =
-            order.kind == OrderType::Market || crosses(order.side, order.price.0, front.price);
+        let is_in_reach = order.kind == OrderType::Market || crosses(order.side, order.price.0, front.price);
         let is_left = order.leaves_qty() > 0;
         (is_in_reach && is_left).then(|| Slice { qty: front.qty.min(order.leaves_qty()), ..front })
     }
@@ -270,7 +273,9 @@ impl Exchange {
 
     /// Books one fill of a client's order: quantities, funds, fee, report. The book is the caller's.
     pub(super) fn fill(&mut self, id: OrderId, trade_id: u64, price: i64, qty: i64, is_maker: bool) {
-        let Some((base, quote_asset)) = self.orders.get(&id).and_then(|order| self.assets(order)) else { return };
+        let Some((base, quote_asset)) = self.orders.get(&id).and_then(|order| self.assets(order)) else {
+            return;
+        };
         let now = self.now;
         let quote = Price(price).notional_floor(Qty(qty)).0;
         let Some(order) = self.orders.get_mut(&id) else { return };

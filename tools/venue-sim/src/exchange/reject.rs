@@ -52,7 +52,10 @@ impl Reject {
 
     /// −1100: characters outside the legal range.
     pub fn illegal_chars(name: &str, range: &str) -> Self {
-        Self::text(-1100, format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."))
+        Self::text(
+            -1100,
+            format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."),
+        )
     }
 
     /// −1111: more decimals than the venue keeps.

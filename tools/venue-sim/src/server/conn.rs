@@ -1,0 +1,224 @@
+//! One client connection: TLS, then HTTP requests, then perhaps a WebSocket.
+
+use super::http::{self, Parsed};
+use super::pipe::Pipe;
+use crate::dialect::{ConnId, Frame, Venue, rest};
+use std::io::{ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error, Message, WebSocket};
+
+/// Longest WebSocket message a client may send.
+const MESSAGE_MAX: usize = 64 << 10;
+
+/// How a connection ends for good; nobody needs to know more.
+#[derive(Debug)]
+pub struct Gone;
+
+/// The connection.
+pub struct Conn {
+    id: ConnId,
+    state: State,
+    /// Whether it carries market streams, whose clients may send but few messages.
+    is_stream: bool,
+    /// Start of the current second of message counting, and messages in it.
+    counted: (Instant, u32),
+    /// When the last unanswered ping went out, in the edge's clock.
+    ping_sent_ns: Option<u64>,
+    last_ping_ns: u64,
+    /// The next HTTP answer is the last: the client asked to close.
+    is_last_answer: bool,
+    /// Close once all is sent.
+    is_closing: bool,
+}
+
+enum State {
+    Http {
+        pipe: Pipe,
+        bytes: Vec<u8>,
+    },
+    WebSocket(Box<WebSocket<Pipe>>),
+    /// Only while a state turns into the next.
+    Turning,
+}
+
+impl Conn {
+    /// A connection just accepted.
+    pub fn new(id: ConnId, pipe: Pipe, edge_now_ns: u64) -> Self {
+        Self {
+            id,
+            state: State::Http { pipe, bytes: Vec::new() },
+            is_stream: false,
+            counted: (Instant::now(), 0),
+            ping_sent_ns: None,
+            last_ping_ns: edge_now_ns,
+            is_last_answer: false,
+            is_closing: false,
+        }
+    }
+
+    fn pipe(&self) -> Option<&Pipe> {
+        match &self.state {
+            State::Http { pipe, .. } => Some(pipe),
+            State::WebSocket(socket) => Some(socket.get_ref()),
+            State::Turning => None,
+        }
+    }
+
+    /// Raw bytes sent and received.
+    pub fn bytes(&self) -> (u64, u64) {
+        self.pipe().map_or((0, 0), |pipe| (pipe.sent, pipe.received))
+    }
+
+    /// Whether bytes wait for the socket.
+    pub fn has_unsent(&self) -> bool {
+        self.pipe().is_some_and(Pipe::has_unsent)
+    }
+
+    /// Sends one frame.
+    pub fn send(&mut self, frame: Frame) -> Result<(), Gone> {
+        match (&mut self.state, frame) {
+            (State::WebSocket(socket), Frame::Text(text)) => {
+                socket.send(Message::text(text)).map_err(|_| Gone)
+            }
+            (State::WebSocket(socket), Frame::Http(bytes)) => write(socket.get_mut(), &bytes),
+            (State::Http { pipe, .. }, Frame::Http(bytes)) => {
+                self.is_closing = self.is_last_answer;
+                write(pipe, &bytes)
+            }
+            _ => Err(Gone),
+        }
+    }
+
+    /// Hands the socket what it takes. `Gone` when the connection was to close and all is sent.
+    pub fn flush(&mut self) -> Result<(), Gone> {
+        match &mut self.state {
+            State::Http { pipe, .. } => pipe.flush().map_err(|_| Gone)?,
+            State::WebSocket(socket) => socket.flush().map_err(|_| Gone)?,
+            State::Turning => return Err(Gone),
+        }
+        if self.is_closing && !self.has_unsent() { Err(Gone) } else { Ok(()) }
+    }
+
+    /// Reads what the socket holds and hands it to the venue. True when anything came.
+    pub fn read(&mut self, venue: &mut Venue, messages_per_second: u32) -> Result<bool, Gone> {
+        let before = self.bytes().1;
+        if let State::Http { .. } = self.state {
+            self.read_http(venue)?;
+        }
+        if let State::WebSocket(_) = self.state {
+            self.read_messages(venue, messages_per_second)?;
+        }
+        Ok(self.bytes().1 != before)
+    }
+
+    fn read_http(&mut self, venue: &mut Venue) -> Result<(), Gone> {
+        let State::Http { pipe, bytes } = &mut self.state else { return Ok(()) };
+        let mut chunk = [0u8; 4096];
+        loop {
+            match pipe.read(&mut chunk) {
+                Ok(0) => return Err(Gone),
+                Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return Err(Gone),
+            }
+        }
+        loop {
+            let State::Http { bytes, .. } = &mut self.state else { return Ok(()) };
+            if bytes.is_empty() || self.is_last_answer {
+                return Ok(());
+            }
+            match http::parse(bytes) {
+                Parsed::Partial => return Ok(()),
+                Parsed::Bad => return self.refuse(400),
+                Parsed::Request { request, len, is_last } => {
+                    bytes.drain(..len);
+                    venue.on_http(self.id, &request);
+                    self.is_last_answer = is_last;
+                }
+                Parsed::Upgrade { target, accept, len } => {
+                    bytes.drain(..len);
+                    return self.upgrade(venue, &target, &accept);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, status: u16) -> Result<(), Gone> {
+        self.is_last_answer = true;
+        let body = "{\"code\":-1000,\"msg\":\"Bad request.\"}";
+        self.send(Frame::Http(rest::answer(status, "Connection: close\r\n", body)))
+    }
+
+    fn upgrade(&mut self, venue: &mut Venue, target: &str, accept: &str) -> Result<(), Gone> {
+        venue.answer_upgrade(self.id, http::switching_protocols(accept));
+        if !venue.open(self.id, target) {
+            venue.close(self.id);
+            return self.refuse(404);
+        }
+        self.is_stream = !target.starts_with("/ws-api/");
+        let State::Http { pipe, bytes } = std::mem::replace(&mut self.state, State::Turning) else {
+            return Err(Gone);
+        };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(16 << 10)
+            .write_buffer_size(0)
+            .max_message_size(Some(MESSAGE_MAX))
+            .max_frame_size(Some(MESSAGE_MAX));
+        let socket = WebSocket::from_partially_read(pipe, bytes, Role::Server, Some(config));
+        self.state = State::WebSocket(Box::new(socket));
+        Ok(())
+    }
+
+    fn read_messages(&mut self, venue: &mut Venue, messages_per_second: u32) -> Result<(), Gone> {
+        loop {
+            let State::WebSocket(socket) = &mut self.state else { return Ok(()) };
+            match socket.read() {
+                Ok(message) => {
+                    if let Message::Text(text) = &message {
+                        venue.on_text(self.id, text.as_str());
+                    }
+                    if message.is_pong() {
+                        self.ping_sent_ns = None;
+                    }
+                    if self.is_stream && self.count_message() > messages_per_second {
+                        return Err(Gone);
+                    }
+                }
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Gone),
+            }
+        }
+    }
+
+    /// Counts one incoming message by the wall clock; returns how many came within the second.
+    fn count_message(&mut self) -> u32 {
+        let now = Instant::now();
+        if now.duration_since(self.counted.0) >= Duration::from_secs(1) {
+            self.counted = (now, 0);
+        }
+        self.counted.1 += 1;
+        self.counted.1
+    }
+
+    /// Pings the client when it is time; `Gone` when it has not answered for too long.
+    /// Returns true when a ping went out.
+    pub fn ping(&mut self, now_ns: u64, every_ns: u64, pong_within_ns: u64) -> Result<bool, Gone> {
+        let State::WebSocket(socket) = &mut self.state else { return Ok(false) };
+        if self.ping_sent_ns.is_some_and(|sent| now_ns.saturating_sub(sent) > pong_within_ns) {
+            return Err(Gone);
+        }
+        if now_ns.saturating_sub(self.last_ping_ns) < every_ns {
+            return Ok(false);
+        }
+        self.last_ping_ns = now_ns;
+        self.ping_sent_ns.get_or_insert(now_ns);
+        let payload = (now_ns / 1_000_000).to_string();
+        socket.send(Message::Ping(payload.into_bytes().into())).map_err(|_| Gone)?;
+        Ok(true)
+    }
+}
+
+fn write(pipe: &mut Pipe, bytes: &[u8]) -> Result<(), Gone> {
+    pipe.write_all(bytes).and_then(|()| pipe.flush()).map_err(|_| Gone)
+}

@@ -1,0 +1,363 @@
+//! The simulator's edge: one thread that owns the listener, every connection and the clock.
+//!
+//! Two ways to run: [`Sim::run`] follows the wall clock; [`Sim::run_lock_step`] moves market time only when
+//! the peer has dealt with everything before, so that a run is the same each time.
+
+mod conn;
+mod http;
+mod pipe;
+mod tls;
+
+use crate::dialect::{ConnId, Frame, SeenOrder, Summary, Venue};
+use crate::settings::{LockStepError, SimError, SimSettings};
+use conn::{Conn, Gone};
+use pipe::Pipe;
+use rustls::ServerConfig;
+use smc_core::TsNs;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The server pings WebSocket clients this often.
+const PING_EVERY_NS: u64 = 20_000_000_000;
+/// A client that answers no ping for this long is cut off.
+const PONG_WITHIN_NS: u64 = 60_000_000_000;
+/// How long the loop sleeps when nothing is to be done.
+const IDLE: Duration = Duration::from_micros(50);
+/// Market steps between two looks at the sockets when the clock has run ahead.
+const STEPS_MAX: usize = 256;
+/// Wall time that a peer in lock step may take to become quiet.
+const QUIET_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the simulator needs to know of the process it is in lock step with.
+pub trait Peer: Sync {
+    /// Market time is now this.
+    fn set_now(&self, now: TsNs);
+
+    /// Whether it has subscribed and logged on: the market may start.
+    fn is_started(&self) -> bool;
+
+    /// True when the peer has read `sim_sent` bytes in total, has nothing left to do at the time last set, and the
+    /// simulator has read all that the peer wrote (`sim_received`).
+    fn is_quiet(&self, sim_sent: u64, sim_received: u64) -> bool;
+}
+
+/// A running venue.
+pub struct Sim {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    tls: Arc<ServerConfig>,
+    ca_pem: String,
+    venue: Venue,
+    conns: BTreeMap<ConnId, Conn>,
+    next_conn: ConnId,
+    /// Raw bytes sent and received on connections that are gone.
+    past_bytes: (u64, u64),
+    speed: f64,
+    messages_per_second: u32,
+    audit: Option<(std::path::PathBuf, File)>,
+    /// The edge's clock for pings, in nanoseconds from any start.
+    edge_now_ns: u64,
+}
+
+impl Sim {
+    /// Listens; the market waits at its start until [`run`](Self::run) or [`run_lock_step`](Self::run_lock_step).
+    pub fn bind(settings: SimSettings) -> Result<Self, SimError> {
+        let SimSettings { listen, seed, market, speed, accounts, limits, ca_file, audit } = settings;
+        if !(speed.is_finite() && speed > 0.0) {
+            return Err(SimError::Settings(format!("speed is {speed}, must be more than zero")));
+        }
+        let refused = |source| SimError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let local_addr = listener.local_addr().map_err(refused)?;
+        let (tls, ca_pem) = tls::make(local_addr.ip())?;
+        if let Some(path) = ca_file {
+            std::fs::write(&path, &ca_pem).map_err(|source| SimError::File { path, source })?;
+        }
+        let open = |path: std::path::PathBuf| match File::options().create(true).append(true).open(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(source) => Err(SimError::File { path, source }),
+        };
+        let audit = audit.map(open).transpose()?;
+        let venue = Venue::new(market, &accounts, limits, seed)?;
+        Ok(Self {
+            listener,
+            local_addr,
+            tls,
+            ca_pem,
+            venue,
+            conns: BTreeMap::new(),
+            next_conn: 1,
+            past_bytes: (0, 0),
+            speed,
+            messages_per_second: limits.stream_messages_per_second,
+            audit,
+            edge_now_ns: 0,
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The certificate authority a client must trust, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Market time.
+    pub fn now(&self) -> TsNs {
+        self.venue.now()
+    }
+
+    /// What the venue has done so far.
+    pub fn summary(&self) -> Summary {
+        self.venue.summary()
+    }
+
+    /// Every order request ever received, accepted or refused, oldest first.
+    pub fn orders_seen(&self) -> &[SeenOrder] {
+        self.venue.orders_seen()
+    }
+
+    /// The venue behind the sockets, to look at.
+    pub fn venue(&self) -> &Venue {
+        &self.venue
+    }
+
+    /// Serves until `stop`, market time following the wall clock at the speed of the settings.
+    pub fn run(&mut self, stop: &AtomicBool) {
+        let wall_start = Instant::now();
+        let market_start = self.venue.now();
+        while !stop.load(Ordering::Relaxed) {
+            let elapsed = wall_start.elapsed();
+            self.edge_now_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+            let target = TsNs(market_start.0.saturating_add((elapsed.as_nanos() as f64 * self.speed) as u64));
+            let mut is_busy = self.serve();
+            for _ in 0..STEPS_MAX {
+                if self.venue.next_due() > target {
+                    break;
+                }
+                self.venue.step();
+                is_busy = true;
+            }
+            self.venue.set_now(target);
+            self.send_all();
+            self.ping_all();
+            if !is_busy {
+                std::thread::sleep(IDLE);
+            }
+        }
+    }
+
+    /// Serves a peer in lock step for `until` of market time, or until the market is over or `stop`.
+    ///
+    /// Before the market starts it serves freely until the peer has started. Then each frame goes out alone, and
+    /// the next only when the peer is quiet again. With a pace, market time does not run faster than the wall
+    /// clock times `pace`.
+    pub fn run_lock_step(
+        &mut self,
+        peer: &dyn Peer,
+        until: Duration,
+        pace: Option<f64>,
+        stop: &AtomicBool,
+    ) -> Result<(), LockStepError> {
+        let start = self.venue.now();
+        self.edge_now_ns = start.0;
+        peer.set_now(start);
+        while !peer.is_started() {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let is_busy = self.serve();
+            self.send_all();
+            if !is_busy {
+                std::thread::sleep(IDLE);
+            }
+        }
+        self.deliver(peer, stop)?;
+        let end = TsNs(start.0.saturating_add(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX)));
+        let wall_start = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            let due = self.venue.next_due();
+            if due > end || self.venue.is_market_over() {
+                return Ok(());
+            }
+            self.keep_pace(peer, pace, wall_start, due.since(start), stop)?;
+            let is_tick = self.venue.step();
+            self.edge_now_ns = self.venue.now().0;
+            if is_tick {
+                self.announce(peer, stop)?;
+                if self.ping_all() {
+                    self.wait_quiet(peer, stop)?;
+                }
+            }
+            self.deliver(peer, stop)?;
+        }
+        Ok(())
+    }
+
+    /// Serves at the current market time until the wall clock allows the next step.
+    fn keep_pace(
+        &mut self,
+        peer: &dyn Peer,
+        pace: Option<f64>,
+        wall_start: Instant,
+        market_ns: u64,
+        stop: &AtomicBool,
+    ) -> Result<(), LockStepError> {
+        let Some(pace) = pace.filter(|pace| *pace > 0.0) else { return Ok(()) };
+        let wanted = Duration::from_nanos((market_ns as f64 / pace) as u64);
+        while let Some(ahead) = wanted.checked_sub(wall_start.elapsed()) {
+            if ahead.is_zero() || stop.load(Ordering::Relaxed) {
+                break;
+            }
+            if self.serve() {
+                self.deliver(peer, stop)?;
+            } else {
+                std::thread::sleep(ahead.min(Duration::from_millis(1)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is queued, one frame at a time, the peer quiet after each. Answers to what the peer sends
+    /// meanwhile join the end of the queue.
+    fn deliver(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
+        let mut is_announced = false;
+        while let Some((conn, frame)) = self.venue.pop_frame() {
+            if !is_announced {
+                self.announce(peer, stop)?;
+                is_announced = true;
+            }
+            self.send(conn, frame);
+            self.wait_quiet(peer, stop)?;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the peer the time, and lets it act on that before anything else reaches it.
+    fn announce(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
+        peer.set_now(self.venue.now());
+        self.wait_quiet(peer, stop)
+    }
+
+    fn wait_quiet(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
+        let started = Instant::now();
+        loop {
+            let is_busy = self.serve();
+            let has_unsent = self.conns.values().any(Conn::has_unsent);
+            let (sent, received) = self.bytes();
+            if !is_busy && !has_unsent && peer.is_quiet(sent, received) {
+                return Ok(());
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if started.elapsed() > QUIET_WITHIN {
+                let (now, waited_s) = (self.venue.now(), QUIET_WITHIN.as_secs());
+                return Err(LockStepError::PeerNotQuiet { now, sent, received, waited_s });
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Raw bytes sent and received on all connections ever.
+    pub fn bytes(&self) -> (u64, u64) {
+        self.conns
+            .values()
+            .map(Conn::bytes)
+            .fold(self.past_bytes, |(sent, received), (s, r)| (sent + s, received + r))
+    }
+
+    /// Accepts, reads and flushes once. True when anything happened.
+    fn serve(&mut self) -> bool {
+        let mut is_busy = self.accept();
+        let mut gone = Vec::new();
+        for (id, conn) in &mut self.conns {
+            let result = conn.flush().and_then(|()| conn.read(&mut self.venue, self.messages_per_second));
+            match result {
+                Ok(is_read) => is_busy |= is_read,
+                Err(Gone) => gone.push(*id),
+            }
+        }
+        for id in gone {
+            is_busy = true;
+            self.drop_conn(id);
+        }
+        self.write_audit();
+        is_busy
+    }
+
+    fn accept(&mut self) -> bool {
+        let mut is_busy = false;
+        while let Ok((tcp, _)) = self.listener.accept() {
+            is_busy = true;
+            let id = self.next_conn;
+            self.next_conn += 1;
+            if let Ok(pipe) = Pipe::new(tcp, Arc::clone(&self.tls)) {
+                self.conns.insert(id, Conn::new(id, pipe, self.edge_now_ns));
+            }
+        }
+        is_busy
+    }
+
+    fn send_all(&mut self) {
+        while let Some((conn, frame)) = self.venue.pop_frame() {
+            self.send(conn, frame);
+        }
+    }
+
+    fn send(&mut self, id: ConnId, frame: Frame) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.send(frame).is_err() {
+            self.drop_conn(id);
+        }
+    }
+
+    /// Pings whoever is due; true when any ping went out.
+    fn ping_all(&mut self) -> bool {
+        let now_ns = self.edge_now_ns;
+        let (mut gone, mut is_sent) = (Vec::new(), false);
+        for (id, conn) in &mut self.conns {
+            match conn.ping(now_ns, PING_EVERY_NS, PONG_WITHIN_NS) {
+                Ok(is_ping) => is_sent |= is_ping,
+                Err(Gone) => gone.push(*id),
+            }
+        }
+        for id in gone {
+            self.drop_conn(id);
+        }
+        is_sent
+    }
+
+    fn drop_conn(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.remove(&id) {
+            let (sent, received) = conn.bytes();
+            self.past_bytes = (self.past_bytes.0 + sent, self.past_bytes.1 + received);
+        }
+        self.venue.close(id);
+    }
+
+    /// Writes the orders just seen to the audit file, before their answers are sent.
+    fn write_audit(&mut self) {
+        let fresh = self.venue.take_unaudited();
+        if fresh.is_empty() {
+            return;
+        }
+        let Some((path, file)) = &mut self.audit else { return };
+        let lines: String = fresh.iter().map(|order| order.line() + "\n").collect();
+        if let Err(error) = file.write_all(lines.as_bytes()).and_then(|()| file.flush()) {
+            eprintln!("cannot write {}: {error}", path.display());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One TLS connection over a non-blocking socket, as a plain `Read + Write`, with its raw bytes counted.
+
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+/// Plaintext that may wait for a client that does not read; beyond it the client is cut off.
+const BACKLOG_MAX: usize = 8 << 20;
+
+/// The connection. Reads and writes never block: what the socket does not take now waits inside.
+pub struct Pipe {
+    tcp: TcpStream,
+    tls: ServerConnection,
+    /// Plaintext written since nothing last waited.
+    backlog: usize,
+    /// Raw bytes read from the socket.
+    pub received: u64,
+    /// Raw bytes written to the socket.
+    pub sent: u64,
+}
+
+impl Pipe {
+    /// Takes over an accepted socket.
+    pub fn new(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        tcp.set_nonblocking(true)?;
+        tcp.set_nodelay(true)?;
+        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        tls.set_buffer_limit(None);
+        Ok(Self { tcp, tls, backlog: 0, received: 0, sent: 0 })
+    }
+
+    /// Whether bytes wait for the socket.
+    pub fn has_unsent(&self) -> bool {
+        self.tls.wants_write()
+    }
+
+    /// Reads what the socket holds; true when the peer closed it.
+    fn fill(&mut self) -> io::Result<bool> {
+        let n = self.tls.read_tls(&mut self.tcp)?;
+        self.received += n as u64;
+        if let Err(error) = self.tls.process_new_packets() {
+            // Best effort: the alert tells the client what was wrong.
+            let _ = self.flush();
+            return Err(io::Error::new(ErrorKind::InvalidData, error));
+        }
+        self.flush()?;
+        Ok(n == 0)
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.tls.reader().read(buf) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            if self.fill()? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.backlog.saturating_add(buf.len()) > BACKLOG_MAX {
+            return Err(io::Error::new(ErrorKind::TimedOut, "the client does not read"));
+        }
+        self.backlog += buf.len();
+        self.tls.writer().write(buf)
+    }
+
+    /// Hands the socket what it takes now; what it does not take waits, and that is no error.
+    fn flush(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut self.tcp) {
+                Ok(n) => self.sent += n as u64,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.backlog = 0;
+        Ok(())
+    }
+}
