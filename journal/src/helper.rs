@@ -144,7 +144,6 @@ impl Helper {
         match prepare(&self.dir, &self.identity, None, self.sync != SyncPolicy::Off) {
             Ok(live) => {
                 self.board.lower(Health::PREPARE_FAILED);
-                self.warn_if_full(&live.file);
                 let live = Arc::new(live);
                 self.identity.number += 1;
                 self.lives.push_back(Followed::new(Arc::clone(&live)));
@@ -154,13 +153,6 @@ impl Helper {
                 self.board.raise(Health::PREPARE_FAILED, errno(&error));
                 false
             }
-        }
-    }
-
-    fn warn_if_full(&self, file: &File) {
-        match map::free_blocks(file) {
-            Ok((free, total)) if free < total / 5 => self.board.raise(Health::LOW_SPACE, 0),
-            _ => self.board.lower(Health::LOW_SPACE),
         }
     }
 
@@ -212,8 +204,12 @@ impl Helper {
         }
     }
 
-    /// Notices a file in use that lost bytes or its name.
+    /// Notices a file in use that lost bytes or its name, and a disk that fills up.
     fn guard(&self) {
+        match self.lives.back().map(|last| map::free_blocks(&last.live.file)) {
+            Some(Ok((free, total))) if free < total / 5 => self.board.raise(Health::LOW_SPACE, 0),
+            _ => self.board.lower(Health::LOW_SPACE),
+        }
         for followed in &self.lives {
             let is_whole = followed
                 .live
@@ -355,5 +351,50 @@ impl Drop for Gone {
         if !self.0.is_stopping.load(Ordering::Acquire) {
             self.0.raise(Health::HELPER_GONE, 0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RecordKind, Writer};
+    use smc_core::TsNs;
+
+    #[test]
+    fn a_failed_sync_is_told_once_and_for_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = JournalSettings {
+            segment_bytes: 4096,
+            sync: SyncPolicy::Every(Duration::from_millis(1)),
+            ..JournalSettings::new(dir.path())
+        };
+        let mut writer = Writer::create(&settings, &Header::default()).unwrap();
+        writer.board().fail_sync.store(true, Ordering::Relaxed);
+        writer.append(RecordKind::Input, TsNs(1), b"x").unwrap();
+        while !writer.health().sync_failed() {
+            std::thread::yield_now();
+        }
+        assert_eq!(writer.health().errno(), libc::EIO);
+        writer.board().fail_sync.store(false, Ordering::Relaxed);
+        // The disk is well again, but nobody knows what it has lost: nothing may count as synced any more.
+        let unsynced = writer.unsynced_bytes();
+        writer.append(RecordKind::Input, TsNs(1), b"y").unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(writer.unsynced_bytes() > unsynced);
+        assert!(writer.health().to_string().starts_with("sync failed ("));
+        assert!(matches!(writer.close(), Err(JournalError::Unhealthy(health)) if health.sync_failed()));
+        assert_eq!(crate::verify(dir.path()).unwrap().records, 2);
+    }
+
+    #[test]
+    fn a_half_written_link_counts_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity { number: 1, segment_bytes: 4096, header: Header::default() };
+        let live = prepare(dir.path(), &identity, None, false).unwrap();
+        let link = Link { first_seq: 1, prev_used: 2, prev_crc: 3, is_run_start: false, prev_chain: [4; 32] };
+        live.file.write_all_at(&link.to_bytes()[8..100], LINK_AT + 8).unwrap();
+        assert_eq!(crate::segment::read_head(&live.region).unwrap().link, None);
+        write_link(&live.file, &link).unwrap();
+        assert_eq!(crate::segment::read_head(&live.region).unwrap().link, Some(link));
     }
 }

@@ -29,9 +29,13 @@ impl Region {
         Ok(Self { map, len })
     }
 
-    /// Maps a preallocated file for writing.
+    /// Maps a preallocated file for writing. "Random" keeps the kernel from caching it in large folios:
+    /// syncing a part of one write-protects all of it, the page being written among it. Measured by
+    /// `examples/append_speed.rs`, 200,000 appends at 10 to 16 MB/s, synced each 5 ms: 250 to 1,800 faults on
+    /// the writer's thread with large folios, about 10 without.
     pub fn open_for_writing(file: &File) -> io::Result<Self> {
         let map = MmapOptions::new().map_raw(file)?;
+        map.advise(Advice::Random)?;
         let len = map.len() as u64;
         Ok(Self { map, len })
     }

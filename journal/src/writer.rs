@@ -146,6 +146,11 @@ impl Writer {
         if health.sync_failed() { Err(JournalError::Unhealthy(health)) } else { Ok(()) }
     }
 
+    #[cfg(test)]
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
     /// Begins writing in a new segment, without helper yet when spares of an earlier run must go first.
     fn start(
         settings: &JournalSettings,
