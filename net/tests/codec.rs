@@ -1,4 +1,5 @@
 //! The WebSocket and HTTP codecs against tungstenite and against themselves: any bytes, cut anywhere.
+#![allow(clippy::unwrap_used)] // a test may crash
 
 use std::io::Cursor;
 
@@ -6,10 +7,10 @@ use proptest::prelude::*;
 use smc_net::http::response::ResponseReader;
 use smc_net::ws::{Frame, FrameReader, FrameWriter, Opcode};
 use smc_net::{HttpResponse, HttpViolation, NetError, WsViolation};
+use tungstenite::Message;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame as TheirFrame};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use tungstenite::Message;
 
 /// What a reader makes of a stream of bytes.
 #[derive(Debug, Clone, PartialEq)]

@@ -94,7 +94,7 @@ impl Pair {
         Ok(data)
     }
 
-    fn from_server(&mut self, data: &[u8], piece_len: usize) -> Result<Vec<u8>, NetError> {
+    fn server_says(&mut self, data: &[u8], piece_len: usize) -> Result<Vec<u8>, NetError> {
         self.server.set_buffer_limit(None);
         self.server.writer().write_all(data).unwrap();
         let bytes = from_server(&mut self.server);
@@ -145,7 +145,7 @@ fn every_suite_carries_data_both_ways_in_pieces_of_any_size() {
             let data = sample(len);
             pair.send(&data).unwrap();
             assert_eq!(pair.at_server(), data, "{suite:?} {len} up");
-            assert_eq!(pair.from_server(&data, piece_len).unwrap(), data, "{suite:?} {len} down");
+            assert_eq!(pair.server_says(&data, piece_len).unwrap(), data, "{suite:?} {len} down");
         }
         count += 1;
     }
@@ -167,12 +167,12 @@ fn a_second_connection_resumes_the_first() {
     let mut first = Pair::shake_hands(&settings, config.clone());
     assert_eq!(first.server.handshake_kind(), Some(rustls::HandshakeKind::Full));
     // The tickets come with the first data.
-    assert_eq!(first.from_server(b"hello", 3).unwrap(), b"hello");
+    assert_eq!(first.server_says(b"hello", 3).unwrap(), b"hello");
     let mut second = Pair::shake_hands(&settings, config);
     assert_eq!(second.server.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
     second.send(b"again").unwrap();
     assert_eq!(second.at_server(), b"again");
-    assert_eq!(second.from_server(b"welcome", 100).unwrap(), b"welcome");
+    assert_eq!(second.server_says(b"welcome", 100).unwrap(), b"welcome");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn the_server_renews_its_key_and_asks_us_to_renew_ours() {
     let mut pair = Pair::new(TLS13);
     for round in 0..5u8 {
         pair.server.refresh_traffic_keys().unwrap();
-        assert_eq!(pair.from_server(&[round; 100], 50).unwrap(), [round; 100]);
+        assert_eq!(pair.server_says(&[round; 100], 50).unwrap(), [round; 100]);
         pair.send(&[round; 10]).unwrap();
         assert_eq!(pair.at_server(), [round; 10]);
     }
@@ -233,12 +233,12 @@ fn a_fatal_alert_keeps_its_number() {
 fn one_flipped_bit_anywhere_is_never_accepted() {
     for suite in [TLS13, TLS12] {
         let mut probe = Pair::new(suite);
-        probe.from_server(b"tickets first", 1000).unwrap();
+        probe.server_says(b"tickets first", 1000).unwrap();
         probe.server.writer().write_all(b"sound").unwrap();
         let len = from_server(&mut probe.server).len();
         for bit in (0..len * 8).step_by(3) {
             let mut pair = Pair::new(suite);
-            pair.from_server(b"tickets first", 1000).unwrap();
+            pair.server_says(b"tickets first", 1000).unwrap();
             pair.server.writer().write_all(b"sound").unwrap();
             let mut bytes = from_server(&mut pair.server);
             bytes[bit / 8] ^= 1 << (bit % 8);

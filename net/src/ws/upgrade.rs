@@ -10,10 +10,10 @@ use crate::http::response::{HttpResponse, ResponseReader};
 
 /// RFC 6455 section 1.3.
 const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// The answer's head is small; a refusal's body is read up to this much.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// What of a refusal's body is worth keeping.
+/// What of a refusal's body is worth keeping; reading ends there.
 const REFUSAL_BYTES_MAX: usize = 512;
+/// A refusal may announce as long a body as it likes.
+const ANSWER_BYTES_MAX: usize = usize::MAX;
 
 /// One upgrade under way.
 pub struct Upgrade {
@@ -48,13 +48,12 @@ impl Upgrade {
 
     /// Takes received bytes; returns how many belong to the answer, and whether the connection is now a WebSocket.
     pub fn on_bytes(&mut self, bytes: &[u8]) -> Result<(usize, bool), NetError> {
-        let consumed = match self.answer.push(bytes) {
-            Ok(consumed) => consumed,
-            // The body of a refusal may be as long as it likes; its beginning is enough.
-            Err(error) => return Err(self.refusal().unwrap_or(error)),
-        };
+        let consumed = self.answer.push(bytes).map_err(|error| self.refusal().unwrap_or(error))?;
         match self.answer.take() {
-            None => Ok((consumed, false)),
+            None => match self.answer.so_far() {
+                Some((status, body)) if body.len() >= REFUSAL_BYTES_MAX => Err(refused(status, body)),
+                _ => Ok((consumed, false)),
+            },
             Some(response) if response.status == 101 => self.check(&response).map(|()| (consumed, true)),
             Some(response) => Err(refused(response.status, &response.body)),
         }
@@ -123,6 +122,12 @@ mod tests {
         let body = "slow down".to_owned();
         let answer = format!("HTTP/1.1 429 Too Many\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         assert_eq!(answered(&answer), Err(NetError::UpgradeRefused { status: 429, body: body.into() }));
+    }
+
+    #[test]
+    fn a_long_refusal_is_read_no_further_than_it_is_kept() {
+        let answer = format!("HTTP/1.1 500 Oops\r\nContent-Length: 99999999999\r\n\r\n{}", "x".repeat(600));
+        assert_eq!(answered(&answer), Err(NetError::UpgradeRefused { status: 500, body: vec![b'x'; 512] }));
     }
 
     #[test]

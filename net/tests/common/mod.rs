@@ -1,5 +1,5 @@
 //! A real TLS server on the loopback, in a thread of its own, and the certificates for it.
-#![allow(dead_code)] // each test file uses a part
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part; a test may crash
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
