@@ -1,0 +1,9 @@
+//! TLS as a client: rustls does the handshake, [`record::RecordLayer`] the traffic, in place and without allocating.
+
+pub(crate) mod half;
+pub(crate) mod record;
+pub(crate) mod session;
+pub(crate) mod settings;
+
+#[cfg(test)]
+mod tests;
