@@ -46,7 +46,7 @@ impl Session {
             AnswerId::Number(id) => self.in_flight.take(id),
             AnswerId::Text(_) | AnswerId::Null => None,
         };
-        let orders_waiting = self.in_flight.waiting(|request| request.kind == RequestKind::Place);
+        let orders_waiting = self.in_flight.waiting(RequestKind::Place);
         self.budget.learn(&answer.limits, out.now, orders_waiting);
         self.counters.weight_used = self.budget.weight_used();
         self.counters.orders_used = self.budget.orders_used();
@@ -86,7 +86,9 @@ impl Session {
             (RequestKind::Status, Outcome::Order(order)) => self.on_status(&request, order, out),
             (RequestKind::Trades, Outcome::Trades(rows)) => self.on_trades(&request, Some(rows), out),
             // An empty list has no shape of its own.
-            (RequestKind::Trades, Outcome::Orders(rows)) if rows.is_empty() => self.on_trades(&request, None, out),
+            (RequestKind::Trades, Outcome::Orders(rows)) if rows.is_empty() => {
+                self.on_trades(&request, None, out)
+            }
             // The venue said yes, in words we do not understand: as doubtful as no answer at all.
             (RequestKind::Place, _) => self.doubt_place(&request, out),
             (RequestKind::Cancel, _) => self.doubt_cancel(&request, out),
@@ -148,12 +150,14 @@ impl Session {
     /// in the list.
     fn on_open_orders(&mut self, rows: &Rows<'_, '_, OrderResult<'_>>, out: &mut Out<'_>) {
         for row in rows.iter() {
-            let (Some(instrument), Some(id)) = (self.encoder.instrument_of(row.symbol), self.ours(row.client_order_id))
+            let (Some(instrument), Some(id)) =
+                (self.encoder.instrument_of(row.symbol), self.ours(row.client_order_id))
             else {
                 self.counters.foreign += 1;
                 continue;
             };
-            if self.orders.is_done(id) {
+            // Finished while the list was under way: the list is older than what we know.
+            if self.orders.is_done(id, self.listed_at) {
                 continue;
             }
             if self.orders.get(id).is_none() {
@@ -232,15 +236,21 @@ impl Session {
                 continue;
             }
             self.counters.fills += 1;
-            out.order(Some(row.time_ms), instrument, id, venue_id, OrderUpdateKind::Fill {
-                trade_id: row.trade_id,
-                price: row.price,
-                qty: row.qty,
-                cum_qty: sum,
-                fee: row.fee,
-                fee_asset: Name::new(row.fee_asset).unwrap_or_default(),
-                is_maker: row.is_maker,
-            });
+            out.order(
+                Some(row.time_ms),
+                instrument,
+                id,
+                venue_id,
+                OrderUpdateKind::Fill {
+                    trade_id: row.trade_id,
+                    price: row.price,
+                    qty: row.qty,
+                    cum_qty: sum,
+                    fee: row.fee,
+                    fee_asset: Name::new(row.fee_asset).unwrap_or_default(),
+                    is_maker: row.is_maker,
+                },
+            );
         }
         let Some(order) = self.orders.get(id) else { return };
         order.reported = order.reported.max(sum);
@@ -264,6 +274,8 @@ impl Session {
             Reaction::WaitUntil(until_ms) => self.wait(error.code, until_ms, out.now),
             Reaction::Clock => self.is_clock_wrong = true,
             Reaction::Reconnect => self.drain(out.now),
+            // The key lost its rights; the next logon will tell whether for good.
+            Reaction::Fatal => self.wants_cut = true,
             _ => {}
         }
         match request.kind {
@@ -297,11 +309,9 @@ impl Session {
                     order.doubt(Phase::InDoubt, out.now);
                     return;
                 }
-                self.orders.finish(id);
+                self.orders.finish(id, out.now);
                 self.counters.rejects += 1;
                 out.order(None, instrument, id, 0, OrderUpdateKind::Reject { code });
-                // The key lost its right to trade; the next logon will tell whether for good.
-                self.wants_cut |= reaction == Reaction::Fatal;
             }
         }
     }
@@ -315,8 +325,9 @@ impl Session {
         let venue_id = self.orders.get(id).map_or(0, |order| order.venue_id);
         self.counters.cancel_rejects += 1;
         out.order(None, instrument, id, venue_id, OrderUpdateKind::CancelReject { code });
-        let is_state_doubtful = matches!(reaction, Reaction::CancelTooLate | Reaction::NoSuchOrder | Reaction::Refuse);
-        if !is_state_doubtful || self.orders.is_done(id) {
+        let is_state_doubtful =
+            matches!(reaction, Reaction::CancelTooLate | Reaction::NoSuchOrder | Reaction::Refuse);
+        if !is_state_doubtful || self.orders.is_done(id, TsNs(0)) {
             return;
         }
         match self.orders.get(id) {
@@ -338,7 +349,7 @@ impl Session {
         match reaction {
             Reaction::NoSuchOrder if out.now.since(order.sent) > margin => {
                 let venue_id = order.venue_id;
-                self.orders.finish(id);
+                self.orders.finish(id, out.now);
                 self.counters.not_found += 1;
                 out.order(None, instrument, id, venue_id, OrderUpdateKind::NotFound);
             }

@@ -12,8 +12,8 @@
 //! ```
 
 use super::requests::ID_DIGITS;
-use super::sign::{Signer, payload};
 use super::settings::{GatewayError, GatewayInstrument, SendError};
+use super::sign::{Signer, payload};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, SCALE, Side};
 use std::fmt::Write as _;
@@ -128,19 +128,25 @@ impl Encoder {
     ) -> Result<&[u8], SendError> {
         let symbol = find(&mut self.instruments, instrument)?.symbol.as_str();
         let window = self.recv_window_ms;
-        write(&mut self.cold, format_args!(
-            "{{\"id\":{id},\"method\":\"myTrades\",\"params\":{{\"limit\":1000,\"orderId\":{venue_order_id},\
+        write(
+            &mut self.cold,
+            format_args!(
+                "{{\"id\":{id},\"method\":\"myTrades\",\"params\":{{\"limit\":1000,\"orderId\":{venue_order_id},\
              \"recvWindow\":{window},\"symbol\":\"{symbol}\",\"timestamp\":{time_ms}}}}}"
-        ));
+            ),
+        );
         Ok(self.cold.as_bytes())
     }
 
     /// `openOrders.status`: of the only instrument (weight 6), or of all (weight 80).
     pub fn open_orders(&mut self, id: u64, time_ms: u64) -> &[u8] {
         let window = self.recv_window_ms;
-        write(&mut self.cold, format_args!(
-            "{{\"id\":{id},\"method\":\"openOrders.status\",\"params\":{{\"recvWindow\":{window},"
-        ));
+        write(
+            &mut self.cold,
+            format_args!(
+                "{{\"id\":{id},\"method\":\"openOrders.status\",\"params\":{{\"recvWindow\":{window},"
+            ),
+        );
         if let [only] = self.instruments.as_slice() {
             let _ = write!(self.cold, "\"symbol\":\"{}\",", only.symbol);
         }
@@ -151,10 +157,13 @@ impl Encoder {
     /// `account.status` without the assets that are zero.
     pub fn account(&mut self, id: u64, time_ms: u64) -> &[u8] {
         let window = self.recv_window_ms;
-        write(&mut self.cold, format_args!(
-            "{{\"id\":{id},\"method\":\"account.status\",\"params\":{{\"omitZeroBalances\":true,\
+        write(
+            &mut self.cold,
+            format_args!(
+                "{{\"id\":{id},\"method\":\"account.status\",\"params\":{{\"omitZeroBalances\":true,\
              \"recvWindow\":{window},\"timestamp\":{time_ms}}}}}"
-        ));
+            ),
+        );
         self.cold.as_bytes()
     }
 
@@ -164,16 +173,22 @@ impl Encoder {
         let params = [("apiKey", api_key), ("recvWindow", &window), ("timestamp", &time)];
         let signature = signer.sign(payload(&params).as_bytes());
         let signature = std::str::from_utf8(&signature).unwrap_or_default();
-        write(&mut self.cold, format_args!(
-            "{{\"id\":{id},\"method\":\"session.logon\",\"params\":{{\"apiKey\":\"{api_key}\",\
+        write(
+            &mut self.cold,
+            format_args!(
+                "{{\"id\":{id},\"method\":\"session.logon\",\"params\":{{\"apiKey\":\"{api_key}\",\
              \"recvWindow\":{window},\"signature\":\"{signature}\",\"timestamp\":{time}}}}}"
-        ));
+            ),
+        );
         self.cold.as_bytes()
     }
 
     /// `userDataStream.subscribe`.
     pub fn subscribe(&mut self, id: u64) -> &[u8] {
-        write(&mut self.cold, format_args!("{{\"id\":{id},\"method\":\"userDataStream.subscribe\",\"params\":{{}}}}"));
+        write(
+            &mut self.cold,
+            format_args!("{{\"id\":{id},\"method\":\"userDataStream.subscribe\",\"params\":{{}}}}"),
+        );
         self.cold.as_bytes()
     }
 
@@ -206,7 +221,9 @@ impl Instrument {
                 for (_, side_text) in SIDES {
                     // A time in force where the venue wants none is refused (−1106).
                     let force = match kind {
-                        OrderKind::Limit | OrderKind::StopLimit => format!(",\"timeInForce\":\"{force_text}\""),
+                        OrderKind::Limit | OrderKind::StopLimit => {
+                            format!(",\"timeInForce\":\"{force_text}\"")
+                        }
                         OrderKind::LimitMaker | OrderKind::Market => String::new(),
                     };
                     place.push(Template::new("order.place", "newClientOrderId", &format!(
@@ -370,9 +387,12 @@ mod tests {
             let order = NewOrder { time_in_force: force, ..sell };
             check(&order, json!({"type": "LIMIT", "timeInForce": text, "price": "52000.00"}));
             let stop = NewOrder { kind: OrderKind::StopLimit, stop_price: Price(5_200_100_000_000), ..order };
-            check(&stop, json!({
-                "type": "STOP_LOSS_LIMIT", "timeInForce": text, "price": "52000.00", "stopPrice": "52001.00",
-            }));
+            check(
+                &stop,
+                json!({
+                    "type": "STOP_LOSS_LIMIT", "timeInForce": text, "price": "52000.00", "stopPrice": "52001.00",
+                }),
+            );
             let maker = NewOrder { kind: OrderKind::LimitMaker, ..order };
             check(&maker, json!({"type": "LIMIT_MAKER", "price": "52000.00"}));
             let market = NewOrder { kind: OrderKind::Market, price: Price::ZERO, ..order };
@@ -398,7 +418,10 @@ mod tests {
             expected["params"]["timestamp"] = json!(TIME + 1);
             expected
         });
-        assert_eq!((&sent["params"]["price"], &sent["params"]["quantity"]), (&json!("0.01"), &json!("0.00001")));
+        assert_eq!(
+            (&sent["params"]["price"], &sent["params"]["quantity"]),
+            (&json!("0.01"), &json!("0.00001"))
+        );
     }
 
     #[test]
@@ -448,10 +471,13 @@ mod tests {
         let said: Value = serde_json::from_slice(encoder().logon(ID, TIME, "KEY1", &signer)).unwrap();
         let signature = signer.sign(format!("apiKey=KEY1&recvWindow=1000&timestamp={TIME}").as_bytes());
         assert_eq!(said["method"], "session.logon");
-        assert_eq!(said["params"], json!({
-            "apiKey": "KEY1", "recvWindow": 1000, "timestamp": TIME,
-            "signature": std::str::from_utf8(&signature).unwrap(),
-        }));
+        assert_eq!(
+            said["params"],
+            json!({
+                "apiKey": "KEY1", "recvWindow": 1000, "timestamp": TIME,
+                "signature": std::str::from_utf8(&signature).unwrap(),
+            })
+        );
     }
 
     proptest! {

@@ -395,7 +395,7 @@ pub struct Rows<'t, 'a, T> {
 
 impl<T> Clone for Rows<'_, '_, T> {
     fn clone(&self) -> Self {
-        Self { array: self.array.clone(), row: PhantomData }
+        Self { array: self.array, row: PhantomData }
     }
 }
 

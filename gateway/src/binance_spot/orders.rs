@@ -91,7 +91,8 @@ impl Order {
 /// The table.
 pub(super) struct Orders {
     live: Vec<Order>,
-    done: [ClientOrderId; DONE_MAX],
+    /// The orders that finished last, and when.
+    done: [(ClientOrderId, TsNs); DONE_MAX],
     done_next: usize,
     trades: Vec<(u64, InstrumentId)>,
 }
@@ -100,7 +101,7 @@ impl Orders {
     pub fn new() -> Self {
         Self {
             live: Vec::with_capacity(ORDERS_MAX),
-            done: [ClientOrderId::NONE; DONE_MAX],
+            done: [(ClientOrderId::NONE, TsNs(0)); DONE_MAX],
             done_next: 0,
             trades: vec![(u64::MAX, InstrumentId::NONE); TRADES_MAX],
         }
@@ -124,19 +125,19 @@ impl Orders {
     }
 
     /// Forgets an order that is finished.
-    pub fn finish(&mut self, id: ClientOrderId) {
+    pub fn finish(&mut self, id: ClientOrderId, now: TsNs) {
         if let Some(at) = self.live.iter().position(|order| order.id == id) {
             self.live.swap_remove(at);
         }
         if let Some(slot) = self.done.get_mut(self.done_next % DONE_MAX) {
-            *slot = id;
+            *slot = (id, now);
         }
         self.done_next = self.done_next.wrapping_add(1);
     }
 
-    /// True for the last orders that finished.
-    pub fn is_done(&self, id: ClientOrderId) -> bool {
-        self.done.contains(&id)
+    /// True for the last orders that finished, if they did so at `since` or later.
+    pub fn is_done(&self, id: ClientOrderId, since: TsNs) -> bool {
+        self.done.iter().any(|&(done, when)| done == id && when >= since)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
@@ -165,13 +166,19 @@ mod tests {
     fn the_table_has_a_limit_and_forgets_what_is_finished() {
         let mut orders = Orders::new();
         for n in 0..ORDERS_MAX as u64 {
-            assert!(orders.insert(Order::new(ClientOrderId(n + 1), InstrumentId(0), TsNs(n), Phase::Placing)));
+            assert!(orders.insert(Order::new(
+                ClientOrderId(n + 1),
+                InstrumentId(0),
+                TsNs(n),
+                Phase::Placing
+            )));
         }
         let one_more = Order::new(ClientOrderId(9_999), InstrumentId(0), TsNs(0), Phase::Placing);
         assert!(!orders.insert(one_more));
-        orders.finish(ClientOrderId(5));
+        orders.finish(ClientOrderId(5), TsNs(70));
         assert!(orders.get(ClientOrderId(5)).is_none());
-        assert!(orders.is_done(ClientOrderId(5)) && !orders.is_done(ClientOrderId(6)));
+        assert!(orders.is_done(ClientOrderId(5), TsNs(70)) && !orders.is_done(ClientOrderId(5), TsNs(71)));
+        assert!(!orders.is_done(ClientOrderId(6), TsNs(0)));
         assert!(orders.insert(one_more));
     }
 

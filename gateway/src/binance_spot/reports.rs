@@ -5,7 +5,7 @@
 
 use super::message::{Execution, ExecutionReport, OrderStatus};
 use super::orders::{Order, Phase};
-use super::session::{MS, Out, Session};
+use super::session::{MS, Out, Session, Step};
 use smc_core::event::OrderUpdateKind;
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};
 
@@ -52,7 +52,7 @@ impl Session {
     /// Accepted, amended, or otherwise still working.
     fn on_working(&mut self, place: Place, report: &ExecutionReport<'_>, out: &mut Out<'_>) {
         let (instrument, id, venue_id) = place;
-        if self.orders.get(id).is_none() && !self.orders.is_done(id) {
+        if self.orders.get(id).is_none() && !self.orders.is_done(id, TsNs(0)) {
             // Sent by a process of this instance before us.
             self.orders.insert(Order::new(id, instrument, out.now, Phase::Live));
         }
@@ -73,15 +73,21 @@ impl Session {
             return;
         }
         self.counters.fills += 1;
-        out.order(Some(report.time_ms), instrument, id, venue_id, OrderUpdateKind::Fill {
-            trade_id,
-            price: report.last_price,
-            qty: report.last_qty,
-            cum_qty: report.cum_qty,
-            fee: report.fee,
-            fee_asset: report.fee_asset.and_then(Name::new).unwrap_or_default(),
-            is_maker: report.is_maker,
-        });
+        out.order(
+            Some(report.time_ms),
+            instrument,
+            id,
+            venue_id,
+            OrderUpdateKind::Fill {
+                trade_id,
+                price: report.last_price,
+                qty: report.last_qty,
+                cum_qty: report.cum_qty,
+                fee: report.fee,
+                fee_asset: report.fee_asset.and_then(Name::new).unwrap_or_default(),
+                is_maker: report.is_maker,
+            },
+        );
         if let Some(order) = self.orders.get(id) {
             order.reported = Qty(order.reported.0.saturating_add(report.last_qty.0));
         }
@@ -98,6 +104,8 @@ impl Session {
     ) {
         let (instrument, id, venue_id) = place;
         let told = status.is_final().then_some(status);
+        // While reconciling nothing is just behind: the reports of these fills are lost.
+        let pause = if self.step == Step::Ready { FILLS_PAUSE } else { 0 };
         let Some(order) = self.orders.get(id) else {
             if let Some(status) = told {
                 self.tell_final(place, status, cum_qty, time_ms, out);
@@ -116,13 +124,13 @@ impl Session {
             let phase = Phase::MissingFills { executed, then };
             match is_waiting {
                 true => order.phase = phase,
-                false => order.doubt(phase, TsNs(out.now.0.saturating_add(FILLS_PAUSE))),
+                false => order.doubt(phase, TsNs(out.now.0.saturating_add(pause))),
             }
             return;
         }
         match then {
             Some(status) => {
-                self.orders.finish(id);
+                self.orders.finish(id, out.now);
                 self.tell_final((instrument, id, venue_id), status, executed, time_ms, out);
             }
             None => order.phase = Phase::Live,

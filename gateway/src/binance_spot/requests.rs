@@ -13,6 +13,9 @@ pub(super) const IN_FLIGHT_MAX: usize = 256;
 pub(super) const ID_DIGITS: usize = 16;
 const SEQUENCES: u64 = 1_000_000_000_000_000;
 
+/// One more than the last kind's number.
+const KINDS: usize = 10;
+
 /// What a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -45,11 +48,13 @@ pub(super) struct Request {
 pub(super) struct InFlight {
     slots: Vec<Option<Request>>,
     next_sequence: u64,
+    /// Requests that are waited for, by kind.
+    waiting: [u32; KINDS],
 }
 
 impl InFlight {
     pub fn new() -> Self {
-        Self { slots: vec![None; IN_FLIGHT_MAX], next_sequence: 1 }
+        Self { slots: vec![None; IN_FLIGHT_MAX], next_sequence: 1, waiting: [0; KINDS] }
     }
 
     /// Gives the next id and remembers what it is for; none when all slots wait.
@@ -67,6 +72,7 @@ impl InFlight {
             let slot = self.slots.get_mut(slot_of(id))?;
             if slot.is_none_or(|request| request.is_late) {
                 *slot = Some(Request { id, kind, order, instrument, sent: now, is_late: false });
+                self.count(kind, 1);
                 return Some(id);
             }
         }
@@ -77,7 +83,9 @@ impl InFlight {
     pub fn take(&mut self, id: i64) -> Option<Request> {
         let id = u64::try_from(id).ok()?;
         let slot = self.slots.get_mut(slot_of(id))?;
-        slot.take_if(|request| request.id == id)
+        let request = slot.take_if(|request| request.id == id)?;
+        self.uncount(&request);
+        Some(request)
     }
 
     /// Takes back a request that was not sent after all.
@@ -90,19 +98,34 @@ impl InFlight {
     /// The next request that has waited since before `limit`; it is late from now on.
     pub fn next_late(&mut self, limit: impl Fn(&Request) -> bool) -> Option<Request> {
         let late = self.slots.iter_mut().flatten().find(|request| !request.is_late && limit(request))?;
+        let before = *late;
         late.is_late = true;
-        Some(*late)
+        self.uncount(&before);
+        Some(before)
     }
 
     /// Takes any request; for the end of a connection, which no answer survives.
     pub fn take_any(&mut self) -> Option<Request> {
-        self.slots.iter_mut().find_map(Option::take)
+        let request = self.slots.iter_mut().find_map(Option::take)?;
+        self.uncount(&request);
+        Some(request)
     }
 
-    /// Requests still waited for.
-    pub fn waiting(&self, is_counted: impl Fn(&Request) -> bool) -> u32 {
-        let waiting = self.slots.iter().flatten().filter(|r| !r.is_late && is_counted(r)).count();
-        u32::try_from(waiting).unwrap_or(u32::MAX)
+    /// Requests of a kind that are still waited for.
+    pub fn waiting(&self, kind: RequestKind) -> u32 {
+        self.waiting.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    fn uncount(&mut self, request: &Request) {
+        if !request.is_late {
+            self.count(request.kind, -1);
+        }
+    }
+
+    fn count(&mut self, kind: RequestKind, change: i32) {
+        if let Some(count) = self.waiting.get_mut(kind as usize) {
+            *count = count.saturating_add_signed(change);
+        }
     }
 }
 
@@ -131,6 +154,7 @@ mod tests {
             assert_eq!(table.take(id).unwrap().order, ClientOrderId(n as u64));
             assert_eq!(table.take(id), None, "answered twice");
         }
+        assert_eq!(table.waiting(RequestKind::Place), 0);
         assert_eq!(table.take(-1), None);
         assert_eq!(table.take(i64::MAX), None);
     }
@@ -142,9 +166,13 @@ mod tests {
         assert_eq!(issue(&mut table, 999), None);
         let late = table.next_late(|request| request.sent < TsNs(1)).unwrap();
         assert_eq!((late.id, table.next_late(|request| request.sent < TsNs(1))), (ids[0], None));
-        assert_eq!(table.waiting(|_| true), IN_FLIGHT_MAX as u32 - 1);
+        assert_eq!(table.waiting(RequestKind::Place), IN_FLIGHT_MAX as u32 - 1);
         let id = issue(&mut table, 1_000).unwrap();
-        assert_eq!(table.take(i64::try_from(ids[0]).unwrap()), None, "the late request's slot is another's now");
+        assert_eq!(
+            table.take(i64::try_from(ids[0]).unwrap()),
+            None,
+            "the late request's slot is another's now"
+        );
         assert_eq!(table.take(i64::try_from(id).unwrap()).unwrap().order, ClientOrderId(1_000));
     }
 }

@@ -169,12 +169,15 @@ impl Session {
             return Err(GatewayError::NoInstruments);
         }
         for (at, one) in instruments.iter().enumerate() {
-            let is_twice = |other: &GatewayInstrument| other.id == one.id || other.spec.symbol == one.spec.symbol;
+            let is_twice =
+                |other: &GatewayInstrument| other.id == one.id || other.spec.symbol == one.spec.symbol;
             if instruments.iter().skip(at + 1).any(is_twice) {
                 return Err(GatewayError::TwiceNamed(one.spec.symbol));
             }
         }
-        if api_key.is_empty() || !api_key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        if api_key.is_empty()
+            || !api_key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        {
             return Err(GatewayError::BadApiKey);
         }
         if !(1..=60_000).contains(&recv_window_ms) {
@@ -243,7 +246,7 @@ impl Session {
             return Err(SendError::RateLimited { until });
         }
         let (id, instrument) = (order.client_order_id, order.instrument);
-        if self.orders.get(id).is_some() || self.orders.is_done(id) {
+        if self.orders.get(id).is_some() || self.orders.is_done(id, TsNs(0)) {
             return Err(SendError::Duplicate);
         }
         if self.orders.is_full() {
@@ -266,7 +269,8 @@ impl Session {
             return Err(SendError::NotReady);
         }
         let (id, instrument) = (cancel.client_order_id, cancel.instrument);
-        let request = self.in_flight.issue(RequestKind::Cancel, id, instrument, now).ok_or(SendError::Full)?;
+        let request =
+            self.in_flight.issue(RequestKind::Cancel, id, instrument, now).ok_or(SendError::Full)?;
         let time_ms = self.venue_ms(now);
         let sent = self.encoder.cancel(request, time_ms, cancel).map(wire);
         self.sent(request, sent)?;
@@ -309,7 +313,8 @@ impl Session {
             return;
         }
         self.send_step(out.now, wire);
-        if out.now >= self.next_check {
+        // While reconciling every turn counts: a simulator in lock step lets no time pass before we are ready.
+        if out.now >= self.next_check || self.step == Step::Resolving {
             self.next_check = TsNs(out.now.0.saturating_add(CHECK_EVERY));
             self.check_deadlines(out);
             self.ask(out.now, wire);
@@ -452,7 +457,7 @@ impl Session {
     /// Keeps the clocks compared, and thereby notices a connection that has silently died.
     fn compare_clocks(&mut self, now: TsNs, wire: &mut Wire<'_>) {
         let is_due = self.is_clock_wrong || now.since(self.clock_asked) >= CLOCK_EVERY;
-        let is_free = self.in_flight.waiting(|request| request.kind == RequestKind::Time) == 0;
+        let is_free = self.in_flight.waiting(RequestKind::Time) == 0;
         let is_on = matches!(self.step, Step::Resolving | Step::Ready);
         if is_on && is_due && is_free && self.budget.query(now, 1) {
             self.is_clock_wrong = false;
@@ -475,8 +480,8 @@ impl Session {
             }
             Step::Ready if now.since(self.opened) >= CONNECTION_LIFE => self.drain(now),
             Step::Draining { since } => {
-                let is_order = |r: &Request| matches!(r.kind, RequestKind::Place | RequestKind::Cancel);
-                let is_idle = self.in_flight.waiting(is_order) == 0;
+                let orders = self.in_flight.waiting(RequestKind::Place);
+                let is_idle = orders + self.in_flight.waiting(RequestKind::Cancel) == 0;
                 self.wants_cut |= is_idle || now.since(since) >= DRAIN_TIMEOUT;
             }
             _ => {}
@@ -509,7 +514,9 @@ impl Session {
     fn state(&self) -> GatewayState {
         match self.step {
             Step::Offline | Step::Clock | Step::Logon | Step::Subscribe => GatewayState::Down,
-            Step::Account | Step::OpenOrders | Step::Resolving | Step::Draining { .. } => GatewayState::Syncing,
+            Step::Account | Step::OpenOrders | Step::Resolving | Step::Draining { .. } => {
+                GatewayState::Syncing
+            }
             Step::Ready => GatewayState::Ready,
         }
     }

@@ -124,7 +124,9 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReady => f.write_str("the gateway is not ready"),
-            Self::RateLimited { until } => write!(f, "the venue's limits are used up until {} ms", until.as_ms()),
+            Self::RateLimited { until } => {
+                write!(f, "the venue's limits are used up until {} ms", until.as_ms())
+            }
             Self::Full => f.write_str("too many orders or requests at once"),
             Self::Backpressure => f.write_str("the socket is full"),
             Self::Duplicate => f.write_str("an order with this client id is working already"),
