@@ -1,1 +1,9 @@
-//! (room under construction)
+//! Approved orders to bytes, venue answers to events; one module per venue.
+//!
+//! A gateway takes nothing but [`ApprovedOrder`](smc_core::risk::ApprovedOrder)s and cancels, and says what
+//! became of them in the core's words. It never decides, never sends an order twice, never guesses an outcome:
+//! what it does not know it reports as unknown and asks the venue until the venue has proved it. It reads no
+//! clock: time is the `now` its caller read.
+#![forbid(unsafe_code)]
+
+pub mod binance_spot;

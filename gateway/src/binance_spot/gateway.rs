@@ -1,0 +1,230 @@
+//! The gateway the engine's turn calls: a session on a connection that it makes again when it breaks.
+//!
+//! Runs on the engine's thread. `place` and `cancel` write to the socket before they return; `turn` is one
+//! bounded pass over what the socket holds. Reads no clock, never blocks, and allocates only while connecting.
+
+use super::decode::Scratch;
+use super::session::{MS, Out, SECOND, Sent, Session, Step};
+use super::settings::{
+    GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
+};
+use smc_core::Event;
+use smc_core::output::{CancelOrder, NewOrder};
+use smc_core::risk::ApprovedOrder;
+use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
+use smc_net::{Endpoint, NetError, WsClient, WsLimits};
+
+/// First pause before another connection; doubles up to the longest.
+const RETRY_FIRST: u64 = 100 * MS;
+const RETRY_LONGEST: u64 = 30 * SECOND;
+/// After a refused upgrade (403, 418, 429): trying again soon would make it worse.
+const RETRY_REFUSED: u64 = 60 * SECOND;
+/// A connection that is not open after this long is given up.
+const CONNECT_TIMEOUT: u64 = 10 * SECOND;
+
+/// Orders and account of one Binance spot account over its WebSocket API.
+pub struct BinanceSpotGateway {
+    endpoint: Endpoint,
+    path: String,
+    session: Session,
+    scratch: Scratch,
+    wire: Option<WsClient>,
+    /// When the present connection was begun.
+    begun: TsNs,
+    /// The session knows that the connection stands.
+    is_open: bool,
+    /// No new connection before this.
+    retry_at: TsNs,
+    /// Connections since the session was last ready.
+    attempts: u32,
+    /// State of the jitter; no clock, no system randomness.
+    jitter: u64,
+    /// Bytes of connections that are gone.
+    received_before: u64,
+    sent_before: u64,
+    last_error: Option<NetError>,
+}
+
+impl BinanceSpotGateway {
+    /// Checks the settings and prepares every template. Connects with the first [`turn`](Self::turn).
+    pub fn new(settings: GatewaySettings, instruments: &[GatewayInstrument]) -> Result<Self, GatewayError> {
+        let GatewaySettings { endpoint, path, api_key, private_key_pem, recv_window_ms, instance } = settings;
+        Ok(Self {
+            session: Session::new(&api_key, &private_key_pem, recv_window_ms, instance, instruments)?,
+            endpoint,
+            path,
+            scratch: Scratch::new(),
+            wire: None,
+            begun: TsNs(0),
+            is_open: false,
+            retry_at: TsNs(0),
+            attempts: 0,
+            jitter: 0x9e37_79b9_7f4a_7c15 ^ u64::from(instance),
+            received_before: 0,
+            sent_before: 0,
+            last_error: None,
+        })
+    }
+
+    /// One bounded turn: reads the socket, drives logon, reconciliation and open questions, emits events.
+    /// Returns the events emitted.
+    pub fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32 {
+        let mut out = Out::new(now, emit);
+        if self.wire.is_none() {
+            self.connect(now);
+        }
+        self.read(&mut out);
+        self.write(&mut out);
+        if self.session.wants_cut {
+            self.cut(None, &mut out);
+        }
+        self.session.tell_state(&mut out);
+        out.count
+    }
+
+    /// Sends an order the gate approved. `Ok` means that it may be on its way: its outcome comes as an event.
+    /// `Err` means that nothing left.
+    pub fn place(&mut self, now: TsNs, order: &ApprovedOrder) -> Result<(), SendError> {
+        self.place_order(now, order.order())
+    }
+
+    /// For [`place`](Self::place), and for tests, which cannot make an approval.
+    pub(crate) fn place_order(&mut self, now: TsNs, order: &NewOrder) -> Result<(), SendError> {
+        let wire = self.wire.as_mut().ok_or(SendError::NotReady)?;
+        self.session.place(now, order, &mut |bytes| send(wire, bytes))
+    }
+
+    /// Sends a cancel. Passes whatever the limits say.
+    pub fn cancel(&mut self, now: TsNs, cancel: &CancelOrder) -> Result<(), SendError> {
+        let wire = self.wire.as_mut().ok_or(SendError::NotReady)?;
+        self.session.cancel(now, cancel, &mut |bytes| send(wire, bytes))
+    }
+
+    /// Takes over an order that the caller believes to be working (after a restart), with the quantity it knows
+    /// to be filled. The venue is asked about it, and its state is told as events, before the gateway is ready.
+    /// False when the table of orders is full.
+    pub fn resolve(
+        &mut self,
+        now: TsNs,
+        instrument: InstrumentId,
+        client_order_id: ClientOrderId,
+        filled: Qty,
+    ) -> bool {
+        self.session.resolve(now, instrument, client_order_id, filled)
+    }
+
+    /// True while orders may be sent.
+    pub fn is_ready(&self) -> bool {
+        self.session.step == Step::Ready && self.wire.is_some()
+    }
+
+    /// Why the venue will not let us in, once it has said so. The gateway stays down from then on.
+    pub fn fatal(&self) -> Option<&GatewayFatal> {
+        self.session.fatal.as_ref()
+    }
+
+    /// Why the last connection ended or could not be made.
+    pub fn last_error(&self) -> Option<&NetError> {
+        self.last_error.as_ref()
+    }
+
+    /// What was done since start.
+    pub fn counters(&self) -> GatewayCounters {
+        self.session.counters
+    }
+
+    /// Raw bytes received over all connections.
+    pub fn bytes_received(&self) -> u64 {
+        self.received_before + self.wire.as_ref().map_or(0, WsClient::bytes_received)
+    }
+
+    /// Raw bytes sent over all connections.
+    pub fn bytes_sent(&self) -> u64 {
+        self.sent_before + self.wire.as_ref().map_or(0, WsClient::bytes_sent)
+    }
+
+    /// Connections being made, and bytes the socket has not taken yet; 0 when quiet.
+    pub fn in_flight(&self) -> u32 {
+        let Some(wire) = &self.wire else { return 0 };
+        u32::from(!wire.is_open()) + u32::from(wire.pending_send() > 0)
+    }
+
+    #[cold]
+    fn connect(&mut self, now: TsNs) {
+        if self.session.fatal.is_some() || now < self.retry_at || now < self.session.budget.blocked_until() {
+            return;
+        }
+        self.begun = now;
+        self.is_open = false;
+        match WsClient::connect(&self.endpoint, &self.path, WsLimits::default()) {
+            Ok(wire) => self.wire = Some(wire),
+            Err(error) => {
+                self.schedule_retry(now, RETRY_FIRST);
+                self.last_error = Some(error);
+            }
+        }
+    }
+
+    fn read(&mut self, out: &mut Out<'_>) {
+        let Some(wire) = &mut self.wire else { return };
+        let (session, scratch) = (&mut self.session, &mut self.scratch);
+        if let Err(error) = wire.poll(&mut |payload: &mut [u8]| session.on_message(payload, scratch, out)) {
+            self.cut(Some(error), out);
+        }
+    }
+
+    fn write(&mut self, out: &mut Out<'_>) {
+        let Some(wire) = &mut self.wire else { return };
+        if !wire.is_open() {
+            if out.now.since(self.begun) >= CONNECT_TIMEOUT {
+                self.cut(Some(NetError::TimedOut), out);
+            }
+            return;
+        }
+        if !self.is_open {
+            self.is_open = true;
+            self.session.on_open(out.now);
+        }
+        self.session.drive(out, &mut |bytes| send(wire, bytes));
+        if self.session.step == Step::Ready {
+            self.attempts = 0;
+        }
+    }
+
+    /// Gives the connection up; whatever was under way is unknown from now on.
+    #[cold]
+    fn cut(&mut self, error: Option<NetError>, out: &mut Out<'_>) {
+        if let Some(mut wire) = self.wire.take() {
+            wire.close();
+            self.received_before += wire.bytes_received();
+            self.sent_before += wire.bytes_sent();
+        }
+        self.is_open = false;
+        self.session.on_cut(out);
+        let pause = match &error {
+            Some(NetError::UpgradeRefused { status: 403 | 418 | 429, .. }) => RETRY_REFUSED,
+            _ => RETRY_FIRST,
+        };
+        self.schedule_retry(out.now, pause);
+        self.last_error = error.or(self.last_error.take());
+    }
+
+    /// Doubling pauses, each shortened by up to half at random, so that many engines do not come back at once.
+    fn schedule_retry(&mut self, now: TsNs, first: u64) {
+        let pause = first.saturating_mul(1 << self.attempts.min(16)).min(RETRY_LONGEST.max(first));
+        self.attempts = self.attempts.saturating_add(1);
+        self.jitter ^= self.jitter << 13;
+        self.jitter ^= self.jitter >> 7;
+        self.jitter ^= self.jitter << 17;
+        let pause = pause - self.jitter % (pause / 2 + 1);
+        self.retry_at = TsNs(now.0.saturating_add(pause));
+    }
+}
+
+fn send(wire: &mut WsClient, bytes: &[u8]) -> Sent {
+    match wire.send_text(bytes) {
+        Ok(()) => Sent::Yes,
+        Err(error) if error.is_fatal() => Sent::Cut,
+        Err(_) => Sent::No,
+    }
+}

@@ -1,0 +1,41 @@
+//! Binance spot: orders and account over the WebSocket API (`/ws-api/v3`) with an Ed25519 session.
+//!
+//! ```text
+//! place, cancel ─► session ─► encode ─► wire          gateway   joins session and connection, reconnects
+//!                   │  ▲                              session   what to send next (pure)
+//!                   │  └─ requests, orders, budget    answers, reports   what the venue's words mean (pure)
+//! events ◄── answers, reports ◄── decode ◄── wire     decode    scanner or tape ─► slots ─► message (pure)
+//! ```
+//!
+//! Promises: an order is sent once and never again under any id; its outcome is reported as the venue proved
+//! it, and as unknown until then; a fill is handed on once per trade; cancels pass when nothing else may.
+//!
+//! Known limits: an order's missed fills are fetched in one page of a thousand trades; balances are told for the
+//! instruments' own assets and BNB; order lists, amendments and cancel-replace are not spoken.
+
+mod answers;
+mod budget;
+pub mod decode;
+mod describe;
+mod encode;
+pub mod errors;
+mod gateway;
+pub mod message;
+mod orders;
+mod reports;
+mod requests;
+mod scan;
+mod session;
+mod settings;
+pub mod sign;
+mod slots;
+mod tape;
+#[cfg(test)]
+mod testing;
+
+pub use decode::{Scratch, decode};
+pub use gateway::BinanceSpotGateway;
+pub use message::{Message, Refusal};
+pub use settings::{
+    GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
+};
