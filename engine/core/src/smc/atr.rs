@@ -65,12 +65,16 @@ impl Atr {
 
     /// `|distance|` in ppm of the average; 0 while the average is 0.
     pub fn ppm_of(&self, distance: i64) -> i64 {
-        let average = i128::from(self.average.to_bits());
+        let average = self.average.to_bits().unsigned_abs();
         if average == 0 {
             return 0;
         }
-        let scaled = i128::from(distance.unsigned_abs()) * 1_000_000 * i128::from(Average::ONE.to_bits());
-        crate::words::clamp_i64(scaled / average)
+        let scale = 1_000_000 * Average::ONE.to_bits().unsigned_abs();
+        // Distances below 720 whole units do without a 128-bit division.
+        match distance.unsigned_abs().checked_mul(scale) {
+            Some(scaled) => i64::try_from(scaled / average).unwrap_or(i64::MAX),
+            None => ppm_of_far(distance, scale, average),
+        }
     }
 
     fn warm_up(&mut self, range: i64) {
@@ -80,6 +84,12 @@ impl Atr {
         let bits = self.warm_sum * i128::from(Average::ONE.to_bits()) / i128::from(self.seen);
         self.average = Average::from_bits(bits as i64);
     }
+}
+
+#[cold]
+fn ppm_of_far(distance: i64, scale: u64, average: u64) -> i64 {
+    let scaled = i128::from(distance.unsigned_abs()) * i128::from(scale);
+    crate::words::clamp_i64(scaled / i128::from(average))
 }
 
 #[cfg(test)]
@@ -118,9 +128,10 @@ mod tests {
     fn absurd_ranges_do_not_overflow() {
         let mut atr = Atr::new(1);
         for _ in 0..5 {
-            atr.on_bar(1 << 61, -(1 << 61), 0);
             atr.on_bar(0, 0, 0);
+            atr.on_bar(1 << 61, -(1 << 61), 0);
+            assert_eq!(atr.value(), RANGE_MAX);
+            assert!(atr.ppm_of(i64::MIN) > 0);
         }
-        assert!(atr.ppm_of(i64::MIN) > 0);
     }
 }

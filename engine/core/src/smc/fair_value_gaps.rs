@@ -52,16 +52,21 @@ impl Gaps {
 
     /// Takes closed bar `k`, already in `history`. The new gap joins the book after the older ones have lived
     /// through the bar: it may be touched from the next bar on.
-    pub fn on_bar<F: FnMut(Structure)>(&mut self, history: &History, atr: &Atr, say: &mut Say<'_, F>) {
-        let k = say.known;
-        let created = match k {
+    pub fn on_bar<F: FnMut(Structure)>(
+        &mut self,
+        seen: &Sides<Candle>,
+        history: &History,
+        atr: &Atr,
+        say: &mut Say<'_, F>,
+    ) {
+        let created = match say.known {
             0 | 1 => None,
             _ => self
                 .detect(Direction::Up, history, atr, say)
                 .or_else(|| self.detect(Direction::Down, history, atr, say)),
         };
-        self.books.up.on_bar(&history.at(k, Direction::Up), say);
-        self.books.down.on_bar(&history.at(k, Direction::Down), say);
+        self.books.up.on_bar(&seen.up, say);
+        self.books.down.on_bar(&seen.down, say);
         if let Some(zone) = created {
             self.books.of_mut(zone.direction).admit(zone, say);
         }

@@ -26,7 +26,7 @@ use alloc::vec;
 use super::atr::Atr;
 use super::params::{SmcParams, Tolerance};
 use super::pivots::Pivot;
-use super::view::{Candle, Fact, History, Say, seen_from};
+use super::view::{Candle, Fact, Say, seen_from};
 use crate::output::{Structure, StructureKind};
 use crate::words::{Direction, Price, clamp_i64};
 
@@ -126,8 +126,7 @@ impl Liquidity {
     }
 
     /// Pools that the bar takes.
-    pub fn sweep_pools<F: FnMut(Structure)>(&mut self, history: &History, say: &mut Say<'_, F>) {
-        let candle = history.at(say.known, self.direction);
+    pub fn sweep_pools<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
         let mut at = self.pools.len();
         while at > 0 {
             at -= 1;
@@ -137,14 +136,13 @@ impl Liquidity {
             }
             if pool.seed_seen() + pool.tolerance.0 <= candle.high {
                 self.pools.remove(at);
-                self.tell_swept(&pool, &candle, say);
+                self.tell_swept(&pool, candle, say);
             }
         }
     }
 
     /// Single levels that the bar takes.
-    pub fn sweep_levels<F: FnMut(Structure)>(&mut self, history: &History, say: &mut Say<'_, F>) {
-        let candle = history.at(say.known, self.direction);
+    pub fn sweep_levels<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
         while let Some(pivot) = self.levels.last().copied()
             && pivot.price < candle.high
         {
@@ -154,7 +152,7 @@ impl Liquidity {
                 self.tell_level(StructureKind::LevelSwept, &pivot, extra, say);
                 let is_kept = self.last_sweep.is_some_and(|last| last.known_bar == say.known && last.is_pool);
                 if !is_kept {
-                    self.remember(pivot.id, false, pivot.price, &candle, say.known);
+                    self.remember(pivot.id, false, pivot.price, candle, say.known);
                 }
             }
         }

@@ -167,17 +167,18 @@ impl SmcEngine {
         let k = self.count;
         let candle = self.measure(bar);
         self.history.push(k, candle);
+        let seen = Sides::new(|direction| candle.seen_from(direction));
         let mut say = Say { instrument: self.instrument, timeframe: self.timeframe, known: k, ids, emit };
 
-        self.gaps.on_bar(&self.history, &self.atr, &mut say);
-        self.blocks.on_bar(&self.history, &mut say);
-        self.test_breaks(k, candle, &mut say);
-        self.liquidity.up.sweep_pools(&self.history, &mut say);
-        self.liquidity.down.sweep_pools(&self.history, &mut say);
-        self.liquidity.up.sweep_levels(&self.history, &mut say);
-        self.liquidity.down.sweep_levels(&self.history, &mut say);
-        self.range.on_bar(&candle);
-        if let Some((direction, bar, price)) = self.pivots.on_bar(k, &self.history) {
+        self.gaps.on_bar(&seen, &self.history, &self.atr, &mut say);
+        self.blocks.on_bar(&seen, &mut say);
+        self.test_breaks(&seen, &mut say);
+        self.liquidity.up.sweep_pools(&seen.up, &mut say);
+        self.liquidity.down.sweep_pools(&seen.down, &mut say);
+        self.liquidity.up.sweep_levels(&seen.up, &mut say);
+        self.liquidity.down.sweep_levels(&seen.down, &mut say);
+        self.range.on_bar(&seen);
+        if let Some((direction, bar, price)) = self.pivots.on_bar(k, &seen, &self.history) {
             let pivot = Pivot { id: say.new_id(), bar, price };
             self.confirm(direction, &pivot, &mut say);
         }
@@ -336,15 +337,16 @@ impl SmcEngine {
         Candle::new(bar, is_wild)
     }
 
-    fn test_breaks<F: FnMut(Structure)>(&mut self, k: u32, candle: Candle, say: &mut Say<'_, F>) {
+    fn test_breaks<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
+        let bar_before = say.known.saturating_sub(1);
         for direction in [Direction::Up, Direction::Down] {
-            let before = || self.history.at(k.saturating_sub(1), direction);
-            let broken = self.breaks.on_bar(direction, &candle.seen_from(direction), before, &self.atr, say);
+            let before = || self.history.at(bar_before, direction);
+            let broken = self.breaks.on_bar(direction, seen.of(direction), before, &self.atr, say);
             if let Some(broken) = broken {
                 self.blocks.on_break(direction, broken.id, &self.history, say);
             }
         }
-        self.blocks.offer(k, &self.history);
+        self.blocks.offer(say.known, seen);
     }
 
     fn confirm<F: FnMut(Structure)>(&mut self, direction: Direction, pivot: &Pivot, say: &mut Say<'_, F>) {

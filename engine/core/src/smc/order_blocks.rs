@@ -44,15 +44,15 @@ struct Candidates {
 
 impl Candidates {
     #[inline]
-    fn offer(&mut self, bar: u32, candle: Candle) {
+    fn offer(&mut self, bar: u32, candle: &Candle) {
         if candle.is_wild {
             return;
         }
         if self.extreme.is_none_or(|(_, best)| candle.low <= best.low) {
-            self.extreme = Some((bar, candle));
+            self.extreme = Some((bar, *candle));
         }
         if candle.close < candle.open {
-            self.last_opposite = Some((bar, candle));
+            self.last_opposite = Some((bar, *candle));
         }
     }
 }
@@ -81,9 +81,9 @@ impl Blocks {
     }
 
     /// One closed bar in the life of the blocks that were there before it.
-    pub fn on_bar<F: FnMut(Structure)>(&mut self, history: &History, say: &mut Say<'_, F>) {
-        self.books.up.on_bar(&history.at(say.known, Direction::Up), say);
-        self.books.down.on_bar(&history.at(say.known, Direction::Down), say);
+    pub fn on_bar<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
+        self.books.up.on_bar(&seen.up, say);
+        self.books.down.on_bar(&seen.down, say);
     }
 
     /// The pivot of this side broke at the bar that is just closing.
@@ -124,12 +124,12 @@ impl Blocks {
     }
 
     /// After the breaks of bar `k` were tested: the bar may be a block of a later break.
-    pub fn offer(&mut self, k: u32, history: &History) {
+    pub fn offer(&mut self, k: u32, seen: &Sides<Candle>) {
         if let Some(candidates) = &mut self.candidates.up {
-            candidates.offer(k, history.at(k, Direction::Up));
+            candidates.offer(k, &seen.up);
         }
         if let Some(candidates) = &mut self.candidates.down {
-            candidates.offer(k, history.at(k, Direction::Down));
+            candidates.offer(k, &seen.down);
         }
     }
 
@@ -137,7 +137,7 @@ impl Blocks {
     pub fn on_pivot(&mut self, direction: Direction, pivot_bar: u32, k: u32, history: &History) {
         let mut candidates = Candidates::default();
         for bar in pivot_bar + 1..=k {
-            candidates.offer(bar, history.at(bar, direction));
+            candidates.offer(bar, &history.at(bar, direction));
         }
         *self.candidates.of_mut(direction) = Some(candidates);
     }

@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use super::params::{PivotProfile, SmcParams};
-use super::view::{History, Sides};
+use super::view::{Candle, History, Sides};
 use crate::words::Direction;
 
 /// A confirmed pivot.
@@ -64,9 +64,14 @@ impl Pivots {
     }
 
     /// Takes closed bar `k`, already in `history`; returns side, bar and price of the pivot it confirms.
-    pub fn on_bar(&mut self, k: u32, history: &History) -> Option<(Direction, u32, i64)> {
-        self.windows.up.push(k, history.at(k, Direction::Up).high);
-        self.windows.down.push(k, history.at(k, Direction::Down).high);
+    pub fn on_bar(
+        &mut self,
+        k: u32,
+        seen: &Sides<Candle>,
+        history: &History,
+    ) -> Option<(Direction, u32, i64)> {
+        self.windows.up.push(k, seen.up.high);
+        self.windows.down.push(k, seen.down.high);
         let bar = k.checked_sub(self.right)?;
         if bar < self.first {
             return None;

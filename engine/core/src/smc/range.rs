@@ -24,14 +24,9 @@ pub(super) struct DealingRange {
 }
 
 impl DealingRange {
-    pub fn on_bar(&mut self, candle: &Candle) {
-        for (edge, direction) in
-            [(&mut self.edges.up, Direction::Up), (&mut self.edges.down, Direction::Down)]
-        {
-            if let Some(edge) = edge {
-                *edge = (*edge).max(candle.seen_from(direction).high);
-            }
-        }
+    pub fn on_bar(&mut self, seen: &Sides<Candle>) {
+        self.edges.up = self.edges.up.map(|edge| edge.max(seen.up.high));
+        self.edges.down = self.edges.down.map(|edge| edge.max(seen.down.high));
     }
 
     pub fn on_swing(&mut self, direction: Direction, price: i64) {

@@ -1,0 +1,93 @@
+//! After construction no bar takes memory, whatever it brings.
+#![allow(clippy::unwrap_used, reason = "a test may crash")]
+
+mod smc_common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use smc_common::{engine, roomy, walk};
+use smc_core::bars::{BarBuilder, BarSet};
+use smc_core::output::Structure;
+use smc_core::smc::{IdSource, SmcParams};
+use smc_core::words::Direction;
+use smc_core::{Price, Qty, Timeframe, TsNs};
+
+thread_local! {
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts what each thread takes; the test harness has threads of its own.
+struct Counting;
+
+// SAFETY: every call goes on unchanged to `System`, which keeps the contract; the counter takes no memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        TAKEN.with(|taken| taken.set(taken.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        TAKEN.with(|taken| taken.set(taken.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn taken_by(work: impl FnOnce()) -> u64 {
+    let before = TAKEN.with(Cell::get);
+    work();
+    TAKEN.with(Cell::get) - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(taken_by(|| drop(std::hint::black_box(Box::new(1)))), 1);
+}
+
+#[test]
+fn bars_take_no_memory() {
+    let tiny = SmcParams { fvg_cap: 2, ob_cap: 2, pool_cap: 2, level_cap: 2, ..roomy() };
+    for params in [SmcParams::default(), tiny, roomy().with_leg(10)] {
+        for step in [2, 40] {
+            let bars = walk(9, 20_000, step);
+            let (mut engine, mut ids, mut said) = (engine(&params), IdSource::new(), 0u64);
+            let taken = taken_by(|| {
+                for bar in &bars {
+                    engine.on_bar(bar, &mut ids, &mut |_: Structure| said += 1);
+                    said += engine.order_blocks().count() as u64 & 1;
+                    said += engine.nearest_fair_value_gap(Direction::Up).map_or(0, |zone| zone.id.into());
+                }
+            });
+            assert_eq!(taken, 0);
+            assert!(said > 10_000, "the walk was too quiet to prove anything");
+        }
+    }
+}
+
+#[test]
+fn building_bars_takes_no_memory() {
+    let second = Timeframe::parse("1s").unwrap();
+    let mut builder = BarBuilder::new(second);
+    let mut set = BarSet::new(&[Timeframe::parse("1m").unwrap(), second]);
+    let mut closed = 0;
+    let taken = taken_by(|| {
+        for step in 0..10_000u64 {
+            let (ts, price) = (TsNs(step * 300_000_000), Price(1 + (step * 37 % 11) as i64));
+            closed += u32::from(builder.on_trade(ts, price, Qty(1)).is_some());
+            set.on_trade(ts, price, Qty(1), &mut |_, _| closed += 1);
+            set.on_clock(ts, &mut |_, _| closed += 1);
+        }
+    });
+    assert_eq!(taken, 0);
+    assert!(closed > 5_000);
+}
