@@ -116,12 +116,12 @@ impl Book {
 
     /// Takes the feed's state. Losing the feed empties the book: stale levels never meet new ones.
     pub fn on_feed(&mut self, feed: FeedState, ts: TsNs) {
-        let is_change = feed != self.feed;
-        self.feed = feed;
-        if is_change && matches!(feed, FeedState::Down | FeedState::Syncing) {
-            self.clear();
-        } else if is_change && feed == FeedState::Live {
-            self.refresh(ts);
+        let before = core::mem::replace(&mut self.feed, feed);
+        match feed {
+            FeedState::Down | FeedState::Syncing if before != feed => self.clear(),
+            // What came while synchronising counts from now on; what lay still while stale is still old.
+            FeedState::Live if before != feed && before != FeedState::Stale => self.refresh(ts),
+            _ => {}
         }
     }
 

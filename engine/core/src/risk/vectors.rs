@@ -11,6 +11,8 @@ use crate::risk::facts::{Exposure, Facts};
 use crate::risk::limits::{AccountLimits, Limits};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, TsNs};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// One `pretrade_gate` case. Fields as in the vector file; a case has one instrument and one strategy.
@@ -163,3 +165,14 @@ impl CaseOrder {
         }
     }
 }
+
+/// An amount in 1e-24 as decimal text without superfluous zeros: how a case prints `loss_per_unit`.
+pub fn decimal_e24(value: i128) -> String {
+    let (whole, fraction) = (value / E24, (value % E24).unsigned_abs());
+    let sign = if value < 0 && whole == 0 { "-" } else { "" };
+    let mut text = format!("{sign}{whole}.{fraction:024}");
+    text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    text
+}
+
+const E24: i128 = 1_000_000_000_000_000_000_000_000;

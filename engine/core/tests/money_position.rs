@@ -1,0 +1,175 @@
+//! Positions, profit and equity against sums done the plain way.
+
+mod money_common;
+
+use money_common::*;
+use smc_core::event::{Balance, OrderUpdateKind};
+use smc_core::orders::OrderEffect;
+use smc_core::output::NewOrder;
+use smc_core::position::{PositionBook, PositionChange};
+use smc_core::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side};
+
+const ONE: InstrumentId = InstrumentId(0);
+
+/// A desk without limits worth the name, so that any fill can be made.
+struct Fills {
+    desk: Desk,
+    order: [NewOrder; 2],
+    filled: [i64; 2],
+}
+
+impl Fills {
+    fn new() -> Self {
+        let mut desk = Desk::new(1);
+        let mut open = |side, price| {
+            let order = desk.limit(0, side, price, whole(1));
+            desk.accept(&order);
+            order
+        };
+        let order = [open(Side::Buy, whole(64_000)), open(Side::Sell, whole(66_000))];
+        Self { desk, order, filled: [0; 2] }
+    }
+
+    /// Fills beyond what was asked are counted too; that is all this needs.
+    fn fill(&mut self, side: Side, price: i64, qty: i64, fee: i64, fee_asset: &str) -> PositionChange {
+        let at = side as usize;
+        self.filled[at] += qty;
+        self.desk.trade_id += 1;
+        let kind = OrderUpdateKind::Fill {
+            trade_id: self.desk.trade_id,
+            price: Price(price),
+            qty: Qty(qty),
+            cum_qty: Qty(self.filled[at]),
+            fee: Money(fee),
+            fee_asset: name(fee_asset),
+            is_maker: false,
+        };
+        let update = smc_core::event::OrderUpdate {
+            client_order_id: self.order[at].client_order_id,
+            venue_order_id: 0,
+            kind,
+        };
+        let OrderEffect::Filled(fill) = self.desk.orders.on_update(ONE, &update) else {
+            panic!("not a fill")
+        };
+        self.desk.positions.on_fill(&fill)
+    }
+}
+
+#[test]
+fn a_round_trip_by_hand() {
+    let mut fills = Fills::new();
+    fills.fill(Side::Buy, whole(100), whole(2), whole(1), "USDT");
+    let change = fills.fill(Side::Buy, whole(103), whole(1), 0, "USDT");
+    assert_eq!(change.position.average, Price(whole(101)));
+    assert_eq!(change.position.realised, Money(-whole(1)), "fees are realised at once");
+    let change = fills.fill(Side::Sell, whole(111), whole(1), whole(1), "USDT");
+    assert_eq!((change.position.qty, change.position.average), (Qty(whole(2)), Price(whole(101))));
+    assert_eq!((change.position.realised, change.reduced_qty), (Money(whole(8)), Qty(whole(1))));
+    assert_eq!(change.trip, None);
+    // Through flat into a short: two close, one opens.
+    let change = fills.fill(Side::Sell, whole(91), whole(3), 0, "USDT");
+    assert_eq!((change.position.qty, change.position.average), (Qty(-whole(1)), Price(whole(91))));
+    assert_eq!(change.reduced_qty, Qty(whole(2)));
+    assert_eq!(change.trip, Some(Money(-whole(12))), "8 made, 20 lost");
+    let change = fills.fill(Side::Buy, whole(81), whole(1), 0, "USDT");
+    assert_eq!((change.position.qty, change.position.average), (Qty::ZERO, Price::ZERO));
+    assert_eq!(change.trip, Some(Money(whole(10))));
+    let stats = fills.desk.positions.stats(ONE);
+    assert_eq!((stats.fills, stats.wins, stats.losses, stats.losses_in_a_row), (5, 1, 1, 0));
+    assert_eq!(fills.desk.positions.realised(ONE), Money(-whole(2)));
+    assert_eq!(fills.desk.positions.fees(ONE), Money(whole(2)));
+    assert_eq!(fills.desk.positions.equity(), Money(whole(100_000) - whole(2)));
+}
+
+#[test]
+fn averages_round_against_us() {
+    let mut fills = Fills::new();
+    fills.fill(Side::Buy, 100, 1, 0, "USDT");
+    let change = fills.fill(Side::Buy, 101, 2, 0, "USDT");
+    assert_eq!(change.position.average, Price(101), "100.67 for a long");
+    fills.fill(Side::Sell, 101, 3, 0, "USDT");
+    fills.fill(Side::Sell, 100, 2, 0, "USDT");
+    let change = fills.fill(Side::Sell, 101, 1, 0, "USDT");
+    assert_eq!(change.position.average, Price(100), "100.33 for a short");
+}
+
+#[test]
+fn fees_count_by_their_asset() {
+    let mut fills = Fills::new();
+    let change = fills.fill(Side::Buy, whole(50_000), whole(1), SCALE / 1000, "BTC");
+    assert_eq!((change.position.fees, change.is_fee_unpriced), (Money(whole(50)), false));
+    assert_eq!(fills.desk.positions.base_fees(ONE), Qty(SCALE / 1000));
+    let change = fills.fill(Side::Sell, whole(50_000), whole(1), whole(50), "USDT");
+    assert_eq!(change.position.fees, Money(whole(100)));
+    let change = fills.fill(Side::Buy, whole(50_000), whole(1), SCALE, "BNB");
+    assert_eq!((change.position.fees, change.is_fee_unpriced), (Money(whole(100)), true));
+    assert_eq!(fills.desk.positions.unpriced_fees(), 1);
+    let change = fills.fill(Side::Sell, whole(50_000), whole(1), -whole(1), "USDT");
+    assert_eq!(change.position.fees, Money(whole(99)), "a rebate");
+}
+
+#[test]
+fn equity_starts_with_the_venues_balance_where_none_is_configured() {
+    let mut book = PositionBook::new(1, name("USDT"), None);
+    assert_eq!(book.equity(), Money::ZERO);
+    let balance = |asset: &str, free: i64, locked: i64| Balance {
+        asset: name(asset),
+        free: Qty(whole(free)),
+        locked: Qty(whole(locked)),
+    };
+    book.on_balance(&balance("BTC", 5, 0));
+    assert_eq!(book.equity(), Money::ZERO);
+    book.on_balance(&balance("USDT", 900, 100));
+    book.on_balance(&balance("USDT", 1, 1));
+    assert_eq!(book.equity(), Money(whole(1_000)), "only the first balance is a start");
+    assert_eq!(book.balance(name("USDT")).unwrap().free, Qty(whole(1)));
+    for n in 0..500 {
+        book.on_balance(&balance(&format!("X{n}"), 1, 0));
+    }
+    assert!(!book.set_assets(ONE, name("ETH"), name("BTC")), "another currency cannot be added up");
+    assert!(!book.set_assets(InstrumentId(1), name("ETH"), name("USDT")));
+    assert_eq!(book.balance(Name::default()), None);
+}
+
+/// Whatever happens, equity is the money that came and went plus what is held at the mark.
+#[test]
+fn equity_is_cash_plus_holdings_whatever_the_fills() {
+    let mut rng = Rng::seeded("positions", 0x5EED_9051_0004);
+    for _ in 0..300 {
+        let mut fills = Fills::new();
+        let (mut cash, mut held) = (i128::from(whole(100_000)) * i128::from(SCALE), 0i128);
+        let mut won = [0u32; 2];
+        for _ in 0..200 {
+            let side = rng.side();
+            let (price, mut qty) = (rng.between(1, whole(90_000)), rng.between(1, whole(3)));
+            if held != 0 && rng.one_in(3) && (held > 0) == (side == Side::Sell) {
+                qty = held.abs() as i64;
+            }
+            let (fee, asset) = match rng.below(3) {
+                0 => (rng.between(0, whole(2)), "USDT"),
+                1 => (rng.between(0, SCALE / 100), "BTC"),
+                _ => (0, "USDT"),
+            };
+            let before = held;
+            let change = fills.fill(side, price, qty, fee, asset);
+            let signed = i128::from(qty) * i128::from(side.sign());
+            held += signed;
+            cash -= signed * i128::from(price);
+            cash -= i128::from(fee) * i128::from(if asset == "BTC" { price } else { SCALE });
+            assert_eq!(i128::from(change.position.qty.0), held);
+            let reduced = if before * signed < 0 { before.abs().min(signed.abs()) } else { 0 };
+            assert_eq!(i128::from(change.reduced_qty.0), reduced);
+            assert_eq!(change.trip.is_some(), reduced > 0 && reduced == before.abs());
+            if let Some(profit) = change.trip {
+                won[usize::from(profit <= Money::ZERO)] += 1;
+            }
+            let mark = rng.between(1, whole(90_000));
+            fills.desk.positions.mark(ONE, Price(mark));
+            let expected = (cash + held * i128::from(mark)).div_euclid(SCALE.into());
+            assert_eq!(i128::from(fills.desk.positions.equity().0), expected);
+        }
+        let stats = fills.desk.positions.stats(ONE);
+        assert_eq!(stats.wins + stats.losses, won[0] + won[1]);
+    }
+}
