@@ -1,1 +1,28 @@
-//! (room under construction)
+//! The network edge: TLS, WebSocket and HTTP/1.1 as a client speaks them.
+//!
+//! Every protocol is a state machine over bytes (`tls`, `ws`, `http`) that knows no socket and can be tested and fuzzed
+//! alone. One file, `link`, joins them to a non-blocking socket. Nothing here blocks (but for [`get_blocking`], which
+//! says so), reads a clock, logs, or starts a thread; the caller polls and the caller decides when waiting was too long.
+//!
+//! ```text
+//!  recv ─► inbox ─► TLS record opened in place ─► frame parsed in place ─► caller's `&mut [u8]`
+//!  send ◄─ outbox ◄─ TLS record sealed in place ◄─ frame header and mask ◄─ caller's payload
+//! ```
+//!
+//! After the handshake neither direction allocates. Certificates are always verified: there is no way to switch it off.
+
+mod error;
+pub mod http;
+mod inbox;
+mod link;
+mod outbox;
+mod tls;
+pub mod ws;
+
+pub use error::{HttpViolation, NetError, TlsError, WsViolation};
+pub use http::client::{HttpClient, get_blocking};
+pub use http::request::Method;
+pub use http::response::HttpResponse;
+pub use link::Endpoint;
+pub use tls::settings::TlsSettings;
+pub use ws::client::{WsClient, WsLimits};

@@ -1,0 +1,5 @@
+//! HTTP/1.1 as a client: requests out, answers in, and the polled keep-alive connection.
+
+pub(crate) mod client;
+pub mod request;
+pub mod response;
