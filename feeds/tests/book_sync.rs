@@ -1,4 +1,5 @@
 //! Book synchronisation against the recorded sequence and every edit that must break a client.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests may fail loudly.
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Decoding against the conformance corpus and the recorded capture: every line decodes or is refused by
 //! name, and the scanner and the tape never disagree, on good messages and on damaged ones.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests may fail loudly.
 
 mod common;
 

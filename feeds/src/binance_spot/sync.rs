@@ -25,6 +25,8 @@ pub struct BookLimits {
     pub buffer_deltas_max: usize,
     /// Levels in all of them together.
     pub buffer_levels_max: usize,
+    /// Whether the best bid and ask message must agree with the book where both have the same id.
+    pub verify_top: bool,
 }
 
 impl Default for BookLimits {
@@ -34,6 +36,7 @@ impl Default for BookLimits {
             view_levels_max: 100,
             buffer_deltas_max: 1_024,
             buffer_levels_max: 65_536,
+            verify_top: true,
         }
     }
 }
@@ -88,6 +91,8 @@ pub enum Fault {
     BufferFull,
     /// The market has left the part of the book that the snapshot told.
     Thin,
+    /// Messages come, but for long only such as repeat the past: the venue's ids have gone back.
+    Repeats,
 }
 
 /// What a delta did.
@@ -146,6 +151,7 @@ pub struct BookSync {
     /// The newest best bid and ask message.
     quote: Option<Quote>,
     tops_confirmed: u64,
+    verify_top: bool,
 }
 
 impl BookSync {
@@ -159,6 +165,7 @@ impl BookSync {
             buffer: DeltaBuffer::new(limits.buffer_deltas_max, limits.buffer_levels_max),
             quote: None,
             tops_confirmed: 0,
+            verify_top: limits.verify_top,
         }
     }
 
@@ -287,7 +294,7 @@ impl BookSync {
     }
 
     fn top_fault(&mut self) -> Option<Fault> {
-        let quote = self.quote.filter(|quote| quote.update_id == self.id)?;
+        let quote = self.quote.filter(|quote| self.verify_top && quote.update_id == self.id)?;
         let top = |ladder: &Ladder| ladder.best().unwrap_or_default();
         let is_same = top(&self.bids) == Level { price: quote.bid, qty: quote.bid_qty }
             && top(&self.asks) == Level { price: quote.ask, qty: quote.ask_qty };

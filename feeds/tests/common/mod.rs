@@ -1,10 +1,13 @@
 //! What the tests of this room share: where the data is, how its lines are read, seeded chance.
-#![allow(dead_code)] // Each test binary uses its part.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // Each test binary uses its part.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use smc_core::words::{InstrumentId, Name};
+use smc_feeds::binance_spot::FeedSettings;
+use smc_net::{Endpoint, TlsSettings};
 
 /// The shared data file, looked for beside each ancestor of this crate; none (and said so) where absent.
 pub fn shared(path: &str) -> Option<PathBuf> {
@@ -128,4 +131,19 @@ impl Chance {
             _ => bytes.push(self.next() as u8),
         }
     }
+}
+
+/// A certificate authority of our own.
+pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Settings whose endpoints nobody answers at.
+pub fn settings() -> FeedSettings {
+    let tls = TlsSettings::from_ca_pem(&authority().pem()).unwrap();
+    let nobody =
+        Endpoint { host: "localhost".into(), port: 9, address: Some(([127, 0, 0, 1], 9).into()), tls };
+    FeedSettings::new(nobody.clone(), nobody)
 }
