@@ -1,0 +1,98 @@
+//! One message to one [`Decoded`]: the scanner first, the tape for what it does not know.
+//!
+//! Never panics, never guesses: what cannot be used is refused with a reason. Runs on the feed's thread for
+//! every message; the scanner's way allocates nothing, the tape's way nothing once its memory has grown.
+
+use smc_core::event::Level;
+use smc_core::words::{InstrumentId, Name};
+
+use super::message::{DecodeError, Decoded, Levels, TimeUnit};
+use super::scanner;
+use super::symbols::SymbolTable;
+use super::tape::TapeDecoder;
+
+/// Levels kept a side of one message: the venue's largest snapshot.
+pub const LEVELS_MAX: usize = 5_000;
+
+/// Message length that the tape has room for from the start.
+const TAPE_BYTES: usize = 64 * 1024;
+
+/// Everything that decoding keeps between messages.
+pub struct Decoder {
+    table: SymbolTable,
+    unit: TimeUnit,
+    levels: Levels,
+    tape: TapeDecoder,
+    /// Messages that took the detour over the tape.
+    tape_uses: u64,
+}
+
+impl Decoder {
+    /// Knows exactly these symbols.
+    pub fn new(instruments: &[(InstrumentId, Name)], unit: TimeUnit) -> Self {
+        Self {
+            table: SymbolTable::new(instruments),
+            unit,
+            levels: Levels::new(LEVELS_MAX),
+            tape: TapeDecoder::new(TAPE_BYTES),
+            tape_uses: 0,
+        }
+    }
+
+    /// Messages so far that the scanner did not recognise.
+    pub const fn tape_uses(&self) -> u64 {
+        self.tape_uses
+    }
+
+    /// Decodes with the scanner alone; none where the tape would be needed.
+    pub fn scan<'a>(&'a mut self, payload: &[u8]) -> Option<Decoded<'a>> {
+        let table = &self.table;
+        scanner::scan(payload, self.unit, |symbol| table.find(symbol), &mut self.levels)
+            .map(|found| found.with(&self.levels))
+    }
+
+    /// Decodes with the tape alone.
+    pub fn decode_by_tape<'a>(&'a mut self, payload: &'a mut [u8]) -> Result<Decoded<'a>, DecodeError> {
+        let table = &self.table;
+        self.tape.decode(payload, self.unit, |symbol| table.find_any_case(symbol), &mut self.levels)
+    }
+
+    /// The body of a REST depth snapshot: its `lastUpdateId`, bids and asks. The body must be the caller's
+    /// own, because the tape unescapes in place.
+    pub fn snapshot<'a>(&'a mut self, body: &'a mut [u8]) -> Result<Snapshot<'a>, DecodeError> {
+        if let Some(last_update_id) = scanner::scan_snapshot(body, &mut self.levels) {
+            return Ok(Snapshot { last_update_id, bids: &self.levels.bids, asks: &self.levels.asks });
+        }
+        match self.decode_by_tape(body)? {
+            Decoded::PartialDepth { last_update_id, bids, asks, .. } => {
+                Ok(Snapshot { last_update_id, bids, asks })
+            }
+            _ => Err(DecodeError::UnknownShape),
+        }
+    }
+}
+
+/// A full image of the book up to the asked depth, best levels first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    /// The book's number.
+    pub last_update_id: u64,
+    /// Bids, best first.
+    pub bids: &'a [Level],
+    /// Asks, best first.
+    pub asks: &'a [Level],
+}
+
+/// Decodes one message of a stream connection. The payload may be changed (escapes are undone in place).
+#[inline]
+pub fn decode<'a>(payload: &'a mut [u8], decoder: &'a mut Decoder) -> Result<Decoded<'a>, DecodeError> {
+    let table = &decoder.table;
+    let found = scanner::scan(payload, decoder.unit, |symbol| table.find(symbol), &mut decoder.levels);
+    match found {
+        Some(found) => Ok(found.with(&decoder.levels)),
+        None => {
+            decoder.tape_uses += 1;
+            decoder.decode_by_tape(payload)
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What one spot message says, and why one is refused.
+//!
+//! Shared by the scanner and the tape decoder, so that the two can be compared. Prices and quantities are
+//! exact; times are nanoseconds. `S` is how a symbol is named: the engine's id on the way in, the symbol's
+//! text where a tool only describes messages.
+
+use std::fmt;
+
+use smc_core::event::{Bar, Level, Quote, Trade};
+use smc_core::words::{DecimalError, InstrumentId, Name, Timeframe, TsNs};
+
+/// One decoded message. Level slices live in the decoder, texts in the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded<'a, S = InstrumentId> {
+    /// A single trade.
+    Trade {
+        /// Of which instrument.
+        symbol: S,
+        /// When the venue sent it (`E`).
+        ts_sent: TsNs,
+        /// When it happened (`T`).
+        ts: TsNs,
+        /// The trade.
+        trade: Trade,
+    },
+    /// All fills of one taker order at one price; `trade.trade_id` is the aggregate's number.
+    AggTrade {
+        /// Of which instrument.
+        symbol: S,
+        /// When the venue sent it (`E`).
+        ts_sent: TsNs,
+        /// When it happened (`T`).
+        ts: TsNs,
+        /// Price and whole quantity.
+        trade: Trade,
+        /// First single trade in it.
+        first_trade_id: u64,
+        /// Last single trade in it.
+        last_trade_id: u64,
+    },
+    /// Best bid and ask. Carries no time. An empty side has price and quantity 0.
+    BookTicker {
+        /// Of which instrument.
+        symbol: S,
+        /// The best prices.
+        quote: Quote,
+    },
+    /// Changes of the book, in absolute quantities.
+    Depth {
+        /// Of which instrument.
+        symbol: S,
+        /// When the venue sent it (`E`).
+        ts: TsNs,
+        /// First update in it (`U`).
+        first_id: u64,
+        /// Last update in it (`u`).
+        last_id: u64,
+        /// Changed bids.
+        bids: &'a [Level],
+        /// Changed asks.
+        asks: &'a [Level],
+    },
+    /// The venue's candle, forming or closed. Whether its prices can belong together is for the taker to
+    /// check: the venue's own documentation has an impossible one.
+    Kline {
+        /// Of which instrument.
+        symbol: S,
+        /// When the venue sent it (`E`).
+        ts: TsNs,
+        /// Its length; none for lengths that do not divide a day (3 days, weeks, months).
+        timeframe: Option<Timeframe>,
+        /// Last nanosecond that still belongs to it, rounded to the venue's stamp.
+        ts_close: TsNs,
+        /// The candle.
+        bar: Bar,
+        /// The final message of this bar. Structure acts on these only.
+        is_closed: bool,
+    },
+    /// The top of the book, or a REST snapshot: a full image up to some depth.
+    PartialDepth {
+        /// Of which instrument: told by the stream's name, not by the message.
+        symbol: Option<S>,
+        /// The book's number.
+        last_update_id: u64,
+        /// Bids, best first.
+        bids: &'a [Level],
+        /// Asks, best first.
+        asks: &'a [Level],
+    },
+    /// The venue is about to cut this connection.
+    ServerShutdown {
+        /// When the venue said so.
+        ts: TsNs,
+    },
+    /// A control request was accepted.
+    ControlAck {
+        /// The request's number.
+        id: ControlId<'a>,
+    },
+    /// A control request was refused.
+    ControlError {
+        /// The request's number, where the venue tells it.
+        id: ControlId<'a>,
+        /// The venue's error number.
+        code: i64,
+        /// The venue's words.
+        message: &'a str,
+    },
+    /// A known event that the engine has no use for, by the venue's name.
+    Ignored {
+        /// The venue's name of the event.
+        event: &'static str,
+    },
+}
+
+/// How a control request was numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlId<'a> {
+    /// No number, or null.
+    None,
+    /// A number: the only form we send.
+    Number(u64),
+    /// A text.
+    Text(&'a str),
+}
+
+/// Why a message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Not JSON.
+    BadJson {
+        /// Byte at which the parser gave up; 0 where it does not know.
+        at: usize,
+    },
+    /// JSON, but not an object.
+    NotAnObject,
+    /// An object without any mark that we know.
+    UnknownShape,
+    /// An `e` that we do not know.
+    UnknownEvent(Name),
+    /// A request of a client to the venue, not a message of the venue.
+    ClientRequest,
+    /// A symbol that is not in the table.
+    UnknownSymbol(Name),
+    /// A field that must be there is not.
+    Missing {
+        /// The venue's name of the field.
+        field: &'static str,
+    },
+    /// A field has another JSON type than it must have, or is out of range for it.
+    WrongType {
+        /// The venue's name of the field.
+        field: &'static str,
+    },
+    /// Decimal text that is no number or does not fit.
+    BadNumber {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// What is wrong with it.
+        error: DecimalError,
+    },
+    /// A negative price or quantity.
+    Negative {
+        /// The venue's name of the field.
+        field: &'static str,
+    },
+    /// Zero where a value must be.
+    Zero {
+        /// The venue's name of the field.
+        field: &'static str,
+    },
+    /// More levels on one side than the decoder keeps room for.
+    TooManyLevels {
+        /// The room.
+        max: usize,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadJson { at } => write!(f, "not JSON at byte {at}"),
+            Self::NotAnObject => f.write_str("not a JSON object"),
+            Self::UnknownShape => f.write_str("an object without any known mark"),
+            Self::UnknownEvent(name) => write!(f, "unknown event {name}"),
+            Self::ClientRequest => f.write_str("a client's request, not a venue's message"),
+            Self::UnknownSymbol(name) => write!(f, "unknown symbol {name}"),
+            Self::Missing { field } => write!(f, "field {field} is missing"),
+            Self::WrongType { field } => write!(f, "field {field} has the wrong type or range"),
+            Self::BadNumber { field, error } => write!(f, "field {field}: {error}"),
+            Self::Negative { field } => write!(f, "field {field} is negative"),
+            Self::Zero { field } => write!(f, "field {field} is zero"),
+            Self::TooManyLevels { max } => write!(f, "more than {max} levels on a side"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Unit of the venue's stamps on one connection (`timeUnit` in its URL). Never guessed from the size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// Milliseconds: the venue's default.
+    #[default]
+    Millis,
+    /// Microseconds: the connection asked for `timeUnit=MICROSECOND`.
+    Micros,
+}
+
+impl TimeUnit {
+    /// The venue's stamp in nanoseconds; none when it does not fit.
+    pub fn stamp(self, value: u64) -> Option<TsNs> {
+        let unit = match self {
+            Self::Millis => 1_000_000,
+            Self::Micros => 1_000,
+        };
+        value.checked_mul(unit).map(TsNs)
+    }
+}
+
+/// Room for the levels of one message, taken once.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    /// Bids of the message decoded last.
+    pub bids: Vec<Level>,
+    /// Asks of the message decoded last.
+    pub asks: Vec<Level>,
+    max: usize,
+}
+
+impl Levels {
+    /// Room for `max` levels a side.
+    pub fn new(max: usize) -> Self {
+        Self { bids: Vec::with_capacity(max), asks: Vec::with_capacity(max), max }
+    }
+
+    /// Levels kept a side.
+    pub const fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Empties both sides, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+}
+
+/// The part of `text` that fits a [`Name`], for error messages.
+pub(super) fn short_name(text: &str) -> Name {
+    let mut end = text.len().min(Name::MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).and_then(Name::new).unwrap_or_default()
+}

@@ -1,0 +1,645 @@
+//! Keeping one spot book in step with the venue: snapshot, buffered deltas, the chain of update ids.
+//!
+//! Pure: no socket, no clock; the caller brings deltas and snapshots and is told when a new snapshot is
+//! needed. After the constructor nothing allocates. The venue's rule (book document, corrected 2025-11-12):
+//! deltas are buffered until a snapshot is there; those with `u <= id` are dropped; the first that is left
+//! must satisfy `U <= id + 1 <= u`; later an `U > id + 1` is a gap and the book starts again. On spot ids
+//! are contiguous, so a snapshot whose id is `U - 1` of the first delta is complete as well.
+//!
+//! A crossed book, reversed ids, a price or quantity that cannot be: the book is invalid, nothing of it is
+//! shown any more, and the caller asks for a snapshot.
+
+use smc_core::event::{BOOK_LEVELS_PER_EVENT, BookUpdate, Level, Quote};
+use smc_core::words::{Price, Side};
+
+use super::ladder::Ladder;
+
+/// Sizes of one book, all taken at start.
+#[derive(Clone, Copy, Debug)]
+pub struct BookLimits {
+    /// Levels a side that are kept.
+    pub ladder_levels_max: usize,
+    /// Best levels a side that the engine sees.
+    pub view_levels_max: usize,
+    /// Deltas buffered while no snapshot is there.
+    pub buffer_deltas_max: usize,
+    /// Levels in all of them together.
+    pub buffer_levels_max: usize,
+    /// Whether the best bid and ask message must agree with the book where both have the same id.
+    pub verify_top: bool,
+}
+
+impl Default for BookLimits {
+    fn default() -> Self {
+        Self {
+            ladder_levels_max: 8_192,
+            view_levels_max: 100,
+            buffer_deltas_max: 1_024,
+            buffer_levels_max: 65_536,
+            verify_top: true,
+        }
+    }
+}
+
+/// A depth message: absolute quantities, updates `first_id` to `last_id`.
+#[derive(Clone, Copy, Debug)]
+pub struct Delta<'a> {
+    /// `U`.
+    pub first_id: u64,
+    /// `u`.
+    pub last_id: u64,
+    /// Changed bids.
+    pub bids: &'a [Level],
+    /// Changed asks.
+    pub asks: &'a [Level],
+}
+
+/// Why a book cannot be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Updates are missing.
+    Gap {
+        /// The id that had to come.
+        expected: u64,
+        /// The id that came.
+        got: u64,
+    },
+    /// `U` is larger than `u`.
+    IdsReversed {
+        /// `U`.
+        first: u64,
+        /// `u`.
+        last: u64,
+    },
+    /// The best bid is not below the best ask.
+    Crossed {
+        /// Best bid.
+        bid: Price,
+        /// Best ask.
+        ask: Price,
+    },
+    /// A negative quantity or a price that is not positive.
+    BadLevel(Level),
+    /// Snapshot levels out of order.
+    Unsorted,
+    /// The best bid and ask message with the book's own id says something else.
+    TopDiffers {
+        /// The id both have.
+        update_id: u64,
+    },
+    /// No room to buffer: the snapshot took too long.
+    BufferFull,
+    /// The market has left the part of the book that the snapshot told.
+    Thin,
+    /// Messages come, but for long only such as repeat the past: the venue's ids have gone back.
+    Repeats,
+}
+
+/// What a delta did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Kept until a snapshot comes.
+    Buffered,
+    /// Already contained in the book: ignored.
+    Old,
+    /// Applied and shown.
+    Applied,
+    /// The book is invalid from now on; a snapshot is needed.
+    Broken(Fault),
+}
+
+/// What a snapshot did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotStep {
+    /// The book is in step and shown.
+    Live {
+        /// Buffered deltas applied on top.
+        applied: u32,
+        /// Buffered deltas that the snapshot already contained.
+        dropped: u32,
+    },
+    /// Older than the first buffered delta: ask again, nothing was applied.
+    TooOld {
+        /// The snapshot's id.
+        snapshot: u64,
+        /// `U` of the first buffered delta.
+        first: u64,
+    },
+    /// Snapshot or buffered deltas are bad: ask again.
+    Broken(Fault),
+}
+
+/// What a best bid and ask message is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuoteStep {
+    /// Not older than the book.
+    Fresh,
+    /// Older than the book: ignore it, or the top would move back.
+    Old,
+    /// It contradicts the book at the same id: the book is invalid from now on.
+    Broken(Fault),
+}
+
+/// One instrument's book.
+pub struct BookSync {
+    bids: Ladder,
+    asks: Ladder,
+    /// Last update contained. Means something only while `is_live`.
+    id: u64,
+    is_live: bool,
+    buffer: DeltaBuffer,
+    /// The newest best bid and ask message.
+    quote: Option<Quote>,
+    tops_confirmed: u64,
+    verify_top: bool,
+}
+
+impl BookSync {
+    /// Takes all memory it will ever use.
+    pub fn new(limits: &BookLimits) -> Self {
+        Self {
+            bids: Ladder::new(Side::Buy, limits.ladder_levels_max, limits.view_levels_max),
+            asks: Ladder::new(Side::Sell, limits.ladder_levels_max, limits.view_levels_max),
+            id: 0,
+            is_live: false,
+            buffer: DeltaBuffer::new(limits.buffer_deltas_max, limits.buffer_levels_max),
+            quote: None,
+            tops_confirmed: 0,
+            verify_top: limits.verify_top,
+        }
+    }
+
+    /// Whether the book is in step with the venue.
+    pub const fn is_live(&self) -> bool {
+        self.is_live
+    }
+
+    /// The book's number; none while out of step.
+    pub const fn id(&self) -> Option<u64> {
+        if self.is_live { Some(self.id) } else { None }
+    }
+
+    /// Bids; not to be trusted unless live.
+    pub const fn bids(&self) -> &Ladder {
+        &self.bids
+    }
+
+    /// Asks; not to be trusted unless live.
+    pub const fn asks(&self) -> &Ladder {
+        &self.asks
+    }
+
+    /// Throws away book and buffer: the connection is new.
+    pub fn reset(&mut self) {
+        self.is_live = false;
+        self.bids.clear();
+        self.asks.clear();
+        self.buffer.clear();
+        self.quote = None;
+    }
+
+    /// Takes one depth message. `show` gets what the engine may see; on `Broken` the last of it was not
+    /// marked `is_last`, so that a half message is never trusted.
+    pub fn on_delta(&mut self, delta: &Delta<'_>, show: &mut impl FnMut(BookUpdate)) -> Step {
+        if let Err(fault) = sound(delta) {
+            self.reset();
+            return Step::Broken(fault);
+        }
+        if !self.is_live {
+            return match self.buffer.push(delta) {
+                true => Step::Buffered,
+                false => Step::Broken(Fault::BufferFull),
+            };
+        }
+        if delta.last_id <= self.id {
+            return Step::Old;
+        }
+        if delta.first_id > self.id.saturating_add(1) {
+            let fault = Fault::Gap { expected: self.id.saturating_add(1), got: delta.first_id };
+            self.reset();
+            // What came after the gap is where the next snapshot has to reach.
+            self.buffer.push(delta);
+            return Step::Broken(fault);
+        }
+        self.id = delta.last_id;
+        let mut chunks = Chunks::new(delta.last_id, false);
+        apply(&mut self.bids, Side::Buy, delta.bids, &mut chunks, show);
+        apply(&mut self.asks, Side::Sell, delta.asks, &mut chunks, show);
+        let fault = self.crossed().or_else(|| self.thin()).or_else(|| self.top_fault());
+        if let Some(fault) = fault {
+            self.reset();
+            return Step::Broken(fault);
+        }
+        chunks.finish(show);
+        Step::Applied
+    }
+
+    /// Takes a snapshot, best levels first. `limit` is the depth that was asked for: fewer levels are all.
+    pub fn on_snapshot(
+        &mut self,
+        id: u64,
+        bids: &[Level],
+        asks: &[Level],
+        limit: usize,
+        show: &mut impl FnMut(BookUpdate),
+    ) -> SnapshotStep {
+        if let Some(first) = self.buffer.first_id()
+            && first > id.saturating_add(1)
+        {
+            return SnapshotStep::TooOld { snapshot: id, first };
+        }
+        self.is_live = false;
+        self.id = id;
+        if !self.bids.load(bids, bids.len() < limit) || !self.asks.load(asks, asks.len() < limit) {
+            self.reset();
+            return SnapshotStep::Broken(Fault::Unsorted);
+        }
+        let replayed = self.replay_buffer();
+        let (applied, dropped) = match replayed {
+            Ok(counts) => counts,
+            Err(fault) => {
+                self.reset();
+                return SnapshotStep::Broken(fault);
+            }
+        };
+        if let Some(fault) = self.top_fault() {
+            self.reset();
+            return SnapshotStep::Broken(fault);
+        }
+        self.buffer.clear();
+        self.is_live = true;
+        self.show_all(show);
+        SnapshotStep::Live { applied, dropped }
+    }
+
+    /// Takes a best bid and ask message. Its ids are the book's, and at equal ids the tops must be equal.
+    /// It mostly comes before the delta that reaches its id, so the last one is kept for that moment.
+    pub fn on_quote(&mut self, quote: &Quote) -> QuoteStep {
+        if self.is_live && quote.update_id < self.id {
+            return QuoteStep::Old;
+        }
+        self.quote = Some(*quote);
+        if self.is_live
+            && let Some(fault) = self.top_fault()
+        {
+            self.reset();
+            return QuoteStep::Broken(fault);
+        }
+        QuoteStep::Fresh
+    }
+
+    /// How often a best bid and ask message confirmed the book.
+    pub const fn tops_confirmed(&self) -> u64 {
+        self.tops_confirmed
+    }
+
+    fn top_fault(&mut self) -> Option<Fault> {
+        let quote = self.quote.filter(|quote| self.verify_top && quote.update_id == self.id)?;
+        let top = |ladder: &Ladder| ladder.best().unwrap_or_default();
+        let is_same = top(&self.bids) == Level { price: quote.bid, qty: quote.bid_qty }
+            && top(&self.asks) == Level { price: quote.ask, qty: quote.ask_qty };
+        if !is_same {
+            return Some(Fault::TopDiffers { update_id: self.id });
+        }
+        self.tops_confirmed += 1;
+        None
+    }
+
+    /// Applies what was buffered, unseen by the engine; it gets the result as one snapshot.
+    fn replay_buffer(&mut self) -> Result<(u32, u32), Fault> {
+        let (mut applied, mut dropped) = (0, 0);
+        if let Some(fault) = self.crossed() {
+            return Err(fault);
+        }
+        for at in 0..self.buffer.len() {
+            let Some(delta) = self.buffer.get(at) else { break };
+            if delta.last_id <= self.id {
+                dropped += 1;
+                continue;
+            }
+            if delta.first_id > self.id.saturating_add(1) {
+                return Err(Fault::Gap { expected: self.id.saturating_add(1), got: delta.first_id });
+            }
+            self.id = delta.last_id;
+            for level in delta.bids {
+                self.bids.set(*level, &mut |_| ());
+            }
+            for level in delta.asks {
+                self.asks.set(*level, &mut |_| ());
+            }
+            applied += 1;
+            let (bid, ask) = (self.bids.best(), self.asks.best());
+            if let Some(fault) = crossed(bid, ask) {
+                return Err(fault);
+            }
+        }
+        Ok((applied, dropped))
+    }
+
+    fn show_all(&mut self, show: &mut impl FnMut(BookUpdate)) {
+        let mut chunks = Chunks::new(self.id, true);
+        for (ladder, side) in [(&mut self.bids, Side::Buy), (&mut self.asks, Side::Sell)] {
+            ladder.hide_all();
+            ladder.refill(true, &mut |level| chunks.add(side, level, show));
+        }
+        chunks.finish(show);
+    }
+
+    fn crossed(&self) -> Option<Fault> {
+        crossed(self.bids.best(), self.asks.best())
+    }
+
+    fn thin(&self) -> Option<Fault> {
+        (self.bids.is_thin() || self.asks.is_thin()).then_some(Fault::Thin)
+    }
+}
+
+#[inline]
+fn apply(
+    ladder: &mut Ladder,
+    side: Side,
+    levels: &[Level],
+    chunks: &mut Chunks,
+    show: &mut impl FnMut(BookUpdate),
+) {
+    for level in levels {
+        ladder.set(*level, &mut |seen| chunks.add(side, seen, show));
+    }
+    ladder.refill(false, &mut |seen| chunks.add(side, seen, show));
+}
+
+fn crossed(bid: Option<Level>, ask: Option<Level>) -> Option<Fault> {
+    match (bid, ask) {
+        (Some(bid), Some(ask)) if bid.price >= ask.price => {
+            Some(Fault::Crossed { bid: bid.price, ask: ask.price })
+        }
+        _ => None,
+    }
+}
+
+fn sound(delta: &Delta<'_>) -> Result<(), Fault> {
+    if delta.first_id > delta.last_id {
+        return Err(Fault::IdsReversed { first: delta.first_id, last: delta.last_id });
+    }
+    match delta.bids.iter().chain(delta.asks).find(|level| level.price.0 <= 0 || level.qty.0 < 0) {
+        Some(level) => Err(Fault::BadLevel(*level)),
+        None => Ok(()),
+    }
+}
+
+/// Packs levels into events of four of one side. Holds one back, so that the last can say that it is.
+struct Chunks {
+    held: BookUpdate,
+}
+
+impl Chunks {
+    fn new(update_id: u64, is_snapshot_start: bool) -> Self {
+        let held = BookUpdate {
+            update_id,
+            is_snapshot_start,
+            is_last: false,
+            side: Side::Buy,
+            len: 0,
+            levels: Default::default(),
+        };
+        Self { held }
+    }
+
+    #[inline]
+    fn add(&mut self, side: Side, level: Level, show: &mut impl FnMut(BookUpdate)) {
+        let is_full = usize::from(self.held.len) == BOOK_LEVELS_PER_EVENT;
+        if is_full || self.held.side != side && self.held.len > 0 {
+            show(self.held);
+            self.held = BookUpdate { is_snapshot_start: false, ..self.held };
+            self.held.len = 0;
+            self.held.levels = Default::default();
+        }
+        self.held.side = side;
+        if let Some(slot) = self.held.levels.get_mut(usize::from(self.held.len)) {
+            *slot = level;
+            self.held.len += 1;
+        }
+    }
+
+    /// The last event may be empty: also a message that changed nothing visible says that the book is fresh.
+    fn finish(mut self, show: &mut impl FnMut(BookUpdate)) {
+        self.held.is_last = true;
+        show(self.held);
+    }
+}
+
+/// Deltas waiting for a snapshot: heads in one array, levels in another, both of fixed size.
+struct DeltaBuffer {
+    heads: Vec<Head>,
+    levels: Vec<Level>,
+    deltas_max: usize,
+    levels_max: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Head {
+    first_id: u64,
+    last_id: u64,
+    /// Where its bids start in `levels`; its asks follow.
+    start: usize,
+    bids: usize,
+    asks: usize,
+}
+
+impl DeltaBuffer {
+    fn new(deltas_max: usize, levels_max: usize) -> Self {
+        Self {
+            heads: Vec::with_capacity(deltas_max),
+            levels: Vec::with_capacity(levels_max),
+            deltas_max,
+            levels_max,
+        }
+    }
+
+    /// Keeps a delta. One that does not join onto the last starts the buffer again: only a snapshot behind
+    /// the hole is of use. False when there was no room: the buffer is then empty.
+    fn push(&mut self, delta: &Delta<'_>) -> bool {
+        if let Some(last) = self.heads.last() {
+            if delta.last_id <= last.last_id {
+                return true;
+            }
+            if delta.first_id > last.last_id.saturating_add(1) {
+                self.clear();
+            }
+        }
+        let needed = delta.bids.len() + delta.asks.len();
+        if self.heads.len() == self.deltas_max || self.levels.len() + needed > self.levels_max {
+            self.clear();
+            return false;
+        }
+        let (start, bids, asks) = (self.levels.len(), delta.bids.len(), delta.asks.len());
+        self.levels.extend_from_slice(delta.bids);
+        self.levels.extend_from_slice(delta.asks);
+        self.heads.push(Head { first_id: delta.first_id, last_id: delta.last_id, start, bids, asks });
+        true
+    }
+
+    fn get(&self, at: usize) -> Option<Delta<'_>> {
+        let head = self.heads.get(at)?;
+        let middle = head.start + head.bids;
+        Some(Delta {
+            first_id: head.first_id,
+            last_id: head.last_id,
+            bids: self.levels.get(head.start..middle)?,
+            asks: self.levels.get(middle..middle + head.asks)?,
+        })
+    }
+
+    fn first_id(&self) -> Option<u64> {
+        self.heads.first().map(|head| head.first_id)
+    }
+
+    const fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.levels.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smc_core::words::Qty;
+
+    fn level(price: i64, qty: i64) -> Level {
+        Level { price: Price(price), qty: Qty(qty) }
+    }
+
+    fn delta<'a>(ids: (u64, u64), bids: &'a [Level], asks: &'a [Level]) -> Delta<'a> {
+        Delta { first_id: ids.0, last_id: ids.1, bids, asks }
+    }
+
+    fn live_book() -> BookSync {
+        let mut book = BookSync::new(&BookLimits::default());
+        let step = book.on_snapshot(100, &[level(10, 1)], &[level(12, 1)], 1_000, &mut |_| ());
+        assert_eq!(step, SnapshotStep::Live { applied: 0, dropped: 0 });
+        book
+    }
+
+    fn check(ids: (u64, u64), bids: &[Level], asks: &[Level], expected: Step) {
+        let mut book = live_book();
+        let step = book.on_delta(&delta(ids, bids, asks), &mut |_| ());
+        assert_eq!(step, expected);
+        assert_eq!(book.is_live(), matches!(step, Step::Applied | Step::Old));
+    }
+
+    #[test]
+    fn the_chain_of_ids_decides() {
+        check((101, 101), &[level(11, 1)], &[], Step::Applied);
+        check((99, 103), &[level(11, 1)], &[], Step::Applied);
+        check((90, 100), &[level(13, 1)], &[], Step::Old);
+        check((102, 103), &[], &[], Step::Broken(Fault::Gap { expected: 101, got: 102 }));
+        check((105, 101), &[], &[], Step::Broken(Fault::IdsReversed { first: 105, last: 101 }));
+    }
+
+    #[test]
+    fn an_impossible_book_is_invalid() {
+        let crossed = Fault::Crossed { bid: Price(12), ask: Price(12) };
+        check((101, 101), &[level(12, 1)], &[], Step::Broken(crossed));
+        let negative = level(9, -1);
+        check((101, 101), &[negative], &[], Step::Broken(Fault::BadLevel(negative)));
+        let worthless = level(0, 1);
+        check((101, 101), &[], &[worthless], Step::Broken(Fault::BadLevel(worthless)));
+        // Crossed for a moment inside one message is fine: only its end counts.
+        check((101, 101), &[level(12, 1)], &[level(12, 0), level(13, 2)], Step::Applied);
+    }
+
+    #[test]
+    fn a_broken_message_never_ends_for_the_engine() {
+        let mut book = live_book();
+        let mut shown = Vec::new();
+        let step = book.on_delta(&delta((101, 101), &[level(12, 1)], &[]), &mut |update| shown.push(update));
+        assert!(matches!(step, Step::Broken(_)));
+        assert!(shown.iter().all(|update| !update.is_last));
+    }
+
+    #[test]
+    fn a_snapshot_must_reach_the_first_buffered_delta() {
+        let mut book = BookSync::new(&BookLimits::default());
+        let show = &mut |_| ();
+        for ids in [(101, 105), (106, 110)] {
+            assert_eq!(book.on_delta(&delta(ids, &[level(9, 2)], &[]), show), Step::Buffered);
+        }
+        let (bids, asks) = ([level(10, 1)], [level(12, 1)]);
+        let too_old = SnapshotStep::TooOld { snapshot: 99, first: 101 };
+        assert_eq!(book.on_snapshot(99, &bids, &asks, 1_000, show), too_old);
+        assert!(!book.is_live());
+        let live = SnapshotStep::Live { applied: 1, dropped: 1 };
+        assert_eq!(book.on_snapshot(105, &bids, &asks, 1_000, show), live);
+        assert_eq!(book.id(), Some(110));
+        assert_eq!(book.bids().len(), 2);
+    }
+
+    #[test]
+    fn a_hole_among_buffered_deltas_needs_a_snapshot_behind_it() {
+        let mut book = BookSync::new(&BookLimits::default());
+        let show = &mut |_| ();
+        for ids in [(101, 105), (108, 110)] {
+            assert_eq!(book.on_delta(&delta(ids, &[], &[]), show), Step::Buffered);
+        }
+        let too_old = SnapshotStep::TooOld { snapshot: 104, first: 108 };
+        assert_eq!(book.on_snapshot(104, &[], &[], 1_000, show), too_old);
+        let live = SnapshotStep::Live { applied: 1, dropped: 0 };
+        assert_eq!(book.on_snapshot(107, &[], &[], 1_000, show), live);
+    }
+
+    #[test]
+    fn the_buffer_has_an_end() {
+        let mut book = BookSync::new(&BookLimits { buffer_deltas_max: 2, ..BookLimits::default() });
+        let show = &mut |_| ();
+        assert_eq!(book.on_delta(&delta((1, 1), &[], &[]), show), Step::Buffered);
+        assert_eq!(book.on_delta(&delta((2, 2), &[], &[]), show), Step::Buffered);
+        assert_eq!(book.on_delta(&delta((3, 3), &[], &[]), show), Step::Broken(Fault::BufferFull));
+        assert_eq!(book.on_delta(&delta((4, 4), &[], &[]), show), Step::Buffered);
+    }
+
+    #[test]
+    fn events_hold_four_levels_of_one_side_and_mark_both_ends() {
+        let mut book = BookSync::new(&BookLimits::default());
+        let bids: Vec<_> = (1..=6).rev().map(|price| level(price, 1)).collect();
+        let asks: Vec<_> = (10..=11).map(|price| level(price, 1)).collect();
+        let mut shown = Vec::new();
+        book.on_snapshot(7, &bids, &asks, 1_000, &mut |update| shown.push(update));
+        let ends: Vec<_> = shown.iter().map(|u| (u.side, u.len, u.is_snapshot_start, u.is_last)).collect();
+        assert_eq!(
+            ends,
+            [(Side::Buy, 4, true, false), (Side::Buy, 2, false, false), (Side::Sell, 2, false, true)]
+        );
+        assert_eq!(shown[1].levels[2..], [Level::default(); 2]);
+        shown.clear();
+        // Nothing visible changed, and the engine still hears of it.
+        book.on_delta(&delta((8, 8), &[], &[]), &mut |update| shown.push(update));
+        assert_eq!((shown.len(), shown[0].len, shown[0].is_last), (1, 0, true));
+    }
+
+    #[test]
+    fn a_top_that_differs_at_the_same_id_is_a_fault() {
+        let quote = |update_id, bid_qty| Quote {
+            bid: Price(10),
+            bid_qty: Qty(bid_qty),
+            ask: Price(12),
+            ask_qty: Qty(1),
+            update_id,
+        };
+        let differs = |update_id| Fault::TopDiffers { update_id };
+        let mut book = live_book();
+        assert_eq!(book.on_quote(&quote(100, 1)), QuoteStep::Fresh);
+        assert_eq!(book.on_quote(&quote(99, 7)), QuoteStep::Old);
+        assert_eq!(book.tops_confirmed(), 1);
+        assert_eq!(book.on_quote(&quote(100, 2)), QuoteStep::Broken(differs(100)));
+        assert!(!book.is_live());
+        // The quote comes first, the delta that reaches its id later.
+        let mut book = live_book();
+        assert_eq!(book.on_quote(&quote(101, 2)), QuoteStep::Fresh);
+        let step = book.on_delta(&delta((101, 101), &[level(10, 3)], &[]), &mut |_| ());
+        assert_eq!(step, Step::Broken(differs(101)));
+    }
+}
