@@ -233,7 +233,12 @@ fn tell_rules(
 impl Running {
     /// Queues an operator's act; false when the ring is full.
     pub fn command(&mut self, command: Command) -> bool {
-        self.commands.push(operator_event(command)).is_ok()
+        self.progress.commands.fetch_add(1, Ordering::AcqRel);
+        let is_queued = self.commands.push(operator_event(command)).is_ok();
+        if !is_queued {
+            self.progress.commands.fetch_sub(1, Ordering::AcqRel);
+        }
+        is_queued
     }
 
     /// True when the engine has ended by itself.
@@ -362,15 +367,13 @@ fn venue(
     let feed = BinanceSpotFeed::new(FeedSettings::new(streams, rest), &symbols)
         .map_err(|error| LaunchError::Feed(error.to_string()))?;
     let instruments: Vec<GatewayInstrument> =
-        ids().zip(specs).map(|(id, spec)| GatewayInstrument::new(id, spec)).collect();
+        ids().zip(specs).map(|(id, spec)| GatewayInstrument { id, spec: *spec }).collect();
     let key = read(&account.key_file)?;
-    let settings = GatewaySettings::new(
-        endpoint("orders", &section.orders, tls)?,
-        &account.api_key,
-        &key,
-        account.recv_window_ms,
-        config.instance,
-    );
+    let orders = endpoint("orders", &section.orders, tls)?;
+    let settings = GatewaySettings {
+        recv_window_ms: account.recv_window_ms,
+        ..GatewaySettings::new(orders, &account.api_key, &key, config.instance)
+    };
     let gateway = BinanceSpotGateway::new(settings, &instruments)
         .map_err(|error| LaunchError::Key(account.key_file.clone(), error.to_string()))?;
     Ok(Venue { feed, gateway })
@@ -421,7 +424,6 @@ pub fn automatic(topology: Option<&str>, idle: Option<&str>) -> Result<(Topology
     Ok((topology, idle))
 }
 
-/// Identity of the feed and gateway adapters; kept here because they join two rooms that do not know each other.
 impl MarketFeed for BinanceSpotFeed {
     fn turn(&mut self, now: smc_core::TsNs, emit: &mut impl FnMut(Event)) -> u32 {
         Self::turn(self, now, emit)

@@ -10,7 +10,11 @@ pub mod counters;
 pub mod engine_thread;
 pub mod idle;
 pub mod latency;
+pub mod launch;
 pub mod progress;
 pub mod replay;
 pub mod topology;
 pub mod venue;
+
+/// Name and version of this build, as the journal's header hashes it.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));

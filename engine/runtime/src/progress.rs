@@ -29,7 +29,7 @@ const FEED_SLOTS: [Slot; 6] = [
 #[derive(Default)]
 pub struct Stage {
     received: AtomicU64,
-    popped: [AtomicU64; 2],
+    popped: [AtomicU64; 3],
     sent: AtomicU64,
     pushed: AtomicU64,
     busy: AtomicU64,
@@ -42,7 +42,7 @@ pub struct Counts {
     /// Bytes read from sockets.
     pub received: u64,
     /// Ring items taken, per inbound ring.
-    pub popped: [u64; 2],
+    pub popped: [u64; 3],
     /// Bytes written to sockets.
     pub sent: u64,
     /// Ring items given.
@@ -60,8 +60,9 @@ impl Stage {
         self.busy.store(counts.busy, Ordering::Relaxed);
         self.sent.store(counts.sent, Ordering::Relaxed);
         self.pushed.store(counts.pushed, Ordering::Relaxed);
-        self.popped[0].store(counts.popped[0], Ordering::Release);
-        self.popped[1].store(counts.popped[1], Ordering::Release);
+        for (cell, count) in self.popped.iter().zip(counts.popped) {
+            cell.store(count, Ordering::Release);
+        }
         self.received.store(counts.received, Ordering::Release);
         self.now.store(counts.now, Ordering::Release);
     }
@@ -71,7 +72,7 @@ impl Stage {
         Counts {
             now: self.now.load(Ordering::Acquire),
             received: self.received.load(Ordering::Acquire),
-            popped: [self.popped[0].load(Ordering::Acquire), self.popped[1].load(Ordering::Acquire)],
+            popped: std::array::from_fn(|ring| self.popped[ring].load(Ordering::Acquire)),
             pushed: self.pushed.load(Ordering::Acquire),
             sent: self.sent.load(Ordering::Acquire),
             busy: self.busy.load(Ordering::Acquire),
@@ -84,7 +85,7 @@ impl Stage {
 pub struct Progress {
     /// The market-data thread.
     pub feed: CachePadded<Stage>,
-    /// The engine thread; `popped[0]` counts the feed's ring, `popped[1]` the gateway's.
+    /// The engine thread; `popped` counts the feed's ring, the gateway's, and the process's commands.
     pub engine: CachePadded<Stage>,
     /// The order thread; `popped[0]` counts the engine's ring.
     pub gateway: CachePadded<Stage>,
@@ -94,6 +95,8 @@ pub struct Progress {
     pub is_over: AtomicBool,
     /// Orders may be sent, as the order thread sees it.
     pub gateway_ready: AtomicBool,
+    /// Commands the process itself has given the engine; counted before they are.
+    pub commands: AtomicU64,
     /// The feed's tallies and its conflated quotes, for the engine thread to put into the counters.
     tallies: [AtomicU64; 6],
 }
@@ -122,19 +125,9 @@ impl Progress {
             && engine.now == now.0
             && feed.busy + gateway.busy == 0
             && feed.received + gateway.received == outside_sent
-            && engine.popped == [feed.pushed, gateway.pushed]
+            && engine.popped == [feed.pushed, gateway.pushed, self.commands.load(Ordering::Acquire)]
             && gateway.popped[0] == engine.pushed
             && feed.sent + gateway.sent == outside_received
-    }
-
-    /// True when every thread has acted on `now` and no ring holds anything, whatever the sockets hold.
-    pub fn has_seen(&self, now: TsNs) -> bool {
-        let (feed, gateway, engine) = (self.feed.read(), self.gateway.read(), self.engine.read());
-        feed.now == now.0
-            && gateway.now == now.0
-            && engine.now == now.0
-            && engine.popped == [feed.pushed, gateway.pushed]
-            && gateway.popped[0] == engine.pushed
     }
 }
 
@@ -148,15 +141,15 @@ mod tests {
         let now = TsNs(5);
         let idle = Counts { now: 5, ..Counts::default() };
         progress.feed.publish(&Counts { received: 10, pushed: 2, ..idle });
-        progress.engine.publish(&Counts { popped: [2, 1], pushed: 1, ..idle });
-        progress.gateway.publish(&Counts { received: 7, popped: [1, 0], pushed: 1, sent: 4, ..idle });
+        progress.engine.publish(&Counts { popped: [2, 1, 0], pushed: 1, ..idle });
+        progress.gateway.publish(&Counts { received: 7, popped: [1, 0, 0], pushed: 1, sent: 4, ..idle });
         assert!(progress.is_quiet(now, 17, 4));
         assert!(!progress.is_quiet(TsNs(6), 17, 4), "nobody has seen the new time");
         assert!(!progress.is_quiet(now, 18, 4), "a byte is in the socket");
         assert!(!progress.is_quiet(now, 17, 3), "the simulator has not read everything");
-        progress.engine.publish(&Counts { popped: [2, 1], pushed: 2, ..idle });
+        progress.engine.publish(&Counts { popped: [2, 1, 0], pushed: 2, ..idle });
         assert!(!progress.is_quiet(now, 17, 4), "an order is in the ring");
-        progress.engine.publish(&Counts { popped: [1, 1], pushed: 1, ..idle });
+        progress.engine.publish(&Counts { popped: [1, 1, 0], pushed: 1, ..idle });
         assert!(!progress.is_quiet(now, 17, 4), "an event is in the ring");
     }
 }

@@ -94,14 +94,16 @@ where
     let mut idler = Idler::new(shared.idle);
     let mut answers: VecDeque<Event> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
+    let mut commands = 0;
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
         let mut failure = None;
 
-        for ring in &mut control {
+        for (nth, ring) in control.iter_mut().enumerate() {
             while let Ok(event) = ring.pop() {
                 answers.push_back(at(event, now));
+                commands += u64::from(nth == 0);
             }
         }
         handled += gateway.turn(now, &mut |event| answers.push_back(event));
@@ -137,7 +139,7 @@ where
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
             shared.progress.tell(engine.counters());
             engine.note_idle();
-            publish_inline(shared, now, feed, gateway);
+            publish_inline(shared, now, feed, gateway, commands);
             if let Some(reason) = gateway.fatal() {
                 return Err(RunError::Gateway(reason));
             }
@@ -147,7 +149,13 @@ where
     Ok(())
 }
 
-fn publish_inline<F: MarketFeed, G: OrderGateway>(shared: &Shared, now: TsNs, feed: &F, gateway: &G) {
+fn publish_inline<F: MarketFeed, G: OrderGateway>(
+    shared: &Shared,
+    now: TsNs,
+    feed: &F,
+    gateway: &G,
+    commands: u64,
+) {
     let (received, sent) = feed.bytes();
     let counts = Counts { now: now.0, ..Counts::default() };
     let busy = u64::from(feed.in_flight());
@@ -155,7 +163,7 @@ fn publish_inline<F: MarketFeed, G: OrderGateway>(shared: &Shared, now: TsNs, fe
     let (received, sent) = gateway.bytes();
     let busy = u64::from(gateway.in_flight());
     shared.progress.gateway.publish(&Counts { received, sent, busy, ..counts });
-    shared.progress.engine.publish(&counts);
+    shared.progress.engine.publish(&Counts { popped: [0, 0, commands], ..counts });
     if gateway.is_ready() && feed.is_subscribed() {
         shared.progress.is_started.store(true, Ordering::Release);
     }
@@ -304,6 +312,7 @@ fn engine_thread<S: Strategy>(
     let mut idler = Idler::new(shared.idle);
     let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut counts = Counts::default();
+    let mut commands = 0;
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
@@ -311,9 +320,10 @@ fn engine_thread<S: Strategy>(
             Ok(()) => counts.pushed += 1,
             Err(event) => refused.push_back(event),
         };
-        for ring in &mut control {
+        for (nth, ring) in control.iter_mut().enumerate() {
             while let Ok(event) = ring.pop() {
                 engine.take(at(event, now), read_at, &mut forward).map_err(RunError::Journal)?;
+                commands += u64::from(nth == 0);
                 handled += 1;
             }
         }
@@ -341,6 +351,7 @@ fn engine_thread<S: Strategy>(
         }
         if handled == 0 {
             counts.now = now.0;
+            counts.popped[2] = commands;
             shared.progress.engine.publish(&counts);
             shared.progress.tell(engine.counters());
             engine.note_idle();

@@ -110,6 +110,11 @@ impl BinanceSpotFeed {
         self.market.is_live()
     }
 
+    /// Whether every stream of the present connection is confirmed; books may still be out of step.
+    pub fn is_subscribed(&self) -> bool {
+        self.active.as_ref().is_some_and(|session| session.stage() == Stage::Ready)
+    }
+
     /// Connections being made and HTTP requests not yet answered; 0 is quiet.
     pub fn in_flight(&self) -> u32 {
         let opening = |session: &Option<Session>| {

@@ -61,7 +61,7 @@ pub fn decode(args: &Args) -> Outcome {
 /// Market data first, then the private stream; what neither knows is refused with the market's reason.
 struct Decoder {
     market: smc_feeds::binance_spot::Describer,
-    private: smc_gateway::binance_spot::describe::Describer,
+    private: smc_gateway::binance_spot::Scratch,
     copy: Vec<u8>,
 }
 
@@ -69,7 +69,7 @@ impl Decoder {
     fn new() -> Self {
         Self {
             market: smc_feeds::binance_spot::Describer::new(),
-            private: smc_gateway::binance_spot::describe::Describer::new(),
+            private: smc_gateway::binance_spot::Scratch::new(),
             copy: Vec::new(),
         }
     }
@@ -79,10 +79,18 @@ impl Decoder {
         self.copy.clear();
         self.copy.extend_from_slice(message);
         let market = self.market.describe(message);
-        if market.kind == "refused"
-            && let Some(kind) = self.private.describe(number, &mut self.copy, out)
-        {
-            return kind.into();
+        if market.kind == "refused" {
+            let mut body = String::new();
+            let private = smc_gateway::binance_spot::decode(&mut self.copy, &mut self.private, |message| {
+                message.write_json(&mut body);
+                message.kind()
+            });
+            if let Ok(kind) = private {
+                // The line number goes first, as in every line.
+                out.push_str(&format!("{{\"line\":{number},"));
+                out.push_str(body.strip_prefix('{').unwrap_or(&body));
+                return kind.into();
+            }
         }
         market.write_json(number, out);
         market.kind.into()

@@ -29,8 +29,6 @@ use venue_sim::{LockStepError, Peer, Sim, SimSettings};
 const PRESET: &str = include_str!("../presets/demo.toml");
 /// Generated markets run this much faster than life unless told otherwise.
 const SPEED: f64 = 60.0;
-/// How long the peer may take to see a new time before the simulator looks again.
-const SEEN_SPINS: u32 = 100;
 
 /// Start a simulated venue and the engine, trade, verify the journal by replay.
 #[derive(Parser)]
@@ -82,17 +80,8 @@ struct LockStep {
 }
 
 impl Peer for LockStep {
-    /// Moves time and waits until every thread has acted on it, so that what a timer does never races with what the
-    /// next message does.
     fn set_now(&self, now: TsNs) {
-        if self.clock.swap(now.0, Ordering::AcqRel) == now.0 {
-            return;
-        }
-        let mut spins = 0u32;
-        while !self.progress.has_seen(now) && !self.progress.is_over.load(Ordering::Acquire) {
-            spins += 1;
-            if spins > SEEN_SPINS { std::thread::yield_now() } else { std::hint::spin_loop() }
-        }
+        self.clock.store(now.0, Ordering::Release);
     }
 
     fn is_started(&self) -> bool {
@@ -183,7 +172,7 @@ pub fn demo(args: &Args) -> Outcome {
 
     let market_end = TsNs(peer.clock.load(Ordering::Acquire));
     // The venue answers the last cancels in market time that stands still.
-    let venue_end = join(venue, &mut running, &peer);
+    let venue_end = join(venue, &mut running, &peer, &stop);
     let status = running.status.clone();
     let ended = running.stop().map_err(Failure::No)?;
     let summary = Summary {
@@ -268,10 +257,11 @@ fn join(
     venue: Venue,
     running: &mut smc_runtime::launch::Running,
     peer: &LockStep,
+    stop: &AtomicBool,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (mut sim, result) = venue.join().map_err(|_| "the simulator panicked")?;
     if !running.is_over() && running.command(Command::Shutdown) {
-        sim.settle(peer, Duration::from_millis(200))?;
+        sim.settle(peer, stop)?;
     }
     Ok(result?)
 }

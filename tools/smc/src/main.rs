@@ -10,6 +10,7 @@ mod failure;
 mod journal;
 mod replay;
 mod run;
+mod signals;
 mod sim;
 mod view;
 

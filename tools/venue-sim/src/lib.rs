@@ -4,6 +4,7 @@
 //! [`market::MarketSource`]. The exchange and the dialect do no input or output and read no clock; only
 //! the server at the edge does.
 
+pub mod credentials;
 pub mod dialect;
 pub mod exchange;
 pub mod market;

@@ -203,6 +203,12 @@ impl Sim {
         Ok(())
     }
 
+    /// Answers what the peer still asks, market time standing still, until it is quiet: after the end of a run.
+    pub fn settle(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
+        self.wait_quiet(peer, stop)?;
+        self.deliver(peer, stop)
+    }
+
     /// Serves at the current market time until the wall clock allows the next step.
     fn keep_pace(
         &mut self,

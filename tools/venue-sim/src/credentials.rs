@@ -1,0 +1,29 @@
+//! A key pair for an account of the simulator: made at start, never the same twice.
+
+use crate::settings::Credential;
+use rcgen::{KeyPair, PKCS_ED25519};
+
+/// An Ed25519 key pair.
+pub struct Credentials {
+    private_pem: String,
+    public: [u8; 32],
+}
+
+impl Credentials {
+    /// Makes a new pair.
+    pub fn generate() -> Result<Self, String> {
+        let pair = KeyPair::generate_for(&PKCS_ED25519).map_err(|error| error.to_string())?;
+        let public = pair.public_key_raw().try_into().map_err(|_| "the public key is not 32 bytes")?;
+        Ok(Self { private_pem: pair.serialize_pem(), public })
+    }
+
+    /// The private half, PKCS#8 PEM: the client's.
+    pub fn private_pem(&self) -> &str {
+        &self.private_pem
+    }
+
+    /// The public half: the venue's.
+    pub const fn credential(&self) -> Credential {
+        Credential::Ed25519(self.public)
+    }
+}
