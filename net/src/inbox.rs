@@ -92,11 +92,79 @@ impl Inbox {
 
     #[cold]
     fn compact(&mut self) {
+        if self.plain == 0 && self.plain_end == self.cipher {
+            return; // nothing to gain
+        }
         let plain_len = self.plain_end - self.plain;
         let cipher_len = self.filled - self.cipher;
         self.bytes.copy_within(self.plain..self.plain_end, 0);
         self.bytes.copy_within(self.cipher..self.filled, plain_len);
         (self.plain, self.plain_end) = (0, plain_len);
         (self.cipher, self.filled) = (plain_len, plain_len + cipher_len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    /// A step in a buffer's life. A record is a gap for its header, the payload, and the same gap for its tag.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Receive(usize),
+        Open(usize, usize),
+        Consume(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (1usize..60_000).prop_map(Step::Receive),
+            (1usize..30, 0usize..9000).prop_map(|(gap, len)| Step::Open(gap, len)),
+            (0usize..9000).prop_map(Step::Consume),
+        ]
+    }
+
+    proptest! {
+        /// The slow twin: two queues, one of received and one of opened bytes.
+        #[test]
+        fn behaves_as_two_queues(steps in proptest::collection::vec(step(), 1..200)) {
+            let mut inbox = Inbox::new(20_000);
+            let (mut cipher, mut plain) = (VecDeque::new(), VecDeque::new());
+            let mut next = 0u8;
+            for step in steps {
+                match step {
+                    Step::Receive(count) => {
+                        let space = inbox.space();
+                        let count = count.min(space.len());
+                        for byte in &mut space[..count] {
+                            next = next.wrapping_mul(5).wrapping_add(113);
+                            *byte = next;
+                            cipher.push_back(next);
+                        }
+                        inbox.received(count);
+                    }
+                    Step::Open(gap, len) => {
+                        let record_len = gap + len + gap;
+                        // As a reader of frames does, which refuses what is too long before it has come.
+                        if record_len <= cipher.len() && plain.len() + len <= 20_000 {
+                            inbox.opened(record_len, gap, len);
+                            let record: Vec<u8> = cipher.drain(..record_len).collect();
+                            plain.extend(&record[gap..gap + len]);
+                        }
+                    }
+                    Step::Consume(count) => {
+                        inbox.consume(count);
+                        plain.drain(..count.min(plain.len()));
+                    }
+                }
+                prop_assert!(inbox.plain() == plain.make_contiguous());
+                prop_assert!(inbox.cipher() == cipher.make_contiguous());
+                prop_assert_eq!(inbox.is_plain_empty(), plain.is_empty());
+                // Always room for a record, unless whole ones wait to be opened.
+                prop_assert!(cipher.len() >= RECORD_BYTES_MAX || !inbox.space().is_empty());
+            }
+        }
     }
 }

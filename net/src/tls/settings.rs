@@ -1,7 +1,7 @@
 //! Whom we trust and which ciphers we offer. Verification cannot be switched off.
 
-use std::fs;
 use std::sync::Arc;
+use std::{fmt, fs};
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
@@ -19,8 +19,15 @@ const SYSTEM_BUNDLES: [&str; 3] =
 const RESUMPTION_SESSIONS: usize = 32;
 
 /// The trust and cipher settings of a connection; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TlsSettings(Arc<ClientConfig>);
+
+impl fmt::Debug for TlsSettings {
+    /// Without the whole of rustls' configuration, which fills a page.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSettings").finish_non_exhaustive()
+    }
+}
 
 impl TlsSettings {
     /// Trusts the certificate authorities in this PEM text and no others.

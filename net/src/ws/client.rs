@@ -288,3 +288,10 @@ fn copied(payload: &[u8]) -> ([u8; 125], usize) {
     copy.iter_mut().zip(payload).for_each(|(out, byte)| *out = *byte);
     (copy, payload.len())
 }
+
+/// The pipelined topology moves connections to their own threads.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<WsClient>();
+    is_send::<crate::HttpClient>();
+};
