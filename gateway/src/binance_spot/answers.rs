@@ -168,7 +168,7 @@ impl Session {
         let (listed_at, epoch, now) = (self.listed_at, self.epoch, out.now);
         for order in self.orders.iter_mut() {
             let is_absent = order.answered_on != epoch;
-            if is_absent && order.phase == Phase::Live && order.sent < listed_at {
+            if is_absent && order.phase == Phase::Live && order.sent <= listed_at {
                 order.doubt(Phase::InDoubt, now);
             }
         }

@@ -26,6 +26,8 @@ mod reports;
 mod requests;
 mod scan;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod settings;
 pub mod sign;
 mod slots;

@@ -6,6 +6,12 @@ use smc_core::output::{NewOrder, OrderKind, Purpose, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side};
 use std::path::Path;
 
+/// A key published in the venue's FIX documentation; it opens nothing.
+pub(crate) const PEM: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u
+-----END PRIVATE KEY-----
+";
+
 /// Our engine's instance in tests.
 pub(crate) const INSTANCE: u16 = 7;
 
