@@ -1,5 +1,5 @@
 //! Lock step: the market waits for the peer, and a seeded run is the same each time.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 
@@ -64,9 +64,9 @@ impl Peer for TestPeer {
         }
         // Idle before and after the comparison, in the same turn: nothing moved in between.
         let before = self.turns.load(Ordering::SeqCst);
-        let is_equal =
-            self.received.load(Ordering::SeqCst) == sim_sent && self.sent.load(Ordering::SeqCst) == sim_received;
-        before % 2 == 0 && is_equal && before == self.turns.load(Ordering::SeqCst)
+        let is_equal = self.received.load(Ordering::SeqCst) == sim_sent
+            && self.sent.load(Ordering::SeqCst) == sim_received;
+        before.is_multiple_of(2) && is_equal && before == self.turns.load(Ordering::SeqCst)
     }
 }
 
@@ -156,7 +156,8 @@ fn a_seeded_run_is_the_same_each_time() {
     let (first, second) = (run(&key), run(&key));
     assert!(first.len() > 1_000);
     // What comes before the market starts depends on who connects first; all after it must agree.
-    let after = |seen: Vec<(u64, String)>| seen.into_iter().filter(|(now, _)| *now > START.0).collect::<Vec<_>>();
+    let after =
+        |seen: Vec<(u64, String)>| seen.into_iter().filter(|(now, _)| *now > START.0).collect::<Vec<_>>();
     let (first, second) = (after(first), after(second));
     for (index, (a, b)) in first.iter().zip(&second).enumerate() {
         assert_eq!(a, b, "frame {index}");

@@ -1,5 +1,5 @@
 //! The exchange against a slow twin that keeps one flat list of everything that rests.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
@@ -21,14 +21,21 @@ enum Op {
     Level(Side, i64, i64),
     /// A trade at this distance from the touch.
     Trade(Side, i64, i64),
-    Place { account: usize, side: Side, price: i64, qty: i64, time_in_force: TimeInForce },
+    Place {
+        account: usize,
+        side: Side,
+        price: i64,
+        qty: i64,
+        time_in_force: TimeInForce,
+    },
     /// Cancels one of the orders placed so far.
     Cancel(usize),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let side = || prop_oneof![Just(Side::Buy), Just(Side::Sell)];
-    let tif = prop_oneof![4 => Just(TimeInForce::Gtc), 1 => Just(TimeInForce::Ioc), 1 => Just(TimeInForce::Fok)];
+    let tif =
+        prop_oneof![4 => Just(TimeInForce::Gtc), 1 => Just(TimeInForce::Ioc), 1 => Just(TimeInForce::Fok)];
     let op = prop_oneof![
         2 => (3..PRICES - 2).prop_map(Op::Mid),
         4 => (side(), 0..3i64, 0..9i64).prop_map(|(side, away, qty)| Op::Level(side, away, qty)),
@@ -161,7 +168,9 @@ impl Twin {
             let level: i64 = self
                 .entries
                 .iter()
-                .filter(|e| e.order.is_none() && e.side == side.opposite() && e.price == self.entries[other].price)
+                .filter(|e| {
+                    e.order.is_none() && e.side == side.opposite() && e.price == self.entries[other].price
+                })
                 .map(|e| e.qty)
                 .sum();
             let taken = level.min(self.entries[own].qty);
@@ -262,7 +271,8 @@ fn run(ops: &[Op]) -> Result<(), TestCaseError> {
                 for price in 1..=PRICES {
                     for (side, is_across) in [(Side::Buy, price > *to), (Side::Sell, price <= *to)] {
                         if is_across {
-                            let kind = MarketOpKind::Level { side, price: Price(price * SCALE), qty: Qty::ZERO };
+                            let kind =
+                                MarketOpKind::Level { side, price: Price(price * SCALE), qty: Qty::ZERO };
                             exchange.apply(0, kind);
                             twin.set_level(side, price, 0);
                         }
@@ -272,7 +282,8 @@ fn run(ops: &[Op]) -> Result<(), TestCaseError> {
             }
             Op::Level(side, away, qty) => {
                 let price = if *side == Side::Buy { mid - away } else { mid + 1 + away };
-                let kind = MarketOpKind::Level { side: *side, price: Price(price * SCALE), qty: Qty(qty * SCALE) };
+                let kind =
+                    MarketOpKind::Level { side: *side, price: Price(price * SCALE), qty: Qty(qty * SCALE) };
                 exchange.apply(0, kind);
                 twin.set_level(*side, price, *qty);
             }
