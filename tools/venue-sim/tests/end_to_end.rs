@@ -1,5 +1,5 @@
 //! A client that knows only the venue's protocol, over real sockets and TLS.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

@@ -34,7 +34,7 @@ pub struct Conn {
 
 enum State {
     Http {
-        pipe: Pipe,
+        pipe: Box<Pipe>,
         bytes: Vec<u8>,
     },
     WebSocket(Box<WebSocket<Pipe>>),
@@ -47,7 +47,7 @@ impl Conn {
     pub fn new(id: ConnId, pipe: Pipe, edge_now_ns: u64) -> Self {
         Self {
             id,
-            state: State::Http { pipe, bytes: Vec::new() },
+            state: State::Http { pipe: Box::new(pipe), bytes: Vec::new() },
             is_stream: false,
             counted: (Instant::now(), 0),
             ping_sent_ns: None,
@@ -165,7 +165,7 @@ impl Conn {
             .write_buffer_size(0)
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
-        let socket = WebSocket::from_partially_read(pipe, bytes, Role::Server, Some(config));
+        let socket = WebSocket::from_partially_read(*pipe, bytes, Role::Server, Some(config));
         self.state = State::WebSocket(Box::new(socket));
         Ok(())
     }

@@ -30,7 +30,7 @@ const PONG_WITHIN_NS: u64 = 60_000_000_000;
 const IDLE: Duration = Duration::from_micros(50);
 /// Market steps between two looks at the sockets when the clock has run ahead.
 const STEPS_MAX: usize = 256;
-/// Wall time that a peer in lock step may take to become quiet.
+/// Wall time that a peer in lock step may take to become quiet, unless set otherwise.
 const QUIET_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the simulator needs to know of the process it is in lock step with.
@@ -62,6 +62,7 @@ pub struct Sim {
     audit: Option<(std::path::PathBuf, File)>,
     /// The edge's clock for pings, in nanoseconds from any start.
     edge_now_ns: u64,
+    quiet_within: Duration,
 }
 
 impl Sim {
@@ -98,6 +99,7 @@ impl Sim {
             messages_per_second: limits.stream_messages_per_second,
             audit,
             edge_now_ns: 0,
+            quiet_within: QUIET_WITHIN,
         })
     }
 
@@ -109,6 +111,11 @@ impl Sim {
     /// The certificate authority a client must trust, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// How long (wall time) a peer in lock step may take to become quiet; ten seconds when not set.
+    pub fn set_quiet_within(&mut self, limit: Duration) {
+        self.quiet_within = limit;
     }
 
     /// Market time.
@@ -269,8 +276,8 @@ impl Sim {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            if started.elapsed() > QUIET_WITHIN {
-                let (now, waited_s) = (self.venue.now(), QUIET_WITHIN.as_secs());
+            if started.elapsed() > self.quiet_within {
+                let (now, waited_s) = (self.venue.now(), self.quiet_within.as_secs());
                 return Err(LockStepError::PeerNotQuiet { now, sent, received, waited_s });
             }
             std::thread::yield_now();

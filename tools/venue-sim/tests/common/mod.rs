@@ -1,5 +1,7 @@
 //! What the integration tests share: keys, a client over TLS, a reader of the conformance corpus.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+pub mod desk;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;

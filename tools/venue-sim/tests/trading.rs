@@ -1,0 +1,199 @@
+//! Orders of every type against a market that a test writes down: fills, funds, fees, events.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use common::desk::{Desk, level, order, trade};
+use serde_json::{Value, json};
+use smc_core::Side;
+
+/// `[execution type, status, last quantity, cumulative quantity]` of each report so far.
+fn reports(desk: &Desk) -> Vec<Value> {
+    let event = |message: &Value| {
+        let event = &message["event"];
+        (event["e"] == "executionReport").then(|| json!([event["x"], event["X"], event["l"], event["z"]]))
+    };
+    desk.events.iter().filter_map(event).collect()
+}
+
+fn balance(desk: &mut Desk, asset: &str) -> (String, String) {
+    let answer = desk.signed("account.status", json!({}));
+    let lines = answer["result"]["balances"].as_array().unwrap().clone();
+    let line = lines.iter().find(|line| line["asset"] == asset).unwrap();
+    let text = |name: &str| line[name].as_str().unwrap().to_owned();
+    (text("free"), text("locked"))
+}
+
+#[test]
+fn a_market_order_walks_the_book_and_pays_the_taker_fee() {
+    let mut desk = Desk::new(&[]);
+    let answer =
+        desk.place(order(json!({"type": "MARKET", "price": null, "timeInForce": null, "quantity": "7"})));
+    let result = &answer["result"];
+    assert_eq!(result["fills"][0]["price"], "101.00000000");
+    assert_eq!(result["fills"][1]["qty"], "2.00000000");
+    assert_eq!(result["fills"][1]["commission"], "0.00200000");
+    assert_eq!(result["cummulativeQuoteQty"], "709.00000000");
+    assert_eq!(balance(&mut desk, "USDT"), ("99291.00000000".into(), "0.00000000".into()));
+    assert_eq!(balance(&mut desk, "BTC"), ("8.99300000".into(), "0.00000000".into()));
+    let (_, depth) = desk.rest("GET", "/api/v3/depth?symbol=BTCUSDT");
+    assert_eq!(depth["asks"], json!([["102.00000000", "3.00000000"]]));
+}
+
+#[test]
+fn a_market_order_by_quote_amount_buys_whole_steps() {
+    let mut desk = Desk::new(&[]);
+    let by_quote = json!({"type": "MARKET", "price": null, "timeInForce": null, "quantity": null, "quoteOrderQty": "100"});
+    let answer = desk.place(order(by_quote));
+    let result = &answer["result"];
+    assert_eq!((&result["status"], &result["executedQty"]), (&json!("FILLED"), &json!("0.99009000")));
+    assert_eq!(result["origQuoteOrderQty"], "100.00000000");
+    assert_eq!(balance(&mut desk, "USDT").1, "0.00000000");
+    let by_quote = json!({"side": "SELL", "type": "MARKET", "price": null, "timeInForce": null, "quantity": null, "quoteOrderQty": "100"});
+    assert_eq!(desk.place(order(by_quote))["result"]["executedQty"], "1.00000000");
+}
+
+#[test]
+fn a_resting_order_waits_behind_the_background_then_fills_as_maker() {
+    let script = [
+        trade(1, Side::Sell, "100", "4"),
+        level(1, Side::Buy, "100", "1"),
+        trade(2, Side::Sell, "100", "1.5"),
+        level(2, Side::Buy, "100", "0"),
+        trade(3, Side::Sell, "99.90", "2"),
+    ];
+    let mut desk = Desk::new(&script);
+    desk.subscribe("btcusdt@trade/btcusdt@aggTrade");
+    desk.place(order(json!({"price": "100.00", "newClientOrderId": "a"})));
+    assert_eq!(balance(&mut desk, "USDT"), ("99900.00000000".into(), "100.00000000".into()));
+    desk.run_until(1);
+    assert_eq!(reports(&desk), [json!(["NEW", "NEW", "0.00000000", "0.00000000"])]);
+    desk.run_until(2);
+    assert_eq!(reports(&desk)[1], json!(["TRADE", "PARTIALLY_FILLED", "0.50000000", "0.50000000"]));
+    desk.run_until(3);
+    assert_eq!(reports(&desk)[2], json!(["TRADE", "FILLED", "0.50000000", "1.00000000"]));
+    let last = desk.events.iter().rfind(|m| m["event"]["x"] == "TRADE").unwrap();
+    assert_eq!((&last["event"]["L"], &last["event"]["m"]), (&json!("100.00000000"), &json!(true)));
+    assert_eq!(last["event"]["n"], "0.00050000");
+    assert_eq!(balance(&mut desk, "USDT"), ("99900.00000000".into(), "0.00000000".into()));
+    assert_eq!(balance(&mut desk, "BTC").0, "2.99900000");
+    // The public sees the same: what the order took, and the rest of each background trade.
+    let printed = |kind: &str| {
+        let of_kind = desk.streamed.iter().filter(|m| m["e"] == kind);
+        of_kind.map(|m| json!([m["p"], m["q"], m["m"]])).collect::<Vec<_>>()
+    };
+    let expected = [
+        json!(["100.00000000", "4.00000000", true]),
+        json!(["100.00000000", "1.00000000", true]),
+        json!(["100.00000000", "0.50000000", true]),
+        json!(["100.00000000", "0.50000000", true]),
+        json!(["99.90000000", "1.50000000", true]),
+    ];
+    assert_eq!(printed("trade"), expected);
+    assert_eq!(printed("aggTrade").len(), 4);
+    assert_eq!(printed("aggTrade")[1], json!(["100.00000000", "1.50000000", true]));
+}
+
+#[test]
+fn a_background_level_across_a_resting_order_fills_it() {
+    let script = [
+        level(1, Side::Buy, "100", "0"),
+        level(1, Side::Sell, "99.40", "0.3"),
+        level(1, Side::Sell, "101", "5"),
+    ];
+    let mut desk = Desk::new(&script);
+    desk.subscribe("btcusdt@bookTicker");
+    desk.place(order(json!({})));
+    desk.run_until(1);
+    assert_eq!(reports(&desk)[1], json!(["TRADE", "PARTIALLY_FILLED", "0.30000000", "0.30000000"]));
+    let top = desk.streamed.last().unwrap();
+    assert_eq!(
+        (&top["b"], &top["B"], &top["a"]),
+        (&json!("99.50000000"), &json!("0.70000000"), &json!("101.00000000"))
+    );
+}
+
+#[test]
+fn immediate_orders_end_at_once() {
+    let mut desk = Desk::new(&[]);
+    let ioc = desk.place(order(json!({"timeInForce": "IOC", "price": "101.00", "quantity": "6"})));
+    assert_eq!(
+        (&ioc["result"]["status"], &ioc["result"]["executedQty"]),
+        (&json!("EXPIRED"), &json!("5.00000000"))
+    );
+    assert_eq!(
+        desk.events.iter().rfind(|m| m["event"]["x"] == "EXPIRED").unwrap()["event"]["eR"],
+        "UNFILLED_IOC_QUANTITY_EXPIRED"
+    );
+    let fok = desk.place(order(json!({"timeInForce": "FOK", "price": "102.00", "quantity": "6"})));
+    assert_eq!(
+        (&fok["result"]["status"], &fok["result"]["executedQty"]),
+        (&json!("EXPIRED"), &json!("0.00000000"))
+    );
+    let fok = desk.place(order(json!({"timeInForce": "FOK", "price": "102.00", "quantity": "5"})));
+    assert_eq!(fok["result"]["status"], "FILLED");
+    assert_eq!(balance(&mut desk, "USDT").1, "0.00000000");
+}
+
+#[test]
+fn a_stop_order_sleeps_until_the_last_price_reaches_it() {
+    let script = [trade(1, Side::Buy, "101", "1"), trade(2, Side::Buy, "102", "1")];
+    let mut desk = Desk::new(&script);
+    desk.run_until(1);
+    let stop =
+        json!({"type": "STOP_LOSS_LIMIT", "stopPrice": "102.00", "price": "103.00", "newClientOrderId": "s"});
+    let answer = desk.place(order(stop));
+    assert!(answer["result"].get("status").is_none(), "stop orders answer ACK by default: {answer}");
+    let status = desk.signed("order.status", json!({"symbol": "BTCUSDT", "origClientOrderId": "s"}));
+    assert_eq!(
+        (&status["result"]["isWorking"], &status["result"]["workingTime"]),
+        (&json!(false), &json!(-1))
+    );
+    assert_eq!(balance(&mut desk, "USDT").1, "103.00000000");
+    desk.run_until(2);
+    let words: Vec<_> = reports(&desk).iter().map(|r| r[1].clone()).collect();
+    assert_eq!(words, ["NEW", "NEW", "FILLED"]);
+    assert_eq!(balance(&mut desk, "USDT").1, "0.00000000");
+}
+
+#[test]
+fn orders_of_one_account_do_not_trade_with_each_other() {
+    let mut desk = Desk::new(&[]);
+    desk.place(order(json!({"price": "100.50", "newClientOrderId": "rest"})));
+    let sell =
+        |mode: Value| order(json!({"side": "SELL", "price": "100.50", "selfTradePreventionMode": mode}));
+    let answer = desk.place(sell(Value::Null));
+    assert_eq!(answer["result"]["status"], "EXPIRED_IN_MATCH");
+    assert_eq!(answer["result"]["selfTradePreventionMode"], "EXPIRE_TAKER");
+    assert_eq!(
+        desk.events.iter().rfind(|m| m["event"]["e"] == "executionReport").unwrap()["event"]["x"],
+        "TRADE_PREVENTION"
+    );
+    let answer = desk.place(sell(json!("EXPIRE_MAKER")));
+    assert_eq!(answer["result"]["status"], "NEW");
+    let status = desk.signed("order.status", json!({"symbol": "BTCUSDT", "origClientOrderId": "rest"}));
+    assert_eq!(status["result"]["status"], "EXPIRED_IN_MATCH");
+    let buy = order(json!({"price": "100.50", "selfTradePreventionMode": "NONE"}));
+    assert_eq!(desk.place(buy)["result"]["status"], "FILLED", "mode NONE lets them trade");
+    for asset in ["BTC", "USDT"] {
+        assert_eq!(balance(&mut desk, asset).1, "0.00000000");
+    }
+}
+
+#[test]
+fn candles_close_with_the_clock() {
+    let script = [trade(1_000, Side::Buy, "101", "1"), trade(2_000, Side::Sell, "100", "2")];
+    let mut desk = Desk::new(&script);
+    desk.subscribe("btcusdt@kline_1m");
+    desk.run_until(130_000);
+    let bars: Vec<_> = desk
+        .streamed
+        .iter()
+        .filter(|m| m["k"]["x"] == true)
+        .map(|m| json!([m["k"]["o"], m["k"]["c"], m["k"]["v"], m["k"]["n"]]))
+        .collect();
+    assert_eq!(bars[0], json!(["101.00000000", "100.00000000", "3.00000000", 2]));
+    assert_eq!(bars[1], json!(["100.00000000", "100.00000000", "0.00000000", 0]));
+    let answer = desk.ask("klines", json!({"symbol": "BTCUSDT", "interval": "1m", "limit": 2}));
+    assert_eq!(answer["result"].as_array().unwrap().len(), 2);
+}
