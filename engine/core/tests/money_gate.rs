@@ -140,6 +140,31 @@ fn order_sizes_hold_at_the_limit_and_not_one_step_past() {
 }
 
 #[test]
+fn values_round_up_against_their_limits() {
+    // A thousandth at one 1e-8 above the round price: the value is not a whole number of units.
+    let floor = 65 * SCALE;
+    let prepare = |max: i64| {
+        move |desk: &mut Desk| {
+            desk.price(0, REF + 1);
+            change_limits(desk, |l| l.order_notional_max = Money(max));
+            change_account(desk, |a| (a.gross_max, a.net_max) = (Money(max), Money(max)));
+        }
+    };
+    let order = |desk: &mut Desk| desk.market(0, Side::Buy, LOT);
+    check(prepare(floor + 1), order, &[]);
+    check(prepare(floor), order, &[Check::MaxOrderNotional, Check::MaxGross, Check::MaxNet]);
+    // And down against the venue's minimum.
+    let minimum = |min: i64| {
+        move |desk: &mut Desk| {
+            desk.price(0, REF + 1);
+            desk.specs[0].notional_min = Money(min);
+        }
+    };
+    check(minimum(floor), order, &[]);
+    check(minimum(floor + 1), order, &[Check::MinNotional]);
+}
+
+#[test]
 fn collars_hold_on_both_sides() {
     let (one, ten) = (REF / 100, REF / 10);
     for (side, price, expected) in [
@@ -331,6 +356,14 @@ fn own_orders_do_not_trade_with_each_other() {
     check(resting(Side::Sell, ask), |desk| desk.market(1, Side::Buy, LOT), &[]);
     check(resting(Side::Buy, REF), |desk| desk.limit(0, Side::Sell, REF + TICK, LOT), &[]);
     check(resting(Side::Buy, REF), |desk| desk.limit(0, Side::Sell, REF, LOT), &[Check::SelfTrade]);
+    // Over at the venue, only its last fills are still under way: nothing rests there to be met.
+    let ended = |desk: &mut Desk| {
+        let order = desk.limit(0, Side::Sell, ask, 2 * LOT);
+        desk.accept(&order);
+        desk.report(&order, OrderUpdateKind::Canceled { cum_qty: Qty(LOT) });
+        assert_eq!(desk.orders.len(), 1);
+    };
+    check(ended, |desk| desk.limit(0, Side::Buy, ask, LOT), &[]);
     let market = |desk: &mut Desk| {
         let order = desk.market(0, Side::Buy, LOT);
         desk.accept(&order);
