@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use smc_common::{Random, engine, golden_bars, mirrored, of_kind, roomy, run, walks};
 use smc_core::event::Bar;
 use smc_core::output::{Structure, StructureKind as Kind};
-use smc_core::smc::{BarFault, IdSource, PRICE_MAX, SmcParams, Tolerance};
+use smc_core::smc::{BarFault, IdSource, PRICE_MAX, RangeHalf, SmcParams, Tolerance};
 use smc_core::words::Direction;
 use smc_core::{Price, Qty, TsNs};
 
@@ -296,6 +296,45 @@ fn caps_hold_and_the_oldest_leaves_first() {
         assert_eq!(ours, living.values().map(Vec::len).sum::<usize>());
     }
     assert!(expired > 100, "too few left to prove anything");
+}
+
+/// The read side agrees with what was said: last sweep, last swing, bias, position in the range.
+#[test]
+fn what_can_be_read_is_what_was_said() {
+    for bars in streams() {
+        let (mut engine, mut ids) = (engine(&roomy()), IdSource::new());
+        let (mut swept, mut locked, mut bias) = ([None, None], [None, None], None);
+        for bar in &bars {
+            engine.on_bar(bar, &mut ids, &mut |fact: Structure| {
+                let side = fact.direction as usize;
+                match fact.kind {
+                    Kind::PoolSwept => swept[side] = Some((fact.id, fact.known_bar, true)),
+                    Kind::LevelSwept
+                        if swept[side]
+                            .is_none_or(|(_, known, is_pool)| !is_pool || known < fact.known_bar) =>
+                    {
+                        swept[side] = Some((fact.id, fact.known_bar, false));
+                    }
+                    Kind::SwingLocked => locked[side] = Some((fact.id, fact.bar, fact.top, fact.extra)),
+                    Kind::Bos | Kind::Choch => bias = Some(fact.direction),
+                    _ => {}
+                }
+            });
+            for direction in [Direction::Up, Direction::Down] {
+                let sweep = engine.last_sweep(direction);
+                assert_eq!(sweep.map(|s| (s.id, s.known_bar, s.is_pool)), swept[direction as usize]);
+                let swing = engine.last_swing(direction);
+                assert_eq!(swing.map(|s| (s.id, s.bar, s.price, s.label as i64)), locked[direction as usize]);
+            }
+            assert_eq!(engine.bias(), bias);
+            if let Some((top, bottom)) = engine.dealing_range().filter(|(top, bottom)| bottom < top) {
+                assert_eq!(engine.range_position_ppm(top), Some(1_000_000));
+                assert_eq!(engine.range_position_ppm(bottom), Some(0));
+                assert_eq!(engine.range_half(top), Some(RangeHalf::Premium));
+                assert_eq!(engine.range_half(bottom), Some(RangeHalf::Discount));
+            }
+        }
+    }
 }
 
 /// Malformed bars between good ones are named, and change nothing that is said about the good ones.

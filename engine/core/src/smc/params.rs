@@ -295,3 +295,26 @@ impl Tolerance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_out_of_range_is_named_and_clamping_mends_it() {
+        assert_eq!(SmcParams::default().validate(), Ok(()));
+        assert_eq!(SmcParams::default(), SmcParams::default().with_swing_length(5).clamped());
+        let broken = [
+            SmcParams { pivot_right: 0, ..SmcParams::default() },
+            SmcParams { tick: Price(0), ..SmcParams::default() },
+            SmcParams { ob_cap: u16::MAX, ..SmcParams::default() },
+            SmcParams { fvg_mitigation: FvgMitigation::DepthPpm(1_000_001), ..SmcParams::default() },
+            SmcParams { pool_tolerance: Tolerance::FixedTicks(Price(-1)), ..SmcParams::default() },
+        ];
+        let names = ["pivot_right", "tick", "ob_cap", "fvg_mitigation", "pool_tolerance"];
+        for (params, name) in broken.iter().zip(names) {
+            assert_eq!(params.validate().map_err(|error| error.field), Err(name));
+            assert_eq!(params.clamped().validate(), Ok(()));
+        }
+    }
+}
