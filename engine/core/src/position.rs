@@ -239,15 +239,11 @@ impl Held {
         closed
     }
 
-    /// Signed cost of `closed` of the position, rounded up: against us for longs and shorts alike. Closing all
-    /// takes all, so that nothing is left over when flat.
+    /// Signed cost of `closed` of the position, rounded up: against us for longs and shorts alike. The cost of
+    /// all of it is all of the cost, so nothing is left over when flat.
     fn cost_of(&self, closed: i64) -> i128 {
-        let held = self.qty.saturating_abs();
-        if closed == held {
-            return self.cost_e16;
-        }
         // cost × closed would overflow: split the cost into whole shares and a rest.
-        let held = i128::from(held);
+        let held = i128::from(self.qty.saturating_abs());
         let (share, rest) = (self.cost_e16.div_euclid(held), self.cost_e16.rem_euclid(held));
         share * i128::from(closed) + div_ceil(rest * i128::from(closed), held)
     }

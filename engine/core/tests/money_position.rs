@@ -95,6 +95,28 @@ fn averages_round_against_us() {
 }
 
 #[test]
+fn nothing_is_left_over_when_flat() {
+    let mut rng = Rng::seeded("flat", 0x5EED_F1A7_0005);
+    for _ in 0..500 {
+        let mut fills = Fills::new();
+        let mut held = 0;
+        for _ in 0..rng.below(6) {
+            let (qty, price) = (rng.between(1, 50), rng.between(1, 200));
+            fills.fill(Side::Buy, price, qty, 0, "USDT");
+            held += qty;
+        }
+        while held > 0 {
+            let qty = rng.between(1, held);
+            fills.fill(Side::Sell, rng.between(1, 200), qty, 0, "USDT");
+            held -= qty;
+        }
+        // One unit alone in the position: any residue would show in its average.
+        let change = fills.fill(Side::Buy, 100, 1, 0, "USDT");
+        assert_eq!(change.position.average, Price(100));
+    }
+}
+
+#[test]
 fn fees_count_by_their_asset() {
     let mut fills = Fills::new();
     let change = fills.fill(Side::Buy, whole(50_000), whole(1), SCALE / 1000, "BTC");

@@ -1,5 +1,5 @@
 //! What the money tests share: a seeded generator, sane rules and limits, and a desk that does the engine's glue.
-#![allow(dead_code, missing_docs, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, reason = "test helpers; each file uses its part")]
 
 use smc_core::book::Reference;
 use smc_core::event::{OrderUpdate, OrderUpdateKind};
