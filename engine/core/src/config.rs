@@ -273,3 +273,84 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::words::{Money, Qty, SCALE};
+    use alloc::vec;
+    use std::string::ToString;
+
+    fn good() -> EngineConfig {
+        let limits = Limits {
+            strategies_allowed: 2,
+            order_qty_max: Qty(SCALE),
+            order_notional_max: Money(SCALE),
+            collar_ppm: 10_000,
+            collar_passive_ppm: 100_000,
+            reference_age_max_ns: SECOND_NS,
+            reference_skew_max_ns: SECOND_NS,
+            position_qty_max: Qty(SCALE),
+            open_orders_max: 10,
+            duplicate_window_ns: SECOND_NS,
+            repeat_max: 5,
+        };
+        let account_limits = AccountLimits {
+            gross_max: Money(SCALE),
+            net_max: Money(SCALE),
+            leverage_max_milli: 3_000,
+            open_orders_max: 50,
+            messages_max: 20,
+            messages_window_ns: SECOND_NS,
+            runaway_denials_max: 20,
+            runaway_window_ns: 10 * SECOND_NS,
+            entry_forgiven_after_ns: SECOND_NS,
+        };
+        let symbol = Name::new("BTCUSDT").unwrap();
+        let timeframes = ["1s", "1m"].iter().filter_map(|text| Timeframe::parse(text)).collect();
+        let quote = Name::new("USDT").unwrap();
+        EngineConfig::new(quote, vec![InstrumentConfig { symbol, limits }], timeframes, account_limits)
+    }
+
+    #[test]
+    fn defaults_are_sound() {
+        assert_eq!(good().check(), Ok(()));
+    }
+
+    /// Breaks one field at a time; the message names it.
+    #[test]
+    fn whatever_makes_no_sense_is_named() {
+        type Fault = (&'static str, fn(&mut EngineConfig));
+        let faults: [Fault; 20] = [
+            ("instance", |c| c.instance = 0),
+            ("order_sequence_first", |c| c.order_sequence_first = 0),
+            ("quote_asset", |c| c.quote_asset = Name::default()),
+            ("instruments", |c| c.instruments.clear()),
+            ("instruments.symbol", |c| c.instruments[0].symbol = Name::default()),
+            ("BTCUSDT stands twice", |c| c.instruments.push(c.instruments[0])),
+            ("timeframes", |c| c.timeframes.clear()),
+            ("timeframes", |c| c.timeframes.reverse()),
+            ("bars.close_grace_ns", |c| c.bars.close_grace_ns = u64::MAX),
+            ("timer_interval_ns", |c| c.timer_interval_ns = 0),
+            ("smc.pivot_right", |c| c.smc.pivot_right = 0),
+            ("sizing.risk_fraction_ppm", |c| c.sizing.risk_fraction_ppm = 500_000),
+            ("sizing.fee_ppm", |c| c.sizing.fee_ppm = 1_000_000),
+            ("sizing.notional_fraction_ppm_max", |c| c.sizing.notional_fraction_ppm_max = 0),
+            ("execution.stop_limit_offset_ppm", |c| c.execution.stop_limit_offset_ppm = 900_000),
+            ("execution.retry_ns", |c| c.execution.retry_ns = 0),
+            ("execution.naked_ns_max", |c| c.execution.naked_ns_max = 0),
+            ("strategy.entry_timeframes", |c| c.strategy.entry_timeframes = 0),
+            ("strategy.target_risk_ppm", |c| c.strategy.target_risk_ppm = 0),
+            ("strategy.accept_order_blocks", |c| {
+                (c.strategy.accept_gaps, c.strategy.accept_order_blocks) = (false, false);
+            }),
+        ];
+        for (field, break_it) in faults {
+            let mut config = good();
+            break_it(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(field), "{field}: {error}");
+        }
+    }
+}

@@ -68,7 +68,7 @@ pub struct Counters {
     pub structures: u64,
     /// Signals.
     pub signals: u64,
-    /// Intents not acted on: a trade was under way, the signal was too old, or the engine was not ready.
+    /// Intents not acted on: a trade was under way, the bar too old, or entry, stop and target out of order.
     pub intents_ignored: u64,
     /// Orders the gate let through.
     pub orders_sent: u64,

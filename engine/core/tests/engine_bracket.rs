@@ -1,5 +1,6 @@
 //! The life of a trade under stress: thousands of brackets, longs and shorts, on venues that misbehave, with an
 //! operator who pulls every lever; and single scenes, step by step.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which the lint cannot see")]
 
 mod engine_harness;
 

@@ -277,3 +277,110 @@ fn after_shutdown_nothing_brings_entries_back() {
     assert_eq!(world.engine.orders_sent(), 0);
     assert_eq!(world.engine.state(), TradingState::ReduceOnly);
 }
+
+/// Every signal can be explained from what was said before it: a swept low (for a long), a later break upwards, an
+/// open zone of that break, enough reward for the risk.
+#[test]
+fn signals_rest_on_what_was_said_before() {
+    let mut signals = 0;
+    for seed in 1..6 {
+        let world = run(seed, HONEST);
+        let params = world.engine.config().strategy;
+        let outputs: Vec<&Output> = world.outputs().collect();
+        for (at, output) in outputs.iter().enumerate() {
+            let Output::Signal(signal) = output else { continue };
+            signals += 1;
+            let of = |id: u32, kinds: &[StructureKind]| -> (usize, Structure) {
+                let found = outputs[..at].iter().enumerate().rev().find_map(|(at, output)| match output {
+                    Output::Structure(s) if s.id == id && kinds.contains(&s.kind) => Some((at, *s)),
+                    _ => None,
+                });
+                found.unwrap_or_else(|| panic!("{id} of {signal:?} was never said"))
+            };
+            let [sweep, shift, zone, target] = signal.reasons;
+            let (swept_at, sweep) = of(sweep, &[StructureKind::PoolSwept, StructureKind::LevelSwept]);
+            let (shifted_at, shift) = of(shift, &[StructureKind::Choch, StructureKind::Bos]);
+            let (_, zone) = of(zone, &[StructureKind::ObCreated, StructureKind::FvgCreated]);
+            assert_eq!(sweep.direction, signal.direction.opposite());
+            assert_eq!((shift.direction, zone.direction), (signal.direction, signal.direction));
+            assert_eq!((sweep.timeframe, shift.timeframe), (zone.timeframe, zone.timeframe));
+            assert!(shift.known_bar >= sweep.known_bar, "{swept_at} {shifted_at}");
+            assert!(zone.known_bar >= sweep.known_bar);
+            let sign = signal.direction.side().sign();
+            let (risk, reward) =
+                ((signal.entry.0 - signal.stop.0) * sign, (signal.target.0 - signal.entry.0) * sign);
+            assert!(risk > 0);
+            // A tick of rounding on each price.
+            let least = risk / 1_000 * i64::from(params.reward_to_risk_ppm_min / 1_000);
+            assert!(reward + 4_000_000 >= least, "{signal:?}");
+            let is_beyond_zone = match signal.direction {
+                Direction::Up => signal.stop < zone.bottom && signal.entry <= zone.top,
+                Direction::Down => signal.stop > zone.top && signal.entry >= zone.bottom,
+            };
+            assert!(is_beyond_zone, "{signal:?} {zone:?}");
+            if target != 0 {
+                let (_, target) = of(
+                    target,
+                    &[StructureKind::PoolFormed, StructureKind::PoolExtended, StructureKind::SwingLocked],
+                );
+                assert_eq!(target.direction, signal.direction);
+            }
+        }
+    }
+    assert!(signals > 20, "{signals}");
+}
+
+#[test]
+fn lower_timeframes_speak_first_within_an_event() {
+    let world = run(1, HONEST);
+    let mut together = 0;
+    for step in &world.steps {
+        let mut last = 0;
+        for output in &step.outputs {
+            if let Output::BarClosed(_, timeframe, bar) = output {
+                assert!(timeframe.secs() > last);
+                assert!(bar.open_ts.0 + timeframe.nanos() <= step.event.ts_recv.0, "closed before its end");
+                together += u32::from(last > 0);
+                last = timeframe.secs();
+            }
+        }
+    }
+    assert!(together > 100);
+}
+
+/// Warm-up: the venue's candles make the same structure as the market watched live, and are never traded.
+#[test]
+fn old_candles_warm_up_and_are_not_traded() {
+    let live = run(1, HONEST);
+    let mut warm = world(1, HONEST);
+    let (bid, ask, size) = (Price(200_000 * SCALE), Price(200_001 * SCALE), Qty(SCALE));
+    let quote = Quote { bid, bid_qty: size, ask, ask_qty: size, update_id: 1 };
+    warm.feed(BTC, EventBody::Quote(quote));
+    warm.now += 86_400 * SECOND;
+    let structures = |outputs: &[Output]| -> Vec<Structure> {
+        outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Structure(structure) => Some(*structure),
+                _ => None,
+            })
+            .collect()
+    };
+    for step in &live.steps {
+        let closed: Vec<(Timeframe, Bar)> = step
+            .outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::BarClosed(_, timeframe, bar) => Some((*timeframe, *bar)),
+                _ => None,
+            })
+            .collect();
+        let mut said = Vec::new();
+        for (timeframe, bar) in closed {
+            said.extend(warm.feed(BTC, EventBody::Bar(timeframe, bar)));
+        }
+        assert_eq!(structures(&said), structures(&step.outputs));
+    }
+    assert_eq!(warm.engine.orders_sent() + warm.engine.counters().signals, 0);
+    assert!(warm.engine.counters().intents_ignored > 0);
+}

@@ -105,10 +105,10 @@ impl Model {
             Check::MinNotional,
             (qty * own).div_euclid(SCALE.into()) < 5 * i128::from(SCALE) && !reducing,
         );
-        found.note(Check::MaxOrderQty, qty > limits.order_qty_max.0.into());
+        found.note(Check::MaxOrderQty, qty > i128::from(limits.order_qty_max.0));
         found.note(
             Check::MaxOrderNotional,
-            ceil(qty * npx, SCALE.into()) > limits.order_notional_max.0.into(),
+            ceil(qty * npx, SCALE.into()) > i128::from(limits.order_notional_max.0),
         );
         let (up, down) = if order.side == Side::Buy { (10_000, 100_000) } else { (100_000, 10_000) };
         let outside =
@@ -124,9 +124,9 @@ impl Model {
             let gross = other_gross + ceil(worst_here.abs().max(worst_there.abs()) * reference, SCALE.into());
             let net = other_net + ceil(worst_here.abs() * reference, SCALE.into()) * worst_here.signum();
             let equity = self.equity(START_EQUITY.into(), prices);
-            found.note(Check::MaxPosition, worst_here.abs() > limits.position_qty_max.0.into());
-            found.note(Check::MaxGross, gross > account.gross_max.0.into());
-            found.note(Check::MaxNet, net.abs() > account.net_max.0.into());
+            found.note(Check::MaxPosition, worst_here.abs() > i128::from(limits.position_qty_max.0));
+            found.note(Check::MaxGross, gross > i128::from(account.gross_max.0));
+            found.note(Check::MaxNet, net.abs() > i128::from(account.net_max.0));
             found.note(Check::MaxLeverage, gross * 1000 > equity * i128::from(account.leverage_max_milli));
         }
         let open_here = self.open().filter(|sent| sent.order.instrument.0 == id).count();
@@ -343,8 +343,8 @@ fn assert_within_limits(model: &Model, order: &NewOrder, now: TsNs, prices: &[i6
         held * i128::from(order.side.sign()) < 0 && model.left(order.instrument.0, order.side) <= held.abs();
     if !reducing {
         let (gross, net) = model.exposure(order.side, prices, None);
-        assert!(gross <= account.gross_max.0.into());
-        assert!(net.abs() <= account.net_max.0.into());
+        assert!(gross <= i128::from(account.gross_max.0));
+        assert!(net.abs() <= i128::from(account.net_max.0));
         let equity = model.equity(START_EQUITY.into(), prices);
         assert!(gross * 1000 <= equity * i128::from(account.leverage_max_milli));
     }

@@ -56,7 +56,10 @@ impl<S: Strategy> Engine<S> {
             self.counters.intents_ignored += 1;
             return;
         }
-        let Some((plan, reasons)) = self.plan_of(market, intent) else { return };
+        let Some((plan, reasons)) = self.plan_of(market, intent) else {
+            self.counters.intents_ignored += 1;
+            return;
+        };
         let (id, qty) = (market.id, self.entry_qty(market, &plan));
         self.signal_id = plan.signal_id;
         self.counters.signals += 1;

@@ -238,10 +238,11 @@ impl Search<'_> {
 
     /// The nearest liquidity that pays enough, else a multiple of the risk where that is allowed.
     fn target(&self, place: &Place) -> Option<(Price, u32)> {
-        let risk = (place.entry.0 - place.stop.0).abs();
+        let cost = part(place.entry.0, self.params.round_trip_cost_ppm);
+        let risk = (place.entry.0 - place.stop.0).abs().saturating_add(cost);
         let reward_min = part(risk, self.params.reward_to_risk_ppm_min);
         let reward_max = part(risk, self.params.reward_to_risk_ppm_max);
-        let reward = |price: Price| self.signed_by(price.0 - place.entry.0);
+        let reward = |price: Price| self.signed_by(price.0 - place.entry.0).saturating_sub(cost);
         let pools = self.smc.pools().filter(|pool| pool.direction == self.direction);
         let swing = self.smc.last_swing(self.direction);
         let liquidity = pools
@@ -252,7 +253,7 @@ impl Search<'_> {
         if liquidity.is_some() || self.params.require_liquidity_target {
             return liquidity;
         }
-        let distance = part(risk, self.params.target_risk_ppm);
+        let distance = part(risk, self.params.target_risk_ppm).saturating_add(cost);
         Some((Price(place.entry.0.saturating_add(self.signed_by(distance))), 0))
     }
 

@@ -50,6 +50,10 @@ pub struct ConfluenceParams {
     pub reward_to_risk_ppm_min: u32,
     /// Liquidity further away than this many times the risk is no target.
     pub reward_to_risk_ppm_max: u32,
+    /// Fees and slippage from entry to exit, as part of the price: taken off the reward and added to the risk
+    /// before the two are compared. 0 looks at prices alone, which on short bars takes trades that cannot pay
+    /// their fees.
+    pub round_trip_cost_ppm: u32,
     /// Bars without a new signal after one.
     pub cooldown_bars: u32,
     /// Bars an entry order waits.
@@ -83,6 +87,7 @@ impl Default for ConfluenceParams {
             target_risk_ppm: 2 * ONE_PPM,
             reward_to_risk_ppm_min: 3 * ONE_PPM / 2,
             reward_to_risk_ppm_max: 5 * ONE_PPM,
+            round_trip_cost_ppm: 0,
             cooldown_bars: 5,
             entry_lifetime_bars: 15,
             entry_kind: EntryKind::Rest,
@@ -102,6 +107,7 @@ impl ConfluenceParams {
             (self.target_risk_ppm < self.reward_to_risk_ppm_min, "strategy.target_risk_ppm"),
             (self.reward_to_risk_ppm_max < self.reward_to_risk_ppm_min, "strategy.reward_to_risk_ppm_max"),
             (self.reward_to_risk_ppm_max > 1_000 * ONE_PPM, "strategy.reward_to_risk_ppm_max"),
+            (self.round_trip_cost_ppm > ONE_PPM / 10, "strategy.round_trip_cost_ppm"),
             (self.entry_lifetime_bars == 0, "strategy.entry_lifetime_bars"),
             (
                 self.require_zone && !self.accept_order_blocks && !self.accept_gaps,

@@ -3,6 +3,7 @@
 //! Everything is a function of the seed. Each event the engine took is kept with what it said, so that a test
 //! can replay a run or look into it. The venue checks what no engine may ever do.
 #![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "this is test code, which the lint cannot see")]
 
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::*;
