@@ -13,13 +13,14 @@ use crate::latency::Latencies;
 use crate::progress::Progress;
 use crate::topology::{self, RunError, Shared};
 use crate::venue::{MarketFeed, OrderGateway};
+use smc_core::codec::Buffer;
 use smc_core::config::{ConfigError, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::engine::Engine;
 use smc_core::event::{Command, Event, EventBody};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
-use smc_core::words::{ClientOrderId, InstrumentId, Name};
+use smc_core::words::{InstrumentId, Name};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalError, JournalSettings, RecordKind, SyncPolicy, Writer};
@@ -88,6 +89,8 @@ pub enum LaunchError {
     Feed(String),
     /// The journal.
     Journal(PathBuf, JournalError),
+    /// The journal took no record.
+    Append(PathBuf, smc_journal::AppendError),
     /// The control socket.
     Control(ControlError),
     /// A thread could not be started.
@@ -107,6 +110,7 @@ impl std::fmt::Display for LaunchError {
             Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
             Self::Feed(reason) => write!(f, "market data: {reason}"),
             Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
+            Self::Append(dir, error) => write!(f, "journal {}: {error}", dir.display()),
             Self::Control(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
@@ -159,7 +163,7 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
     };
     let venue = venue(&options.config, section, &tls, &config, &specs)?;
     let core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
-    let journal = open_journal(&options, &clock)?;
+    let journal = open_journal(&options, &clock, &specs)?;
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
     let counters = Counters::create(&options.journal.join(FILE_NAME)).map_err(fail)?;
     let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
@@ -379,7 +383,7 @@ fn venue(
     Ok(Venue { feed, gateway })
 }
 
-fn open_journal(options: &Options, clock: &Clock) -> Result<Writer, LaunchError> {
+fn open_journal(options: &Options, clock: &Clock, specs: &[InstrumentSpec]) -> Result<Writer, LaunchError> {
     let fail = |error| LaunchError::Journal(options.journal.clone(), error);
     let process = &options.config.process;
     let mut settings = JournalSettings::new(&options.journal);
@@ -390,21 +394,33 @@ fn open_journal(options: &Options, clock: &Clock) -> Result<Writer, LaunchError>
         settings.sync = if ms == 0 { SyncPolicy::Off } else { SyncPolicy::Every(Duration::from_millis(ms)) };
     }
     let text = options.config.deciding_text();
-    let mut journal = Writer::create(&settings, &header(&text)).map_err(fail)?;
+    let mut journal = Writer::create(&settings, &header(&text, specs)).map_err(fail)?;
     let appended = journal.append(RecordKind::Config, clock.now(), text.as_bytes());
-    appended.map_err(|error| fail(error.into()))?;
+    appended.map_err(|error| LaunchError::Append(options.journal.clone(), error))?;
     Ok(journal)
 }
 
-fn header(config_text: &str) -> Header {
-    let hash = |text: &str| {
-        let mut digest = Digest::default();
-        digest.fold(text.as_bytes());
-        digest.to_bytes()
+/// Who writes: build, configuration, instruments.
+fn header(config_text: &str, specs: &[InstrumentSpec]) -> Header {
+    let mut instruments = Digest::default();
+    for spec in specs {
+        instruments.fold(Buffer::default().encode(spec));
+    }
+    let mut config = Digest::default();
+    config.fold(config_text.as_bytes());
+    let mut build = Digest::default();
+    build.fold(crate::BUILD.as_bytes());
+    let wide = |digest: Digest| {
+        let mut out = [0; 32];
+        out[..16].copy_from_slice(&digest.to_bytes());
+        out
     };
-    let mut config = [0; 32];
-    config[..16].copy_from_slice(&hash(config_text));
-    Header { build: hash(crate::BUILD), config, environment: "sim".into(), ..Header::default() }
+    Header {
+        build: build.to_bytes(),
+        config_hash: wide(config),
+        instruments_hash: wide(instruments),
+        ..Header::default()
+    }
 }
 
 /// What `auto` means on this machine.

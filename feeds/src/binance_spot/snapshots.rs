@@ -176,7 +176,7 @@ impl Snapshots {
     fn on_response(&mut self, response: &HttpResponse, now: TsNs) -> Option<BytesMut> {
         let number = |name: &str| response.header(name).and_then(|text| text.trim().parse::<u64>().ok());
         let minute_end = TsNs((now.0 / MINUTE_NS).saturating_add(1).saturating_mul(MINUTE_NS));
-        if number("x-mbx-used-weight-1m").is_some_and(|used| used >= self.weight_max.into()) {
+        if number("x-mbx-used-weight-1m").is_some_and(|used| used >= u64::from(self.weight_max)) {
             self.backoff.wait_until(minute_end);
         }
         match response.status {

@@ -62,6 +62,11 @@ impl Confluence {
         Self { params, entry_timeframes, memories }
     }
 
+    /// With everything an engine's configuration says of it.
+    pub fn for_config(config: &crate::config::EngineConfig) -> Self {
+        Self::new(config.strategy, config.instruments.len(), &config.timeframes)
+    }
+
     fn memory(&mut self, instrument: InstrumentId, timeframe: Timeframe) -> Option<&mut Memory> {
         let at = self.entry_timeframes.iter().position(|&t| t == timeframe)?;
         self.memories.get_mut(instrument.index() * self.entry_timeframes.len() + at)
