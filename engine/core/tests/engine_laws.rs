@@ -301,6 +301,14 @@ fn signals_rest_on_what_was_said_before() {
             let (swept_at, sweep) = of(sweep, &[StructureKind::PoolSwept, StructureKind::LevelSwept]);
             let (shifted_at, shift) = of(shift, &[StructureKind::Choch, StructureKind::Bos]);
             let (_, zone) = of(zone, &[StructureKind::ObCreated, StructureKind::FvgCreated]);
+            let highest = world.engine.config().timeframes.last();
+            let bias = outputs[..at].iter().rev().find_map(|output| match output {
+                Output::Structure(s) if matches!(s.kind, StructureKind::Bos | StructureKind::Choch) => {
+                    (Some(&s.timeframe) == highest).then_some(s.direction)
+                }
+                _ => None,
+            });
+            assert_eq!(bias, Some(signal.direction));
             assert_eq!(sweep.direction, signal.direction.opposite());
             assert_eq!((shift.direction, zone.direction), (signal.direction, signal.direction));
             assert_eq!((sweep.timeframe, shift.timeframe), (zone.timeframe, zone.timeframe));
