@@ -2,12 +2,12 @@
 //! open, parse), against an echo server on the loopback that spins on its own thread.
 //!
 //! `cargo run --release -p smc-net --example round_trip [MESSAGES]`. Closed loop, so it shows the warm floor and nothing
-//! of a market's pace; the system calls are in the numbers, two clock reads of about 20 ns each as well.
+//! of a market's pace; the system calls are in the numbers (the `bare` lines are those alone), and one clock read.
 
 #![allow(clippy::unwrap_used)] // a measurement may crash
 
-use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -39,6 +39,10 @@ fn main() {
         client.poll(&mut |_: &mut [u8]| ()).unwrap();
     }
     let payload = [b'x'; 200];
+    let (mut bare_writes, mut bare_reads, mut bare_empty) = bare(count);
+    [&mut bare_writes, &mut bare_reads, &mut bare_empty]
+        .into_iter()
+        .for_each(|v| drop(v.drain(..count / 10)));
     let (mut sends, mut polls, mut empty, mut trips) = (vec![], vec![], vec![], vec![]);
     for round in 0..count + count / 10 {
         let start = Instant::now();
@@ -58,11 +62,42 @@ fn main() {
         polls.push((end - polled_at).as_nanos());
         trips.push((end - start).as_nanos());
     }
-    for (name, values) in
-        [("send_text", sends), ("poll with data", polls), ("poll without", empty), ("round trip", trips)]
-    {
+    for (name, values) in [
+        ("bare write", bare_writes),
+        ("send_text", sends),
+        ("bare read", bare_reads),
+        ("poll with data", polls),
+        ("bare empty read", bare_empty),
+        ("poll without", empty),
+        ("round trip", trips),
+    ] {
         report(name, values);
     }
+}
+
+/// The machine's own limit: as many bytes written to and read from a plain socket whose other end is on this thread.
+fn bare(count: usize) -> (Vec<u128>, Vec<u128>, Vec<u128>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    for socket in [&near, &far] {
+        socket.set_nodelay(true).unwrap();
+        socket.set_nonblocking(true).unwrap();
+    }
+    let (sealed, mut room) = ([7; 230], [0; 4096]);
+    let (mut writes, mut reads, mut empty) = (vec![], vec![], vec![]);
+    for _ in 0..count + count / 10 {
+        let start = Instant::now();
+        near.write_all(&sealed).unwrap();
+        let written = Instant::now();
+        assert_eq!(far.read(&mut room).unwrap(), sealed.len());
+        let read = Instant::now();
+        far.read(&mut room).unwrap_err();
+        empty.push(read.elapsed().as_nanos());
+        writes.push((written - start).as_nanos());
+        reads.push((read - written).as_nanos());
+    }
+    (writes, reads, empty)
 }
 
 fn report(name: &str, mut values: Vec<u128>) {
