@@ -1,4 +1,13 @@
 //! Binance spot market data: JSON streams and depth snapshots to events.
+//!
+//! ```text
+//!  session ─► decode ─► market ─► events          session    one stream connection
+//!             │  scanner     │                    decode     scanner first, tape for the rest
+//!             └─ tape        ├─ sync ─ ladder     market     pure: what becomes an event, feed states
+//!  snapshots ────────────────┘                    sync       pure: the venue's book rule
+//! ```
+//!
+//! `feed` joins them and is what a thread turns. `describe` and `spec` are the cold side: tools and start-up.
 
 mod decode;
 mod describe;
@@ -11,6 +20,7 @@ mod scanner;
 mod session;
 mod settings;
 mod snapshots;
+mod spec;
 mod subscribe;
 mod symbols;
 mod sync;
@@ -23,4 +33,5 @@ pub use ladder::Ladder;
 pub use market::{Market, Notes};
 pub use message::{ControlId, DecodeError, Decoded, Levels, TimeUnit};
 pub use settings::{FeedCounters, FeedError, FeedSettings, STREAMS_MAX, Silence, Streams, TradeStream};
+pub use spec::{SpecError, instrument_spec};
 pub use sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
