@@ -35,7 +35,8 @@ impl Ladder {
     /// An empty side with room for `capacity` levels, of which the engine sees the best `view_max`.
     pub fn new(side: Side, capacity: usize, view_max: usize) -> Self {
         let capacity = capacity.max(16);
-        let view_max = view_max.clamp(1, capacity);
+        // At least half stays hidden when full, so that making room never takes what the engine sees.
+        let view_max = view_max.clamp(1, capacity / 2);
         let levels = Vec::with_capacity(capacity);
         Self { side, levels, capacity, view: 0, view_max, trusted_from: i64::MIN, trimmed: 0 }
     }

@@ -10,7 +10,7 @@ use smc_core::words::{InstrumentId, Name, Price, Timeframe, TsNs};
 use super::decode::{Decoder, decode};
 use super::message::{ControlId, DecodeError, Decoded};
 use super::settings::{FeedCounters, FeedSettings, Silence, Streams, TradeStream};
-use super::sync::{BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
+use super::sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
 
 /// A book that breaks again within this time makes the next snapshot wait.
 const HASTY_NS: u64 = 10_000_000_000;
@@ -67,9 +67,12 @@ impl Market {
     pub fn new(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Self {
         let places: Vec<_> =
             (0u16..).zip(instruments).map(|(at, &(_, name))| (InstrumentId(at), name)).collect();
+        // A view deeper than the snapshot would count as thin for ever.
+        let view_levels_max = settings.book.view_levels_max.min(settings.snapshot_limit.into());
+        let limits = BookLimits { view_levels_max, ..settings.book };
         let books = instruments.iter().map(|&(id, _)| Instrument {
             id,
-            sync: BookSync::new(&settings.book),
+            sync: BookSync::new(&limits),
             state: None,
             needs_snapshot: false,
             live_since: TsNs(0),

@@ -9,6 +9,8 @@
 //!
 //! `feed` joins them and is what a thread turns. `describe` and `spec` are the cold side: tools and start-up.
 
+mod buffer;
+mod chunks;
 mod decode;
 mod describe;
 mod feed;

@@ -9,9 +9,11 @@
 //! A crossed book, reversed ids, a price or quantity that cannot be: the book is invalid, nothing of it is
 //! shown any more, and the caller asks for a snapshot.
 
-use smc_core::event::{BOOK_LEVELS_PER_EVENT, BookUpdate, Level, Quote};
+use smc_core::event::{BookUpdate, Level, Quote};
 use smc_core::words::{Price, Side};
 
+use super::buffer::DeltaBuffer;
+use super::chunks::Chunks;
 use super::ladder::Ladder;
 
 /// Sizes of one book, all taken at start.
@@ -384,123 +386,6 @@ fn sound(delta: &Delta<'_>) -> Result<(), Fault> {
     match delta.bids.iter().chain(delta.asks).find(|level| level.price.0 <= 0 || level.qty.0 < 0) {
         Some(level) => Err(Fault::BadLevel(*level)),
         None => Ok(()),
-    }
-}
-
-/// Packs levels into events of four of one side. Holds one back, so that the last can say that it is.
-struct Chunks {
-    held: BookUpdate,
-}
-
-impl Chunks {
-    fn new(update_id: u64, is_snapshot_start: bool) -> Self {
-        let held = BookUpdate {
-            update_id,
-            is_snapshot_start,
-            is_last: false,
-            side: Side::Buy,
-            len: 0,
-            levels: Default::default(),
-        };
-        Self { held }
-    }
-
-    #[inline]
-    fn add(&mut self, side: Side, level: Level, show: &mut impl FnMut(BookUpdate)) {
-        let is_full = usize::from(self.held.len) == BOOK_LEVELS_PER_EVENT;
-        if is_full || self.held.side != side && self.held.len > 0 {
-            show(self.held);
-            self.held = BookUpdate { is_snapshot_start: false, ..self.held };
-            self.held.len = 0;
-            self.held.levels = Default::default();
-        }
-        self.held.side = side;
-        if let Some(slot) = self.held.levels.get_mut(usize::from(self.held.len)) {
-            *slot = level;
-            self.held.len += 1;
-        }
-    }
-
-    /// The last event may be empty: also a message that changed nothing visible says that the book is fresh.
-    fn finish(mut self, show: &mut impl FnMut(BookUpdate)) {
-        self.held.is_last = true;
-        show(self.held);
-    }
-}
-
-/// Deltas waiting for a snapshot: heads in one array, levels in another, both of fixed size.
-struct DeltaBuffer {
-    heads: Vec<Head>,
-    levels: Vec<Level>,
-    deltas_max: usize,
-    levels_max: usize,
-}
-
-#[derive(Clone, Copy)]
-struct Head {
-    first_id: u64,
-    last_id: u64,
-    /// Where its bids start in `levels`; its asks follow.
-    start: usize,
-    bids: usize,
-    asks: usize,
-}
-
-impl DeltaBuffer {
-    fn new(deltas_max: usize, levels_max: usize) -> Self {
-        Self {
-            heads: Vec::with_capacity(deltas_max),
-            levels: Vec::with_capacity(levels_max),
-            deltas_max,
-            levels_max,
-        }
-    }
-
-    /// Keeps a delta. One that does not join onto the last starts the buffer again: only a snapshot behind
-    /// the hole is of use. False when there was no room: the buffer is then empty.
-    fn push(&mut self, delta: &Delta<'_>) -> bool {
-        if let Some(last) = self.heads.last() {
-            if delta.last_id <= last.last_id {
-                return true;
-            }
-            if delta.first_id > last.last_id.saturating_add(1) {
-                self.clear();
-            }
-        }
-        let needed = delta.bids.len() + delta.asks.len();
-        if self.heads.len() == self.deltas_max || self.levels.len() + needed > self.levels_max {
-            self.clear();
-            return false;
-        }
-        let (start, bids, asks) = (self.levels.len(), delta.bids.len(), delta.asks.len());
-        self.levels.extend_from_slice(delta.bids);
-        self.levels.extend_from_slice(delta.asks);
-        self.heads.push(Head { first_id: delta.first_id, last_id: delta.last_id, start, bids, asks });
-        true
-    }
-
-    fn get(&self, at: usize) -> Option<Delta<'_>> {
-        let head = self.heads.get(at)?;
-        let middle = head.start + head.bids;
-        Some(Delta {
-            first_id: head.first_id,
-            last_id: head.last_id,
-            bids: self.levels.get(head.start..middle)?,
-            asks: self.levels.get(middle..middle + head.asks)?,
-        })
-    }
-
-    fn first_id(&self) -> Option<u64> {
-        self.heads.first().map(|head| head.first_id)
-    }
-
-    const fn len(&self) -> usize {
-        self.heads.len()
-    }
-
-    fn clear(&mut self) {
-        self.heads.clear();
-        self.levels.clear();
     }
 }
 
