@@ -13,6 +13,8 @@
 //! Known limits: an order's missed fills are fetched in one page of a thousand trades; balances are told for the
 //! instruments' own assets and BNB; order lists, amendments and cancel-replace are not spoken.
 
+#[cfg(test)]
+mod allocation_tests;
 mod answers;
 mod budget;
 pub mod decode;
@@ -20,6 +22,8 @@ mod describe;
 mod encode;
 pub mod errors;
 mod gateway;
+#[cfg(test)]
+mod gateway_tests;
 pub mod message;
 mod orders;
 mod reports;
