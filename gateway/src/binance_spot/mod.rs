@@ -17,6 +17,8 @@
 mod allocation_tests;
 mod answers;
 mod budget;
+#[cfg(test)]
+mod chaos_tests;
 pub mod decode;
 mod describe;
 mod encode;
