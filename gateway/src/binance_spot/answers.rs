@@ -168,7 +168,9 @@ impl Session {
         let (listed_at, epoch, now) = (self.listed_at, self.epoch, out.now);
         for order in self.orders.iter_mut() {
             let is_absent = order.answered_on != epoch;
-            if is_absent && order.phase == Phase::Live && order.sent <= listed_at {
+            // Missing fills of an order that still worked when we last heard: its end may be missing as well.
+            let was_working = matches!(order.phase, Phase::Live | Phase::MissingFills { then: None, .. });
+            if is_absent && was_working && order.sent <= listed_at {
                 order.doubt(Phase::InDoubt, now);
             }
         }
@@ -179,7 +181,8 @@ impl Session {
         // An order that is gone already was told by its reports; the answer was late.
         let Some(order) = self.orders.get(request.order) else { return };
         order.venue_id = result.order_id;
-        if matches!(order.phase, Phase::Placing | Phase::InDoubt) {
+        order.is_doubt_told = false;
+        if matches!(order.phase, Phase::Placing | Phase::InDoubt) && !order.is_cancel_lost {
             order.phase = Phase::Live;
         }
         self.counters.acks += 1;
@@ -209,6 +212,7 @@ impl Session {
         order.answered_on = epoch;
         let is_cancel_lost = std::mem::take(&mut order.is_cancel_lost);
         if !status.is_final() {
+            order.is_doubt_told = false;
             self.counters.acks += 1;
             out.order(result.time_ms, instrument, id, result.order_id, OrderUpdateKind::Ack);
             if is_cancel_lost {

@@ -13,13 +13,19 @@
 //! Known limits: an order's missed fills are fetched in one page of a thousand trades; balances are told for the
 //! instruments' own assets and BNB; order lists, amendments and cancel-replace are not spoken.
 
+#[cfg(test)]
+mod allocation_tests;
 mod answers;
 mod budget;
+#[cfg(test)]
+mod chaos_tests;
 pub mod decode;
 mod describe;
 mod encode;
 pub mod errors;
 mod gateway;
+#[cfg(test)]
+mod gateway_tests;
 pub mod message;
 mod orders;
 mod reports;

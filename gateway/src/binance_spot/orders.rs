@@ -29,6 +29,8 @@ pub(super) struct Order {
     pub phase: Phase,
     /// A cancel was sent and its outcome is unknown.
     pub is_cancel_lost: bool,
+    /// The engine was told that the order's state is unknown, and nothing since.
+    pub is_doubt_told: bool,
     /// Not asked before this moment.
     pub ask_at: TsNs,
     /// Questions asked since the order became doubtful.
@@ -67,6 +69,7 @@ impl Order {
             sent,
             phase,
             is_cancel_lost: false,
+            is_doubt_told: false,
             ask_at: sent,
             asks: 0,
             is_asked: false,

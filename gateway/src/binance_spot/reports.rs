@@ -56,6 +56,9 @@ impl Session {
             // Sent by a process of this instance before us.
             self.orders.insert(Order::new(id, instrument, out.now, Phase::Live));
         }
+        if let Some(order) = self.orders.get(id) {
+            order.is_doubt_told = false;
+        }
         self.counters.acks += 1;
         out.order(Some(report.time_ms), instrument, id, venue_id, OrderUpdateKind::Ack);
     }
@@ -133,7 +136,18 @@ impl Session {
                 self.orders.finish(id, out.now);
                 self.tell_final((instrument, id, venue_id), status, executed, time_ms, out);
             }
-            None => order.phase = Phase::Live,
+            // Working, but whether a cancel is still on its way only a later state can tell.
+            None if order.is_cancel_lost => {
+                if order.phase != Phase::InDoubt {
+                    order.doubt(Phase::InDoubt, out.now);
+                }
+            }
+            None => {
+                order.phase = Phase::Live;
+                if std::mem::take(&mut order.is_doubt_told) {
+                    out.order(time_ms, instrument, id, order.venue_id, OrderUpdateKind::Ack);
+                }
+            }
         }
     }
 

@@ -398,6 +398,7 @@ impl Session {
             return;
         };
         order.doubt(Phase::InDoubt, out.now);
+        order.is_doubt_told = true;
         self.counters.unknown += 1;
         out.order(None, request.instrument, request.order, 0, OrderUpdateKind::Unknown);
     }
@@ -406,6 +407,7 @@ impl Session {
     pub(super) fn doubt_cancel(&mut self, request: &Request, out: &mut Out<'_>) {
         let Some(order) = self.orders.get(request.order) else { return };
         order.is_cancel_lost = true;
+        order.is_doubt_told = true;
         if !order.is_asking() {
             order.doubt(Phase::InDoubt, out.now);
         }
