@@ -117,6 +117,12 @@ impl Progress {
         counters.set(Slot::GatewayReady, u64::from(self.gateway_ready.load(Ordering::Relaxed)));
     }
 
+    /// Where everybody is, for the message when somebody does not get on.
+    pub fn describe(&self) -> String {
+        let (feed, engine, gateway) = (self.feed.read(), self.engine.read(), self.gateway.read());
+        format!("feed {feed:?}, engine {engine:?}, gateway {gateway:?}")
+    }
+
     /// True when every thread has acted on `now` and no channel holds anything.
     pub fn is_quiet(&self, now: TsNs, outside_sent: u64, outside_received: u64) -> bool {
         let (feed, gateway, engine) = (self.feed.read(), self.gateway.read(), self.engine.read());

@@ -115,12 +115,13 @@ impl BinanceSpotFeed {
         self.active.as_ref().is_some_and(|session| session.stage() == Stage::Ready)
     }
 
-    /// Connections being made and HTTP requests not yet answered; 0 is quiet.
+    /// Connections being made, and requests that have not left yet; 0 is quiet. A request under way does not
+    /// count: the byte counts show it.
     pub fn in_flight(&self) -> u32 {
         let opening = |session: &Option<Session>| {
             session.as_ref().is_some_and(|session| session.stage() == Stage::Opening) as u32
         };
-        opening(&self.active) + opening(&self.standby) + u32::from(self.snapshots.is_in_flight())
+        opening(&self.active) + opening(&self.standby) + u32::from(self.snapshots.is_sending())
     }
 
     /// What happened so far.

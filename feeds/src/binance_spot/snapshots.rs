@@ -72,6 +72,11 @@ impl Snapshots {
         self.flight.is_some()
     }
 
+    /// Whether a request has not left yet: its connection is being made, or the socket is full.
+    pub fn is_sending(&self) -> bool {
+        self.flight.is_some() && self.client.as_ref().is_some_and(|client| client.pending_send() > 0)
+    }
+
     /// Whether a new request may be made now.
     pub const fn is_due(&self, now: TsNs) -> bool {
         self.flight.is_none() && self.backoff.is_due(now)

@@ -125,9 +125,9 @@ impl HttpClient {
         self.link.bytes_sent()
     }
 
-    /// Bytes that wait for the socket.
+    /// Bytes that wait for the connection or the socket.
     pub fn pending_send(&self) -> usize {
-        self.link.pending_send()
+        self.link.pending_send() + self.request.len()
     }
 
     fn turn(&mut self) -> Result<Option<HttpResponse>, NetError> {

@@ -183,7 +183,7 @@ pub fn demo(args: &Args) -> Outcome {
         wall_seconds: started.elapsed().as_secs_f64(),
         market_seconds: market_end.since(start) as f64 / 1e9,
         topology,
-        error: venue_end.err().map(|error| error.to_string()).or(ended.error),
+        error: venue_end.err().map(|error| format!("{error}; {}", progress.describe())).or(ended.error),
     };
     report(args, &summary, &journal);
     match (&summary.error, summary.replay.as_str()) {

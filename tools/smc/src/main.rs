@@ -15,7 +15,6 @@ mod sim;
 mod view;
 
 use clap::{Parser, Subcommand};
-use failure::Failure;
 use std::process::ExitCode;
 
 /// A trading engine for Smart Money Concepts: deterministic, journaled, measured in microseconds.
