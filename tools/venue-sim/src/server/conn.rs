@@ -30,6 +30,9 @@ pub struct Conn {
     is_last_answer: bool,
     /// Close once all is sent.
     is_closing: bool,
+    /// Whether a client's close frame is answered by one. In lock step it is not: a client that is gone reads
+    /// no more, and the bytes would never balance.
+    answers_close: bool,
 }
 
 enum State {
@@ -44,7 +47,7 @@ enum State {
 
 impl Conn {
     /// A connection just accepted.
-    pub fn new(id: ConnId, pipe: Pipe, edge_now_ns: u64) -> Self {
+    pub fn new(id: ConnId, pipe: Pipe, edge_now_ns: u64, answers_close: bool) -> Self {
         Self {
             id,
             state: State::Http { pipe: Box::new(pipe), bytes: Vec::new() },
@@ -54,6 +57,7 @@ impl Conn {
             last_ping_ns: edge_now_ns,
             is_last_answer: false,
             is_closing: false,
+            answers_close,
         }
     }
 
@@ -115,7 +119,7 @@ impl Conn {
     fn read_http(&mut self, venue: &mut Venue) -> Result<(), Gone> {
         let State::Http { pipe, bytes } = &mut self.state else { return Ok(()) };
         let mut chunk = [0u8; 4096];
-        loop {
+        while bytes.len() <= http::REQUEST_MAX {
             match pipe.read(&mut chunk) {
                 Ok(0) => return Err(Gone),
                 Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
@@ -174,6 +178,7 @@ impl Conn {
         loop {
             let State::WebSocket(socket) = &mut self.state else { return Ok(()) };
             match socket.read() {
+                Ok(Message::Close(_)) if !self.answers_close => return Err(Gone),
                 Ok(message) => {
                     if let Message::Text(text) = &message {
                         venue.on_text(self.id, text.as_str());

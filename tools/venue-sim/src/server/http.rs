@@ -9,6 +9,8 @@ use tungstenite::handshake::derive_accept_key;
 const HEAD_MAX: usize = 16 << 10;
 /// Longest body.
 const BODY_MAX: usize = 64 << 10;
+/// Longest request.
+pub const REQUEST_MAX: usize = HEAD_MAX + BODY_MAX;
 /// Most header lines.
 const HEADERS_MAX: usize = 64;
 

@@ -43,6 +43,9 @@ pub trait Peer: Sync {
 
     /// True when the peer has read `sim_sent` bytes in total, has nothing left to do at the time last set, and the
     /// simulator has read all that the peer wrote (`sim_received`).
+    ///
+    /// It is asked right after [`set_now`](Self::set_now) too, when no byte has moved: a peer whose timers follow
+    /// that clock must not say yes before it has looked at the new time, or a frame may overtake a timer.
     fn is_quiet(&self, sim_sent: u64, sim_received: u64) -> bool;
 }
 
@@ -63,6 +66,7 @@ pub struct Sim {
     /// The edge's clock for pings, in nanoseconds from any start.
     edge_now_ns: u64,
     quiet_within: Duration,
+    is_lock_step: bool,
 }
 
 impl Sim {
@@ -100,6 +104,7 @@ impl Sim {
             audit,
             edge_now_ns: 0,
             quiet_within: QUIET_WITHIN,
+            is_lock_step: false,
         })
     }
 
@@ -163,6 +168,17 @@ impl Sim {
         }
     }
 
+    /// Serves until `stop` without moving market time: after a lock-step run, while the peer winds down.
+    pub fn serve_frozen(&mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            let is_busy = self.serve();
+            self.send_all();
+            if !is_busy {
+                std::thread::sleep(IDLE);
+            }
+        }
+    }
+
     /// Serves a peer in lock step for `until` of market time, or until the market is over or `stop`.
     ///
     /// Before the market starts it serves freely until the peer has started. Then each frame goes out alone, and
@@ -177,6 +193,7 @@ impl Sim {
     ) -> Result<(), LockStepError> {
         let start = self.venue.now();
         self.edge_now_ns = start.0;
+        self.is_lock_step = true;
         peer.set_now(start);
         while !peer.is_started() {
             if stop.load(Ordering::Relaxed) {
@@ -318,7 +335,7 @@ impl Sim {
             let id = self.next_conn;
             self.next_conn += 1;
             if let Ok(pipe) = Pipe::new(tcp, Arc::clone(&self.tls)) {
-                self.conns.insert(id, Conn::new(id, pipe, self.edge_now_ns));
+                self.conns.insert(id, Conn::new(id, pipe, self.edge_now_ns, !self.is_lock_step));
             }
         }
         is_busy
