@@ -13,6 +13,7 @@ use crate::latency::Latencies;
 use crate::progress::Progress;
 use crate::topology::{self, RunError, Shared};
 use crate::venue::{MarketFeed, OrderGateway};
+use smc_core::TsNs;
 use smc_core::codec::Buffer;
 use smc_core::config::{ConfigError, EngineConfig};
 use smc_core::digest::Digest;
@@ -24,7 +25,6 @@ use smc_core::words::{InstrumentId, Name};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalError, JournalSettings, RecordKind, SyncPolicy, Writer};
-use smc_core::TsNs;
 use smc_net::{Endpoint, HttpClient, HttpResponse, TlsSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -201,7 +201,9 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
         let result = tell_rules(&mut engine, &shared.clock, &specs).and_then(|()| {
             let rings = [&mut command_ring, &mut operator_ring];
             match topology {
-                Topology::Inline => topology::inline(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe),
+                Topology::Inline => {
+                    topology::inline(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe)
+                }
                 Topology::Pipelined => {
                     topology::pipelined(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe)
                 }
@@ -276,7 +278,8 @@ impl Running {
 
 fn trust(section: &VenueSection) -> Result<TlsSettings, LaunchError> {
     let Some(path) = &section.ca_file else {
-        return TlsSettings::system_roots().map_err(|error| LaunchError::Tls("system roots".into(), error.to_string()));
+        return TlsSettings::system_roots()
+            .map_err(|error| LaunchError::Tls("system roots".into(), error.to_string()));
     };
     let pem = read(path)?;
     TlsSettings::from_ca_pem(&pem).map_err(|error| LaunchError::Tls(path.clone(), error.to_string()))
@@ -320,7 +323,9 @@ impl Questions {
             match self.client.poll() {
                 Err(error) => return Err(self.fault(&error)),
                 Ok(Some(response)) => return Ok(response),
-                Ok(None) if started.elapsed() > RULES_TIMEOUT => return Err(self.fault(&"no answer within 10 s")),
+                Ok(None) if started.elapsed() > RULES_TIMEOUT => {
+                    return Err(self.fault(&"no answer within 10 s"));
+                }
                 Ok(None) => std::thread::sleep(Duration::from_micros(200)),
             }
         }

@@ -68,7 +68,10 @@ fn user() -> String {
 /// Sends the request and prints the answer.
 pub fn ctl(args: &Args) -> Outcome {
     let fail = |error: std::io::Error| {
-        Failure::wrong(args.socket.display(), format!("no engine answers there ({error}); is `smc run` or `smc demo` running?"))
+        Failure::wrong(
+            args.socket.display(),
+            format!("no engine answers there ({error}); is `smc run` or `smc demo` running?"),
+        )
     };
     let mut stream = UnixStream::connect(&args.socket).map_err(fail)?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(fail)?;
@@ -80,7 +83,11 @@ pub fn ctl(args: &Args) -> Outcome {
         line.clear();
         if reader.read_line(&mut line).map_err(fail)? == 0 {
             // A watcher whose engine ends has seen all there is.
-            return if is_first { Err(Failure::No("the engine closed the connection".into())) } else { Ok(()) };
+            return if is_first {
+                Err(Failure::No("the engine closed the connection".into()))
+            } else {
+                Ok(())
+            };
         }
         let answer: Value = serde_json::from_str(&line).map_err(|error| Failure::wrong("answer", error))?;
         if let Some(error) = answer.get("error") {

@@ -108,7 +108,8 @@ fn message_of(line: &mut Vec<u8>) -> &mut [u8] {
 }
 
 fn open(path: &PathBuf) -> io::Result<Box<dyn BufRead>> {
-    let mut source: Box<dyn Read> = if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    let mut source: Box<dyn Read> =
+        if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     let mut magic = Vec::new();
     source.by_ref().take(2).read_to_end(&mut magic)?;
     let is_gzip = magic == [0x1f, 0x8b];

@@ -114,7 +114,10 @@ pub fn demo(args: &Args) -> Outcome {
     private_dir(&home)?;
     let journal = home.join("journal");
     if journal.exists() {
-        return Err(Failure::wrong(journal.display(), "is already there; choose another --journal directory"));
+        return Err(Failure::wrong(
+            journal.display(),
+            "is already there; choose another --journal directory",
+        ));
     }
     let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
     let source = market(args.data.as_deref(), args.seed)?;
@@ -194,7 +197,8 @@ pub fn demo(args: &Args) -> Outcome {
 }
 
 fn default_home() -> PathBuf {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let nanos =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
     std::env::temp_dir().join(format!("smc-demo-{}-{nanos}", std::process::id()))
 }
 
@@ -206,14 +210,19 @@ fn speed(args: &Args) -> Result<f64, Failure> {
         None => SPEED,
     };
     let speed = args.speed.unwrap_or(default);
-    if speed > 0.0 && speed <= 100_000.0 { Ok(speed) } else { Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into())) }
+    if speed > 0.0 && speed <= 100_000.0 {
+        Ok(speed)
+    } else {
+        Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()))
+    }
 }
 
 fn config(args: &Args, home: &std::path::Path, address: &str) -> Result<FileConfig, Failure> {
     let (name, text) = match &args.config {
         None => ("the built-in preset".to_string(), PRESET.to_string()),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
             (path.display().to_string(), text)
         }
     };
@@ -232,8 +241,11 @@ fn config(args: &Args, home: &std::path::Path, address: &str) -> Result<FileConf
         ca_file: Some(home.join("ca.pem")),
         speed: 1.0,
     });
-    config.account =
-        Some(AccountSection { api_key: API_KEY.into(), key_file: home.join("key.pem"), recv_window_ms: 5_000 });
+    config.account = Some(AccountSection {
+        api_key: API_KEY.into(),
+        key_file: home.join("key.pem"),
+        recv_window_ms: 5_000,
+    });
     Ok(config)
 }
 
@@ -310,6 +322,12 @@ fn report(args: &Args, summary: &Summary, journal: &std::path::Path) {
         micros(wire.max),
         wire.count
     );
-    println!("journal {} records, replay {}, digest {}", summary.journal_records, summary.replay, summary.digest);
-    println!("\nlook again: smc replay --verify {0}\n            smc journal dump {0} | less", journal.display());
+    println!(
+        "journal {} records, replay {}, digest {}",
+        summary.journal_records, summary.replay, summary.digest
+    );
+    println!(
+        "\nlook again: smc replay --verify {0}\n            smc journal dump {0} | less",
+        journal.display()
+    );
 }

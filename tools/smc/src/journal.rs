@@ -87,7 +87,12 @@ fn check(which: &Which) -> Outcome {
         println!("{}", as_json(&verdict));
     } else {
         let end = if verdict.is_closed { "closed" } else { "not closed" };
-        println!("{} records in {} segments, {end}, chain {}", verdict.records, verdict.segments, hex(&verdict.chain));
+        println!(
+            "{} records in {} segments, {end}, chain {}",
+            verdict.records,
+            verdict.segments,
+            hex(&verdict.chain)
+        );
     }
     let kept = verdict.records;
     match (verdict.damage, verdict.torn) {
@@ -126,7 +131,8 @@ fn dump(which: &Dump) -> Outcome {
     let reader = Reader::open(&which.journal).map_err(|error| unusable(&which.journal, &error))?;
     let mut out = BufWriter::new(io::stdout().lock());
     for record in reader.records() {
-        let record = record.map_err(|damage| Failure::No(format!("{}: {damage}", which.journal.display())))?;
+        let record =
+            record.map_err(|damage| Failure::No(format!("{}: {damage}", which.journal.display())))?;
         if record.seq > which.to {
             break;
         }
@@ -136,7 +142,8 @@ fn dump(which: &Dump) -> Outcome {
         }
         let body = describe(&record);
         let written = if which.json {
-            let line = serde_json::json!({ "seq": record.seq, "ts_ns": record.ts.0, "kind": kind, "body": body });
+            let line =
+                serde_json::json!({ "seq": record.seq, "ts_ns": record.ts.0, "kind": kind, "body": body });
             writeln!(out, "{line}")
         } else {
             writeln!(out, "{:>9} {} {kind:<8} {body}", record.seq, record.ts.0)
@@ -156,8 +163,10 @@ fn describe(record: &Record<'_>) -> String {
     let plain = || format!("{} bytes", record.payload.len());
     match record.kind {
         RecordKind::Config => String::from_utf8_lossy(record.payload).into_owned(),
-        RecordKind::Input => codec::decode::<Event>(record.payload)
-            .map_or_else(|error| error.to_string(), |event| format!("{:?} {:?}", event.instrument, event.body)),
+        RecordKind::Input => codec::decode::<Event>(record.payload).map_or_else(
+            |error| error.to_string(),
+            |event| format!("{:?} {:?}", event.instrument, event.body),
+        ),
         RecordKind::Output => codec::decode::<Output<NewOrder>>(record.payload)
             .map_or_else(|error| error.to_string(), |output| format!("{output:?}")),
         RecordKind::Digest => hex(record.payload),

@@ -59,7 +59,11 @@ pub fn replay(args: &Args) -> Outcome {
             replay.digests,
             rate / 1e6
         );
-        println!("digest {}{}", replay.digest, if replay.is_closed { "" } else { "; the journal was not closed" });
+        println!(
+            "digest {}{}",
+            replay.digest,
+            if replay.is_closed { "" } else { "; the journal was not closed" }
+        );
         println!("{verdict}");
     }
     match (args.verify, replay.difference) {
@@ -91,7 +95,8 @@ pub fn replay_dir(dir: &Path, config: Option<&Path>) -> Result<Timed, Failure> {
     let config = match config {
         None => own_config(dir, &reader)?,
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
             FileConfig::parse(&text).map_err(|error| Failure::wrong(path.display(), error))?
         }
     };
@@ -109,6 +114,9 @@ fn own_config(dir: &Path, reader: &Reader) -> Result<FileConfig, Failure> {
     match first {
         Some(Ok(record)) if record.kind == RecordKind::Config => config_of(dir, record.payload),
         Some(Err(damage)) => Err(Failure::No(format!("{}: {damage}", dir.display()))),
-        _ => Err(Failure::wrong(dir.display(), "the journal does not begin with a configuration; pass --config FILE")),
+        _ => Err(Failure::wrong(
+            dir.display(),
+            "the journal does not begin with a configuration; pass --config FILE",
+        )),
     }
 }

@@ -55,10 +55,11 @@ pub fn run(args: &Args) -> Outcome {
     if config.engine.order_sequence_first == 1 {
         config.engine.order_sequence_first = sequence_now();
     }
-    let (topology, idle) =
-        automatic(config.process.topology.as_deref(), config.process.idle.as_deref()).map_err(|error| named(&error))?;
+    let (topology, idle) = automatic(config.process.topology.as_deref(), config.process.idle.as_deref())
+        .map_err(|error| named(&error))?;
     let journal = args.journal.clone().or_else(|| config.process.journal.clone());
-    let journal = journal.ok_or_else(|| named(&"process.journal: no directory for the journal; or pass --journal DIR"))?;
+    let journal = journal
+        .ok_or_else(|| named(&"process.journal: no directory for the journal; or pass --journal DIR"))?;
     private_dir(&journal)?;
     let control = args.control.clone().or_else(|| config.process.control.clone());
     let control = control.unwrap_or_else(crate::ctl::default_socket);
@@ -80,7 +81,8 @@ pub fn run(args: &Args) -> Outcome {
     let status = running.status.clone();
     let ended = running.end().map_err(Failure::No)?;
     if args.json {
-        let status = serde_json::to_string(&status.status()).map_err(|error| Failure::wrong("status", error))?;
+        let status =
+            serde_json::to_string(&status.status()).map_err(|error| Failure::wrong("status", error))?;
         println!("{status}");
     } else {
         println!("stopped; digest {}; verify with `smc replay --verify {}`", ended.digest, journal.display());

@@ -63,7 +63,8 @@ pub fn market(data: Option<&Path>, seed: u64) -> Result<Box<dyn MarketSource>, F
         Some(path) => Ok(Box::new(Capture::open(path).map_err(|error| Failure::Wrong(error.to_string()))?)),
         None => {
             let settings = GeneratorSettings { seed, ..GeneratorSettings::default() };
-            let market = Generator::new(settings).ok_or_else(|| Failure::Wrong("generator settings".into()))?;
+            let market =
+                Generator::new(settings).ok_or_else(|| Failure::Wrong("generator settings".into()))?;
             Ok(Box::new(market))
         }
     }
@@ -72,7 +73,11 @@ pub fn market(data: Option<&Path>, seed: u64) -> Result<Box<dyn MarketSource>, F
 /// The account every simulated venue of ours has: enough of both assets to trade either way.
 pub fn account(credentials: &Credentials) -> AccountSettings {
     let balances = [("USDT", Qty(1_000_000 * SCALE)), ("BTC", Qty(20 * SCALE))];
-    AccountSettings { maker_fee_bps: 1, taker_fee_bps: 2, ..AccountSettings::new(API_KEY, credentials.credential(), &balances) }
+    AccountSettings {
+        maker_fee_bps: 1,
+        taker_fee_bps: 2,
+        ..AccountSettings::new(API_KEY, credentials.credential(), &balances)
+    }
 }
 
 /// Makes a directory that only its owner may enter.
@@ -87,7 +92,8 @@ pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| Failure::wrong(path.display(), error))
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Failure::wrong(path.display(), error))
 }
 
 /// Serves until interrupted.
@@ -97,7 +103,8 @@ pub fn sim(args: &Args) -> Outcome {
         return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
     }
     let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
-    let mut settings = SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
+    let mut settings =
+        SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
     settings.listen = args.listen;
     settings.seed = args.seed;
     settings.speed = args.speed;
@@ -119,7 +126,10 @@ pub fn sim(args: &Args) -> Outcome {
     let address = sim.local_addr();
     let keys = args.keys.display();
     if args.json {
-        println!("{}", serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY }));
+        println!(
+            "{}",
+            serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY })
+        );
     } else {
         println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
     }

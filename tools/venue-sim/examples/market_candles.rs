@@ -8,7 +8,9 @@ fn main() {
     let mut next = |default| args.next().unwrap_or(default);
     let (seed, seconds, bars) = (next(1), next(15), next(240));
     let settings = GeneratorSettings { seed, ..GeneratorSettings::default() };
-    let (Some(mut market), Some(timeframe)) = (Generator::new(settings), Timeframe::from_secs(seconds as u32)) else {
+    let (Some(mut market), Some(timeframe)) =
+        (Generator::new(settings), Timeframe::from_secs(seconds as u32))
+    else {
         return eprintln!("the bar length must divide a day");
     };
     println!("time,open,high,low,close,volume");

@@ -20,8 +20,16 @@ pub fn steps(seconds: u64) -> Vec<Step> {
     let manifest = fuzz.join("Cargo.toml");
     let target = root().join("target/fuzz");
     let (manifest, target_text) = (manifest.to_string_lossy(), target.to_string_lossy());
-    let build =
-        ["build", "--release", "--target", TRIPLE, "--manifest-path", &manifest, "--target-dir", &target_text];
+    let build = [
+        "build",
+        "--release",
+        "--target",
+        TRIPLE,
+        "--manifest-path",
+        &manifest,
+        "--target-dir",
+        &target_text,
+    ];
     let run = |name: &str| {
         let (corpus, artifacts) = (fuzz.join("corpus").join(name), fuzz.join("artifacts").join(name));
         for dir in [&corpus, &artifacts] {
@@ -34,7 +42,13 @@ pub fn steps(seconds: u64) -> Vec<Step> {
             .arg(fuzz.join("seeds").join(name))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .arg(format!("-max_total_time={seconds}"))
-            .args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192", "-print_final_stats=1", "-verbosity=0"]);
+            .args([
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-max_len=8192",
+                "-print_final_stats=1",
+                "-verbosity=0",
+            ]);
         command
     };
     vec![

@@ -73,7 +73,10 @@ fn core_says_so() -> Result<(), String> {
 fn crash(runs: u64) -> Vec<Step> {
     vec![
         Step::cargo("build", &["build", "--release", "--package", "smc"]),
-        Step::cargo("crash runs", &["test", "--release", "--package", "tests", "--test", "crash", "--", "--nocapture"])
-            .env("SMC_CRASH_RUNS", &runs.to_string()),
+        Step::cargo(
+            "crash runs",
+            &["test", "--release", "--package", "tests", "--test", "crash", "--", "--nocapture"],
+        )
+        .env("SMC_CRASH_RUNS", &runs.to_string()),
     ]
 }

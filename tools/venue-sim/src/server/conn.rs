@@ -4,9 +4,11 @@ use super::http::{self, Parsed};
 use super::pipe::Pipe;
 use crate::dialect::{ConnId, Frame, Venue, rest};
 use std::io::{ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
+
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// Longest WebSocket message a client may send.
 const MESSAGE_MAX: usize = 64 << 10;
@@ -22,7 +24,7 @@ pub struct Conn {
     /// Whether it carries market streams, whose clients may send but few messages.
     is_stream: bool,
     /// Start of the current second of message counting, and messages in it.
-    counted: (Instant, u32),
+    counted: (u64, u32),
     /// When the last unanswered ping went out, in the edge's clock.
     ping_sent_ns: Option<u64>,
     last_ping_ns: u64,
@@ -52,7 +54,7 @@ impl Conn {
             id,
             state: State::Http { pipe: Box::new(pipe), bytes: Vec::new() },
             is_stream: false,
-            counted: (Instant::now(), 0),
+            counted: (edge_now_ns, 0),
             ping_sent_ns: None,
             last_ping_ns: edge_now_ns,
             is_last_answer: false,
@@ -105,13 +107,18 @@ impl Conn {
     }
 
     /// Reads what the socket holds and hands it to the venue. True when anything came.
-    pub fn read(&mut self, venue: &mut Venue, messages_per_second: u32) -> Result<bool, Gone> {
+    pub fn read(
+        &mut self,
+        venue: &mut Venue,
+        edge_now_ns: u64,
+        messages_per_second: u32,
+    ) -> Result<bool, Gone> {
         let before = self.bytes().1;
         if let State::Http { .. } = self.state {
             self.read_http(venue)?;
         }
         if let State::WebSocket(_) = self.state {
-            self.read_messages(venue, messages_per_second)?;
+            self.read_messages(venue, edge_now_ns, messages_per_second)?;
         }
         Ok(self.bytes().1 != before)
     }
@@ -174,7 +181,12 @@ impl Conn {
         Ok(())
     }
 
-    fn read_messages(&mut self, venue: &mut Venue, messages_per_second: u32) -> Result<(), Gone> {
+    fn read_messages(
+        &mut self,
+        venue: &mut Venue,
+        edge_now_ns: u64,
+        messages_per_second: u32,
+    ) -> Result<(), Gone> {
         loop {
             let State::WebSocket(socket) = &mut self.state else { return Ok(()) };
             match socket.read() {
@@ -186,7 +198,7 @@ impl Conn {
                     if message.is_pong() {
                         self.ping_sent_ns = None;
                     }
-                    if self.is_stream && self.count_message() > messages_per_second {
+                    if self.is_stream && self.count_message(edge_now_ns) > messages_per_second {
                         return Err(Gone);
                     }
                 }
@@ -196,11 +208,10 @@ impl Conn {
         }
     }
 
-    /// Counts one incoming message by the wall clock; returns how many came within the second.
-    fn count_message(&mut self) -> u32 {
-        let now = Instant::now();
-        if now.duration_since(self.counted.0) >= Duration::from_secs(1) {
-            self.counted = (now, 0);
+    /// Counts one incoming message by the edge's clock; returns how many came within the second.
+    fn count_message(&mut self, edge_now_ns: u64) -> u32 {
+        if edge_now_ns.saturating_sub(self.counted.0) >= SECOND_NS {
+            self.counted = (edge_now_ns, 0);
         }
         self.counted.1 += 1;
         self.counted.1

@@ -314,7 +314,9 @@ impl Sim {
         let mut is_busy = self.accept();
         let mut gone = Vec::new();
         for (id, conn) in &mut self.conns {
-            let result = conn.flush().and_then(|()| conn.read(&mut self.venue, self.messages_per_second));
+            let result = conn
+                .flush()
+                .and_then(|()| conn.read(&mut self.venue, self.edge_now_ns, self.messages_per_second));
             match result {
                 Ok(is_read) => is_busy |= is_read,
                 Err(Gone) => gone.push(*id),
