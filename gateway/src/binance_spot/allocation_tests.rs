@@ -1,8 +1,8 @@
 //! The hot path takes no memory: placing, cancelling, and reading what comes back.
 
 use super::decode::Scratch;
+use super::desk::{Desk, report};
 use super::session::{Out, Sent};
-use super::session_tests::{Desk, report};
 use super::testing::order;
 use serde_json::json;
 use smc_core::output::CancelOrder;

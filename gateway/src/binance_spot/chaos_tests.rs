@@ -1,8 +1,8 @@
 //! Many short lives of a session with a venue that loses answers, cuts connections and repeats itself, each from
 //! one printed seed. However it went, in the end the session must have told exactly what the venue did.
 
+use super::desk::{Desk, report, state};
 use super::session::{MS, SECOND, Step};
-use super::session_tests::{Desk, report, state};
 use super::testing::order;
 use serde_json::{Value, json};
 use smc_core::event::OrderUpdateKind;

@@ -84,7 +84,7 @@ fn scan_report<'a>(scanner: &mut Scanner<'a>) -> Option<ExecutionReport<'a>> {
     loop {
         let key = scanner.key()?;
         // These could give the message another meaning; leave that to the tape.
-        if matches!(key, "e" | "event" | "data") {
+        if matches!(key, b"e" | b"event" | b"data") {
             return None;
         }
         slots.set(report::slot(key), scanner.scalar()?);

@@ -2,8 +2,8 @@
 //!
 //! The venue's behaviour is chosen by the order's number; the clock moves only where the test moves it.
 
+use super::desk::{report, state};
 use super::gateway::BinanceSpotGateway;
-use super::session_tests::{report, state};
 use super::settings::GatewaySettings;
 use super::sign::payload;
 use super::testing::{INSTANCE, PEM, instrument, order};

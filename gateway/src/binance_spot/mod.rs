@@ -21,6 +21,8 @@ mod budget;
 mod chaos_tests;
 pub mod decode;
 mod describe;
+#[cfg(test)]
+mod desk;
 mod encode;
 pub mod errors;
 mod gateway;

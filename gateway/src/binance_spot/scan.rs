@@ -14,7 +14,8 @@ pub(super) struct Scanner<'a> {
 /// A value without an inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scalar<'a> {
-    Text(&'a str),
+    /// Printable ASCII from the scanner, UTF-8 from the general parser.
+    Text(&'a [u8]),
     Integer(i64),
     Bool(bool),
     Null,
@@ -54,24 +55,20 @@ impl<'a> Scanner<'a> {
         is_next
     }
 
-    /// A string without escapes, of printable ASCII.
-    pub fn string(&mut self) -> Option<&'a str> {
+    /// A string without escapes, of printable ASCII. Kept as bytes: most of a message's texts are never looked at.
+    pub fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b"\"")?;
-        let start = self.at;
-        loop {
-            match self.peek()? {
-                b'"' => break,
-                b'\\' | 0..0x20 | 0x7f.. => return None,
-                _ => self.at += 1,
-            }
+        let rest = self.bytes.get(self.at..)?;
+        let len = rest.iter().position(|&byte| !is_plain(byte))?;
+        if rest.get(len) != Some(&b'"') {
+            return None;
         }
-        let text = self.bytes.get(start..self.at)?;
-        self.at += 1;
-        core::str::from_utf8(text).ok()
+        self.at += len + 1;
+        rest.get(..len)
     }
 
     /// A key and its colon.
-    pub fn key(&mut self) -> Option<&'a str> {
+    pub fn key(&mut self) -> Option<&'a [u8]> {
         let key = self.string()?;
         self.take(b":")?;
         Some(key)
@@ -117,6 +114,11 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Printable ASCII that means only itself inside a string.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..0x7f) && byte != b'"' && byte != b'\\'
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +130,7 @@ mod tests {
             let value = scanner.scalar().map(|v| format!("{v:?}"))?;
             scanner.is_at_end().then_some(value)
         };
-        assert_eq!(scalar("\"a b\"").as_deref(), Some("Text(\"a b\")"));
+        assert_eq!(scalar("\"a b\"").as_deref(), Some("Text([97, 32, 98])"));
         assert_eq!(scalar("-1").as_deref(), Some("Integer(-1)"));
         assert_eq!(scalar("9223372036854775807").as_deref(), Some("Integer(9223372036854775807)"));
         assert_eq!(scalar("null").as_deref(), Some("Null"));

@@ -31,6 +31,18 @@ impl<'a, const N: usize> Slots<'a, N> {
     }
 
     fn text_or_none(&self, slot: usize, field: &'static str) -> Result<Option<&'a str>, Refusal> {
+        match self.bytes_or_none(slot, field)? {
+            None => Ok(None),
+            Some(text) => std::str::from_utf8(text).map(Some).map_err(|_| Refusal::WrongType { field }),
+        }
+    }
+
+    /// The text of a decimal, which its parser checks byte by byte.
+    fn bytes(&self, slot: usize, field: &'static str) -> Result<&'a [u8], Refusal> {
+        self.bytes_or_none(slot, field)?.ok_or(Refusal::Missing { field })
+    }
+
+    fn bytes_or_none(&self, slot: usize, field: &'static str) -> Result<Option<&'a [u8]>, Refusal> {
         match self.get(slot) {
             None => Ok(None),
             Some(Scalar::Text(text)) => Ok(Some(text)),
@@ -66,9 +78,12 @@ macro_rules! fields {
         enum Field { $($name,)+ }
         $(const $name: (usize, &str) = (Field::$name as usize, $key);)+
         pub const COUNT: usize = [$($key),+].len();
-        pub fn slot(key: &str) -> Option<usize> {
+        mod keys {
+            $(pub const $name: &[u8] = $key.as_bytes();)+
+        }
+        pub fn slot(key: &[u8]) -> Option<usize> {
             match key {
-                $($key => Some(Field::$name as usize),)+
+                $(keys::$name => Some(Field::$name as usize),)+
                 _ => None,
             }
         }
@@ -90,8 +105,8 @@ pub(super) mod report {
         let text = |(slot, field)| slots.text(slot, field);
         let text_or_none = |(slot, field)| slots.text_or_none(slot, field);
         let unsigned = |(slot, field)| slots.unsigned(slot, field);
-        let price = |(slot, field)| Price::parse(slots.text(slot, field)?.as_bytes()).map_err(bad(field));
-        let qty = |(slot, field)| Qty::parse(slots.text(slot, field)?.as_bytes()).map_err(bad(field));
+        let price = |(slot, field)| Price::parse(slots.bytes(slot, field)?).map_err(bad(field));
+        let qty = |(slot, field)| Qty::parse(slots.bytes(slot, field)?).map_err(bad(field));
         let own_client_id = text(CLIENT)?;
         let original = text_or_none(ORIGINAL)?.unwrap_or("");
         let trade_id = slots.integer(TRADE.0, TRADE.1)?;
@@ -122,8 +137,8 @@ pub(super) mod report {
             last_price: price(LAST_PRICE)?,
             cum_qty: qty(CUM_QTY)?,
             trade_id: u64::try_from(trade_id).ok(),
-            fee: match text_or_none(FEE)? {
-                Some(fee) => Money::parse(fee.as_bytes()).map_err(bad(FEE.1))?,
+            fee: match slots.bytes_or_none(FEE.0, FEE.1)? {
+                Some(fee) => Money::parse(fee).map_err(bad(FEE.1))?,
                 None => Money::ZERO,
             },
             fee_asset: text_or_none(FEE_ASSET)?,
@@ -143,14 +158,14 @@ pub(super) mod order {
     }
 
     /// False for keys that could make the result something else than one order.
-    pub fn is_plain(key: &str) -> bool {
-        !matches!(key, "balances" | "orders")
+    pub fn is_plain(key: &[u8]) -> bool {
+        !matches!(key, b"balances" | b"orders")
     }
 
     pub fn finish<'a>(slots: &Slots<'a, COUNT>) -> Result<OrderResult<'a>, Refusal> {
         let text_or_none = |(slot, field)| slots.text_or_none(slot, field);
-        let qty = |key: (usize, &'static str)| match text_or_none(key)? {
-            Some(text) => Qty::parse(text.as_bytes()).map(Some).map_err(bad(key.1)),
+        let qty = |key: (usize, &'static str)| match slots.bytes_or_none(key.0, key.1)? {
+            Some(text) => Qty::parse(text).map(Some).map_err(bad(key.1)),
             None => Ok(None),
         };
         let transact = slots.unsigned_or_none(TRANSACT.0, TRANSACT.1)?;
@@ -169,8 +184,8 @@ pub(super) mod order {
                 None => None,
             },
             side: text_or_none(SIDE)?.map(|word| side(word, SIDE.1)).transpose()?,
-            price: match text_or_none(PRICE)? {
-                Some(text) => Some(Price::parse(text.as_bytes()).map_err(bad(PRICE.1))?),
+            price: match slots.bytes_or_none(PRICE.0, PRICE.1)? {
+                Some(text) => Some(Price::parse(text).map_err(bad(PRICE.1))?),
                 None => None,
             },
             qty: qty(QTY)?,

@@ -67,11 +67,14 @@ fn balance_change<'a>(object: &Object<'_, 'a>, event_time_ms: u64) -> Result<Bal
 fn answer<'t, 'a>(root: &Object<'t, 'a>) -> Result<Answer<'t, 'a>, Refusal> {
     let status =
         u16::try_from(unsigned(root, "status")?).map_err(|_| Refusal::WrongType { field: "status" })?;
-    let id = match root.get("id").map(scalar) {
-        Some(Scalar::Integer(id)) => AnswerId::Number(id),
-        Some(Scalar::Text(id)) => AnswerId::Text(id),
-        Some(Scalar::Null) | None => AnswerId::Null,
-        Some(_) => return Err(Refusal::WrongType { field: "id" }),
+    let id = match root.get("id") {
+        None => AnswerId::Null,
+        Some(id) if id.is_null() => AnswerId::Null,
+        Some(id) => match (id.as_i64(), id.into_string()) {
+            (Some(id), _) => AnswerId::Number(id),
+            (None, Some(id)) => AnswerId::Text(id),
+            (None, None) => return Err(Refusal::WrongType { field: "id" }),
+        },
     };
     let outcome = match (root.get("error"), root.get("result")) {
         (Some(error), _) => Outcome::Error(venue_error(error)?),
@@ -194,17 +197,17 @@ fn order<'a>(object: &Object<'_, 'a>) -> Result<OrderResult<'a>, Refusal> {
 fn fill<'a, const N: usize>(
     slots: &mut Slots<'a, N>,
     object: &Object<'_, 'a>,
-    slot: fn(&str) -> Option<usize>,
+    slot: fn(&[u8]) -> Option<usize>,
 ) {
     for (key, value) in object.iter() {
-        slots.set(slot(key), scalar(value));
+        slots.set(slot(key.as_bytes()), scalar(value));
     }
 }
 
 /// What of a value can be a scalar; everything with an inside, and every float, is [`Scalar::Other`].
 fn scalar<'a>(value: Value<'_, 'a>) -> Scalar<'a> {
     if let Some(text) = value.into_string() {
-        return Scalar::Text(text);
+        return Scalar::Text(text.as_bytes());
     }
     if let Some(number) = value.as_i64() {
         return Scalar::Integer(number);
