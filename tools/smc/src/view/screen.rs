@@ -118,7 +118,8 @@ impl<'a> View<'a> {
     }
 
     fn act(&mut self, key: KeyEvent) -> Act {
-        let charts = self.model.markets.get(self.choice.market).map_or(0, |market| market.charts.len()).max(1);
+        let charts =
+            self.model.markets.get(self.choice.market).map_or(0, |market| market.charts.len()).max(1);
         let markets = self.model.markets.len().max(1);
         let choice = &mut self.choice;
         match key.code {

@@ -13,8 +13,9 @@ use smc_core::words::{Price, SCALE, TsNs};
 /// Distances from bar to bar that may be chosen, in columns.
 pub const PITCHES: [i64; 3] = [1, 2, 4];
 /// Times that the axis may be divided into, in seconds.
-const TIME_STEPS: [u64; 18] =
-    [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800, 2_592_000];
+const TIME_STEPS: [u64; 18] = [
+    1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800, 2_592_000,
+];
 
 /// Paints the chart panel.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -88,8 +89,15 @@ fn candles(scene: &Scene<'_>, scale: &Scale, canvas: &mut Canvas) {
         let x = scale.x_of(scale.first_bar + nth as i64);
         let colour = if candle.close >= candle.open { scene.theme.up } else { scene.theme.down };
         let (high, low) = (scale.y_of(candle.high), scale.y_of(candle.low));
-        let top = scale.y_of(candle.open.max(candle.close));
-        let bottom = scale.y_of(candle.open.min(candle.close));
+        let mut top = scale.y_of(candle.open.max(candle.close));
+        let mut bottom = scale.y_of(candle.open.min(candle.close));
+        // A cell cannot hold half a body and half a wick: where the wick goes on, the body fills its cell.
+        if high.div_euclid(2) < top.div_euclid(2) {
+            top = top.div_euclid(2) * 2;
+        }
+        if low.div_euclid(2) > bottom.div_euclid(2) {
+            bottom = bottom.div_euclid(2) * 2 + 1;
+        }
         for y in top..=bottom {
             for side in -(scale.body / 2)..=scale.body / 2 {
                 canvas.ink(x + side, y, colour);
@@ -122,7 +130,8 @@ fn prices(scene: &Scene<'_>, scale: &Scale, levels: &[overlay::Level], area: Rec
     let mut tag = |price: Price, style: Style| {
         let row = scale.row_of(price);
         if scale.is_seen(price) && (0..i64::from(area.height)).contains(&row) {
-            let words = format!("{:>width$} ", text::fixed(price.0, decimals), width = area.width as usize - 1);
+            let words =
+                format!("{:>width$} ", text::fixed(price.0, decimals), width = area.width as usize - 1);
             buf.set_stringn(area.x, area.y + row as u16, words, area.width.into(), style);
         }
     };

@@ -11,7 +11,8 @@ use smc_core::event::{FeedState, GatewayState};
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let is_wide = area.width >= 120;
-    let mut left = vec![Span::styled(" smc ", Style::new().fg(theme.ground).bg(theme.accent)), Span::raw(" ")];
+    let mut left =
+        vec![Span::styled(" smc ", Style::new().fg(theme.ground).bg(theme.accent)), Span::raw(" ")];
     if let Some(market) = scene.market() {
         let decimals = scene.price_decimals();
         let bold = Style::new().fg(theme.bright).add_modifier(Modifier::BOLD);
@@ -77,7 +78,13 @@ fn right<'a>(scene: &Scene<'a>, is_wide: bool) -> Vec<Span<'a>> {
 }
 
 /// A lamp with its name, and its word where there is room.
-fn light(spans: &mut Vec<Span<'_>>, dim: Color, colour: Color, name: &'static str, word: Option<&'static str>) {
+fn light(
+    spans: &mut Vec<Span<'_>>,
+    dim: Color,
+    colour: Color,
+    name: &'static str,
+    word: Option<&'static str>,
+) {
     spans.push(Span::styled("  ● ", colour));
     spans.push(Span::styled(name, dim));
     if let Some(word) = word {

@@ -14,13 +14,13 @@ mod chart;
 mod header;
 mod overlay;
 mod scale;
-mod side;
+mod side_panel;
 mod strip;
 mod text;
 mod theme;
 
 pub use chart::PITCHES;
-pub use text::{denied, fixed, order_price, purpose, side as side_word, signed};
+pub use text::{denied, fixed, purpose, side, signed};
 pub use theme::{Depth, Theme};
 
 use super::model::{Chart, Market, Model};
@@ -121,7 +121,7 @@ pub fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>) {
     chart::draw(scene, Rect { width: chart_width, ..body }, buf);
     if side_width > 1 {
         let x = body.x.saturating_add(chart_width).saturating_add(1);
-        side::draw(scene, Rect { x, width: side_width - 1, ..body }, buf);
+        side_panel::draw(scene, Rect { x, width: side_width - 1, ..body }, buf);
     }
 }
 

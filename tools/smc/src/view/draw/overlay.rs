@@ -9,7 +9,7 @@ use smc_core::output::{Purpose, StructureKind};
 use smc_core::words::{Direction, Price, Side};
 
 /// Zones painted per kind, side and role: the newest; more would hide each other.
-const ZONES_EACH: usize = 4;
+const ZONES_EACH: usize = 3;
 /// The same for zones that changed sides.
 const FLIPPED_EACH: usize = 1;
 /// Pools painted, newest first.
@@ -53,8 +53,7 @@ pub fn levels(scene: &Scene<'_>) -> Vec<Level> {
         levels.push(Level { price: position.average, name: "avg", colour: theme.accent, is_order: false });
     }
     if let Some(signal) = scene.model.last_signal.filter(|signal| serves && signal.instrument == instrument) {
-        for (price, name, colour) in
-            [(signal.stop, "stop", theme.down), (signal.target, "target", theme.up)]
+        for (price, name, colour) in [(signal.stop, "stop", theme.down), (signal.target, "target", theme.up)]
         {
             if !levels.iter().any(|level| level.name == name) {
                 levels.push(Level { price, name, colour, is_order: false });
@@ -68,8 +67,9 @@ pub fn levels(scene: &Scene<'_>) -> Vec<Level> {
 pub fn draw_levels(scene: &Scene<'_>, levels: &[Level], scale: &Scale, canvas: &mut Canvas, margin: i64) {
     for level in levels.iter().filter(|level| scale.is_seen(level.price)) {
         let row = scale.row_of(level.price);
-        let symbol = if level.is_order { '╌' } else { '┈' };
-        for x in 0..canvas.width() {
+        // An order is seen all along, a plan near its name.
+        let (symbol, from) = if level.is_order { ('╌', 0) } else { ('┈', canvas.width() * 2 / 3) };
+        for x in from..canvas.width() {
             canvas.put_if_free(x, row, symbol, level.colour);
         }
         let name = if margin < 6 && level.name == "target" { "tgt" } else { level.name };
@@ -88,13 +88,20 @@ pub fn draw_levels(scene: &Scene<'_>, levels: &[Level], scale: &Scale, canvas: &
 /// Paints the bands of open zones.
 pub fn zones(scene: &Scene<'_>, chart: &Chart, scale: &Scale, canvas: &mut Canvas) {
     let theme = scene.theme;
-    for zone in shown(chart, scale).iter().rev() {
+    let mut zones = shown(chart, scale);
+    // Order blocks over gaps, the untouched over the touched, the newest over all.
+    zones.sort_by_key(|zone| {
+        (!zone.is_flipped, zone.kind == ZoneKind::OrderBlock, !zone.is_touched, zone.bar)
+    });
+    for zone in zones {
         let side = usize::from(zone.direction == Direction::Down);
-        let colour = match (zone.is_flipped, zone.kind) {
-            (true, _) => theme.flipped,
-            (false, ZoneKind::OrderBlock) => theme.block[side],
-            (false, ZoneKind::Gap) => theme.gap[side],
+        let colours = match (zone.kind, zone.is_touched) {
+            (ZoneKind::OrderBlock, false) => theme.block,
+            (ZoneKind::OrderBlock, true) => theme.block_touched,
+            (ZoneKind::Gap, false) => theme.gap,
+            (ZoneKind::Gap, true) => theme.gap_touched,
         };
+        let colour = if zone.is_flipped { theme.flipped } else { colours[side] };
         canvas.band(scale.x_of(zone.bar), scale.y_of(zone.top), scale.y_of(zone.bottom), colour);
     }
 }
@@ -196,6 +203,7 @@ pub fn fills(scene: &Scene<'_>, scale: &Scale, canvas: &mut Canvas) {
             Side::Buy => ('▲', scale.row_of(candle.low) + 1, 1),
             Side::Sell => ('▼', scale.row_of(candle.high) - 1, -1),
         };
-        let _ = canvas.put_if_free(x, row, symbol, colour) || canvas.put_if_free(x, row + away, symbol, colour);
+        let _ =
+            canvas.put_if_free(x, row, symbol, colour) || canvas.put_if_free(x, row + away, symbol, colour);
     }
 }

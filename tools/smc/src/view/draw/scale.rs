@@ -32,9 +32,10 @@ impl Scale {
         let high = candles.iter().map(|candle| candle.high.0).max()?;
         let low = candles.iter().map(|candle| candle.low.0).min()?;
         let reach = high.saturating_sub(low).saturating_mul(3) / 5;
-        let near = wanted.iter().map(|price| price.0).filter(|price| {
-            (low.saturating_sub(reach)..=high.saturating_add(reach)).contains(price)
-        });
+        let near = wanted
+            .iter()
+            .map(|price| price.0)
+            .filter(|price| (low.saturating_sub(reach)..=high.saturating_add(reach)).contains(price));
         let (low, high) = near.fold((low, high), |(low, high), price| (low.min(price), high.max(price)));
         let pad = (high.saturating_sub(low) / 24).max(1);
         let oldest = chart.next_bar - chart.bars.len() as i64;

@@ -121,11 +121,7 @@ fn engine(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             good("signals", status.signals),
             good("orders", status.orders_sent),
         ],
-        [
-            good("feed messages", feed("messages")),
-            bad("refused", feed("refused")),
-            bad("gaps", feed("gaps")),
-        ],
+        [good("feed messages", feed("messages")), bad("refused", feed("refused")), bad("gaps", feed("gaps"))],
         [
             bad("denied", status.orders_denied),
             bad("resyncs", feed("resyncs")),

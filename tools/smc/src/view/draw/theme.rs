@@ -53,10 +53,14 @@ pub struct Theme {
     pub gold: Color,
     /// Liquidity: pools and sweeps.
     pub violet: Color,
-    /// Bands of order blocks.
+    /// Bands of order blocks, bullish and bearish.
     pub block: [Color; 2],
+    /// The same after price came back once.
+    pub block_touched: [Color; 2],
     /// Bands of gaps.
     pub gap: [Color; 2],
+    /// The same after price came back once.
+    pub gap_touched: [Color; 2],
     /// Bands of breakers and inverted gaps.
     pub flipped: Color,
 }
@@ -81,8 +85,10 @@ impl Theme {
             gold: colour(0xdc_b4_68, 179),
             violet: colour(0xa9_92_dc, 140),
             block: [colour(0x15_3d_33, 23), colour(0x4a_23_2b, 52)],
+            block_touched: [colour(0x13_2b_27, 235), colour(0x30_1c_22, 235)],
+            gap_touched: [colour(0x13_20_2c, 234), colour(0x25_1f_19, 234)],
             gap: [colour(0x17_2f_44, 17), colour(0x3d_2e_1a, 58)],
-            flipped: colour(0x24_28_33, 236),
+            flipped: colour(0x1e_21_2b, 236),
         }
     }
 

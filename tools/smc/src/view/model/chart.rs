@@ -138,7 +138,9 @@ impl Chart {
                 candle.close = price;
             }
             Some(candle) if open_ts < candle.open_ts => {}
-            forming => *forming = Some(Candle { open_ts, open: price, high: price, low: price, close: price }),
+            forming => {
+                *forming = Some(Candle { open_ts, open: price, high: price, low: price, close: price })
+            }
         }
     }
 
@@ -161,7 +163,9 @@ impl Chart {
             }
             Kind::FvgCreated => self.open_zone(structure, ZoneKind::Gap),
             Kind::ObCreated => self.open_zone(structure, ZoneKind::OrderBlock),
-            Kind::FvgMitigated | Kind::ObTested => self.with_zone(structure.id, |zone| zone.is_touched = true),
+            Kind::FvgMitigated | Kind::ObTested => {
+                self.with_zone(structure.id, |zone| zone.is_touched = true)
+            }
             Kind::FvgInverted | Kind::ObBroken => self.with_zone(structure.id, |zone| {
                 zone.is_touched = true;
                 zone.is_flipped = true;

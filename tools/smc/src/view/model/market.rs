@@ -64,7 +64,9 @@ impl Market {
     pub fn unrealised(&self) -> Option<i64> {
         let position = self.position.filter(|position| position.qty.0 != 0)?;
         let distance = i128::from(self.last?.0) - i128::from(position.average.0);
-        Some(smc_core::words::clamp_i64(distance * i128::from(position.qty.0) / i128::from(smc_core::words::SCALE)))
+        Some(smc_core::words::clamp_i64(
+            distance * i128::from(position.qty.0) / i128::from(smc_core::words::SCALE),
+        ))
     }
 
     fn on_trade(&mut self, ts: TsNs, price: Price) {

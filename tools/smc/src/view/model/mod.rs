@@ -7,7 +7,7 @@ mod chart;
 mod market;
 mod trading;
 
-pub use chart::{Candle, Chart, Mark, Pool, Zone, ZoneKind};
+pub use chart::{Candle, Chart, Zone, ZoneKind};
 pub use market::Market;
 pub use trading::{Execution, OrderRow, OrderStage, Trading};
 
@@ -83,7 +83,7 @@ impl Model {
         self.now = self.now.max(event.ts_recv);
         match &event.body {
             EventBody::Gateway(state) => self.gateway = Some(*state),
-            EventBody::Order(update) => self.trading.on_update(update, self.now),
+            EventBody::Order(update) => self.trading.on_update(update),
             EventBody::Feed(state) if event.instrument == InstrumentId::NONE => {
                 self.markets.iter_mut().for_each(|market| market.feed = Some(*state));
             }
@@ -191,5 +191,7 @@ const fn is_told(kind: StructureKind) -> bool {
     )
 }
 
+#[cfg(test)]
+pub mod samples;
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,6 @@ use std::collections::VecDeque;
 const ORDERS_MAX: usize = 128;
 /// Executions kept.
 const EXECUTIONS_MAX: usize = 128;
-/// Points of the profit curve kept.
-const CURVE_MAX: usize = 512;
 
 /// Orders, fills and results.
 #[derive(Default)]
@@ -24,10 +22,19 @@ pub struct Trading {
     pub won: u64,
     /// And the others.
     pub lost: u64,
-    /// Realised profit after each round trip, 1e-8 of the quote currency.
-    pub curve: VecDeque<i64>,
-    /// Per instrument: the position before, and what was realised when it was opened.
-    trips: Vec<(InstrumentId, Qty, i64, i64)>,
+    /// Per instrument: the round trip that is under way.
+    trips: Vec<Trip>,
+}
+
+/// From flat to flat, or from one side to the other.
+struct Trip {
+    instrument: InstrumentId,
+    /// Position after the last fill.
+    qty: Qty,
+    /// Realised since start, after the last fill.
+    realised: i64,
+    /// Realised since start, before the trip's first fill: that fill's fee is part of the trip.
+    realised_before: i64,
 }
 
 /// One of our orders.
@@ -81,11 +88,46 @@ pub struct Execution {
     pub fills: u32,
     /// Realised since start when the last fill came, 1e-8.
     pub realised: i64,
+    /// What the round trip brought, if this order ended one, 1e-8.
+    pub result: Option<i64>,
     /// Position after the last fill.
     pub position: Qty,
 }
 
 impl Execution {
+    /// The first fill of an order.
+    pub const fn new(position: &Position, purpose: Option<Purpose>, now: TsNs) -> Self {
+        Self {
+            client_order_id: position.client_order_id,
+            instrument: position.instrument,
+            side: if position.fill_qty.0 < 0 { Side::Sell } else { Side::Buy },
+            purpose,
+            first_ts: now,
+            last_ts: now,
+            qty: Qty::ZERO,
+            notional: 0,
+            fills: 0,
+            realised: position.realised.0,
+            result: None,
+            position: position.qty,
+        }
+        .with(position, now)
+    }
+
+    /// The same with one more fill.
+    #[must_use]
+    pub const fn with(mut self, position: &Position, now: TsNs) -> Self {
+        let qty = position.fill_qty.abs();
+        let notional = position.fill_price.0 as i128 * qty.0 as i128;
+        self.last_ts = now;
+        self.qty = Qty(self.qty.0.saturating_add(qty.0));
+        self.notional = self.notional.saturating_add(notional);
+        self.fills = self.fills.saturating_add(1);
+        self.realised = position.realised.0;
+        self.position = position.qty;
+        self
+    }
+
     /// Average price.
     pub const fn price(&self) -> Price {
         match self.qty.0 {
@@ -117,7 +159,7 @@ impl Trading {
         }
     }
 
-    pub(super) fn on_update(&mut self, update: &OrderUpdate, _now: TsNs) {
+    pub(super) fn on_update(&mut self, update: &OrderUpdate) {
         let Some(row) = self.row(update.client_order_id) else { return };
         match update.kind {
             OrderUpdateKind::Ack if matches!(row.stage, OrderStage::Sent | OrderStage::Unknown) => {
@@ -139,69 +181,59 @@ impl Trading {
         }
     }
 
-    pub(super) fn on_position(&mut self, position: &Position, now: TsNs) {
-        self.execute(position, now);
-        let Some(trip) = self.trip(position.instrument) else { return };
-        let (_, before, realised_before, opened_at) = *trip;
-        let after = position.qty;
-        let is_ended = before.0 != 0 && before.0.signum() != after.0.signum();
-        // A trip's fees count from its first fill on.
-        let opens_at = if before.0 == 0 { realised_before } else { position.realised.0 };
-        let opened = if before.0 == 0 || is_ended { opens_at } else { opened_at };
-        *trip = (position.instrument, after, position.realised.0, opened);
-        if is_ended {
-            match position.realised.0 > opened_at {
-                true => self.won += 1,
-                false => self.lost += 1,
-            }
-            push_bounded(&mut self.curve, CURVE_MAX, position.realised.0);
-        }
+    /// What an order was for, if it is still known.
+    pub fn purpose(&self, id: ClientOrderId) -> Option<Purpose> {
+        self.orders.iter().rev().find(|row| row.order.client_order_id == id).map(|row| row.order.purpose)
     }
 
-    /// Adds the fill to its order's line.
-    fn execute(&mut self, position: &Position, now: TsNs) {
-        let qty = position.fill_qty.abs();
-        let notional = i128::from(position.fill_price.0) * i128::from(qty.0);
+    /// Whether a stop is at the venue or on its way there.
+    pub fn has_stop(&self, instrument: InstrumentId) -> bool {
+        self.working().any(|row| row.order.instrument == instrument && row.order.purpose == Purpose::Stop)
+    }
+
+    pub(super) fn on_position(&mut self, position: &Position, now: TsNs) {
+        let result = self.trip(position);
+        match result {
+            Some(1..) => self.won += 1,
+            Some(_) => self.lost += 1,
+            None => {}
+        }
         let known = self.executions.iter_mut().rev().find(|known| {
             known.client_order_id == position.client_order_id && known.instrument == position.instrument
         });
         if let Some(known) = known {
-            known.last_ts = now;
-            known.qty = Qty(known.qty.0.saturating_add(qty.0));
-            known.notional = known.notional.saturating_add(notional);
-            known.fills = known.fills.saturating_add(1);
-            known.realised = position.realised.0;
-            known.position = position.qty;
+            *known = known.with(position, now);
+            known.result = result.or(known.result);
             return;
         }
-        let purpose = self.row(position.client_order_id).map(|row| row.order.purpose);
-        let execution = Execution {
-            client_order_id: position.client_order_id,
-            instrument: position.instrument,
-            side: if position.fill_qty.0 < 0 { Side::Sell } else { Side::Buy },
-            purpose,
-            first_ts: now,
-            last_ts: now,
-            qty,
-            notional,
-            fills: 1,
-            realised: position.realised.0,
-            position: position.qty,
-        };
+        let purpose = self.purpose(position.client_order_id);
+        let execution = Execution { result, ..Execution::new(position, purpose, now) };
         push_bounded(&mut self.executions, EXECUTIONS_MAX, execution);
+    }
+
+    /// Goes on with the instrument's round trip; what it brought, if this fill ended it.
+    fn trip(&mut self, position: &Position) -> Option<i64> {
+        let &Position { instrument, qty, .. } = position;
+        let realised = position.realised.0;
+        let Some(trip) = self.trips.iter_mut().find(|trip| trip.instrument == instrument) else {
+            if self.trips.len() < super::MARKETS_MAX {
+                self.trips.push(Trip { instrument, qty, realised, realised_before: 0 });
+            }
+            return None;
+        };
+        let was_flat = trip.qty.0 == 0;
+        let is_ended = !was_flat && trip.qty.0.signum() != qty.0.signum();
+        let result = is_ended.then(|| realised.saturating_sub(trip.realised_before));
+        if is_ended {
+            trip.realised_before = realised;
+        } else if was_flat {
+            trip.realised_before = trip.realised;
+        }
+        (trip.qty, trip.realised) = (qty, realised);
+        result
     }
 
     fn row(&mut self, id: ClientOrderId) -> Option<&mut OrderRow> {
         self.orders.iter_mut().rev().find(|row| row.order.client_order_id == id)
-    }
-
-    fn trip(&mut self, instrument: InstrumentId) -> Option<&mut (InstrumentId, Qty, i64, i64)> {
-        if !self.trips.iter().any(|trip| trip.0 == instrument) {
-            if self.trips.len() >= super::MARKETS_MAX {
-                return None;
-            }
-            self.trips.push((instrument, Qty::ZERO, 0, 0));
-        }
-        self.trips.iter_mut().find(|trip| trip.0 == instrument)
     }
 }

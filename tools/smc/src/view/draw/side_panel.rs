@@ -23,8 +23,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     column.position();
     column.orders(match height {
         0..24 => 3,
-        24..40 => 4,
-        _ => 6,
+        _ => 4,
     });
     column.timeframes();
     if height >= 26 {
@@ -70,14 +69,22 @@ impl Column<'_, '_> {
                 let word = if position.qty.0 > 0 { "long" } else { "short" };
                 let qty = text::fixed(position.qty.abs().0, scene.qty_decimals());
                 let average = text::fixed(position.average.0, scene.price_decimals());
-                self.row(vec![
-                    Span::styled(format!(" {} {word} {qty}", text::arrow(side)), bold(theme.direction(side))),
-                    Span::styled(format!(" @ {average}"), theme.text),
-                ]);
+                let warning = if trading.has_stop(scene.instrument()) { "" } else { "no stop " };
+                self.row_both(
+                    vec![
+                        Span::styled(
+                            format!(" {} {word} {qty}", text::arrow(side)),
+                            bold(theme.direction(side)),
+                        ),
+                        Span::styled(format!(" @ {average}"), theme.text),
+                    ],
+                    vec![Span::styled(warning, bold(theme.gold))],
+                );
             }
             None => self.row(vec![Span::styled(" flat", theme.dim)]),
         }
-        let realised = open.or(market.and_then(|market| market.position)).map_or(0, |position| position.realised.0);
+        let realised =
+            open.or(market.and_then(|market| market.position)).map_or(0, |position| position.realised.0);
         let fees = market.and_then(|market| market.position).map_or(0, |position| position.fees.0);
         let unrealised = market.and_then(super::Market::unrealised);
         self.row_both(
@@ -96,7 +103,10 @@ impl Column<'_, '_> {
         let equity = smc_core::Money::parse(scene.status.equity.as_bytes()).map_or(0, |money| money.0);
         self.row_both(
             vec![Span::styled(" equity ", theme.dim), Span::styled(text::grouped(equity, 2), theme.text)],
-            vec![Span::styled("fees ", theme.dim), Span::styled(format!("{} ", text::fixed(fees, 2)), theme.text)],
+            vec![
+                Span::styled("fees ", theme.dim),
+                Span::styled(format!("{} ", text::fixed(fees, 2)), theme.text),
+            ],
         );
     }
 
@@ -165,14 +175,15 @@ impl Column<'_, '_> {
                 None => ("–", theme.dim),
             };
             let name = Style::new().fg(if nth == chosen { theme.accent } else { theme.text });
+            let width = if self.area.width < 36 { 5 } else { 7 };
             self.row(vec![
                 Span::styled(format!(" {:<4}", chart.timeframe.to_string()), name),
                 Span::styled(format!("{arrow} "), colour),
-                Span::styled(" OB ", theme.dim),
-                Span::styled(format!("{:<7}", zones(chart, ZoneKind::OrderBlock)), theme.text),
+                Span::styled("OB ", theme.dim),
+                Span::styled(format!("{:<width$}", zones(chart, ZoneKind::OrderBlock)), theme.text),
                 Span::styled("FVG ", theme.dim),
-                Span::styled(format!("{:<7}", zones(chart, ZoneKind::Gap)), theme.text),
-                Span::styled("$ ", theme.violet),
+                Span::styled(format!("{:<width$} ", zones(chart, ZoneKind::Gap)), theme.text),
+                Span::styled("EQ ", theme.violet),
                 Span::styled(chart.pools.len().to_string(), theme.text),
             ]);
         }
@@ -193,16 +204,18 @@ impl Column<'_, '_> {
             self.row_both(
                 vec![
                     Span::styled(format!(" {} ", text::clock(execution.last_ts)), theme.dim),
-                    Span::styled(
-                        format!("{:<5}", text::side(execution.side)),
-                        theme.side(execution.side),
-                    ),
+                    Span::styled(format!("{:<5}", text::side(execution.side)), theme.side(execution.side)),
                     Span::styled(
                         format!("{} @ {price}", if is_narrow { shorter(&qty) } else { &qty }),
                         theme.text,
                     ),
                 ],
-                vec![Span::styled(format!("{purpose} "), theme.dim)],
+                match execution.result {
+                    Some(value) => {
+                        vec![Span::styled(format!("{} ", text::signed(value, 2)), theme.profit(value))]
+                    }
+                    None => vec![Span::styled(format!("{purpose} "), theme.dim)],
+                },
             );
         }
         for _ in executions.len().clamp(1, rows)..rows {
@@ -226,9 +239,13 @@ impl Column<'_, '_> {
     fn note(&mut self, row: Rect, ts: TsNs, note: &Note) {
         let (scene, theme) = (self.scene, self.scene.theme);
         let mut spans = vec![Span::styled(format!(" {} ", text::clock(ts)), theme.dim)];
+        let mut price = None;
         let gold = Style::new().fg(theme.gold).add_modifier(Modifier::BOLD);
         match note {
-            Note::Structure(structure) => structure_words(scene, structure, &mut spans),
+            Note::Structure(structure) => {
+                structure_words(scene, structure, &mut spans);
+                price = Some(structure.top.0.midpoint(structure.bottom.0));
+            }
             Note::Signal(signal) => signal_words(scene, signal, &mut spans),
             Note::Denied(decision) => {
                 spans.push(Span::styled("denied ", gold));
@@ -241,7 +258,9 @@ impl Column<'_, '_> {
                 spans.push(Span::styled(format!("{:?} {}", alert.kind, alert.detail), gold));
             }
         }
-        line(row, self.buf, spans);
+        // The price leaves first when the column is narrow.
+        let price = price.map(|price| format!("{} ", text::fixed(price, scene.price_decimals())));
+        line_both(row, self.buf, spans, vec![Span::styled(price.unwrap_or_default(), theme.dim)]);
     }
 }
 
@@ -278,9 +297,7 @@ fn structure_words<'a>(scene: &Scene<'a>, structure: &Structure, spans: &mut Vec
     };
     spans.push(Span::styled(format!("{:<4}", structure.timeframe.to_string()), theme.accent));
     spans.push(Span::styled(format!("{} ", text::arrow(structure.direction)), way));
-    spans.push(Span::styled(format!("{name} "), colour));
-    let price = structure.top.0.midpoint(structure.bottom.0);
-    spans.push(Span::styled(text::fixed(price, scene.price_decimals()), theme.dim));
+    spans.push(Span::styled(name, colour));
 }
 
 /// Open zones in their first role, and those that changed sides.
