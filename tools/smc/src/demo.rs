@@ -175,9 +175,11 @@ pub fn demo(args: &Args) -> Outcome {
 
     let market_end = TsNs(peer.clock.load(Ordering::Acquire));
     // The venue answers the last cancels in market time that stands still.
-    let venue_end = join(venue, &mut running, &peer, &stop);
+    let (sim, venue_end) = join(venue, &mut running, &peer, &stop);
     let status = running.status.clone();
     let ended = running.stop().map_err(Failure::No)?;
+    // Only now: an engine that sees its sockets close journals that, and whether it still does would be chance.
+    drop(sim);
     let summary = Summary {
         status: status.status(),
         digest: ended.digest.to_string(),
@@ -264,18 +266,21 @@ fn start_venue(
     })
 }
 
-/// Joins the venue, then lets it answer the cancels of the shutdown.
+/// Joins the venue, then lets it answer the cancels of the shutdown. Gives it back with its sockets open.
 fn join(
     venue: Venue,
     running: &mut smc_runtime::launch::Running,
     peer: &LockStep,
     stop: &AtomicBool,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let (mut sim, result) = venue.join().map_err(|_| "the simulator panicked")?;
+) -> (Option<Sim>, Result<(), Box<dyn std::error::Error>>) {
+    let Ok((mut sim, result)) = venue.join() else {
+        return (None, Err("the simulator panicked".into()));
+    };
+    let mut result = result.map_err(Into::into);
     if !running.is_over() && running.command(Command::Shutdown) {
-        sim.settle(peer, stop)?;
+        result = result.and(sim.settle(peer, stop).map_err(Into::into));
     }
-    Ok(result?)
+    (Some(sim), result)
 }
 
 fn verdict(journal: &std::path::Path) -> String {
