@@ -28,7 +28,7 @@ use venue_sim::{LockStepError, Peer, Sim, SimSettings};
 
 const PRESET: &str = include_str!("../presets/demo.toml");
 /// Generated markets run this much faster than life unless told otherwise.
-const SPEED: f64 = 60.0;
+const SPEED: f64 = 100.0;
 
 /// Start a simulated venue and the engine, trade, verify the journal by replay.
 #[derive(Parser)]
@@ -42,7 +42,7 @@ pub struct Args {
     /// Seed of the generated market
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Market seconds per second [default: 60; a recording: as fast as fits it into the run]
+    /// Market seconds per second [default: 100; a recording: as fast as fits it into the run]
     #[arg(long)]
     speed: Option<f64>,
     /// Do not wait for the wall clock: as fast as the machine can
@@ -178,7 +178,7 @@ pub fn demo(args: &Args) -> Outcome {
     let (sim, venue_end) = join(venue, &mut running, &peer, &stop);
     let status = running.status.clone();
     let ended = running.stop().map_err(Failure::No)?;
-    // Only now: an engine that sees its sockets close journals that, and whether it still does would be chance.
+    // Not before: the engine would see its connections cut, which is no part of the run.
     drop(sim);
     let summary = Summary {
         status: status.status(),
@@ -266,21 +266,18 @@ fn start_venue(
     })
 }
 
-/// Joins the venue, then lets it answer the cancels of the shutdown. Gives it back with its sockets open.
+/// Joins the venue, then lets it answer the cancels of the shutdown.
 fn join(
     venue: Venue,
     running: &mut smc_runtime::launch::Running,
     peer: &LockStep,
     stop: &AtomicBool,
-) -> (Option<Sim>, Result<(), Box<dyn std::error::Error>>) {
-    let Ok((mut sim, result)) = venue.join() else {
-        return (None, Err("the simulator panicked".into()));
-    };
-    let mut result = result.map_err(Into::into);
-    if !running.is_over() && running.command(Command::Shutdown) {
-        result = result.and(sim.settle(peer, stop).map_err(Into::into));
+) -> (Option<Sim>, Result<(), String>) {
+    let Ok((mut sim, mut result)) = venue.join() else { return (None, Err("the simulator panicked".into())) };
+    if result.is_ok() && !running.is_over() && running.command(Command::Shutdown) {
+        result = sim.settle(peer, stop);
     }
-    (Some(sim), result)
+    (Some(sim), result.map_err(|error| error.to_string()))
 }
 
 fn verdict(journal: &std::path::Path) -> String {

@@ -72,7 +72,7 @@ pub fn market(data: Option<&Path>, seed: u64) -> Result<Box<dyn MarketSource>, F
 
 /// The account every simulated venue of ours has: enough of both assets to trade either way.
 pub fn account(credentials: &Credentials) -> AccountSettings {
-    let balances = [("USDT", Qty(1_000_000 * SCALE)), ("BTC", Qty(20 * SCALE))];
+    let balances = [("USDT", Qty(100_000 * SCALE)), ("BTC", Qty(5 * SCALE))];
     AccountSettings {
         maker_fee_bps: 1,
         taker_fee_bps: 2,

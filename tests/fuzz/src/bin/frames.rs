@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use smc_net::http::response::ResponseReader;
-use smc_net::ws::reader::{Frame, FrameReader};
+use smc_net::ws::{Frame, FrameReader};
 
 const MESSAGE_BYTES_MAX: usize = 4096;
 
