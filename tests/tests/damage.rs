@@ -5,12 +5,15 @@ use smc_journal::RecordKind;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use tests::{Random, Rec, demo, only_line, records_of, smc};
+use tests::{BUSY, Random, Rec, demo, only_line, records_of, smc};
 
-/// The journal of a run over as many minutes of market, and its records.
-fn journal(home: &Path, minutes: u32) -> (String, Vec<Rec>) {
-    let seconds = minutes.to_string();
-    let document = demo(home, &["--fast", "--seconds", &seconds, "--seed", "7", "--topology", "inline"]);
+/// The journal of three minutes of busy market, and its records.
+fn journal(home: &Path) -> (String, Vec<Rec>) {
+    let config = home.with_extension("toml");
+    std::fs::write(&config, BUSY).unwrap();
+    let config = config.to_str().unwrap();
+    let args = ["--fast", "--seconds", "3", "--seed", "7", "--topology", "inline", "--config", config];
+    let document = demo(home, &args);
     assert_eq!(document["replay"], "identical");
     let dir = home.join("journal");
     (dir.to_str().unwrap().to_owned(), records_of(&dir))
@@ -48,7 +51,7 @@ fn check(dir: &str, record: &Rec, at: u64, bit: u8) {
 #[test]
 fn one_flipped_bit_anywhere_is_named() {
     let home = tempfile::tempdir().unwrap();
-    let (dir, records) = journal(&home.path().join("demo"), 3);
+    let (dir, records) = journal(&home.path().join("demo"));
     let mut random = Random::from_env(1);
     assert_eq!(smc(&["replay", "--verify", &dir]).code, 0);
     assert_eq!(smc(&["journal", "verify", &dir]).code, 0);
@@ -78,7 +81,7 @@ fn one_flipped_bit_anywhere_is_named() {
 #[test]
 fn a_damaged_header_is_refused_by_the_segment() {
     let home = tempfile::tempdir().unwrap();
-    let (dir, _) = journal(&home.path().join("demo"), 3);
+    let (dir, _) = journal(&home.path().join("demo"));
     // Magic, version, number, build, account, checksum, link.
     for at in [0, 8, 16, 40, 112, 252, 256, 264, 300] {
         flip(&dir, 1, at, 3);
@@ -95,7 +98,7 @@ fn a_damaged_header_is_refused_by_the_segment() {
 #[test]
 fn a_changed_configuration_is_told_by_the_first_output_that_differs() {
     let home = tempfile::tempdir().unwrap();
-    let (dir, records) = journal(&home.path().join("demo"), 10);
+    let (dir, records) = journal(&home.path().join("demo"));
     let own = records.iter().find(|record| record.kind == RecordKind::Config).unwrap();
     let own = String::from_utf8(own.payload.clone()).unwrap();
     let same = home.path().join("same.toml");
@@ -104,10 +107,10 @@ fn a_changed_configuration_is_told_by_the_first_output_that_differs() {
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.stdout);
 
     let changes = [
-        ("risk_fraction_ppm = 2500", "risk_fraction_ppm = 1000"),
-        ("pivot_left = 2", "pivot_left = 4"),
+        ("risk_fraction_ppm = 20\n", "risk_fraction_ppm = 10\n"),
+        ("pivot_left = 1\n", "pivot_left = 4\n"),
         ("order_qty_max = \"5\"", "order_qty_max = \"0.00002\""),
-        ("require_bias = false", "require_bias = true"),
+        ("require_zone = false", "require_zone = true"),
     ];
     for (from, to) in changes {
         assert!(own.contains(from), "{own}");
@@ -117,7 +120,7 @@ fn a_changed_configuration_is_told_by_the_first_output_that_differs() {
         assert_eq!(done.code, 1, "{to}: {}{}", done.stdout, done.stderr);
         only_line(&done);
         let told = done.stdout.lines().last().unwrap_or_default();
-        println!("{to}: {told}");
+        println!("{}: {told}", to.trim());
         let number = told.strip_prefix("record ").and_then(|rest| rest.split(':').next());
         let number: u64 = number.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{to}: {told}"));
         let named = &records[usize::try_from(number).unwrap() - 1];
