@@ -393,7 +393,7 @@ fn open_journal(options: &Options, clock: &Clock, specs: &[InstrumentSpec]) -> R
     let process = &options.config.process;
     let mut settings = JournalSettings::new(&options.journal);
     if let Some(mib) = process.segment_mib {
-        settings.segment_bytes = mib << 20;
+        settings.segment_bytes = mib.saturating_mul(1 << 20);
     }
     if let Some(ms) = process.sync_ms {
         settings.sync = if ms == 0 { SyncPolicy::Off } else { SyncPolicy::Every(Duration::from_millis(ms)) };
