@@ -11,9 +11,16 @@ pub const SCALE: i64 = 100_000_000;
 macro_rules! decimal {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(transparent)]
         pub struct $name(pub i64);
+
+        /// As decimal text: dumps are for people.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
 
         impl $name {
             /// Nothing.
@@ -279,7 +286,7 @@ impl InstrumentId {
 }
 
 /// Length of a bar in seconds, 1 to 86 400. Bars start at multiples of it since the epoch (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Timeframe(u32);
 
@@ -318,6 +325,12 @@ impl Timeframe {
     }
 }
 
+impl fmt::Debug for Timeframe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Timeframe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -337,7 +350,7 @@ impl fmt::Display for Timeframe {
 /// ```
 ///
 /// On the wire it is `x` and sixteen hexadecimal digits: constant length, allowed by every venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct ClientOrderId(pub u64);
 
@@ -392,6 +405,12 @@ impl ClientOrderId {
             value = value << 4 | u64::from(nibble);
         }
         Some(Self(value))
+    }
+}
+
+impl fmt::Debug for ClientOrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::latency::{Probe, Stretch};
 use crate::topology::RunError;
 use smc_core::codec::Buffer;
 use smc_core::engine::Engine;
-use smc_core::event::{Event, EventBody};
+use smc_core::event::{Command, Event, EventBody};
 use smc_core::outbox::Outbox;
 use smc_core::output::Output;
 use smc_core::strategy::Strategy;
@@ -51,6 +51,8 @@ pub struct EngineThread<S: Strategy> {
     last_ts: TsNs,
     records_to_digest: u64,
     outputs_out: u64,
+    /// The command the journal's state has already caused.
+    alarm: Option<Command>,
 }
 
 impl<S: Strategy> EngineThread<S> {
@@ -68,6 +70,7 @@ impl<S: Strategy> EngineThread<S> {
             last_ts: TsNs(0),
             records_to_digest: DIGEST_EVERY,
             outputs_out: 0,
+            alarm: None,
         }
     }
 
@@ -201,6 +204,22 @@ impl<S: Strategy> EngineThread<S> {
             word.copy_from_slice(half);
             counters.set(slot, u64::from_le_bytes(word));
         }
+    }
+
+    /// What the journal's helper thread could not do, as the command that makes it safe: a failed sync or a dead
+    /// helper halts (cancels go on), no room for the next segment pauses. Each is given once.
+    pub fn journal_alarm(&mut self) -> Option<Command> {
+        let health = self.journal.health();
+        let command = if health.sync_failed() || health.is_cut() || health.helper_gone() {
+            Command::Kill
+        } else if health.prepare_failed() {
+            Command::Pause
+        } else {
+            return None;
+        };
+        let is_new = self.alarm != Some(command) && self.alarm != Some(Command::Kill);
+        self.alarm = Some(command);
+        is_new.then_some(command)
     }
 
     /// What changes without an output: open orders. Called when idle.

@@ -15,16 +15,13 @@ pub enum Stretch {
     DecisionToWire = 1,
     /// The sum, per order.
     WireToWire = 2,
-    /// One event through the engine and the journal, all events.
-    Event = 3,
 }
 
 /// Stretches in the order of their numbers.
-pub const STRETCHES: [(Stretch, &str); 4] = [
+pub const STRETCHES: [(Stretch, &str); 3] = [
     (Stretch::WireToDecision, "wire_to_decision"),
     (Stretch::DecisionToWire, "decision_to_wire"),
     (Stretch::WireToWire, "wire_to_wire"),
-    (Stretch::Event, "event"),
 ];
 
 /// One measurement.

@@ -7,6 +7,7 @@
 //! their journals agree. The feed starts only after the gateway was ready once: accounts are known before prices.
 
 use crate::clock::{Clock, mono_ns};
+use crate::control::operator_event;
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, Idler, pin_to};
 use crate::latency::{Probe, Stretch};
@@ -116,7 +117,9 @@ where
             };
             handled += feed.turn(now, &mut take);
         }
-        while let Some(event) = answers.pop_front() {
+        // What answering these brings up is for the next turn.
+        for _ in 0..answers.len() {
+            let Some(event) = answers.pop_front() else { break };
             handled += 1;
             let mut forward = |out: Outbound| answers.extend(send_out(gateway, now, &out, probe));
             if failure.is_none() {
@@ -135,6 +138,7 @@ where
         }
         if handled == 0 && answers.is_empty() {
             was_ready |= gateway.is_ready();
+            answers.extend(engine.journal_alarm().map(|command| at(operator_event(command), now)));
             shared.progress.note_feed(feed.tallies(), 0);
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
             shared.progress.tell(engine.counters());
@@ -311,15 +315,21 @@ fn engine_thread<S: Strategy>(
     }
     let mut idler = Idler::new(shared.idle);
     let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
+    let mut taken: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut counts = Counts::default();
     let mut commands = 0;
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
+        std::mem::swap(&mut refused, &mut taken);
         let mut forward = |out: Outbound| match push_order(&mut orders, now, out) {
-            Ok(()) => counts.pushed += 1,
-            Err(event) => refused.push_back(event),
+            None => counts.pushed += 1,
+            Some(event) => refused.push_back(event),
         };
+        while let Some(event) = taken.pop_front() {
+            engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
+            handled += 1;
+        }
         for (nth, ring) in control.iter_mut().enumerate() {
             while let Ok(event) = ring.pop() {
                 engine.take(at(event, now), read_at, &mut forward).map_err(RunError::Journal)?;
@@ -344,42 +354,37 @@ fn engine_thread<S: Strategy>(
         if handled == 0 {
             engine.advance_to(now, read_at, &mut forward).map_err(RunError::Journal)?;
         }
-        while let Some(event) = refused.pop_front() {
-            let mut drop_again = |_| {};
-            engine.take(event, read_at, &mut drop_again).map_err(RunError::Journal)?;
-            handled += 1;
-        }
-        if handled == 0 {
+        if handled == 0 && refused.is_empty() {
             counts.now = now.0;
             counts.popped[2] = commands;
             shared.progress.engine.publish(&counts);
             shared.progress.tell(engine.counters());
             engine.note_idle();
+            refused.extend(engine.journal_alarm().map(|command| at(operator_event(command), now)));
         }
         idler.after(handled);
     }
     Ok(())
 }
 
-/// Orders leave the last slots of the ring to cancels; an order that finds no room is refused, not delayed.
-fn push_order(ring: &mut rtrb::Producer<Outbound>, now: TsNs, out: Outbound) -> Result<(), Event> {
-    let free = ring.slots();
-    match &out.output {
-        Output::NewOrder(order) if free <= CANCEL_RESERVE => {
-            let (id, instrument) = (order.order().client_order_id, order.order().instrument);
-            Err(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_RING_FULL }))
-        }
-        Output::Cancel(cancel) if free == 0 => {
-            let kind = OrderUpdateKind::CancelReject { code: REJECT_RING_FULL };
-            Err(refusal(now, cancel.client_order_id, cancel.instrument, kind))
-        }
-        _ => ring.push(out).map_err(|_| unreachable_full()),
+/// Puts an order into the ring, or gives the event that says it was refused. Orders leave the last slots to
+/// cancels; an order that finds no room is refused, not delayed.
+fn push_order(ring: &mut rtrb::Producer<Outbound>, now: TsNs, out: Outbound) -> Option<Event> {
+    let is_cancel = matches!(out.output, Output::Cancel(_));
+    if (is_cancel || ring.slots() > CANCEL_RESERVE) && ring.push(out).is_ok() {
+        return None;
     }
-}
-
-#[cold]
-fn unreachable_full() -> Event {
-    unreachable!("the engine thread is the ring's only producer and has just seen a free slot")
+    match out.output {
+        Output::NewOrder(order) => {
+            let (id, instrument) = (order.order().client_order_id, order.order().instrument);
+            Some(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_RING_FULL }))
+        }
+        Output::Cancel(cancel) => {
+            let kind = OrderUpdateKind::CancelReject { code: REJECT_RING_FULL };
+            Some(refusal(now, cancel.client_order_id, cancel.instrument, kind))
+        }
+        _ => None,
+    }
 }
 
 fn gateway_thread<G: OrderGateway>(

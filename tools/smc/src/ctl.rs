@@ -139,7 +139,7 @@ fn print_status(status: &Value) {
             micros("p99"),
             micros("p999"),
             micros("max"),
-            p["count"]
+            p["count"].as_u64().unwrap_or(0)
         );
     }
     println!("digest        {}", text("digest"));
