@@ -443,7 +443,7 @@ fn journal_settings(options: &Options) -> JournalSettings {
     let process = &options.config.process;
     let mut settings = JournalSettings::new(&options.journal);
     if let Some(mib) = process.segment_mib {
-        settings.segment_bytes = mib << 20;
+        settings.segment_bytes = mib.saturating_mul(1 << 20);
     }
     if let Some(ms) = process.sync_ms {
         settings.sync = if ms == 0 { SyncPolicy::Off } else { SyncPolicy::Every(Duration::from_millis(ms)) };

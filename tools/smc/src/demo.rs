@@ -231,6 +231,7 @@ fn config(args: &Args, home: &std::path::Path, address: &str) -> Result<FileConf
     let mut config = FileConfig::parse(&text).map_err(|error| Failure::wrong(&name, error))?;
     if !args.timeframes.is_empty() {
         config.engine.timeframes.clone_from(&args.timeframes);
+        config.engine().map_err(|error| Failure::wrong("--timeframes", error))?;
     } else if args.data.is_some() {
         config.engine.timeframes = vec!["1s".into(), "5s".into()];
     }

@@ -49,6 +49,9 @@ pub fn run(args: &Args) -> Outcome {
         return Err(named(&"the venue is not on this machine: pass --live to trade real money"));
     }
     let speed = venue.speed;
+    if !(speed > 0.0 && speed <= 100_000.0) {
+        return Err(named(&"venue.speed: must be above 0 and at most 100000"));
+    }
     if speed != 1.0 && !is_local {
         return Err(named(&"venue.speed: only a simulated venue can run faster than life"));
     }
@@ -90,7 +93,7 @@ pub fn run(args: &Args) -> Outcome {
         let status =
             serde_json::to_string(&status.status()).map_err(|error| Failure::wrong("status", error))?;
         println!("{status}");
-    } else {
+    } else if ended.error.is_none() {
         println!("stopped; digest {}; verify with `smc replay --verify {}`", ended.digest, journal.display());
     }
     match ended.error {

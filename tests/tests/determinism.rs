@@ -1,0 +1,90 @@
+//! The same seed and data give the same outputs, whichever way the threads are joined and however fast it runs.
+//!
+//! Engine and simulator are in lock step over real TLS sockets; the journals of two runs must agree record by
+//! record, not only in their digests.
+
+use serde_json::Value;
+use smc_core::codec;
+use smc_core::event::Event;
+use smc_journal::RecordKind;
+use tests::{CAPTURE, Rec, demo, records_of, shared};
+
+/// Compares two journals and names the first record that differs.
+#[track_caller]
+fn assert_same(name: &str, left: &[Rec], right: &[Rec]) {
+    let told = |record: Option<&Rec>| match record {
+        None => "nothing".to_string(),
+        Some(record) if record.kind == RecordKind::Input => {
+            format!("{record:?} = {:?}", codec::decode::<Event>(&record.payload))
+        }
+        Some(record) => format!("{record:?}"),
+    };
+    for at in 0..left.len().max(right.len()) {
+        let (a, b) = (left.get(at), right.get(at));
+        assert!(a == b, "{name}: journals part at record {}: {} <> {}", at + 1, told(a), told(b));
+    }
+}
+
+#[track_caller]
+fn check(document: &Value) {
+    assert_eq!(document["replay"], "identical", "{document}");
+    assert!(document["fills"].as_u64().unwrap() > 0, "{document}");
+}
+
+#[test]
+fn both_topologies_and_any_pace_give_one_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let seed = "7";
+    println!("seed {seed}");
+    let fast = |topology| vec!["--fast", "--seconds", "10", "--seed", seed, "--topology", topology];
+    let runs = [
+        ("inline", fast("inline")),
+        ("pipelined", fast("pipelined")),
+        ("inline again", fast("inline")),
+        ("pipelined again", fast("pipelined")),
+        // The same ten minutes of market, paced by the wall clock.
+        ("paced", vec!["--seconds", "5", "--speed", "120", "--seed", seed, "--topology", "pipelined"]),
+    ];
+    let mut first: Option<(Value, Vec<Rec>)> = None;
+    for (nth, (name, args)) in runs.iter().enumerate() {
+        let home = dir.path().join(nth.to_string());
+        let document = demo(&home, args);
+        check(&document);
+        println!("{name}: digest {} fills {}", document["digest"], document["fills"]);
+        let records = records_of(&home.join("journal"));
+        match &first {
+            None => first = Some((document, records)),
+            Some((other, others)) => {
+                assert_eq!(document["digest"], other["digest"], "{name}");
+                assert_same(name, others, &records);
+            }
+        }
+    }
+    let other = demo(
+        &dir.path().join("other"),
+        &["--fast", "--seconds", "10", "--seed", "8", "--topology", "inline"],
+    );
+    assert_ne!(other["digest"], first.unwrap().0["digest"], "another seed is another market");
+}
+
+#[test]
+fn a_recorded_market_gives_one_journal() {
+    let Some(capture) = shared(CAPTURE) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut first: Option<(Value, Vec<Rec>)> = None;
+    for topology in ["inline", "pipelined"] {
+        let home = dir.path().join(topology);
+        let data = capture.to_str().unwrap();
+        let document = demo(&home, &["--fast", "--seconds", "30", "--data", data, "--topology", topology]);
+        println!("{topology}: digest {} fills {}", document["digest"], document["fills"]);
+        check(&document);
+        let records = records_of(&home.join("journal"));
+        match &first {
+            None => first = Some((document, records)),
+            Some((other, others)) => {
+                assert_eq!(document["digest"], other["digest"]);
+                assert_same(topology, others, &records);
+            }
+        }
+    }
+}
