@@ -7,24 +7,25 @@ use crate::clock::{Clock, mono_ns};
 use crate::config::{FileConfig, FileError, VenueSection};
 use crate::control::{ControlError, ControlPort, StatusSource, operator_event};
 use crate::counters::{Counters, CountersView, FILE_NAME};
-use crate::engine_thread::EngineThread;
+use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, cores};
 use crate::latency::Latencies;
 use crate::progress::Progress;
+use crate::resume::{self, Opened, ResumeError};
 use crate::topology::{self, RunError, Shared};
-use crate::venue::{MarketFeed, OrderGateway};
+use crate::venue::{MarketFeed, OrderGateway, not_sent};
 use smc_core::TsNs;
 use smc_core::codec::Buffer;
 use smc_core::config::{ConfigError, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::engine::Engine;
-use smc_core::event::{Command, Event, EventBody};
+use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
 use smc_core::words::{InstrumentId, Name};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
-use smc_journal::{Header, JournalError, JournalSettings, RecordKind, SyncPolicy, Writer};
+use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
 use smc_net::{Endpoint, HttpClient, HttpResponse, TlsSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ pub struct Options {
     pub config: FileConfig,
     /// Where "now" comes from; none asks the venue for its time (a simulated one lives in a time of its own).
     pub clock: Option<Clock>,
-    /// Directory of the journal; must be empty or absent.
+    /// Directory of the journal. One that holds a journal of the same configuration is continued.
     pub journal: PathBuf,
     /// Path of the control socket; none for no control port.
     pub control: Option<PathBuf>,
@@ -88,9 +89,7 @@ pub enum LaunchError {
     /// The feed.
     Feed(String),
     /// The journal.
-    Journal(PathBuf, JournalError),
-    /// The journal took no record.
-    Append(PathBuf, smc_journal::AppendError),
+    Journal(PathBuf, ResumeError),
     /// The control socket.
     Control(ControlError),
     /// A thread could not be started.
@@ -110,7 +109,6 @@ impl std::fmt::Display for LaunchError {
             Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
             Self::Feed(reason) => write!(f, "market data: {reason}"),
             Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
-            Self::Append(dir, error) => write!(f, "journal {}: {error}", dir.display()),
             Self::Control(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
@@ -134,6 +132,8 @@ pub struct Running {
     pub progress: Arc<Progress>,
     /// Numbers for people.
     pub status: StatusSource,
+    /// What was found, when an old journal goes on.
+    pub recovery: Option<Recovery>,
     /// Bytes read from and written to the connection that fetched the rules.
     pub preamble: (u64, u64),
     stop: Arc<AtomicBool>,
@@ -150,8 +150,19 @@ struct Venue {
     gateway: BinanceSpotGateway,
 }
 
-/// Starts an engine.
-pub fn launch(options: Options) -> Result<Running, LaunchError> {
+/// Starts an engine, on a new journal or on the one a former process left.
+pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
+    let journal_settings = journal_settings(&options);
+    let no_journal = |error| LaunchError::Journal(journal_settings.dir.clone(), error);
+    let former = resume::config_of(&journal_settings).map_err(no_journal)?;
+    if let Some(former) = &former {
+        // The core that is rebuilt must count its orders as the dead one did.
+        options.config.engine.order_sequence_first = former.engine.order_sequence_first;
+        if former.deciding_text() != options.config.deciding_text() {
+            return Err(no_journal(ResumeError::OtherConfig));
+        }
+    }
+    let options = options;
     let config = options.config.engine().map_err(LaunchError::Config)?;
     let section = options.config.venue.as_ref().ok_or(LaunchError::Section("venue"))?;
     let tls = trust(section)?;
@@ -161,9 +172,24 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
         Some(clock) => clock,
         None => rules.clock(section.speed)?,
     };
-    let venue = venue(&options.config, section, &tls, &config, &specs)?;
-    let core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
-    let journal = open_journal(&options, &clock, &specs)?;
+    let mut venue = venue(&options.config, section, &tls, &config, &specs)?;
+    let mut core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
+    let text = options.config.deciding_text();
+    let header = header(&text, &specs);
+    let opened = match former {
+        None => resume::create(&journal_settings, &header, &text, clock.now()),
+        Some(_) => resume::resume(&journal_settings, &header, &mut core),
+    };
+    let Opened { journal, recovery } = opened.map_err(no_journal)?;
+    for order in core.open_orders() {
+        let is_taken =
+            venue.gateway.resolve(clock.now(), order.instrument, order.client_order_id, order.filled_qty);
+        if !is_taken {
+            return Err(LaunchError::Feed(
+                "more open orders in the journal than the gateway can ask about".into(),
+            ));
+        }
+    }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
     let counters = Counters::create(&options.journal.join(FILE_NAME)).map_err(fail)?;
     let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
@@ -195,10 +221,12 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
     let mut probe = latencies.probe();
     let mut engine = EngineThread::new(core, journal, counters, latencies.probe(), config.timer_interval_ns);
     let topology = options.topology;
+    let is_resumed = recovery.is_some();
     let thread = std::thread::Builder::new().name("engine".into());
     let body = move || {
         let Venue { mut feed, mut gateway } = venue;
-        let result = tell_rules(&mut engine, &shared.clock, &specs).and_then(|()| {
+        let begun = begin(&mut engine, &shared.clock, &specs, is_resumed);
+        let result = begun.and_then(|()| {
             let rings = [&mut command_ring, &mut operator_ring];
             match topology {
                 Topology::Inline => {
@@ -217,21 +245,44 @@ pub fn launch(options: Options) -> Result<Running, LaunchError> {
     };
     let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
     let preamble = (rules.client.bytes_received(), rules.client.bytes_sent());
-    Ok(Running { progress, status, preamble, stop, commands, engine, control, _rules: rules.client })
+    Ok(Running {
+        progress,
+        status,
+        recovery,
+        preamble,
+        stop,
+        commands,
+        engine,
+        control,
+        _rules: rules.client,
+    })
 }
 
-/// The rules are the first inputs: a replay needs no venue.
-fn tell_rules(
+/// The first inputs: after a restart, that every connection is gone; then the rules, so that a replay needs no venue.
+fn begin(
     engine: &mut EngineThread<Confluence>,
     clock: &Clock,
     specs: &[InstrumentSpec],
+    is_resumed: bool,
 ) -> Result<(), RunError> {
-    for (index, spec) in specs.iter().enumerate() {
+    let mut take = |instrument, body| {
         let now = clock.now();
-        let instrument = InstrumentId(index as u16);
-        let body = EventBody::Instrument(*spec);
         let event = Event { seq: 0, ts_event: now, ts_recv: now, instrument, body };
-        engine.take(event, mono_ns(), &mut |_| {}).map_err(RunError::Journal)?;
+        // The gateway is not connected yet: whatever a rebuilt core asks for is refused, and it knows.
+        let mut refused = Vec::new();
+        let mut refuse = |out: Outbound| refused.extend(not_sent(now, &out.output));
+        engine.take(event, mono_ns(), &mut refuse).map_err(RunError::Journal)?;
+        for event in refused {
+            engine.take(event, mono_ns(), &mut |_| {}).map_err(RunError::Journal)?;
+        }
+        Ok(())
+    };
+    if is_resumed {
+        take(InstrumentId::NONE, EventBody::Gateway(GatewayState::Down))?;
+        take(InstrumentId::NONE, EventBody::Feed(FeedState::Down))?;
+    }
+    for (index, spec) in specs.iter().enumerate() {
+        take(InstrumentId(index as u16), EventBody::Instrument(*spec))?;
     }
     Ok(())
 }
@@ -388,8 +439,7 @@ fn venue(
     Ok(Venue { feed, gateway })
 }
 
-fn open_journal(options: &Options, clock: &Clock, specs: &[InstrumentSpec]) -> Result<Writer, LaunchError> {
-    let fail = |error| LaunchError::Journal(options.journal.clone(), error);
+fn journal_settings(options: &Options) -> JournalSettings {
     let process = &options.config.process;
     let mut settings = JournalSettings::new(&options.journal);
     if let Some(mib) = process.segment_mib {
@@ -398,11 +448,7 @@ fn open_journal(options: &Options, clock: &Clock, specs: &[InstrumentSpec]) -> R
     if let Some(ms) = process.sync_ms {
         settings.sync = if ms == 0 { SyncPolicy::Off } else { SyncPolicy::Every(Duration::from_millis(ms)) };
     }
-    let text = options.config.deciding_text();
-    let mut journal = Writer::create(&settings, &header(&text, specs)).map_err(fail)?;
-    let appended = journal.append(RecordKind::Config, clock.now(), text.as_bytes());
-    appended.map_err(|error| LaunchError::Append(options.journal.clone(), error))?;
-    Ok(journal)
+    settings
 }
 
 /// Who writes: build, configuration, instruments.

@@ -13,6 +13,7 @@ pub mod latency;
 pub mod launch;
 pub mod progress;
 pub mod replay;
+pub mod resume;
 pub mod topology;
 pub mod venue;
 

@@ -45,12 +45,22 @@ pub trait OrderGateway: Send {
 
 /// Hands one output to the gateway; what could not be sent comes back as the event that says so.
 pub fn send<G: OrderGateway>(gateway: &mut G, now: TsNs, output: &Output) -> Option<Event> {
+    let is_sent = match output {
+        Output::NewOrder(order) => gateway.place(now, order),
+        Output::Cancel(cancel) => gateway.cancel(now, cancel),
+        _ => true,
+    };
+    if is_sent { None } else { not_sent(now, output) }
+}
+
+/// The event that says an order or a cancel was not sent.
+pub fn not_sent(now: TsNs, output: &Output) -> Option<Event> {
     match output {
-        Output::NewOrder(order) if !gateway.place(now, order) => {
+        Output::NewOrder(order) => {
             let (id, instrument) = (order.order().client_order_id, order.order().instrument);
             Some(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_NOT_SENT }))
         }
-        Output::Cancel(cancel) if !gateway.cancel(now, cancel) => {
+        Output::Cancel(cancel) => {
             let kind = OrderUpdateKind::CancelReject { code: REJECT_NOT_SENT };
             Some(refusal(now, cancel.client_order_id, cancel.instrument, kind))
         }

@@ -3,6 +3,7 @@
 //! Human output by default, `--json` for one JSON document on standard output, messages on standard error.
 //! Exit codes: 0 done, 1 the answer is no (verification failed, order refused), 2 wrong use or bad input.
 
+mod bench;
 mod ctl;
 mod decode;
 mod demo;
@@ -40,6 +41,9 @@ enum Command {
     /// Look after journals
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Measure this machine: stages, wire to order
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Talk to a running engine
     Ctl(ctl::Args),
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Journal(command) => journal::journal(&command),
+        Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
     };
     match outcome {

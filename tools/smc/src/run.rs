@@ -79,6 +79,12 @@ pub fn run(args: &Args) -> Outcome {
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
     let running = launch(options).map_err(|error| named(&error))?;
+    if let Some(found) = &running.recovery {
+        eprintln!(
+            "smc: continuing after {} records, {} bytes dropped at the end",
+            found.records, found.dropped_bytes
+        );
+    }
     eprintln!("smc: journal {}, control socket {}", journal.display(), control.display());
     wait(&running, &stop, args.seconds);
     let status = running.status.clone();

@@ -1,13 +1,19 @@
 //! What a person sees while an engine runs. Reads the journal's tail and the mapped counters, as any other
 //! process could; never touches the engine.
+//!
+//! `model` folds records into a picture of the market and of our trading; `draw` paints that picture into a
+//! frame; `screen` owns the terminal and the keys; `plain` is the view where there is no terminal.
 
+mod draw;
+mod model;
 mod plain;
+mod screen;
 
 pub use plain::plain;
+pub use screen::screen;
 
 use smc_runtime::control::StatusSource;
 use smc_runtime::launch::Topology;
-use std::io;
 use std::path::Path;
 
 /// What the full-screen view shows.
@@ -20,11 +26,4 @@ pub struct Screen<'a> {
     pub speed: f64,
     /// How the threads are joined.
     pub topology: Topology,
-}
-
-/// Shows the full-screen view until `is_over`; true when the person asked to stop.
-pub fn screen(screen: &Screen<'_>, is_over: &dyn Fn() -> bool) -> io::Result<bool> {
-    let _ = (screen.speed, screen.topology);
-    plain(screen.journal, screen.status, is_over, &mut io::stdout());
-    Ok(false)
 }
