@@ -1,6 +1,8 @@
 //! The operator's hand on a running engine: the control socket answers, `kill` stops trading while the market goes
 //! on, nonsense does no harm, and nobody else gets in.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -4,6 +4,8 @@
 //! loopback TLS and trades often. After a warm-up every allocation of that thread is counted, with the place it came
 //! from. System calls are counted from outside, by `strace` on `smc run`, in a steady window.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
 use smc_runtime::config::FileConfig;
 use smc_runtime::counters::Slot;
 use smc_runtime::idle::Idle;
