@@ -6,6 +6,8 @@
 //! audit file; each must stand in the journal of the instance that its id names. `SMC_CRASH_RUNS` sets how many
 //! engines are killed; a seed is printed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
 use serde_json::Value;
 use smc_core::event::{Event, EventBody};
 use smc_core::{ClientOrderId, codec};

@@ -1,6 +1,8 @@
 //! A journal with one flipped bit is refused with the record's number; under a changed configuration the first
 //! output that differs is named. Both exit 1. The journal as it was exits 0.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
 use smc_journal::RecordKind;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;

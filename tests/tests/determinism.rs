@@ -3,6 +3,8 @@
 //! Engine and simulator are in lock step over real TLS sockets; the journals of two runs must agree record by
 //! record, not only in their digests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
 use serde_json::Value;
 use smc_core::codec;
 use smc_core::event::Event;

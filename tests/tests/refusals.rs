@@ -1,5 +1,7 @@
 //! Broken input gives one clear line on standard error, names what is wrong, and exits 2. Nothing panics.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 /// Longest request line.
 const LINE_MAX: usize = 4096;
+/// Most bytes kept for a client that asks and does not read; more ends it.
+const UNREAD_MAX: usize = 1 << 20;
 /// Clients served at once; further ones are refused.
 const CLIENTS_MAX: usize = 32;
 /// Time between two lines of `watch`.
@@ -39,24 +41,25 @@ const COLLECT_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug, Deserialize)]
 #[serde(tag = "cmd", rename_all = "kebab-case", deny_unknown_fields)]
 enum Request {
-    Status,
-    Watch,
-    Kill,
-    Pause,
-    Resume,
-    Flatten,
-    Arm,
+    // Braces: serde lets a unit variant pass with keys nobody knows.
+    Status {},
+    Watch {},
+    Kill {},
+    Pause {},
+    Resume {},
+    Flatten {},
+    Arm {},
 }
 
 impl Request {
     const fn command(&self) -> Option<Command> {
         match self {
-            Self::Status | Self::Watch => None,
-            Self::Kill => Some(Command::Kill),
-            Self::Pause => Some(Command::Pause),
-            Self::Resume => Some(Command::Resume),
-            Self::Flatten => Some(Command::Flatten),
-            Self::Arm => Some(Command::Arm),
+            Self::Status {} | Self::Watch {} => None,
+            Self::Kill {} => Some(Command::Kill),
+            Self::Pause {} => Some(Command::Pause),
+            Self::Resume {} => Some(Command::Resume),
+            Self::Flatten {} => Some(Command::Flatten),
+            Self::Arm {} => Some(Command::Arm),
         }
     }
 }
@@ -323,8 +326,8 @@ impl Client {
     ) -> io::Result<()> {
         match serde_json::from_slice::<Request>(line) {
             Err(error) => self.say(&serde_json::json!({ "error": error.to_string() })),
-            Ok(Request::Status) => self.say(&source.status()),
-            Ok(Request::Watch) => {
+            Ok(Request::Status {}) => self.say(&source.status()),
+            Ok(Request::Watch {}) => {
                 self.watch_due = Some(Instant::now());
                 Ok(())
             }
@@ -341,7 +344,11 @@ impl Client {
     fn say(&mut self, answer: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.outbox, answer)?;
         self.outbox.push(b'\n');
-        self.flush()
+        self.flush()?;
+        if self.outbox.len() > UNREAD_MAX {
+            return Err(io::Error::other("too many unread answers"));
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

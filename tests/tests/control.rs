@@ -1,0 +1,279 @@
+//! The operator's hand on a running engine: the control socket answers, `kill` stops trading while the market goes
+//! on, nonsense does no harm, and nobody else gets in.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail it")]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tests::{Child, SimProcess, config_text, only_line, records_of, smc, wait_until};
+
+/// A simulator and engines that trade often.
+struct Bench {
+    home: tempfile::TempDir,
+    sim: SimProcess,
+}
+
+struct Engine {
+    child: Child,
+    socket: PathBuf,
+    journal: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let sim = SimProcess::start(&home.path().join("sim"), 60.0, 5);
+        Self { home, sim }
+    }
+
+    /// Words that run an engine with this instance number.
+    fn words(&self, instance: u16, topology: &str, socket: &Path) -> (Vec<String>, PathBuf) {
+        let path = |name: &str| self.home.path().join(format!("{name}-{instance}"));
+        let (config, journal) = (path("config.toml"), path("journal"));
+        std::fs::write(&config, config_text(&self.sim, instance, topology, "yield")).unwrap();
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let words =
+            ["run", "--config", &text(&config), "--journal", &text(&journal), "--control", &text(socket)];
+        (words.map(String::from).to_vec(), journal)
+    }
+
+    fn start(&self, instance: u16, topology: &str) -> Engine {
+        let socket = self.home.path().join(format!("own-{instance}")).join("control.sock");
+        self.start_at(instance, topology, socket)
+    }
+
+    fn start_at(&self, instance: u16, topology: &str, socket: PathBuf) -> Engine {
+        let (words, journal) = self.words(instance, topology, &socket);
+        let log = self.home.path().join(format!("log-{instance}"));
+        let mut child = Child::smc(&words, &log);
+        wait_until("the engine answers", || {
+            assert!(!child.is_over(), "{}", std::fs::read_to_string(&log).unwrap_or_default());
+            UnixStream::connect(&socket).is_ok()
+        });
+        Engine { child, socket, journal }
+    }
+}
+
+impl Engine {
+    fn ctl(&self, action: &str) -> Value {
+        let done = smc(&["ctl", action, "--json", "--socket", self.socket.to_str().unwrap()]);
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{action}: {}", done.stdout);
+        serde_json::from_str(&done.stdout).unwrap()
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        let status = self.ctl("status");
+        status[key].as_u64().unwrap_or_else(|| panic!("{key}: {status}"))
+    }
+
+    /// Sends bytes, says that no more will come, and reads until the other end closes or is silent.
+    fn say(&self, bytes: &[u8]) -> String {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        // An engine that has heard enough closes while we still write.
+        let _ = stream.write_all(bytes);
+        let mut answer = String::new();
+        let _ = BufReader::new(stream).read_line(&mut answer);
+        answer
+    }
+
+    /// Ends it in order; its journal must replay.
+    fn end(self) {
+        let (code, _) = self.child.end();
+        assert_eq!(code, 0);
+        let done = smc(&["replay", "--verify", self.journal.to_str().unwrap()]);
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    }
+}
+
+#[test]
+fn status_says_what_the_design_promises() {
+    let bench = Bench::new();
+    let engine = bench.start(1, "pipelined");
+    wait_until("orders", || engine.number("orders_sent") > 3);
+    let status = engine.ctl("status");
+    let states = ["NORMAL", "WARN", "REDUCE_ONLY", "CANCEL_ONLY", "HALT"];
+    assert!(states.contains(&status["state"].as_str().unwrap()), "{status}");
+    for key in ["seq", "orders_sent", "open_orders"] {
+        assert!(status[key].is_u64(), "{key}: {status}");
+    }
+    assert!(status["positions"]["BTCUSDT"].is_string(), "{status}");
+    assert!(status["equity"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{status}");
+    let wire = &status["latency_ns"]["wire_to_wire"];
+    for key in ["p50", "p99", "p999", "max", "count"] {
+        assert!(wire[key].is_u64(), "{key}: {status}");
+    }
+    let seq = engine.number("seq");
+    wait_until("the journal goes on", || engine.number("seq") > seq);
+    let table = smc(&["ctl", "status", "--socket", engine.socket.to_str().unwrap()]);
+    assert!(table.stdout.contains("NORMAL") && table.stdout.contains("BTCUSDT"), "{}", table.stdout);
+    engine.end();
+}
+
+#[test]
+fn kill_halts_trading_while_the_market_goes_on() {
+    let bench = Bench::new();
+    for (instance, topology) in [(11, "inline"), (12, "pipelined")] {
+        let engine = bench.start(instance, topology);
+        wait_until("orders", || engine.number("orders_sent") > 3);
+        assert_eq!(engine.ctl("kill")["ok"], true);
+        wait_until("HALT", || engine.ctl("status")["state"] == "HALT");
+        let (orders, events) = (engine.number("orders_sent"), engine.number("events_in"));
+        wait_until("the market goes on", || engine.number("events_in") > events + 3_000);
+        assert_eq!(engine.number("orders_sent"), orders, "{topology}: an order after the kill");
+        wait_until("nothing works any more", || engine.number("open_orders") == 0);
+        // Resume is for a pause; a halt wants to be armed again.
+        engine.ctl("resume");
+        let events = engine.number("events_in");
+        wait_until("the market goes on", || engine.number("events_in") > events + 500);
+        assert_eq!(engine.ctl("status")["state"], "HALT");
+        engine.ctl("arm");
+        wait_until("armed", || engine.ctl("status")["state"] != "HALT");
+        engine.end();
+    }
+}
+
+#[test]
+fn pause_and_resume_are_events_of_the_journal() {
+    let bench = Bench::new();
+    let engine = bench.start(21, "inline");
+    wait_until("orders", || engine.number("orders_sent") > 0);
+    engine.ctl("pause");
+    wait_until("paused", || engine.ctl("status")["state"] != "NORMAL");
+    engine.ctl("resume");
+    wait_until("resumed", || engine.ctl("status")["state"] == "NORMAL");
+    let journal = engine.journal.clone();
+    engine.end();
+    let dump = smc(&["journal", "dump", "--kind", "input", journal.to_str().unwrap()]);
+    for command in ["Operator(Pause)", "Operator(Resume)", "Operator(Shutdown)"] {
+        assert_eq!(dump.stdout.matches(command).count(), 1, "{command}");
+    }
+    assert!(!records_of(&journal).is_empty());
+}
+
+#[test]
+fn nonsense_is_answered_or_cut_off_and_does_no_harm() {
+    let bench = Bench::new();
+    let engine = bench.start(31, "pipelined");
+    for line in [
+        &b"hello\n"[..],
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        b"{\"cmd\":\"explode\"}\n",
+        b"{\"cmd\":\"status\",\"more\":1}\n",
+        b"{\"cmd\":7}\n",
+        b"\xff\xfe\x00\n",
+        b"{\"cmd\":\"status\"\n",
+    ] {
+        let answer = engine.say(line);
+        let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert!(answer["error"].is_string(), "{line:?}: {answer}");
+    }
+    assert_eq!(engine.say(&vec![b'x'; 1 << 20]), "", "a line without an end is cut off");
+    let mut long = vec![b' '; 100_000];
+    long.push(b'\n');
+    let answer = engine.say(&long);
+    assert!(answer.is_empty() || answer.contains("error"), "{answer}");
+    assert!(engine.say(&b"[".repeat(4_000)).is_empty());
+    // More clients than are served, none of whom says anything, then half a request from each.
+    let mut crowd: Vec<UnixStream> = (0..40).map(|_| UnixStream::connect(&engine.socket).unwrap()).collect();
+    for client in &mut crowd {
+        let _ = client.write_all(b"{\"cmd\":");
+    }
+    drop(crowd);
+    // A watcher that never reads.
+    let mut deaf = UnixStream::connect(&engine.socket).unwrap();
+    for _ in 0..2_000 {
+        if deaf.write_all(b"{\"cmd\":\"status\"}\n").is_err() {
+            break;
+        }
+        if deaf.set_nonblocking(true).is_err() {
+            break;
+        }
+    }
+    let events = engine.number("events_in");
+    wait_until("the engine goes on", || engine.number("events_in") > events + 500);
+    assert_eq!(engine.ctl("status")["state"], "NORMAL");
+    drop(deaf);
+    let unknown = smc(&["ctl", "explode", "--socket", engine.socket.to_str().unwrap()]);
+    assert_eq!(unknown.code, 2);
+    engine.end();
+}
+
+#[test]
+fn several_requests_on_one_connection_are_answered_in_order() {
+    let bench = Bench::new();
+    let engine = bench.start(41, "inline");
+    let mut stream = UnixStream::connect(&engine.socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(b"{\"cmd\":\"status\"}\n{\"cmd\":\"pause\"}\nnonsense\n{\"cmd\":\"sta").unwrap();
+    stream.write_all(b"tus\"}\n").unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert!(next()["seq"].is_u64());
+    assert_eq!(next()["ok"], true);
+    assert!(next()["error"].is_string());
+    assert!(next()["seq"].is_u64());
+    engine.end();
+}
+
+#[test]
+fn the_socket_is_its_owners_alone() {
+    let bench = Bench::new();
+    let engine = bench.start(51, "inline");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&engine.socket), 0o600);
+    assert_eq!(mode(engine.socket.parent().unwrap()), 0o700);
+    assert_eq!(mode(&engine.journal), 0o700);
+
+    // A second engine may not take a live engine's socket.
+    let (words, _) = bench.words(52, "inline", &engine.socket);
+    let done = smc(&words);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(only_line(&done).contains(engine.socket.to_str().unwrap()), "{}", done.stderr);
+    assert!(engine.ctl("status")["seq"].is_u64(), "the first engine still answers");
+    let socket = engine.socket.clone();
+    engine.end();
+    assert!(!socket.exists(), "an engine that ends in order removes its socket");
+
+    // A stale one, left by an engine that was killed, is replaced.
+    let mut killed = bench.start_at(53, "inline", socket.clone());
+    killed.child.kill();
+    assert!(socket.exists());
+    let engine = bench.start_at(54, "inline", socket.clone());
+    assert!(engine.ctl("status")["seq"].is_u64());
+    engine.end();
+
+    // Something that is no socket is left alone.
+    std::fs::write(&socket, b"a letter").unwrap();
+    let (words, _) = bench.words(55, "inline", &socket);
+    let done = smc(&words);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    only_line(&done);
+    assert_eq!(std::fs::read(&socket).unwrap(), b"a letter");
+    std::fs::remove_file(&socket).unwrap();
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_told_to_the_operator() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("control.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let closer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = [0; 64];
+        let _ = stream.read(&mut line);
+    });
+    let done = smc(&["ctl", "status", "--socket", socket.to_str().unwrap()]);
+    closer.join().unwrap();
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    only_line(&done);
+    let done = smc(&["ctl", "status", "--socket", socket.to_str().unwrap()]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    only_line(&done);
+}
