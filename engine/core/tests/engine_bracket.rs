@@ -13,48 +13,6 @@ use smc_core::words::*;
 
 const TICK: i64 = 1_000_000;
 
-/// Enters whenever it may, long and short in turn, with a near stop and a near target.
-struct Eager {
-    quotes: u32,
-    every: u32,
-    half_width_ppm: i64,
-}
-
-impl Strategy for Eager {
-    fn on_quote(&mut self, view: &MarketView<'_>, quote: &Quote, intents: &mut Intents) {
-        self.quotes += 1;
-        if view.is_engaged || !self.quotes.is_multiple_of(self.every) {
-            return;
-        }
-        let direction = if self.quotes.is_multiple_of(2) { Direction::Up } else { Direction::Down };
-        let kind = if self.quotes.is_multiple_of(3) { EntryKind::Take } else { EntryKind::Rest };
-        let sign = direction.side().sign();
-        let entry = match (direction, kind) {
-            (Direction::Up, EntryKind::Take) => quote.ask,
-            (Direction::Down, EntryKind::Take) => quote.bid,
-            (Direction::Up, _) => quote.bid,
-            (Direction::Down, _) => quote.ask,
-        };
-        let width = entry.0 / 1_000_000 * self.half_width_ppm * sign;
-        intents.push(Intent::Enter {
-            direction,
-            entry,
-            stop: Price(entry.0 - width),
-            target: Price(entry.0 + width),
-            kind,
-            reasons: [0; 4],
-            expires: TsNs(view.now.0 + 3 * SECOND),
-        });
-    }
-}
-
-fn eager(seed: u64, manners: Manners) -> World<Eager> {
-    let strategy = Eager { quotes: 0, every: 7, half_width_ppm: 400 };
-    let mut world = World::new(seed, config(), strategy, manners);
-    world.make_ready();
-    world
-}
-
 fn settle(world: &mut World<Eager>, seed: u64) {
     world.command(Command::Arm);
     world.feed(BTC, EventBody::Feed(FeedState::Live));
@@ -65,7 +23,9 @@ fn settle(world: &mut World<Eager>, seed: u64) {
     assert_eq!(world.engine.position(BTC).0, world.venue.position, "seed {seed}: books disagree");
     assert_eq!(world.venue.open(), 0, "seed {seed}: orders left");
     assert_eq!(world.engine.open_orders().count(), 0, "seed {seed}: phantom orders");
-    assert!(world.venue.position.abs() < SCALE / 1_000, "seed {seed}: {} left", world.venue.position);
+    // Less than two smallest orders: a remainder at the edge may have been refused once.
+    let value = Price(world.bid).notional_floor(Qty(world.venue.position.abs()));
+    assert!(value < Money(10 * SCALE), "seed {seed}: {} left", world.venue.position);
 }
 
 #[test]
@@ -79,7 +39,7 @@ fn thousands_of_trades_on_bad_venues_never_over_exit_and_always_settle() {
             unknown: 8 * (seed / 8 % 2),
             late: seed % 3,
             partial: seed % 2 == 0,
-            base_fees: false,
+            base_fees: seed % 4 >= 2,
         };
         let mut world = eager(seed, manners);
         world.keep = false;
@@ -102,7 +62,7 @@ fn every_lever_at_random_still_settles() {
             unknown: 3,
             late: 1,
             partial: true,
-            base_fees: false,
+            base_fees: seed % 2 == 0,
         };
         let mut world = eager(seed, manners);
         world.keep = false;
