@@ -350,6 +350,35 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_that_began_to_fill_is_replaced_only_when_too_large() {
+        let mut bracket = entered();
+        bracket.entry = Leg::default();
+        bracket.stop = live(2, 20);
+        bracket.stop.order.as_mut().unwrap().has_filled = true;
+        let cancel = Some(Step::Cancel(id(&bracket.stop)));
+        assert_eq!(bracket.next_step(&Facts { held: Qty(29), ..FACTS }), None);
+        assert_eq!(bracket.next_step(&Facts { held: Qty(19), ..FACTS }), cancel);
+        let rounded = Facts { rounding: Qty(1), ..FACTS };
+        assert_eq!(bracket.next_step(&Facts { held: Qty(19), ..rounded }), None, "as near as one can know");
+        assert_eq!(bracket.next_step(&Facts { held: Qty(18), ..rounded }), cancel);
+        bracket.stop.order.as_mut().unwrap().has_filled = false;
+        assert_eq!(bracket.next_step(&Facts { held: Qty(21), ..rounded }), None);
+        assert_eq!(bracket.next_step(&Facts { held: Qty(22), ..rounded }), cancel);
+    }
+
+    #[test]
+    fn a_position_against_the_plan_gets_no_stop_but_an_exit() {
+        let mut bracket = entered();
+        let facts = Facts { held: Qty(9), is_opposed: true, ..FACTS };
+        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        bracket.entry = Leg::default();
+        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceExit(Qty(9), Purpose::Flatten)));
+        let dust = Facts { is_opposed: true, ..FACTS };
+        bracket.entry = live(1, 10);
+        assert_eq!(bracket.next_step(&dust), None, "dust on the wrong side is in nobody's way");
+    }
+
+    #[test]
     fn an_exit_waits_for_stop_and_entry_to_be_gone() {
         let mut bracket = entered();
         bracket.stop = live(2, 6);
