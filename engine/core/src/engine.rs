@@ -22,7 +22,7 @@ use crate::digest::Digest;
 use crate::event::{
     Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, Quote, Trade,
 };
-use crate::instrument::InstrumentSpec;
+use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Order, Orders};
 use crate::outbox::Outbox;
 use crate::output::{AlertKind, Output, Purpose, StateChange, TradingState};
@@ -68,7 +68,8 @@ pub struct Counters {
     pub structures: u64,
     /// Signals.
     pub signals: u64,
-    /// Intents not acted on: a trade was under way, the bar too old, or entry, stop and target out of order.
+    /// Intents not acted on: a trade was under way, the bar too old, entry, stop and target out of order, or the
+    /// market beyond them already.
     pub intents_ignored: u64,
     /// Orders the gate let through.
     pub orders_sent: u64,
@@ -150,8 +151,8 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get_mut(at) else { return };
         market.book.on_trade(trade, now);
         self.positions.mark(market.id, market.book.mark());
-        if market.bracket.stop_reached.is_none() && market.bracket.is_stop_reached(trade.price) {
-            market.bracket.stop_reached = Some(now);
+        if market.bracket.plan.is_some_and(|plan| plan.is_stop_reached(trade.price)) {
+            market.bracket.stop_reached.get_or_insert(now);
         }
         if self.config.bars.source == BarSource::Trades {
             self.feed_bars(at, outbox, |builder| builder.on_trade(ts_event, trade.price, trade.qty));
@@ -169,7 +170,7 @@ impl<S: Strategy> Engine<S> {
         self.check_target(at, outbox);
         let mut intents = Intents::default();
         if let Some(market) = self.markets.get(at) {
-            let view = market.view(now, self.positions.qty(market.id), &self.config.timeframes);
+            let view = market.view(now, &self.positions, &self.config.timeframes);
             self.strategy.on_quote(&view, quote, &mut intents);
         }
         self.act(at, now, &intents, outbox);
@@ -218,7 +219,7 @@ impl<S: Strategy> Engine<S> {
         self.counters.bars += 1;
         self.counters.structures += structures.len() as u64;
 
-        let view = market.view(self.now, self.positions.qty(market.id), &self.config.timeframes);
+        let view = market.view(self.now, &self.positions, &self.config.timeframes);
         let mut intents = Intents::default();
         for output in structures {
             if let Output::Structure(structure) = output {
@@ -233,11 +234,9 @@ impl<S: Strategy> Engine<S> {
     /// The target is held here, not at the venue: the market reaching it starts the exit.
     fn check_target(&mut self, at: usize, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
-        if market.bracket.plan.is_none() || market.bracket.leaving.is_some() {
-            return;
-        }
+        let Some(plan) = market.bracket.plan.filter(|_| market.bracket.leaving.is_none()) else { return };
         let Some(top) = market.book.trusted_top() else { return };
-        if market.bracket.is_target_reached(top.bid.price, top.ask.price) {
+        if plan.is_target_reached(top.bid.price, top.ask.price) {
             market.bracket.leave(Purpose::Target);
             self.manage(at, outbox);
         }
@@ -265,7 +264,7 @@ impl<S: Strategy> Engine<S> {
             let was_live = market.book.feed() == FeedState::Live;
             market.book.on_feed(state, self.now);
             let id = market.id;
-            if was_live && state != FeedState::Live && self.positions.qty(id).0 != 0 {
+            if was_live && state != FeedState::Live && market.is_holding(&self.positions) {
                 let kind = AlertKind::BlindWithPosition;
                 self.alert(kind, id, ClientOrderId::NONE, state as i64, outbox);
             }
@@ -278,7 +277,8 @@ impl<S: Strategy> Engine<S> {
         self.manage_all(outbox);
     }
 
-    /// The venue's rules; a set that makes no sense leaves the instrument without rules, so without orders.
+    /// The venue's rules. A set that makes no sense stops the instrument's orders; the last good one still says
+    /// what is held and how small an order may be, so that a working stop stays.
     fn on_instrument(&mut self, at: usize, spec: &InstrumentSpec, outbox: &mut Outbox) {
         let Some(config) = self.config.instruments.get(at) else { return };
         let fault = [
@@ -292,7 +292,10 @@ impl<S: Strategy> Engine<S> {
         .iter()
         .position(|&is_wrong| is_wrong);
         let Some(market) = self.markets.get_mut(at) else { return };
-        market.spec = fault.is_none().then_some(*spec);
+        market.spec = match fault {
+            None => Some(*spec),
+            Some(_) => market.spec.map(|good| InstrumentSpec { status: TradingStatus::Unknown, ..good }),
+        };
         if fault.is_none() {
             self.positions.set_assets(market.id, spec.base, spec.quote);
         }
@@ -320,7 +323,7 @@ impl<S: Strategy> Engine<S> {
         self.is_stopping |= command == Command::Shutdown;
         if command == Command::Flatten {
             // Under HALT nothing may be sent: the wish is kept, and carried out once armed.
-            self.markets.iter_mut().for_each(|market| market.bracket.leave(Purpose::Flatten));
+            self.markets.iter_mut().for_each(Market::flatten);
         }
         if command == Command::Arm {
             self.gate.arm();

@@ -3,11 +3,17 @@
 //! Pure. Runs on the engine thread; memory is taken in the constructor. Money is summed exactly, in 1e-16 of the
 //! quote currency (price units times quantity units), and rounded against us only where it is read.
 //! Every fill given is counted: once-only is the order table's promise, not this file's.
+//!
+//! A spot venue takes the fee out of what we receive. A fee in the base asset therefore moves the position by
+//! that much less: one bought at 10 bps is 0.999 held, and one bought back leaves a short of 0.001. Its value at
+//! the fill's price is a fee like any other, and what remains costs its own price only, so that equity is always
+//! the money that came and went plus what is held at the mark.
 
 use crate::event::Balance;
 use crate::orders::Fill;
 use crate::output::Position;
-use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, clamp_i64, div_ceil};
+use crate::sizing::Rate;
+use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64, div_ceil};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -34,8 +40,11 @@ struct Held {
     /// Profit of what was closed, minus all fees.
     realised_e16: i128,
     fees_e16: i128,
-    base_fees: i64,
+    /// What the venue kept of our last purchase; see [`PositionBook::base_fee`].
+    base_fee: Rate,
     mark: Price,
+    /// More than dust was held since the last round trip ended.
+    is_in_trip: bool,
     /// `realised_e16` when the present round trip began.
     trip_start_e16: i128,
     stats: TradeStats,
@@ -59,7 +68,8 @@ pub struct TradeStats {
 pub struct PositionChange {
     /// The word for the journal.
     pub position: Position,
-    /// Quantity that closed what was held; > 0 means the fill was an exit, at least in part.
+    /// Quantity that closed what was held; > 0 means the fill was an exit, at least in part. Meeting dust is not
+    /// an exit.
     pub reduced_qty: Qty,
     /// Profit of a round trip that this fill ended, after fees.
     pub trip: Option<Money>,
@@ -92,18 +102,22 @@ impl PositionBook {
         }
     }
 
-    /// Counts one fill.
-    pub fn on_fill(&mut self, fill: &Fill) -> PositionChange {
+    /// Counts one fill. A position smaller than `flat_below` is dust: a round trip begins beyond it and ends with
+    /// it, for no order could close it. 0 where nothing is too small.
+    pub fn on_fill(&mut self, fill: &Fill, flat_below: Qty) -> PositionChange {
         let mut unheld = Held::default();
         let held = self.instruments.get_mut(fill.order.instrument.index()).unwrap_or(&mut unheld);
-        let (fee_e16, is_fee_unpriced) = held.fee_e16(fill);
+        let was_flat = held.is_flat(flat_below);
+        let fee = held.fee(fill);
         let signed = fill.qty.0.saturating_mul(fill.order.side.sign());
-        let reduced = held.apply(fill.price, signed);
-        held.realised_e16 = held.realised_e16.saturating_sub(fee_e16);
-        held.fees_e16 = held.fees_e16.saturating_add(fee_e16);
+        let received = signed.saturating_sub(fee.base);
+        let closed = held.apply(fill.price, received);
+        held.realised_e16 = held.realised_e16.saturating_sub(fee.e16);
+        held.fees_e16 = held.fees_e16.saturating_add(fee.e16);
         held.stats.fills = held.stats.fills.saturating_add(1);
-        let trip = held.end_trip(reduced, signed);
-        self.unpriced_fees += u32::from(is_fee_unpriced);
+        held.learn_base_fee(fill, fee.base);
+        let trip = held.end_trip(closed, received, flat_below);
+        self.unpriced_fees += u32::from(fee.is_unpriced);
         PositionChange {
             position: Position {
                 instrument: fill.order.instrument,
@@ -115,9 +129,9 @@ impl PositionBook {
                 fill_price: fill.price,
                 fill_qty: Qty(signed),
             },
-            reduced_qty: Qty(reduced),
+            reduced_qty: if was_flat { Qty::ZERO } else { Qty(closed) },
             trip,
-            is_fee_unpriced,
+            is_fee_unpriced: fee.is_unpriced,
         }
     }
 
@@ -179,10 +193,21 @@ impl PositionBook {
         money_ceil(self.held(instrument).fees_e16)
     }
 
-    /// Fees the venue took in the base asset: bought, but not in the balance. What can be sold on a spot venue
-    /// is the position less this.
-    pub fn base_fees(&self, instrument: InstrumentId) -> Qty {
-        Qty(self.held(instrument).base_fees)
+    /// The share of what is bought that the venue keeps as its fee, by the last purchase; 0 where the fee was
+    /// taken in another asset, and before the first purchase.
+    pub fn base_fee(&self, instrument: InstrumentId) -> Rate {
+        self.held(instrument).base_fee
+    }
+
+    /// What an order must ask for to close the position: all of a long; of a short what is owed and the fee the
+    /// venue will keep of it. Not in lots, and never so much that the position would turn.
+    pub fn closing_qty(&self, instrument: InstrumentId) -> Qty {
+        let held = self.held(instrument);
+        let owed = i128::from(held.qty.saturating_abs());
+        if held.qty >= 0 {
+            return Qty(held.qty);
+        }
+        Qty(clamp_i64(owed * i128::from(SCALE) / i128::from(SCALE - held.base_fee.0)))
     }
 
     /// Round trips so far.
@@ -216,6 +241,8 @@ impl PositionBook {
     }
 }
 
+/// A larger share of a purchase is no fee: such a report teaches nothing.
+const BASE_FEE_MAX: Rate = Rate::from_ppm(50_000);
 /// Room for balances of assets beyond the instruments' own: fee tokens, left-overs.
 const BALANCES_SPARE: usize = 64;
 
@@ -263,24 +290,39 @@ impl Held {
         (i128::from(self.mark.0) * i128::from(self.qty)).saturating_sub(self.cost_e16)
     }
 
-    /// The fee in quote currency, and whether it could not be priced.
-    fn fee_e16(&mut self, fill: &Fill) -> (i128, bool) {
+    fn fee(&self, fill: &Fill) -> Fee {
         let fee = i128::from(fill.fee.0);
         if fee == 0 {
-            (0, false)
+            Fee::default()
         } else if fill.fee_asset == self.quote && self.quote != Name::default() {
-            (fee * i128::from(SCALE), false)
+            Fee { e16: fee * i128::from(SCALE), ..Fee::default() }
         } else if fill.fee_asset == self.base && self.base != Name::default() {
-            self.base_fees = self.base_fees.saturating_add(fill.fee.0);
-            (fee * i128::from(fill.price.0), false)
+            Fee { e16: fee * i128::from(fill.price.0), base: fill.fee.0, is_unpriced: false }
         } else {
-            (0, true)
+            Fee { is_unpriced: true, ..Fee::default() }
         }
     }
 
+    /// The rate of a purchase is kept as long as it explains the fees to the unit: small fills, whose fee is
+    /// rounded most, do not blur it.
+    fn learn_base_fee(&mut self, fill: &Fill, fee: i64) {
+        if fill.order.side == Side::Buy && kept_of(fill.qty.0.into(), self.base_fee) != i128::from(fee) {
+            let share = i128::from(fee) * i128::from(SCALE) / i128::from(fill.qty.0.max(1));
+            let rate = Rate(clamp_i64(share));
+            self.base_fee =
+                if (Rate::default()..=BASE_FEE_MAX).contains(&rate) { rate } else { Rate::default() };
+        }
+    }
+
+    fn is_flat(&self, flat_below: Qty) -> bool {
+        self.qty == 0 || self.qty.saturating_abs() < flat_below.0
+    }
+
     /// Settles the statistics when the fill brought the position to flat, or through it.
-    fn end_trip(&mut self, closed: i64, signed: i64) -> Option<Money> {
-        let is_over = closed > 0 && (self.qty == 0 || self.qty.signum() == signed.signum());
+    fn end_trip(&mut self, closed: i64, received: i64, flat_below: Qty) -> Option<Money> {
+        let is_flat = self.is_flat(flat_below);
+        let is_over = self.is_in_trip && closed > 0 && (is_flat || self.qty.signum() == received.signum());
+        self.is_in_trip = !is_flat || self.is_in_trip && !is_over;
         if !is_over {
             return None;
         }
@@ -295,6 +337,22 @@ impl Held {
         }
         Some(money_floor(profit))
     }
+}
+
+/// One fill's fee.
+#[derive(Clone, Copy, Default)]
+struct Fee {
+    /// Its value in quote currency.
+    e16: i128,
+    /// What of it was taken from the base asset.
+    base: i64,
+    /// It was in an asset without a price here.
+    is_unpriced: bool,
+}
+
+/// What the venue keeps of `bought`, rounded down as venues do.
+pub(crate) fn kept_of(bought: i128, rate: Rate) -> i128 {
+    if rate.0 == 0 { 0 } else { bought.saturating_mul(rate.0.into()) / i128::from(SCALE) }
 }
 
 fn money_floor(e16: i128) -> Money {

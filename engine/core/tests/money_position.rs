@@ -7,6 +7,7 @@ use smc_core::event::{Balance, OrderUpdateKind};
 use smc_core::orders::OrderEffect;
 use smc_core::output::NewOrder;
 use smc_core::position::{PositionBook, PositionChange};
+use smc_core::sizing::Rate;
 use smc_core::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side};
 
 const ONE: InstrumentId = InstrumentId(0);
@@ -16,6 +17,7 @@ struct Fills {
     desk: Desk,
     order: [NewOrder; 2],
     filled: [i64; 2],
+    flat_below: Qty,
 }
 
 impl Fills {
@@ -27,7 +29,7 @@ impl Fills {
             order
         };
         let order = [open(Side::Buy, whole(64_000)), open(Side::Sell, whole(66_000))];
-        Self { desk, order, filled: [0; 2] }
+        Self { desk, order, filled: [0; 2], flat_below: Qty::ZERO }
     }
 
     /// Fills beyond what was asked are counted too; that is all this needs.
@@ -52,7 +54,7 @@ impl Fills {
         let OrderEffect::Filled(fill) = self.desk.orders.on_update(ONE, &update) else {
             panic!("not a fill")
         };
-        self.desk.positions.on_fill(&fill)
+        self.desk.positions.on_fill(&fill, self.flat_below)
     }
 }
 
@@ -121,7 +123,9 @@ fn fees_count_by_their_asset() {
     let mut fills = Fills::new();
     let change = fills.fill(Side::Buy, whole(50_000), whole(1), SCALE / 1000, "BTC");
     assert_eq!((change.position.fees, change.is_fee_unpriced), (Money(whole(50)), false));
-    assert_eq!(fills.desk.positions.base_fees(ONE), Qty(SCALE / 1000));
+    assert_eq!(change.position.qty, Qty(whole(1) - SCALE / 1000), "the fee was never held");
+    assert_eq!(change.position.average, Price(whole(50_000)), "what is held costs its price");
+    assert_eq!(fills.desk.positions.base_fee(ONE), Rate::from_ppm(1_000));
     let change = fills.fill(Side::Sell, whole(50_000), whole(1), whole(50), "USDT");
     assert_eq!(change.position.fees, Money(whole(100)));
     let change = fills.fill(Side::Buy, whole(50_000), whole(1), SCALE, "BNB");
@@ -154,7 +158,8 @@ fn equity_starts_with_the_venues_balance_where_none_is_configured() {
     assert_eq!(book.balance(Name::default()), None);
 }
 
-/// Whatever happens, equity is the money that came and went plus what is held at the mark.
+/// Whatever happens, and whatever asset the fee came from, equity is the venue's two balances: the money that came
+/// and went, plus what is held at the mark.
 #[test]
 fn equity_is_cash_plus_holdings_whatever_the_fills() {
     let mut rng = Rng::seeded("positions", 0x5EED_9051_0004);
@@ -176,9 +181,10 @@ fn equity_is_cash_plus_holdings_whatever_the_fills() {
             let before = held;
             let change = fills.fill(side, price, qty, fee, asset);
             let signed = i128::from(qty) * i128::from(side.sign());
-            held += signed;
             cash -= signed * i128::from(price);
-            cash -= i128::from(fee) * i128::from(if asset == "BTC" { price } else { SCALE });
+            let signed = signed - if asset == "BTC" { i128::from(fee) } else { 0 };
+            held = before + signed;
+            cash -= if asset == "BTC" { 0 } else { i128::from(fee) * i128::from(SCALE) };
             assert_eq!(i128::from(change.position.qty.0), held);
             let reduced = if before * signed < 0 { before.abs().min(signed.abs()) } else { 0 };
             assert_eq!(i128::from(change.reduced_qty.0), reduced);
@@ -194,4 +200,74 @@ fn equity_is_cash_plus_holdings_whatever_the_fills() {
         let stats = fills.desk.positions.stats(ONE);
         assert_eq!(stats.wins + stats.losses, won[0] + won[1]);
     }
+}
+
+/// Bought with a fee in kind, sold whole: what is realised is the price difference and both fees, once.
+#[test]
+fn a_fee_in_kind_is_paid_once() {
+    let mut fills = Fills::new();
+    fills.fill(Side::Buy, whole(50_000), whole(1), SCALE / 1000, "BTC");
+    let held = whole(1) - SCALE / 1000;
+    assert_eq!(fills.desk.positions.closing_qty(ONE), Qty(held));
+    let change = fills.fill(Side::Sell, whole(51_000), held, 0, "USDT");
+    assert_eq!((change.position.qty, change.position.fees), (Qty::ZERO, Money(whole(50))));
+    // 50 949 came back of 50 000.
+    assert_eq!((change.position.realised, change.trip), (Money(whole(949)), Some(Money(whole(949)))));
+}
+
+/// A short is bought back with the fee on top, never so much that it turns, and the gate calls that reducing.
+#[test]
+fn a_short_is_bought_back_with_the_fee_on_top() {
+    let mut rng = Rng::seeded("closing", 0x5EED_C105_0006);
+    for _ in 0..300 {
+        let mut fills = Fills::new();
+        let rate_e8 = rng.between(0, SCALE / 100);
+        let fee_of = |qty: i64| (i128::from(qty) * i128::from(rate_e8) / i128::from(SCALE)) as i64;
+        let seen = rng.between(SCALE / 1000, whole(1));
+        fills.fill(Side::Buy, whole(50_000), seen, fee_of(seen), "BTC");
+        let owed = rng.between(1, whole(3));
+        let all = fills.desk.positions.qty(ONE).0 + owed;
+        fills.fill(Side::Sell, whole(50_000), all, 0, "USDT");
+        assert_eq!(fills.desk.positions.qty(ONE), Qty(-owed));
+        let qty = fills.desk.positions.closing_qty(ONE).0;
+        let change = fills.fill(Side::Buy, whole(50_000), qty, fee_of(qty), "BTC");
+        let left = -change.position.qty.0;
+        // The rate is known to one unit of the purchase it was seen on.
+        let blur = 3 + owed / seen.max(1) + owed / SCALE;
+        assert!((0..=blur).contains(&left), "{left} of {owed} left at {rate_e8}");
+    }
+}
+
+#[test]
+fn the_fee_in_kind_is_learned_from_purchases_alone() {
+    let mut fills = Fills::new();
+    let mut rate_after = |side, qty, fee, asset: &str| {
+        fills.fill(side, whole(50_000), qty, fee, asset);
+        fills.desk.positions.base_fee(ONE)
+    };
+    assert_eq!(rate_after(Side::Buy, 1_000_000, 750, "BTC"), Rate(75_000));
+    assert_eq!(rate_after(Side::Buy, 1_000, 0, "BTC"), Rate(75_000), "0.75 rounds to nothing: no news");
+    assert_eq!(rate_after(Side::Sell, 1_000_000, whole(1), "USDT"), Rate(75_000));
+    assert_eq!(rate_after(Side::Buy, 1_000_000, 900_000, "BTC"), Rate(0), "no fee is nine tenths");
+    assert_eq!(rate_after(Side::Buy, 1_000_000, 1_000, "BTC"), Rate(100_000));
+    assert_eq!(rate_after(Side::Buy, 1_000_000, whole(1), "USDT"), Rate(0));
+    assert_eq!(rate_after(Side::Buy, 1_000_000, -1_000, "BTC"), Rate(0), "a rebate");
+}
+
+/// Dust neither keeps a round trip open nor is one, nor is meeting it an exit.
+#[test]
+fn a_round_trip_ends_with_dust() {
+    let mut fills = Fills::new();
+    fills.flat_below = Qty(10);
+    assert_eq!(fills.fill(Side::Buy, whole(100), 9, 0, "USDT").trip, None);
+    assert_eq!(fills.fill(Side::Sell, whole(100), 9, 0, "USDT").trip, None, "never more than dust");
+    fills.fill(Side::Buy, whole(100), 50, 0, "USDT");
+    let change = fills.fill(Side::Sell, whole(100), 45, 45, "USDT");
+    assert!(change.trip.is_some());
+    assert_eq!(change.reduced_qty, Qty(45));
+    let change = fills.fill(Side::Sell, whole(100), 30, 0, "USDT");
+    assert_eq!((change.trip, change.reduced_qty), (None, Qty::ZERO), "an entry that meets dust");
+    assert!(fills.fill(Side::Buy, whole(99), 30, 0, "USDT").trip.is_some());
+    let stats = fills.desk.positions.stats(ONE);
+    assert_eq!((stats.wins, stats.losses), (1, 1));
 }

@@ -8,7 +8,7 @@ use super::errors::{Reaction, reaction};
 use super::message::*;
 use super::orders::{Order, Phase};
 use super::requests::{Request, RequestKind};
-use super::session::{ASKS_MAX, MS, Out, SECOND, Session, Step};
+use super::session::{MS, Out, SECOND, Session, Step};
 use super::settings::GatewayFatal;
 use smc_core::event::{Balance, EventBody, OrderUpdateKind};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};
@@ -92,7 +92,10 @@ impl Session {
             // The venue said yes, in words we do not understand: as doubtful as no answer at all.
             (RequestKind::Place, _) => self.doubt_place(&request, out),
             (RequestKind::Cancel, _) => self.doubt_cancel(&request, out),
-            (RequestKind::Status | RequestKind::Trades, _) => self.may_ask_again(request.order),
+            (RequestKind::Status | RequestKind::Trades, _) => {
+                self.may_ask_again(request.order);
+                self.give_up_fills(request.order, out);
+            }
             _ => self.wants_cut = true,
         }
     }
@@ -231,7 +234,7 @@ impl Session {
         let (instrument, id) = (request.instrument, request.order);
         let Some(order) = self.orders.get(id) else { return };
         let Phase::MissingFills { executed, then } = order.phase else { return };
-        let (venue_id, asks) = (order.venue_id, order.asks);
+        let venue_id = order.venue_id;
         let mut sum = Qty::ZERO;
         for row in rows.iter().flat_map(|rows| rows.iter()).filter(|row| row.order_id == venue_id) {
             sum = Qty(sum.0.saturating_add(row.qty.0));
@@ -258,15 +261,11 @@ impl Session {
         }
         let Some(order) = self.orders.get(id) else { return };
         order.reported = order.reported.max(sum);
-        if order.reported < executed && asks >= ASKS_MAX {
-            // Bounded: the position is left short of what the venue counts, and the counter says so.
-            order.reported = executed;
-            self.counters.fills_missing += 1;
-        }
         self.settle((instrument, id, venue_id), then.unwrap_or(OrderStatus::New), executed, None, out);
+        self.give_up_fills(id, out);
     }
 
-    fn may_ask_again(&mut self, id: ClientOrderId) {
+    pub(super) fn may_ask_again(&mut self, id: ClientOrderId) {
         if let Some(order) = self.orders.get(id) {
             order.is_asked = false;
         }
@@ -348,6 +347,7 @@ impl Session {
         let Some(order) = self.orders.get(id) else { return };
         order.is_asked = false;
         if order.phase != Phase::InDoubt {
+            self.give_up_fills(id, out);
             return;
         }
         match reaction {

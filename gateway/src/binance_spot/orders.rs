@@ -27,6 +27,8 @@ pub(super) struct Order {
     /// When the order left, or when we began to care.
     pub sent: TsNs,
     pub phase: Phase,
+    /// Fills were given up: `reported` counts more than was handed on.
+    pub is_short: bool,
     /// A cancel was sent and its outcome is unknown.
     pub is_cancel_lost: bool,
     /// The engine was told that the order's state is unknown, and nothing since.
@@ -68,6 +70,7 @@ impl Order {
             reported: Qty::ZERO,
             sent,
             phase,
+            is_short: false,
             is_cancel_lost: false,
             is_doubt_told: false,
             ask_at: sent,

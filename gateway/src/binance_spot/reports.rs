@@ -5,7 +5,7 @@
 
 use super::message::{Execution, ExecutionReport, OrderStatus};
 use super::orders::{Order, Phase};
-use super::session::{MS, Out, Session, Step};
+use super::session::{ASKS_MAX, MS, Out, Session, Step};
 use smc_core::event::OrderUpdateKind;
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};
 
@@ -131,8 +131,16 @@ impl Session {
             }
             return;
         }
+        let is_short = order.is_short;
         match then {
             Some(status) => {
+                // "Filled" is told by the fills. Where some were given up nothing may be made up in their stead:
+                // the order is told to be over with the venue's quantity, and the core, which counts less, keeps
+                // the difference reserved as fills still to come.
+                let status = match status {
+                    OrderStatus::Filled | OrderStatus::Rejected if is_short => OrderStatus::Expired,
+                    status => status,
+                };
                 self.orders.finish(id, out.now);
                 self.tell_final((instrument, id, venue_id), status, executed, time_ms, out);
             }
@@ -149,6 +157,22 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Stops waiting for fills that the venue has not told in [`ASKS_MAX`] answers, refusals or silences: it must
+    /// not keep the session from becoming ready for ever. The position is left short of what the venue counts,
+    /// and the counter says so; a late report of such a fill is still handed on.
+    pub(super) fn give_up_fills(&mut self, id: ClientOrderId, out: &mut Out<'_>) {
+        let Some(order) = self.orders.get(id) else { return };
+        let Phase::MissingFills { executed, then } = order.phase else { return };
+        if order.is_asked || order.asks < ASKS_MAX || order.reported >= executed {
+            return;
+        }
+        order.reported = executed;
+        order.is_short = true;
+        let place = (order.instrument, id, order.venue_id);
+        self.counters.fills_missing += 1;
+        self.settle(place, then.unwrap_or(OrderStatus::New), executed, None, out);
     }
 
     fn tell_final(

@@ -150,7 +150,8 @@ pub(super) struct Session {
     pub(super) is_clock_wrong: bool,
     opened: TsNs,
     next_check: TsNs,
-    told: Option<GatewayState>,
+    /// Said last. A gateway is down until it says otherwise, so the first thing it says is `Syncing`.
+    told: GatewayState,
     /// The connection is no good any more; its owner closes it.
     pub(super) wants_cut: bool,
     pub(super) fatal: Option<GatewayFatal>,
@@ -207,7 +208,7 @@ impl Session {
             is_clock_wrong: false,
             opened: TsNs(0),
             next_check: TsNs(0),
-            told: None,
+            told: GatewayState::Down,
             wants_cut: false,
             fatal: None,
             counters: GatewayCounters::default(),
@@ -384,9 +385,8 @@ impl Session {
             RequestKind::Place => self.doubt_place(request, out),
             RequestKind::Cancel => self.doubt_cancel(request, out),
             RequestKind::Status | RequestKind::Trades => {
-                if let Some(order) = self.orders.get(request.order) {
-                    order.is_asked = false;
-                }
+                self.may_ask_again(request.order);
+                self.give_up_fills(request.order, out);
             }
             _ => self.wants_cut |= self.step != Step::Offline,
         }
@@ -526,8 +526,8 @@ impl Session {
     /// Says the state when it is another than said before.
     pub fn tell_state(&mut self, out: &mut Out<'_>) {
         let state = self.state();
-        if self.told != Some(state) {
-            self.told = Some(state);
+        if self.told != state {
+            self.told = state;
             out.event(None, InstrumentId::NONE, EventBody::Gateway(state));
         }
     }

@@ -180,7 +180,7 @@ pub struct GatewayCounters {
     pub fills: u64,
     /// Fills dropped because the same trade was handed on before.
     pub fills_repeated: u64,
-    /// Orders given up with fewer fills than the venue's cumulative quantity.
+    /// Orders of which fewer fills were handed on than the venue counts, because it would not tell the rest.
     pub fills_missing: u64,
     /// Requests whose outcome was unknown.
     pub unknown: u64,

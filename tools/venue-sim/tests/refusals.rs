@@ -142,6 +142,38 @@ fn time_and_queries_are_refused_by_their_own_codes() {
 }
 
 #[test]
+fn queries_for_trades_are_refused_by_their_own_codes() {
+    let mut desk = Desk::new(&[]);
+    let day = 86_400_000;
+    for (params, code, msg) in [
+        (json!({}), -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."),
+        (json!({"symbol": "NOSUCH"}), -1121, "Invalid symbol."),
+        (
+            json!({"symbol": "BTCUSDT", "orderId": 1, "startTime": 1}),
+            -1128,
+            "Combination of optional parameters invalid.",
+        ),
+        (
+            json!({"symbol": "BTCUSDT", "fromId": 1, "endTime": 1}),
+            -1128,
+            "Combination of optional parameters invalid.",
+        ),
+        (
+            json!({"symbol": "BTCUSDT", "startTime": 1, "endTime": day + 2}),
+            -1127,
+            "More than 24 hours between startTime and endTime.",
+        ),
+    ] {
+        check(&desk.signed("myTrades", params), code, msg);
+    }
+    let fitting = json!({"symbol": "BTCUSDT", "startTime": 1, "endTime": day + 1});
+    assert_eq!(desk.signed("myTrades", fitting)["status"], 200);
+    let mut stranger = Desk::new(&[]);
+    stranger.ask("session.logout", json!({}));
+    assert_eq!(stranger.signed("myTrades", json!({"symbol": "BTCUSDT"}))["error"]["code"], -1102);
+}
+
+#[test]
 fn a_cancel_needs_names_that_agree_and_the_right_state() {
     let mut desk = Desk::new(&[trade(1, Side::Sell, "99.5", "0.4")]);
     let first = desk.place(order(json!({"newClientOrderId": "a"})))["result"]["orderId"].clone();

@@ -116,6 +116,17 @@ fn answers_to_cancels_and_queries() {
 }
 
 #[test]
+fn lists_of_own_trades() {
+    let mut desk = Desk::new(&[]);
+    let market = json!({"type": "MARKET", "price": null, "timeInForce": null, "newOrderRespType": "FULL"});
+    desk.place(order(market));
+    let answer = desk.signed("myTrades", json!({"symbol": "BTCUSDT"}));
+    let sample = result_sample("myTrades", |r| r.is_array());
+    check(&answer, sample.as_ref(), &[]);
+    check(&answer["result"][0], sample.as_ref().map(|s| &s["result"][0]), &[]);
+}
+
+#[test]
 fn answers_about_accounts_sessions_and_symbols() {
     let mut desk = Desk::new(&[]);
     let answer = desk.signed("account.status", json!({}));

@@ -197,3 +197,47 @@ fn candles_close_with_the_clock() {
     let answer = desk.ask("klines", json!({"symbol": "BTCUSDT", "interval": "1m", "limit": 2}));
     assert_eq!(answer["result"].as_array().unwrap().len(), 2);
 }
+
+/// Percent-encodes the three characters of base64 that a query cannot hold.
+fn in_query(signature: &str) -> String {
+    signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+}
+
+#[test]
+fn own_trades_can_be_asked_for_afterwards_over_both_ways() {
+    let mut desk = Desk::new(&[trade(1_000, Side::Sell, "99.5", "0.4")]);
+    let taken =
+        desk.place(order(json!({"type": "MARKET", "price": null, "timeInForce": null, "quantity": "7"})));
+    let resting = desk.place(order(json!({})))["result"]["orderId"].clone();
+    desk.run_until(2_000);
+    let all = desk.signed("myTrades", json!({"symbol": "BTCUSDT"}))["result"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 3);
+    for (row, fill) in all.as_array().unwrap().iter().zip(taken["result"]["fills"].as_array().unwrap()) {
+        assert_eq!(
+            (&row["id"], &row["price"], &row["qty"]),
+            (&fill["tradeId"], &fill["price"], &fill["qty"])
+        );
+        assert_eq!(row["commission"], fill["commission"]);
+        assert_eq!((&row["isBuyer"], &row["isMaker"]), (&json!(true), &json!(false)));
+    }
+    let of_order = desk.signed("myTrades", json!({"symbol": "BTCUSDT", "orderId": resting}));
+    assert_eq!(of_order["result"], json!([all[2]]));
+    let expected = json!({"symbol": "BTCUSDT", "id": all[2]["id"], "orderId": resting, "orderListId": -1,
+        "price": "99.50000000", "qty": "0.40000000", "quoteQty": "39.80000000", "commission": "0.00040000",
+        "commissionAsset": "BTC", "time": desk.now_ms() - 1_000, "isBuyer": true, "isMaker": true,
+        "isBestMatch": true});
+    assert_eq!(all[2], expected);
+    let before = of_order["rateLimits"][0]["count"].as_u64().unwrap();
+    let newest = desk.signed("myTrades", json!({"symbol": "BTCUSDT", "limit": 1}));
+    assert_eq!(newest["result"], json!([all[2]]));
+    assert_eq!(newest["rateLimits"][0]["count"].as_u64().unwrap() - before, 20, "5 only with an order");
+    let first = desk.signed("myTrades", json!({"symbol": "BTCUSDT", "fromId": all[1]["id"], "limit": 1}));
+    assert_eq!(first["result"], json!([all[1]]));
+    let none = desk.signed("myTrades", json!({"symbol": "BTCUSDT", "orderId": 1}));
+    assert_eq!(none["result"], json!([]));
+
+    let query = format!("symbol=BTCUSDT&orderId={resting}&timestamp={}", desk.now_ms());
+    let signature = in_query(&desk.key.sign(&query));
+    let (_, body) = desk.rest("GET", &format!("/api/v3/myTrades?{query}&signature={signature}"));
+    assert_eq!(body, json!([all[2]]));
+}

@@ -5,6 +5,11 @@
 //! never sends anything itself, and never wants more sold than is held: an exit waits until the stop and the
 //! entry are confirmed gone.
 //!
+//! **Flat** is not zero. A position that no order can close (less than a lot, or worth less than the venue's
+//! smallest order) is dust: the trade is over with it, and the next one carries it along, in its stop and exit if
+//! it lies in the same direction. A spot venue leaves dust every time it takes its fee from what we bought.
+//! A short is bought back with that fee on top, rounded down to the lot, so that it never turns into a long.
+//!
 //! ```text
 //!  Idle ──enter──► entry working ──fill──► held, stop working ──stop fills──► flat ──► Idle
 //!                     │ expired                │ target, timeout, flatten, stop refused
@@ -35,6 +40,24 @@ pub struct Plan {
     pub expires: TsNs,
 }
 
+impl Plan {
+    /// A trade at `price` reaches the stop.
+    pub(super) fn is_stop_reached(&self, price: Price) -> bool {
+        match self.direction {
+            Direction::Up => price <= self.stop,
+            Direction::Down => price >= self.stop,
+        }
+    }
+
+    /// The target can be had: best bid for a long, best ask for a short.
+    pub(super) fn is_target_reached(&self, bid: Price, ask: Price) -> bool {
+        match self.direction {
+            Direction::Up => bid.0 > 0 && bid >= self.target,
+            Direction::Down => ask.0 > 0 && ask <= self.target,
+        }
+    }
+}
+
 /// One order of the bracket, as far as the bracket cares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Leg {
@@ -47,6 +70,8 @@ pub(super) struct Leg {
 pub(super) struct LegOrder {
     pub(super) id: ClientOrderId,
     pub(super) leaves: Qty,
+    /// Part of it has filled; a stop that has begun to is on its way out.
+    pub(super) has_filled: bool,
     /// When its cancel was asked last.
     pub(super) cancel_asked: Option<TsNs>,
 }
@@ -61,14 +86,15 @@ impl Leg {
     }
 
     pub(super) fn sent(id: ClientOrderId, qty: Qty) -> Self {
-        Self { order: Some(LegOrder { id, leaves: qty, cancel_asked: None }) }
+        Self { order: Some(LegOrder { id, leaves: qty, has_filled: false, cancel_asked: None }) }
     }
 
     /// Takes over what the order table knows; an order that is no longer open is forgotten.
     fn sync(&mut self, orders: &Orders) {
         self.order = self.order.and_then(|leg| {
             let order = orders.get(leg.id)?;
-            Some(LegOrder { leaves: order.leaves_qty(), ..leg })
+            let has_filled = order.filled_qty > Qty::ZERO;
+            Some(LegOrder { leaves: order.leaves_qty(), has_filled, ..leg })
         });
     }
 
@@ -85,10 +111,14 @@ impl Leg {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     pub(super) now: TsNs,
-    /// What the position allows us to close: its size in whole lots.
+    /// The order that would close the position, in whole lots; 0 when there is nothing but dust.
     pub(super) held: Qty,
-    /// The smallest quantity the venue takes now; a smaller position is dust.
-    pub(super) sellable_min: Qty,
+    /// The position lies against the plan's direction: its stop would not protect it.
+    pub(super) is_opposed: bool,
+    /// The smallest quantity the venue takes now.
+    pub(super) order_min: Qty,
+    /// `held` may be off by this much, for the fee it must allow for is known only when it is charged.
+    pub(super) rounding: Qty,
     /// The order path is up and the instrument trades.
     pub(super) can_send: bool,
     /// Entries may work.
@@ -105,7 +135,7 @@ pub(super) struct Facts {
 
 impl Facts {
     fn is_holding(&self) -> bool {
-        self.held >= self.sellable_min && self.held.0 > 0
+        self.held > Qty::ZERO
     }
 }
 
@@ -186,12 +216,15 @@ impl Bracket {
             // It may fill any moment: nothing else is placed until it is gone.
             return self.cancel_stray(facts);
         }
-        if self.entry_must_go(facts)
+        // More than dust on the wrong side is no part of the plan, and its stop no protection.
+        let astray = (facts.is_opposed && facts.is_holding()).then_some(Purpose::Flatten);
+        let leaving = self.leaving.or(astray);
+        if (leaving.is_some() || self.is_entry_over(facts))
             && let Some(step) = self.cancel_any(&[self.entry], facts)
         {
             return Some(step);
         }
-        if let Some(why) = self.leaving {
+        if let Some(why) = leaving {
             return self.leave_step(why, facts);
         }
         if facts.is_holding() {
@@ -204,9 +237,9 @@ impl Bracket {
         (is_over && self.plan.is_some()).then_some(Step::Finish)
     }
 
-    fn entry_must_go(&self, facts: &Facts) -> bool {
+    fn is_entry_over(&self, facts: &Facts) -> bool {
         let is_expired = self.plan.is_none_or(|plan| facts.now >= plan.expires);
-        is_expired || !facts.may_enter || self.leaving.is_some()
+        is_expired || !facts.may_enter
     }
 
     fn cancel_any(&self, legs: &[Leg], facts: &Facts) -> Option<Step> {
@@ -234,15 +267,16 @@ impl Bracket {
     }
 
     /// One stop over all that is held. While the entry still fills, a stop is replaced only when what it does
-    /// not cover could stand as an order of its own: fewer moments without one.
+    /// not cover could stand as an order of its own: fewer moments without one. A stop that has begun to fill is
+    /// replaced only if it would close too much; what it leaves goes to the market afterwards.
     fn protect_step(&self, facts: &Facts) -> Option<Step> {
         let Some(stop) = self.stop.order else {
             let may_place = self.plan.is_some() && self.may_close_now(facts) && !self.exit.is_live();
             return may_place.then_some(Step::PlaceStop(facts.held));
         };
         let bare = facts.held.0 - stop.leaves.0;
-        let bare_max = if self.entry.is_live() { facts.sellable_min.0.max(1) } else { 1 };
-        let is_wrong = bare >= bare_max || bare < 0;
+        let bare_min = if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0 + 1 };
+        let is_wrong = bare < -facts.rounding.0 || bare >= bare_min && !stop.has_filled;
         // One way only: once its cancel is asked, the replacement waits for the answer.
         if is_wrong && stop.cancel_asked.is_none_or(|at| facts.now.since(at) >= facts.retry_ns) {
             return Some(Step::Cancel(stop.id));
@@ -252,22 +286,6 @@ impl Bracket {
 
     fn may_close_now(&self, facts: &Facts) -> bool {
         facts.can_send && facts.may_close && facts.now >= self.retry_at
-    }
-
-    /// The stop's price has been reached by a trade at `price`.
-    pub(super) fn is_stop_reached(&self, price: Price) -> bool {
-        self.plan.is_some_and(|plan| match plan.direction {
-            Direction::Up => price <= plan.stop,
-            Direction::Down => price >= plan.stop,
-        })
-    }
-
-    /// The target can be had: best bid for a long, best ask for a short.
-    pub(super) fn is_target_reached(&self, bid: Price, ask: Price) -> bool {
-        self.plan.is_some_and(|plan| match plan.direction {
-            Direction::Up => bid.0 > 0 && bid >= plan.target,
-            Direction::Down => ask.0 > 0 && ask <= plan.target,
-        })
     }
 }
 
@@ -283,7 +301,9 @@ mod tests {
     const FACTS: Facts = Facts {
         now: TsNs(100),
         held: Qty(0),
-        sellable_min: Qty(5),
+        is_opposed: false,
+        order_min: Qty(5),
+        rounding: Qty(0),
         can_send: true,
         may_enter: true,
         is_halted: false,
@@ -317,8 +337,6 @@ mod tests {
     fn a_fill_is_protected_and_a_bigger_one_replaces_the_stop() {
         let mut bracket = entered();
         assert_eq!(bracket.next_step(&FACTS), None);
-        let facts = Facts { held: Qty(4), ..FACTS };
-        assert_eq!(bracket.next_step(&facts), None, "dust cannot be protected");
         let facts = Facts { held: Qty(6), ..FACTS };
         assert_eq!(bracket.next_step(&facts), Some(Step::PlaceStop(Qty(6))));
         bracket.stop = live(2, 6);
@@ -329,6 +347,35 @@ mod tests {
             Some(Step::Cancel(id(&bracket.stop))),
             "entry done: the stop must cover all"
         );
+    }
+
+    #[test]
+    fn a_stop_that_began_to_fill_is_replaced_only_when_too_large() {
+        let mut bracket = entered();
+        bracket.entry = Leg::default();
+        bracket.stop = live(2, 20);
+        bracket.stop.order.as_mut().unwrap().has_filled = true;
+        let cancel = Some(Step::Cancel(id(&bracket.stop)));
+        assert_eq!(bracket.next_step(&Facts { held: Qty(29), ..FACTS }), None);
+        assert_eq!(bracket.next_step(&Facts { held: Qty(19), ..FACTS }), cancel);
+        let rounded = Facts { rounding: Qty(1), ..FACTS };
+        assert_eq!(bracket.next_step(&Facts { held: Qty(19), ..rounded }), None, "as near as one can know");
+        assert_eq!(bracket.next_step(&Facts { held: Qty(18), ..rounded }), cancel);
+        bracket.stop.order.as_mut().unwrap().has_filled = false;
+        assert_eq!(bracket.next_step(&Facts { held: Qty(21), ..rounded }), None);
+        assert_eq!(bracket.next_step(&Facts { held: Qty(22), ..rounded }), cancel);
+    }
+
+    #[test]
+    fn a_position_against_the_plan_gets_no_stop_but_an_exit() {
+        let mut bracket = entered();
+        let facts = Facts { held: Qty(9), is_opposed: true, ..FACTS };
+        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        bracket.entry = Leg::default();
+        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceExit(Qty(9), Purpose::Flatten)));
+        let dust = Facts { is_opposed: true, ..FACTS };
+        bracket.entry = live(1, 10);
+        assert_eq!(bracket.next_step(&dust), None, "dust on the wrong side is in nobody's way");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use crate::book::Book;
 use crate::config::EngineConfig;
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
+use crate::output::Purpose;
 use crate::position::PositionBook;
 use crate::smc::SmcEngine;
 use crate::strategy::MarketView;
-use crate::words::{Direction, InstrumentId, Price, Qty, Timeframe, TsNs, clamp_i64, div_ceil};
+use crate::words::{Direction, InstrumentId, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil};
 use alloc::vec::Vec;
 
 /// One instrument.
@@ -23,6 +24,10 @@ pub(super) struct Market {
     /// One per timeframe, ascending.
     pub(super) smc: Vec<SmcEngine>,
     pub(super) bracket: Bracket,
+    /// What the last trade left because no order could close it. Until the position is something else, nobody
+    /// tries again, however the price moves the smallest order.
+    dust: Qty,
+    stop_limit_offset_ppm: u32,
 }
 
 impl Market {
@@ -37,15 +42,18 @@ impl Market {
                 .collect(),
             smc: timeframes().map(|timeframe| SmcEngine::new(id, timeframe, &config.smc)).collect(),
             bracket: Bracket::default(),
+            dust: Qty::ZERO,
+            stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,
         }
     }
 
     pub(super) fn view<'a>(
         &'a self,
         now: TsNs,
-        position: Qty,
+        positions: &PositionBook,
         timeframes: &'a [Timeframe],
     ) -> MarketView<'a> {
+        let position = if self.is_holding(positions) { positions.qty(self.id) } else { Qty::ZERO };
         MarketView {
             now,
             instrument: self.id,
@@ -85,52 +93,74 @@ impl Market {
 
     /// Limit price of the plan's protective stop: beyond its trigger, so that it still fills when the market
     /// jumps a little.
-    pub(super) fn stop_limit(&self, plan: &Plan, offset_ppm: u32) -> Price {
-        let offset = clamp_i64(i128::from(plan.stop.0) * i128::from(offset_ppm) / 1_000_000);
+    pub(super) fn stop_limit(&self, plan: &Plan) -> Price {
+        let offset =
+            clamp_i64(i128::from(plan.stop.0) * i128::from(self.stop_limit_offset_ppm) / 1_000_000);
         let away = plan.direction.side().sign();
         self.on_tick(Price(plan.stop.0.saturating_sub(away.saturating_mul(offset))), plan.direction)
     }
 
-    /// The smallest quantity the venue takes at the lowest price a closing order may have.
-    pub(super) fn sellable_min(&self, offset_ppm: u32) -> Qty {
-        let Some(spec) = self.spec else { return Qty(i64::MAX) };
+    /// The smallest quantity the venue takes at the lowest price a closing order may have. After a refusal it is
+    /// taken to be twice that: the venue values orders by a price of its own.
+    fn order_min(&self) -> Qty {
         let mark = self.book.mark();
         let price = match self.bracket.plan {
-            Some(plan) => self.stop_limit(&plan, offset_ppm).min(mark),
+            Some(plan) => self.stop_limit(&plan).min(mark),
             None => mark,
         };
+        let least = self.order_min_at(price);
+        if self.bracket.refusals > 0 { Qty(least.0.saturating_mul(2)) } else { least }
+    }
+
+    /// The smallest quantity the venue takes at `price`; a position below it is dust.
+    pub(super) fn order_min_at(&self, price: Price) -> Qty {
+        let Some(spec) = self.spec else { return Qty(i64::MAX) };
+        let least = spec.qty_min.max(spec.lot);
         if price.0 <= 0 {
-            return spec.qty_min;
+            return least;
         }
-        let scaled = i128::from(spec.notional_min.0) * i128::from(crate::words::SCALE);
-        let by_value = clamp_i64(div_ceil(scaled, i128::from(price.0)));
-        let lot = spec.lot.0.max(1);
-        let over = by_value.rem_euclid(lot);
-        let in_lots = if over == 0 { by_value } else { by_value.saturating_add(lot - over) };
-        Qty(in_lots.max(spec.qty_min.0))
+        let by_value = div_ceil(i128::from(spec.notional_min.0) * i128::from(SCALE), i128::from(price.0));
+        let lot = i128::from(spec.lot.0.max(1));
+        Qty(clamp_i64(div_ceil(by_value, lot) * lot)).max(least)
     }
 
-    /// What the bracket must know about the market; the engine adds the rest.
-    pub(super) fn held(&self, position: Qty) -> Qty {
-        self.whole_lots(position.abs())
+    /// The order that would close the position, in whole lots: never more than all of a long, never so much
+    /// bought that a short would turn.
+    fn held(&self, positions: &PositionBook) -> Qty {
+        self.whole_lots(positions.closing_qty(self.id))
     }
 
-    /// A position large enough to be closed by an order.
-    pub(super) fn is_holding(&self, position: Qty, offset_ppm: u32) -> bool {
-        let held = self.held(position);
-        held.0 > 0 && held >= self.sellable_min(offset_ppm)
+    /// The position is no more than what the last trade had to leave.
+    fn is_left_over(&self, position: Qty) -> bool {
+        position.0.signum() * self.dust.0.signum() >= 0 && position.abs() <= self.dust.abs()
     }
-}
 
-/// What of the position an order may close: never more than we count as held, nor than the venue really gave us
-/// after taking its fee in the base asset.
-pub(super) fn closable(positions: &PositionBook, instrument: InstrumentId) -> Qty {
-    let counted = positions.qty(instrument).0;
-    let owned = counted.saturating_sub(positions.base_fees(instrument).0);
-    match counted.signum() * owned.signum() {
-        1 if owned.abs() < counted.abs() => Qty(owned),
-        1 => Qty(counted),
-        _ => Qty::ZERO,
+    /// A position that an order can close. Everything else is dust: counted to the last unit in every report
+    /// and limit, but no reason for an order, and not a trade.
+    pub(super) fn is_holding(&self, positions: &PositionBook) -> bool {
+        let held = self.held(positions);
+        held.0 > 0 && held >= self.order_min() && !self.is_left_over(positions.qty(self.id))
+    }
+
+    /// The trade is over; what it left is dust.
+    pub(super) fn finish(&mut self, positions: &PositionBook) {
+        self.bracket = Bracket::default();
+        self.dust = positions.qty(self.id);
+    }
+
+    /// A person wants out of everything: what was left over is tried once more.
+    pub(super) fn flatten(&mut self) {
+        self.bracket.leave(Purpose::Flatten);
+        self.dust = Qty::ZERO;
+    }
+
+    /// Too late for the plan: the market is at its stop already, or at its target without us.
+    pub(super) fn is_missed(&self, plan: &Plan) -> bool {
+        self.book.trusted_top().is_some_and(|top| {
+            let (bid, ask) = (top.bid.price, top.ask.price);
+            let exit = if plan.direction == Direction::Up { bid } else { ask };
+            plan.is_stop_reached(exit) || plan.is_target_reached(bid, ask)
+        })
     }
 }
 
@@ -146,13 +176,18 @@ pub(super) struct Permissions {
 }
 
 impl Permissions {
-    pub(super) fn facts(&self, market: &Market, position: Qty, orders: &Orders, offset_ppm: u32) -> Facts {
+    pub(super) fn facts(&self, market: &Market, positions: &PositionBook, orders: &Orders) -> Facts {
         let stray = orders.of(market.id).map(|order| order.client_order_id);
+        let position = positions.qty(market.id).0;
+        let plan = market.bracket.plan;
+        let is_rounded = position < 0 && positions.base_fee(market.id).0 > 0;
         Facts {
             stray: stray.filter(|&id| market.bracket.is_stray(id)).min(),
             now: self.now,
-            held: market.held(position),
-            sellable_min: market.sellable_min(offset_ppm),
+            held: if market.is_holding(positions) { market.held(positions) } else { Qty::ZERO },
+            is_opposed: plan.is_some_and(|plan| plan.direction.side().sign() * position.signum() < 0),
+            order_min: market.order_min(),
+            rounding: market.spec.filter(|_| is_rounded).map_or(Qty::ZERO, |spec| spec.lot),
             can_send: self.is_gateway_ready && market.is_trading(),
             may_enter: self.may_enter,
             is_halted: self.is_halted,

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use super::bracket::{Leg, Plan, Step, closing_side};
-use super::market::{Market, Permissions, closable};
+use super::market::{Market, Permissions};
 use crate::config::{ConfigError, EngineConfig};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
@@ -52,7 +52,10 @@ impl<S: Strategy> Engine<S> {
     fn enter(&mut self, at: usize, known_at: TsNs, intent: &Intent, outbox: &mut Outbox) {
         let Some(market) = self.markets.get(at) else { return };
         let is_old = self.now.since(known_at) > self.config.execution.signal_age_ns_max;
-        if is_old || market.bracket.is_engaged() || self.orders.reserved(market.id).orders > 0 {
+        let is_busy = market.bracket.is_engaged()
+            || self.orders.reserved(market.id).orders > 0
+            || market.is_holding(&self.positions);
+        if is_old || is_busy {
             self.counters.intents_ignored += 1;
             return;
         }
@@ -60,6 +63,10 @@ impl<S: Strategy> Engine<S> {
             self.counters.intents_ignored += 1;
             return;
         };
+        if market.is_missed(&plan) {
+            self.counters.intents_ignored += 1;
+            return;
+        }
         let (id, qty) = (market.id, self.entry_qty(market, &plan));
         self.signal_id = plan.signal_id;
         self.counters.signals += 1;
@@ -181,9 +188,7 @@ impl<S: Strategy> Engine<S> {
                 return;
             }
             market.bracket.sync(&self.orders);
-            let offset_ppm = self.config.execution.stop_limit_offset_ppm;
-            let facts =
-                permissions.facts(market, closable(&self.positions, market.id), &self.orders, offset_ppm);
+            let facts = permissions.facts(market, &self.positions, &self.orders);
             let Some(step) = market.bracket.next_step(&facts) else { return };
             match step {
                 Step::Cancel(id) => self.cancel(at, id, outbox),
@@ -218,7 +223,7 @@ impl<S: Strategy> Engine<S> {
     fn place_stop(&mut self, at: usize, qty: Qty, outbox: &mut Outbox) {
         let Some(market) = self.markets.get(at) else { return };
         let Some(plan) = market.bracket.plan else { return };
-        let (id, price) = (market.id, market.stop_limit(&plan, self.config.execution.stop_limit_offset_ppm));
+        let (id, price) = (market.id, market.stop_limit(&plan));
         let order = NewOrder {
             client_order_id: self.next_order_id(),
             instrument: id,
@@ -280,7 +285,7 @@ impl<S: Strategy> Engine<S> {
 
     fn finish(&mut self, at: usize) {
         if let Some(market) = self.markets.get_mut(at) {
-            market.bracket = Default::default();
+            market.finish(&self.positions);
         }
     }
 
@@ -304,10 +309,9 @@ impl<S: Strategy> Engine<S> {
 
     /// No position stays without a working stop (or exit) for longer than the limit.
     pub(super) fn check_protection(&mut self, at: usize, outbox: &mut Outbox) {
-        let offset_ppm = self.config.execution.stop_limit_offset_ppm;
         let Some(market) = self.markets.get_mut(at) else { return };
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
-        if is_covered || !market.is_holding(closable(&self.positions, market.id), offset_ppm) {
+        if is_covered || !market.is_holding(&self.positions) {
             market.bracket.naked_since = None;
             market.bracket.is_naked_told = false;
             return;
@@ -325,7 +329,9 @@ impl<S: Strategy> Engine<S> {
 
     fn tell_unprotected(&mut self, at: usize, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
-        if !core::mem::replace(&mut market.bracket.is_naked_told, true) {
+        if market.is_holding(&self.positions)
+            && !core::mem::replace(&mut market.bracket.is_naked_told, true)
+        {
             let id = market.id;
             let qty = self.positions.qty(id).0;
             self.alert(AlertKind::Unprotected, id, ClientOrderId::NONE, qty, outbox);
@@ -402,14 +408,20 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
-        let change = self.positions.on_fill(fill);
+        let Some(market) = self.markets.get_mut(fill.order.instrument.index()) else { return };
+        let change = self.positions.on_fill(fill, market.order_min_at(fill.price));
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
         outbox.push(Output::Position(change.position));
-        if let Some(market) = self.markets.get_mut(fill.order.instrument.index())
-            && fill.order.purpose != Purpose::Entry
-        {
+        if fill.order.purpose != Purpose::Entry {
             market.bracket.refusals = 0;
+        }
+        if (fill.order.purpose, fill.order.kind) == (Purpose::Stop, OrderKind::StopLimit) {
+            // It was reached, whether or not we saw the trade; once it is through, nothing of the trade stays.
+            market.bracket.stop_reached.get_or_insert(self.now);
+            if fill.is_closing {
+                market.bracket.leave(Purpose::Stop);
+            }
         }
     }
 

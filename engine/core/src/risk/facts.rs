@@ -6,8 +6,10 @@
 use crate::book::Reference;
 use crate::instrument::TradingStatus;
 use crate::output::{NewOrder, OrderKind, TradingState};
+use crate::position::kept_of;
 use crate::risk::check::{Check, Violations};
 use crate::risk::limits::{AccountLimits, Limits};
+use crate::sizing::Rate;
 use crate::words::{Money, Price, Qty, SCALE, Side, TsNs, div_ceil};
 
 const PPM: i128 = 1_000_000;
@@ -42,6 +44,8 @@ pub struct Facts {
     pub reference: Option<Reference>,
     /// Position in the instrument.
     pub position: Qty,
+    /// The share of what is bought that the venue keeps as its fee.
+    pub base_fee: Rate,
     /// Still open on the order's side of the instrument.
     pub same_side_qty: i128,
     /// Still open on the other side of the instrument.
@@ -91,10 +95,15 @@ impl Facts {
         found
     }
 
-    /// The order, with everything already open on its side, cannot do more than close the position.
+    /// The order, with everything already open on its side, cannot do more than close the position. What the
+    /// venue keeps of a purchase closes nothing.
     pub fn is_reducing(&self, order: &NewOrder) -> bool {
         let position = i128::from(self.position.0);
-        let closing = self.same_side_qty.saturating_add(order.qty.0.into());
+        let asked = self.same_side_qty.saturating_add(order.qty.0.into());
+        let closing = match order.side {
+            Side::Buy => asked.saturating_sub(kept_of(asked, self.base_fee)),
+            Side::Sell => asked,
+        };
         position * i128::from(order.side.sign()) < 0 && closing <= position.abs()
     }
 

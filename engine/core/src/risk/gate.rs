@@ -215,6 +215,7 @@ impl Gate {
             now: view.now,
             reference: view.reference,
             position: view.positions.qty(order.instrument),
+            base_fee: view.positions.base_fee(order.instrument),
             same_side_qty: reserved.qty(order.side),
             other_side_qty: reserved.qty(order.side.opposite()),
             others: other_exposure(order, view.positions, orders),

@@ -14,7 +14,7 @@
 //! positions.mark(instrument, book.mark());                              // after market data
 //! let verdict = gate.check(&order, &GateView { .. }, &mut orders);      // to send; journal verdict.decision
 //! match orders.on_update(event.instrument, &update) {                   // on a report
-//!     OrderEffect::Filled(fill) => { let change = positions.on_fill(&fill); gate.on_fill(&fill, &change); }
+//!     OrderEffect::Filled(fill) => { let change = positions.on_fill(&fill, dust); gate.on_fill(&fill, &change); }
 //!     OrderEffect::Closed(order) => gate.on_closed(&order, event.ts_recv),
 //!     ..
 //! }

@@ -10,6 +10,7 @@ use crate::risk::check::Violations;
 use crate::risk::facts::{Exposure, Facts};
 use crate::risk::limits::{AccountLimits, Limits};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
+use crate::sizing::Rate;
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, TsNs};
 use alloc::format;
 use alloc::string::String;
@@ -89,6 +90,7 @@ pub fn evaluate_gate(case: &GateCase) -> Violations {
         now: case.now,
         reference: Some(case.reference),
         position: case.position,
+        base_fee: Rate::default(),
         same_side_qty: reserved.qty(order.side),
         other_side_qty: reserved.qty(order.side.opposite()),
         others: Some(Exposure { gross: case.other_gross.0.into(), net: case.other_net.0.into() }),

@@ -71,7 +71,7 @@ pub struct MarketView<'a> {
     pub spec: Option<&'a InstrumentSpec>,
     /// The book.
     pub book: &'a Book,
-    /// Signed position.
+    /// Signed position; 0 when it is dust that no order could close.
     pub position: Qty,
     /// An entry is working or a position is open: further entries on this instrument will be ignored.
     pub is_engaged: bool,

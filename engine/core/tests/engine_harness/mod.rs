@@ -10,7 +10,7 @@ use smc_core::event::*;
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::risk::{AccountLimits, Limits};
-use smc_core::strategy::{Confluence, Strategy};
+use smc_core::strategy::{Confluence, EntryKind, Intent, Intents, MarketView, Strategy};
 use smc_core::words::*;
 use smc_core::{Engine, Outbox};
 use std::collections::VecDeque;
@@ -137,8 +137,10 @@ pub struct Venue {
     next_trade: u64,
     pub base: i64,
     pub quote: i64,
-    /// What our fills made of a flat start.
+    /// What our fills made of a flat start, less what the venue kept.
     pub position: i64,
+    /// Share of a fill the venue takes.
+    pub fee_ppm: i128,
     pub fills: u64,
     pub manners: Manners,
     rng: Rng,
@@ -154,6 +156,7 @@ impl Venue {
             base: SCALE,
             quote: 100_000 * SCALE,
             position: 0,
+            fee_ppm: FEE_PPM,
             fills: 0,
             manners,
             rng: Rng(seed ^ 0xABCD),
@@ -289,11 +292,18 @@ impl Venue {
         o.leaves -= qty;
         o.cum += qty;
         let (order, venue_id, cum, leaves) = (o.order, o.venue_id, o.cum, o.leaves);
-        let signed = qty * order.side.sign();
+        let value = i128::from(price) * i128::from(qty) / i128::from(SCALE);
+        let is_base_fee = self.manners.base_fees && order.side == Side::Buy;
+        let (fee, fee_asset) = match is_base_fee {
+            true => ((i128::from(qty) * self.fee_ppm / 1_000_000) as i64, name("BTC")),
+            false => ((value * self.fee_ppm / 1_000_000) as i64, name("USDT")),
+        };
+        let signed = qty * order.side.sign() - if is_base_fee { fee } else { 0 };
         if order.purpose != Purpose::Entry {
             let after = self.position + signed;
             assert!(
-                self.position.signum() * signed < 0 && after.signum() * self.position.signum() >= 0,
+                // A purchase allows for the fee by its rate, and fees are rounded fill by fill.
+                self.position.signum() * signed < 0 && after * self.position.signum() > -LOT,
                 "over-exit: position {} fill {signed} {:?}",
                 self.position,
                 order
@@ -301,13 +311,7 @@ impl Venue {
         }
         self.position += signed;
         self.fills += 1;
-        let value = i128::from(price) * i128::from(qty) / i128::from(SCALE);
-        let is_base_fee = self.manners.base_fees && order.side == Side::Buy;
-        let (fee, fee_asset) = match is_base_fee {
-            true => ((i128::from(qty) * FEE_PPM / 1_000_000) as i64, name("BTC")),
-            false => ((value * FEE_PPM / 1_000_000) as i64, name("USDT")),
-        };
-        self.base += signed - if is_base_fee { fee } else { 0 };
+        self.base += signed;
         self.quote -= value as i64 * order.side.sign() + if is_base_fee { 0 } else { fee };
         let trade_id = self.next_trade;
         self.next_trade += 1;
@@ -524,4 +528,47 @@ pub fn replay(events: &[Event]) -> (Vec<Output>, smc_core::digest::Digest) {
         outputs.extend(outbox.drain());
     }
     (outputs, engine.digest())
+}
+
+/// Enters whenever it may, long and short in turn, with a near stop and a near target.
+pub struct Eager {
+    quotes: u32,
+    every: u32,
+    half_width_ppm: i64,
+}
+
+impl Strategy for Eager {
+    fn on_quote(&mut self, view: &MarketView<'_>, quote: &Quote, intents: &mut Intents) {
+        self.quotes += 1;
+        if view.is_engaged || !self.quotes.is_multiple_of(self.every) {
+            return;
+        }
+        let direction = if self.quotes.is_multiple_of(2) { Direction::Up } else { Direction::Down };
+        let kind = if self.quotes.is_multiple_of(3) { EntryKind::Take } else { EntryKind::Rest };
+        let sign = direction.side().sign();
+        let entry = match (direction, kind) {
+            (Direction::Up, EntryKind::Take) => quote.ask,
+            (Direction::Down, EntryKind::Take) => quote.bid,
+            (Direction::Up, _) => quote.bid,
+            (Direction::Down, _) => quote.ask,
+        };
+        let width = entry.0 / 1_000_000 * self.half_width_ppm * sign;
+        intents.push(Intent::Enter {
+            direction,
+            entry,
+            stop: Price(entry.0 - width),
+            target: Price(entry.0 + width),
+            kind,
+            reasons: [0; 4],
+            expires: TsNs(view.now.0 + 3 * SECOND),
+        });
+    }
+}
+
+/// A world that trades all the time.
+pub fn eager(seed: u64, manners: Manners) -> World<Eager> {
+    let strategy = Eager { quotes: 0, every: 7, half_width_ppm: 400 };
+    let mut world = World::new(seed, config(), strategy, manners);
+    world.make_ready();
+    world
 }

@@ -220,7 +220,7 @@ impl Desk {
         let effect = self.orders.on_update(instrument, update);
         match &effect {
             OrderEffect::Filled(fill) => {
-                let change = self.positions.on_fill(fill);
+                let change = self.positions.on_fill(fill, Qty::ZERO);
                 self.gate.on_fill(fill, &change);
             }
             OrderEffect::Closed(order) => self.gate.on_closed(order, self.now),

@@ -80,7 +80,8 @@ fn cost(method: &str, params: &Params) -> (u32, bool) {
         "order.status" => (4, false),
         "openOrders.status" if params.get("symbol").is_some() => (6, false),
         "openOrders.status" => (80, false),
-        "exchangeInfo" | "account.status" => (20, false),
+        "myTrades" if params.get("orderId").is_some() => (5, false),
+        "exchangeInfo" | "account.status" | "myTrades" => (20, false),
         "account.rateLimits.orders" => (40, false),
         "trades.recent" => (25, false),
         "klines"
@@ -180,6 +181,7 @@ impl Venue {
             "order.status" => self.order_status(session, params),
             "openOrders.status" => self.open_orders(session, params),
             "openOrders.cancelAll" => self.cancel_all(session, params),
+            "myTrades" => self.my_trades(session, params),
             "account.status" => {
                 let account = self.authorize(session, params)?;
                 let owner = self.exchange.account(account).ok_or(Reject::UNKNOWN)?;

@@ -7,6 +7,7 @@ use super::reports::{self, ResponseType};
 use super::{SeenOrder, Venue};
 use crate::exchange::order::{NewOrder, Order, OrderStatus, OrderType, SelfTradePrevention, TimeInForce};
 use crate::exchange::reject::Reject;
+use crate::exchange::trade_log::TradeQuery;
 use crate::exchange::{ExchangeEvent, Execution, Fill};
 use smc_core::{Price, Qty, Side};
 
@@ -161,6 +162,34 @@ impl Venue {
         let rows: Vec<String> =
             open.iter().map(|order| reports::status(self.symbol_name(order.symbol), order)).collect();
         Ok(format!("[{}]", rows.join(",")))
+    }
+
+    pub(super) fn my_trades(&self, session: &ApiSession, params: &Params) -> Result<String, Reject> {
+        let account = self.authorize(session, params)?;
+        let query = trade_query(self.symbol_of(params)?, params)?;
+        let owner = self.exchange.account(account).ok_or(Reject::UNKNOWN)?;
+        Ok(reports::trades(self.symbol_name(query.symbol), &owner.trades().find(&query)))
+    }
+}
+
+/// Reads which trades are wanted. Times go neither with an order nor with a first number, and span a day at most.
+fn trade_query(symbol: usize, params: &Params) -> Result<TradeQuery, Reject> {
+    const DAY_MS: u64 = 86_400_000;
+    let query = TradeQuery {
+        symbol,
+        order: params.whole("orderId")?,
+        from_id: params.whole("fromId")?,
+        from_ms: params.whole("startTime")?,
+        to_ms: params.whole("endTime")?,
+        limit: usize::try_from(params.whole("limit")?.unwrap_or(500).clamp(1, 1_000)).unwrap_or(1_000),
+    };
+    let has_times = query.from_ms.is_some() || query.to_ms.is_some();
+    if has_times && (query.order.is_some() || query.from_id.is_some()) {
+        return Err(Reject::COMBINATION);
+    }
+    match (query.from_ms, query.to_ms) {
+        (Some(from), Some(to)) if to.saturating_sub(from) > DAY_MS => Err(Reject::MORE_THAN_A_DAY),
+        _ => Ok(query),
     }
 }
 

@@ -5,6 +5,7 @@
 use super::json::{D8, Text, to_text};
 use crate::exchange::account::Balance;
 use crate::exchange::order::{Order, OrderType};
+use crate::exchange::trade_log::AccountTrade;
 use crate::exchange::{Execution, ExpiryReason, Fill, Report};
 use serde::Serialize;
 use smc_core::words::Name;
@@ -199,6 +200,44 @@ pub fn status(symbol: &str, order: &Order) -> String {
         prevented_match_id: is_prevented.then_some(0),
         prevented_quantity: is_prevented.then(|| order.prevented_qty.into()),
     })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MyTrade<'a> {
+    symbol: &'a str,
+    id: u64,
+    order_id: u64,
+    order_list_id: i64,
+    price: D8,
+    qty: D8,
+    quote_qty: D8,
+    commission: D8,
+    commission_asset: Text,
+    time: u64,
+    is_buyer: bool,
+    is_maker: bool,
+    is_best_match: bool,
+}
+
+/// Trades of one symbol as their owner may list them.
+pub fn trades(symbol: &str, trades: &[&AccountTrade]) -> String {
+    let row = |trade: &&AccountTrade| MyTrade {
+        symbol,
+        id: trade.fill.trade_id,
+        order_id: trade.order,
+        order_list_id: -1,
+        price: trade.fill.price.into(),
+        qty: trade.fill.qty.into(),
+        quote_qty: D8(trade.fill.quote),
+        commission: D8(trade.fill.commission),
+        commission_asset: Text(trade.fill.commission_asset),
+        time: trade.at.as_ms(),
+        is_buyer: trade.side == Side::Buy,
+        is_maker: trade.fill.is_maker,
+        is_best_match: true,
+    };
+    to_text(&trades.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Field names are the venue's single letters; `reference/binance.md` section 10 spells them out.

@@ -37,6 +37,7 @@ fn route(method: &str, path: &str) -> Option<(&'static str, bool)> {
         ("GET", "/api/v3/order") => ("order.status", true),
         ("GET", "/api/v3/openOrders") => ("openOrders.status", true),
         ("DELETE", "/api/v3/openOrders") => ("openOrders.cancelAll", true),
+        ("GET", "/api/v3/myTrades") => ("myTrades", true),
         ("GET", "/api/v3/account") => ("account.status", true),
         ("GET", "/api/v3/rateLimit/order") => ("account.rateLimits.orders", true),
         _ => return None,

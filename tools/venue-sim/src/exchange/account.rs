@@ -1,5 +1,6 @@
 //! Accounts: what they own, what their open orders hold back.
 
+use super::trade_log::{AccountTrade, TradeLog};
 use smc_core::words::Name;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,7 @@ pub struct Balance {
 #[derive(Clone, Debug)]
 pub struct Account {
     balances: BTreeMap<Name, Balance>,
+    trades: TradeLog,
     /// Assets changed since [`Account::take_touched`].
     touched: BTreeSet<Name>,
     /// Fee of a resting fill, 1/100 of a percent.
@@ -28,7 +30,7 @@ impl Account {
     /// An account with free amounts.
     pub fn new(balances: &[(Name, i64)], maker_fee_bps: u32, taker_fee_bps: u32) -> Self {
         let balances = balances.iter().map(|&(asset, free)| (asset, Balance { free, locked: 0 })).collect();
-        Self { balances, touched: BTreeSet::new(), maker_fee_bps, taker_fee_bps }
+        Self { balances, trades: TradeLog::default(), touched: BTreeSet::new(), maker_fee_bps, taker_fee_bps }
     }
 
     /// What it has of an asset.
@@ -39,6 +41,16 @@ impl Account {
     /// All assets it ever had, by name.
     pub fn balances(&self) -> impl Iterator<Item = (Name, Balance)> + '_ {
         self.balances.iter().map(|(asset, balance)| (*asset, *balance))
+    }
+
+    /// Its trades.
+    pub fn trades(&self) -> &TradeLog {
+        &self.trades
+    }
+
+    /// Books a trade in its log.
+    pub(super) fn log_trade(&mut self, trade: AccountTrade) {
+        self.trades.push(trade);
     }
 
     /// Moves free funds to locked. The caller has checked that they are there.

@@ -3,6 +3,7 @@
 use super::book::{Resting, Slice};
 use super::order::{NewOrder, Order, OrderId, OrderStatus, OrderType, SelfTradePrevention, TimeInForce};
 use super::reject::Reject;
+use super::trade_log::AccountTrade;
 use super::{Exchange, ExchangeEvent, Execution, ExpiryReason, Fill, PublicTrade, filters};
 use smc_core::words::clamp_i64;
 use smc_core::{Price, Qty, Side};
@@ -311,6 +312,8 @@ impl Exchange {
             commission_asset: got,
             is_maker,
         };
+        let (symbol, side) = (order.symbol, order.side);
+        owner.log_trade(AccountTrade { symbol, order: id, side, at: now, fill });
         if is_done {
             self.end(id, OrderStatus::Filled);
         }

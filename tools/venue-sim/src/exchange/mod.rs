@@ -10,6 +10,7 @@ pub mod filters;
 mod matching;
 pub mod order;
 pub mod reject;
+pub mod trade_log;
 
 use crate::market::SymbolInfo;
 use account::{Account, Balance};

@@ -102,6 +102,10 @@ impl Reject {
     pub const INTERVAL: Self = Self::new(-1120, "Invalid interval.");
     /// −1121.
     pub const SYMBOL: Self = Self::new(-1121, "Invalid symbol.");
+    /// −1127: a query over too long a time.
+    pub const MORE_THAN_A_DAY: Self = Self::new(-1127, "More than 24 hours between startTime and endTime.");
+    /// −1128: parameters that do not go together.
+    pub const COMBINATION: Self = Self::new(-1128, "Combination of optional parameters invalid.");
     /// −1145.
     pub const CANCEL_RESTRICTIONS: Self =
         Self::new(-1145, "cancelRestrictions has to be either ONLY_NEW or ONLY_PARTIALLY_FILLED.");

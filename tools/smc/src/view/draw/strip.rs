@@ -7,11 +7,10 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
 
 /// Stretches as the runtime names them, and as we say them.
-const STRETCHES: [(&str, &str); 4] = [
+const STRETCHES: [(&str, &str); 3] = [
     ("wire_to_decision", "wire → decision"),
     ("decision_to_wire", "decision → wire"),
     ("wire_to_wire", "wire → wire"),
-    ("event", "each event"),
 ];
 
 /// Paints the strip: six rows with the table, three or one without.
