@@ -14,7 +14,19 @@ fn journal(home: &Path) -> (String, Vec<Rec>) {
     let config = home.with_extension("toml");
     std::fs::write(&config, BUSY).unwrap();
     let config = config.to_str().unwrap();
-    let args = ["--fast", "--seconds", "3", "--seed", "7", "--topology", "inline", "--config", config];
+    let args = [
+        "--fast",
+        "--seconds",
+        "3",
+        "--speed",
+        "60",
+        "--seed",
+        "7",
+        "--topology",
+        "inline",
+        "--config",
+        config,
+    ];
     let document = demo(home, &args);
     assert_eq!(document["replay"], "identical");
     let dir = home.join("journal");
