@@ -5,6 +5,8 @@
 //! must become ready again with a live feed. In the end the venue's own list of trades (REST, signed) is compared
 //! with the journal. `SMC_TEST_SEED` sets the moments of the kills.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
+
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
