@@ -70,7 +70,8 @@ impl Tally {
 /// The smallest order is 5, so no trade leaves more; and none of what earlier trades left adds up.
 #[test]
 fn hundreds_of_round_trips_leave_dust_alone() {
-    for (seed, fee_ppm, partial) in [(40, 1_000, false), (41, 1_000, true), (42, 750, true), (43, 333, true)] {
+    for (seed, fee_ppm, partial) in [(40, 1_000, false), (41, 1_000, true), (42, 750, true), (43, 333, true)]
+    {
         let mut world = eager(seed, Manners { partial, base_fees: true, ..Manners::default() });
         world.venue.fee_ppm = fee_ppm;
         let mut tally = Tally::default();

@@ -94,8 +94,7 @@ impl Market {
     /// Limit price of the plan's protective stop: beyond its trigger, so that it still fills when the market
     /// jumps a little.
     pub(super) fn stop_limit(&self, plan: &Plan) -> Price {
-        let offset =
-            clamp_i64(i128::from(plan.stop.0) * i128::from(self.stop_limit_offset_ppm) / 1_000_000);
+        let offset = clamp_i64(i128::from(plan.stop.0) * i128::from(self.stop_limit_offset_ppm) / 1_000_000);
         let away = plan.direction.side().sign();
         self.on_tick(Price(plan.stop.0.saturating_sub(away.saturating_mul(offset))), plan.direction)
     }

@@ -329,8 +329,7 @@ impl<S: Strategy> Engine<S> {
 
     fn tell_unprotected(&mut self, at: usize, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
-        if market.is_holding(&self.positions)
-            && !core::mem::replace(&mut market.bracket.is_naked_told, true)
+        if market.is_holding(&self.positions) && !core::mem::replace(&mut market.bracket.is_naked_told, true)
         {
             let id = market.id;
             let qty = self.positions.qty(id).0;
