@@ -40,8 +40,8 @@ struct Held {
     /// Profit of what was closed, minus all fees.
     realised_e16: i128,
     fees_e16: i128,
-    /// What the venue kept of our last purchase; see [`PositionBook::base_fee`].
-    base_fee: Rate,
+    /// What the venue kept of our last purchases, taking and making; see [`PositionBook::base_fee`].
+    base_fees: [Option<Rate>; 2],
     mark: Price,
     /// More than dust was held since the last round trip ended.
     is_in_trip: bool,
@@ -193,10 +193,11 @@ impl PositionBook {
         money_ceil(self.held(instrument).fees_e16)
     }
 
-    /// The share of what is bought that the venue keeps as its fee, by the last purchase; 0 where the fee was
-    /// taken in another asset, and before the first purchase.
+    /// The share of what a closing order buys that the venue keeps as its fee: that of the last purchase at
+    /// once, else of the last one that rested. 0 where the fee was taken in another asset, and before the first
+    /// purchase.
     pub fn base_fee(&self, instrument: InstrumentId) -> Rate {
-        self.held(instrument).base_fee
+        self.held(instrument).base_fee()
     }
 
     /// What an order must ask for to close the position: all of a long; of a short what is owed and the fee the
@@ -207,7 +208,7 @@ impl PositionBook {
         if held.qty >= 0 {
             return Qty(held.qty);
         }
-        Qty(clamp_i64(owed * i128::from(SCALE) / i128::from(SCALE - held.base_fee.0)))
+        Qty(clamp_i64(owed * i128::from(SCALE) / i128::from(SCALE - held.base_fee().0)))
     }
 
     /// Round trips so far.
@@ -306,12 +307,24 @@ impl Held {
     /// The rate of a purchase is kept as long as it explains the fees to the unit: small fills, whose fee is
     /// rounded most, do not blur it.
     fn learn_base_fee(&mut self, fill: &Fill, fee: i64) {
-        if fill.order.side == Side::Buy && kept_of(fill.qty.0.into(), self.base_fee) != i128::from(fee) {
-            let share = i128::from(fee) * i128::from(SCALE) / i128::from(fill.qty.0.max(1));
-            let rate = Rate(clamp_i64(share));
-            self.base_fee =
-                if (Rate::default()..=BASE_FEE_MAX).contains(&rate) { rate } else { Rate::default() };
+        if fill.order.side != Side::Buy {
+            return;
         }
+        let known = &mut self.base_fees[usize::from(fill.is_maker)];
+        if known.is_some_and(|rate| kept_of(fill.qty.0.into(), rate) == i128::from(fee)) {
+            return;
+        }
+        let rate = Rate(clamp_i64(i128::from(fee) * i128::from(SCALE) / i128::from(fill.qty.0.max(1))));
+        if rate > Rate::default() && rate <= BASE_FEE_MAX {
+            *known = Some(rate);
+        } else {
+            self.base_fees = [None; 2]; // Taken in another asset from now on, whoever rested.
+        }
+    }
+
+    fn base_fee(&self) -> Rate {
+        let [taking, making] = self.base_fees;
+        taking.or(making).unwrap_or_default()
     }
 
     fn is_flat(&self, flat_below: Qty) -> bool {

@@ -18,6 +18,7 @@ struct Fills {
     order: [NewOrder; 2],
     filled: [i64; 2],
     flat_below: Qty,
+    is_maker: bool,
 }
 
 impl Fills {
@@ -29,7 +30,7 @@ impl Fills {
             order
         };
         let order = [open(Side::Buy, whole(64_000)), open(Side::Sell, whole(66_000))];
-        Self { desk, order, filled: [0; 2], flat_below: Qty::ZERO }
+        Self { desk, order, filled: [0; 2], flat_below: Qty::ZERO, is_maker: false }
     }
 
     /// Fills beyond what was asked are counted too; that is all this needs.
@@ -44,7 +45,7 @@ impl Fills {
             cum_qty: Qty(self.filled[at]),
             fee: Money(fee),
             fee_asset: name(fee_asset),
-            is_maker: false,
+            is_maker: self.is_maker,
         };
         let update = smc_core::event::OrderUpdate {
             client_order_id: self.order[at].client_order_id,
@@ -252,6 +253,17 @@ fn the_fee_in_kind_is_learned_from_purchases_alone() {
     assert_eq!(rate_after(Side::Buy, 1_000_000, 1_000, "BTC"), Rate(100_000));
     assert_eq!(rate_after(Side::Buy, 1_000_000, whole(1), "USDT"), Rate(0));
     assert_eq!(rate_after(Side::Buy, 1_000_000, -1_000, "BTC"), Rate(0), "a rebate");
+    // Closing orders take: what resting costs is only the second best guess.
+    fills.is_maker = true;
+    fills.fill(Side::Buy, whole(50_000), 1_000_000, 100, "BTC");
+    assert_eq!(fills.desk.positions.base_fee(ONE), Rate(10_000));
+    fills.is_maker = false;
+    fills.fill(Side::Buy, whole(50_000), 1_000_000, 200, "BTC");
+    fills.is_maker = true;
+    fills.fill(Side::Buy, whole(50_000), 1_000_000, 100, "BTC");
+    assert_eq!(fills.desk.positions.base_fee(ONE), Rate(20_000));
+    fills.fill(Side::Buy, whole(50_000), 1_000_000, whole(1), "USDT");
+    assert_eq!(fills.desk.positions.base_fee(ONE), Rate(0));
 }
 
 /// Dust neither keeps a round trip open nor is one, nor is meeting it an exit.
