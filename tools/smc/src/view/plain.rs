@@ -98,9 +98,7 @@ impl Lines<'_> {
     fn write_fills(&mut self, is_all: bool) {
         let filling = std::mem::take(&mut self.filling);
         for execution in filling {
-            let id = execution.client_order_id;
-            let is_working = self.model.trading.working().any(|row| row.order.client_order_id == id);
-            if is_working && !is_all {
+            if !is_all && !self.model.trading.is_settled(execution.client_order_id) {
                 self.filling.push(execution);
                 continue;
             }

@@ -98,12 +98,12 @@ fn candles(scene: &Scene<'_>, scale: &Scale, canvas: &mut Canvas) {
         if low.div_euclid(2) > bottom.div_euclid(2) {
             bottom = bottom.div_euclid(2) * 2 + 1;
         }
-        for y in top..=bottom {
+        for y in top.max(0)..=bottom.min(canvas.rows() * 2 - 1) {
             for side in -(scale.body / 2)..=scale.body / 2 {
                 canvas.ink(x + side, y, colour);
             }
         }
-        for row in high.div_euclid(2)..=low.div_euclid(2) {
+        for row in high.div_euclid(2).max(0)..=low.div_euclid(2).min(canvas.rows() - 1) {
             let is_body = top.div_euclid(2) <= row && row <= bottom.div_euclid(2);
             if !is_body {
                 canvas.put(x, row, wick(row, high, low), colour);

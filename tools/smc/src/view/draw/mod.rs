@@ -114,7 +114,7 @@ pub fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>) {
     let side_width = match area.width {
         0..64 => 0,
         64..96 => 31,
-        96..130 => 39,
+        96..130 => 42,
         _ => 46,
     };
     let chart_width = body.width.saturating_sub(side_width);

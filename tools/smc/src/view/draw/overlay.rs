@@ -49,7 +49,8 @@ pub fn levels(scene: &Scene<'_>) -> Vec<Level> {
             levels.push(Level { price, name: text::purpose(row.order.purpose), colour, is_order: true });
         }
     }
-    if let Some(position) = position {
+    let has_level = |price| levels.iter().any(|level: &Level| level.price == price);
+    if let Some(position) = position.filter(|position| !has_level(position.average)) {
         levels.push(Level { price: position.average, name: "avg", colour: theme.accent, is_order: false });
     }
     if let Some(signal) = scene.model.last_signal.filter(|signal| serves && signal.instrument == instrument) {
@@ -153,7 +154,8 @@ pub fn pools(scene: &Scene<'_>, chart: &Chart, scale: &Scale, canvas: &mut Canva
             Direction::Down => format!("EQL{}", pool.members),
         };
         let label_row = if pool.direction == Direction::Up { row - 1 } else { row + 1 };
-        canvas.text_if_free(from, label_row, &name, colour);
+        // The first place along the line where it hides nothing.
+        let _ = (from..canvas.width()).any(|x| canvas.text_if_free(x, label_row, &name, colour));
     }
 }
 
@@ -178,7 +180,7 @@ pub fn marks(scene: &Scene<'_>, chart: &Chart, scale: &Scale, canvas: &mut Canva
                 continue;
             }
         };
-        for x in from.max(0)..to {
+        for x in from.max(0)..to.min(canvas.width()) {
             canvas.put_if_free(x, row, '─', colour);
         }
         let len = name.chars().count() as i64;

@@ -148,14 +148,15 @@ impl Column<'_, '_> {
             Side::Sell => "▼",
         };
         let is_narrow = self.area.width < 36;
+        let purpose = text::purpose(order.purpose);
         let (purpose, qty) = if is_narrow {
-            (&text::purpose(order.purpose)[..3.min(text::purpose(order.purpose).len())], shorter(&qty))
+            (format!("{purpose:<5}"), shorter(&qty))
         } else {
-            (text::purpose(order.purpose), qty.as_str())
+            (format!("{purpose:<6}"), qty.as_str())
         };
         self.row_both(
             vec![
-                Span::styled(format!(" {arrow} {purpose:<6} ").replace("   ", " "), theme.side(order.side)),
+                Span::styled(format!(" {arrow} {purpose} "), theme.side(order.side)),
                 Span::styled(format!("{qty} @ "), theme.dim),
                 Span::styled(price, theme.bright),
             ],

@@ -129,7 +129,8 @@ fn engine(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     ];
     for (nth, cells) in rows.into_iter().enumerate() {
         let mut spans = vec![Span::raw("   ")];
-        for (name, value, colour) in cells {
+        // A column whose number would be cut says nothing.
+        for (name, value, colour) in cells.into_iter().take(usize::from(area.width / 23)) {
             spans.push(Span::styled(format!("{name} "), theme.dim));
             let width = 22usize.saturating_sub(name.chars().count());
             spans.push(Span::styled(format!("{value:<width$}"), colour));

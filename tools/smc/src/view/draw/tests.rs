@@ -93,7 +93,7 @@ fn a_small_terminal_shows_what_matters() {
             "realised -0.10",
             "equity 999 744.32",
             "2 working",
-            "▲ sto 3.000 @ 101.00",
+            "▲ stop  3.000 @ 101.00",
             "33%",
             "BOS",
             "OB 1",
@@ -106,8 +106,7 @@ fn a_small_terminal_shows_what_matters() {
             "events/s 4 321",
             "digest 0123",
             "q quit",
-            "stop",
-            "avg",
+            "entry",
         ],
     );
 }

@@ -186,6 +186,16 @@ impl Trading {
         self.orders.iter().rev().find(|row| row.order.client_order_id == id).map(|row| row.order.purpose)
     }
 
+    /// Whether nothing more will be filled of an order: it is over, and what the venue filled has been counted.
+    pub fn is_settled(&self, id: ClientOrderId) -> bool {
+        let Some(row) = self.orders.iter().rev().find(|row| row.order.client_order_id == id) else {
+            return true;
+        };
+        let counted = self.executions.iter().rev().find(|execution| execution.client_order_id == id);
+        row.stage == OrderStage::Over
+            && row.filled_qty <= counted.map_or(Qty::ZERO, |execution| execution.qty)
+    }
+
     /// Whether a stop is at the venue or on its way there.
     pub fn has_stop(&self, instrument: InstrumentId) -> bool {
         self.working().any(|row| row.order.instrument == instrument && row.order.purpose == Purpose::Stop)
