@@ -70,8 +70,8 @@ const fn profile() -> &'static str {
     }
 }
 
-/// A hiccup meter: time that passed in steps too long to be ours.
-fn lost_percent() -> f64 {
+/// A hiccup meter: the part of 200 ms that passed in steps too long to be ours, in percent.
+pub fn lost_percent() -> f64 {
     const SPAN_NS: u64 = 200_000_000;
     const HICCUP_NS: u64 = 5_000;
     let started = Instant::now();

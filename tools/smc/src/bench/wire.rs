@@ -5,7 +5,7 @@
 //! without the machine.
 
 use super::echo::{Sizes, echo};
-use super::machine::Machine;
+use super::machine::{Machine, lost_percent};
 use super::rig::{Load, Round, round};
 use super::{Figures, head};
 use crate::failure::{Failure, Outcome};
@@ -18,7 +18,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Wall time of the echo after each round.
-const ECHO_LENGTH: Duration = Duration::from_secs(1);
+const ECHO_LENGTH: Duration = Duration::from_millis(500);
+
+/// A round after which a spinning thread lost more than this shared its cores with others: two threads that spin for
+/// each other then wait for the scheduler, and not for each other.
+const LOST_PERCENT_MAX: f64 = 3.0;
+/// An echo this slow was waiting for a core; no kernel's loopback is.
+const ECHO_P50_NS_MAX: u64 = 100_000;
 
 /// What is measured, in words that go with every figure.
 const METHOD: &str = "\
@@ -37,10 +43,10 @@ Open loops at fixed rates, bursts, HMAC per order, plain transport and pipelined
 #[derive(Parser)]
 pub struct Args {
     /// Seconds of each engine round
-    #[arg(long, default_value_t = 7.0)]
+    #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Engine rounds, each followed by its echoes
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 6)]
     rounds: u32,
     /// Seed of the generated market; each round adds one
     #[arg(long, default_value_t = 7)]
@@ -64,11 +70,15 @@ struct Measured {
     echo: Figures,
     /// Medians of the sizes on the wire: cause and order.
     wire_bytes: Sizes,
-    ratio_p50: f64,
+    /// None where the echo itself waited for the scheduler.
+    ratio_p50: Option<f64>,
     orders: u64,
     events: u64,
     seconds: f64,
     switches: Option<u64>,
+    /// What a spinning thread lost right after the round, in percent.
+    lost_percent: f64,
+    is_noisy: bool,
 }
 
 /// Runs the rounds and reports.
@@ -81,7 +91,7 @@ pub fn wire(args: &Args) -> Outcome {
     crate::signals::stop_on_signal(&is_stopped).map_err(|error| Failure::wrong("signals", error))?;
     let machine = Machine::look();
     let home = super::rig::Home::new()?;
-    let mut rounds = Vec::new();
+    let (mut rounds, mut empty) = (Vec::new(), 0);
     for nth in 0..args.rounds {
         let seed = args.seed.wrapping_add(u64::from(nth));
         let load = Load { seed, length: Duration::from_secs_f64(args.seconds), idle };
@@ -89,19 +99,27 @@ pub fn wire(args: &Args) -> Outcome {
         if is_stopped.load(Ordering::Relaxed) {
             break;
         }
-        rounds.push(measured(&round)?);
+        match measured(&round)? {
+            Some(measured) => rounds.push(measured),
+            None => empty += 1,
+        }
         if !args.json {
             eprintln!("round {} of {}: {} orders", nth + 1, args.rounds, round.samples.len());
         }
     }
     if rounds.is_empty() {
-        return Err(Failure::No("interrupted before the first round ended".into()));
+        return Err(Failure::No("no round brought an order: try more --seconds".into()));
     }
-    report(args, &machine, &rounds);
+    let noisy = empty + rounds.iter().filter(|round| round.is_noisy).count();
+    if rounds.iter().any(|round| !round.is_noisy) {
+        rounds.retain(|round| !round.is_noisy);
+    }
+    report(args, &machine, &rounds, noisy);
     Ok(())
 }
 
-fn measured(round: &Round) -> Result<Measured, Failure> {
+/// None when no market message caused an order, which happens where the engine hardly gets a core.
+fn measured(round: &Round) -> Result<Option<Measured>, Failure> {
     let ns = |is_market: bool| {
         let samples = round.samples.iter().filter(|sample| sample.is_market == is_market);
         Figures::of(samples.map(|sample| sample.ns).collect())
@@ -109,26 +127,30 @@ fn measured(round: &Round) -> Result<Measured, Failure> {
     let sizes: Vec<Sizes> =
         round.samples.iter().filter(|sample| sample.is_market).map(|sample| sample.sizes).collect();
     if sizes.is_empty() {
-        return Err(Failure::No("no market message caused an order: try more --seconds".into()));
+        return Ok(None);
     }
     let echo = echo(&sizes, ECHO_LENGTH).map_err(|error| Failure::wrong("echo", error))?;
     let echo = Figures::of(echo);
     let tick_to_order = ns(true);
     let inside = |name: &str| figures(round.status.latency_ns.get(name).copied().unwrap_or_default());
-    Ok(Measured {
+    let lost_percent = lost_percent();
+    Ok(Some(Measured {
+        lost_percent,
+        is_noisy: lost_percent > LOST_PERCENT_MAX || echo.p50_ns >= ECHO_P50_NS_MAX,
         tick_to_order,
         report_to_order: ns(false),
         wire_to_decision: inside("wire_to_decision"),
         decision_to_wire: inside("decision_to_wire"),
         wire_to_wire: inside("wire_to_wire"),
         wire_bytes: (median(sizes.iter().map(|s| s.0)), median(sizes.iter().map(|s| s.1))),
-        ratio_p50: tick_to_order.p50_ns as f64 / echo.p50_ns.max(1) as f64,
+        ratio_p50: (echo.p50_ns < ECHO_P50_NS_MAX)
+            .then(|| tick_to_order.p50_ns as f64 / echo.p50_ns.max(1) as f64),
         echo,
         orders: round.status.orders_sent,
         events: round.status.events_in,
         seconds: round.seconds,
         switches: round.switches,
-    })
+    }))
 }
 
 /// The engine's own histograms, under the same rule for tails.
@@ -165,15 +187,16 @@ fn over(rounds: &[Measured], pick: fn(&Measured) -> Figures) -> Figures {
     }
 }
 
-/// Median, smallest and largest.
-fn spread(rounds: &[Measured], pick: fn(&Measured) -> f64) -> [f64; 3] {
-    let mut values: Vec<f64> = rounds.iter().map(pick).collect();
+/// Median, smallest and largest ratio of the rounds that have one.
+fn spread(rounds: &[Measured]) -> Option<[f64; 3]> {
+    let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.ratio_p50).collect();
     values.sort_by(f64::total_cmp);
-    let at = |nth: usize| values.get(nth).copied().unwrap_or_default();
-    [at((values.len().max(1) - 1) / 2), at(0), at(values.len().max(1) - 1)]
+    let middle = values.get(values.len().saturating_sub(1) / 2)?;
+    Some([*middle, *values.first()?, *values.last()?])
 }
 
-fn report(args: &Args, machine: &Machine, rounds: &[Measured]) {
+/// Of the quiet rounds, where there are any.
+fn report(args: &Args, machine: &Machine, rounds: &[Measured], noisy: usize) {
     type Row = (&'static str, &'static str, fn(&Measured) -> Figures);
     let rows: [Row; 6] = [
         ("tick_to_order", "tick to order", |round| round.tick_to_order),
@@ -183,7 +206,7 @@ fn report(args: &Args, machine: &Machine, rounds: &[Measured]) {
         ("wire_to_wire", "wire to wire (inside)", |round| round.wire_to_wire),
         ("echo", "raw TCP echo of the same sizes", |round| round.echo),
     ];
-    let ratio = spread(rounds, |round| round.ratio_p50);
+    let ratio = spread(rounds);
     if args.json {
         let figures: serde_json::Map<String, serde_json::Value> = rows
             .iter()
@@ -192,7 +215,7 @@ fn report(args: &Args, machine: &Machine, rounds: &[Measured]) {
         let document = serde_json::json!({
             "machine": machine, "transport": "tls", "load": "closed", "auth": "session", "topology": "inline",
             "idle": args.idle, "figures": figures, "ratio_p50": ratio,
-            "rounds": rounds, "seed": args.seed, "method": METHOD,
+            "rounds": rounds, "noisy_rounds": noisy, "seed": args.seed, "method": METHOD,
         });
         println!("{document}");
         return;
@@ -203,8 +226,18 @@ fn report(args: &Args, machine: &Machine, rounds: &[Measured]) {
     for (_, name, pick) in rows {
         println!("{name:34} {}", over(rounds, pick).cells(1_000.0, 2));
     }
-    let [median, low, high] = ratio;
-    println!("\nratio of medians, tick to order / echo: {median:.2} (rounds {low:.2} to {high:.2})");
+    let ratio = ratio.map_or("unknown: the echo had no core to itself".into(), |[median, low, high]| {
+        format!("{median:.2} (rounds {low:.2} to {high:.2})")
+    });
+    println!("\nratio of medians, tick to order / echo: {ratio}");
+    let is_all_noisy = rounds.iter().all(|round| round.is_noisy);
+    match (noisy, is_all_noisy) {
+        (0, _) => {}
+        (_, false) => println!("{noisy} noisy rounds left out: others were using the cores"),
+        (_, true) => println!(
+            "ALL ROUNDS NOISY: others were using the cores; the tails are theirs, the medians doubtful"
+        ),
+    }
     let (orders, seconds) =
         (rounds.iter().map(|r| r.orders).sum::<u64>(), rounds.iter().map(|r| r.seconds).sum::<f64>());
     let events = rounds.iter().map(|round| round.events).sum::<u64>();
