@@ -384,6 +384,8 @@ pub enum FileError {
     Timeframe(String),
     /// A name longer than fifteen bytes or empty.
     Name(String),
+    /// A symbol with bytes that no symbol has.
+    Symbol(String),
     /// The engine refuses a value.
     Engine(ConfigError),
     /// A limit is absurd.
@@ -401,6 +403,9 @@ impl std::fmt::Display for FileError {
                 )
             }
             Self::Name(text) => write!(f, "`{text}` is empty or longer than {} bytes", Name::MAX),
+            Self::Symbol(text) => {
+                write!(f, "instruments.symbol: `{text}`: capitals, digits, `-` and `_` only")
+            }
             Self::Engine(error) => write!(f, "{error}"),
             Self::Limit(error) => write!(f, "{error}"),
         }
@@ -468,6 +473,14 @@ impl InstrumentSection {
             repeat_max: self.repeat_max,
         };
         limits.validate().map_err(FileError::Limit)?;
+        // The symbol stands in URLs and stream names.
+        let is_plain = self
+            .symbol
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+        if !is_plain {
+            return Err(FileError::Symbol(self.symbol.clone()));
+        }
         Ok(InstrumentConfig { symbol: name(&self.symbol)?, limits })
     }
 }

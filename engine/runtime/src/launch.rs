@@ -26,7 +26,7 @@ use smc_core::words::{InstrumentId, Name};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
-use smc_net::{Endpoint, HttpClient, HttpResponse, TlsSettings};
+use smc_net::{Endpoint, HttpClient, HttpResponse, NetError, TlsSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -372,6 +372,9 @@ impl Questions {
                 is_asked = self.client.get(path, &[]).is_ok();
             }
             match self.client.poll() {
+                Err(error @ NetError::Tls(_)) => {
+                    return Err(self.fault(&format!("{error}; is venue.ca_file this venue's authority?")));
+                }
                 Err(error) => return Err(self.fault(&error)),
                 Ok(Some(response)) => return Ok(response),
                 Ok(None) if started.elapsed() > RULES_TIMEOUT => {

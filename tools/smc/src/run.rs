@@ -6,6 +6,7 @@ use clap::Parser;
 use smc_core::TsNs;
 use smc_runtime::clock::Clock;
 use smc_runtime::config::FileConfig;
+use smc_runtime::counters::Slot;
 use smc_runtime::launch::{Options, Running, automatic, launch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,8 +86,8 @@ pub fn run(args: &Args) -> Outcome {
             found.records, found.dropped_bytes
         );
     }
-    eprintln!("smc: journal {}, control socket {}", journal.display(), control.display());
-    wait(&running, &stop, args.seconds);
+    let greeting = format!("journal {}, control socket {}", journal.display(), control.display());
+    wait(&running, &stop, args.seconds, &greeting);
     let status = running.status.clone();
     let ended = running.end().map_err(Failure::No)?;
     if args.json {
@@ -98,15 +99,27 @@ pub fn run(args: &Args) -> Outcome {
     }
     match ended.error {
         None => Ok(()),
-        Some(error) => Err(Failure::Wrong(error)),
+        Some(error) => Err(named(&error)),
     }
 }
 
-fn wait(running: &Running, stop: &AtomicBool, seconds: Option<u64>) {
+/// Waits for the end; says once that orders can be sent, and now and then that they still cannot.
+fn wait(running: &Running, stop: &AtomicBool, seconds: Option<u64>, greeting: &str) {
     let started = Instant::now();
     let is_due = || seconds.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds));
+    let (mut is_greeted, mut next_word) = (false, Duration::from_secs(10));
     while !stop.load(Ordering::Acquire) && !running.is_over() && !is_due() {
         std::thread::sleep(Duration::from_millis(20));
+        if is_greeted {
+            continue;
+        }
+        is_greeted = running.status.counters.get(Slot::GatewayReady) == 1;
+        if is_greeted {
+            eprintln!("smc: ready; {greeting}");
+        } else if started.elapsed() >= next_word {
+            eprintln!("smc: still connecting to the order path after {} s; {greeting}", next_word.as_secs());
+            next_word *= 2;
+        }
     }
 }
 
