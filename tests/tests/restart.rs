@@ -22,8 +22,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::{Child, Random, Rec, SimProcess, config_text, records_of, smc, wait_until};
 
-/// How often the engine is killed.
+/// How often the engine is killed at least; then on until an order has filled while it was dead, within reason.
 const KILLS: usize = 8;
+const KILLS_MAX: usize = 24;
 /// Market seconds per second.
 const SPEED: f64 = 20.0;
 /// What the account owns before the first order; see `smc sim`.
@@ -35,7 +36,8 @@ fn a_killed_engine_goes_on_and_finds_what_filled_while_it_was_dead() {
     let dir = tempfile::tempdir().unwrap();
     let sim = SimProcess::start(&dir.path().join("sim"), SPEED, random.below(1 << 32));
     let desk = Desk::new(dir.path(), &sim);
-    for run in 0..KILLS {
+    let (mut run, mut found) = (0, 0);
+    while run < KILLS || (found == 0 && run < KILLS_MAX) {
         let before = desk.records_len();
         let log = dir.path().join(format!("log-{run}"));
         let mut engine = Child::smc(&desk.args, &log);
@@ -44,6 +46,8 @@ fn a_killed_engine_goes_on_and_finds_what_filled_while_it_was_dead() {
         engine.kill();
         let told = std::fs::read_to_string(&log).unwrap();
         assert!(!told.contains("panicked"), "run {run}: {told}");
+        found = Story::read(&records_of(&desk.journal)).fills_while_dead;
+        run += 1;
         std::thread::sleep(Duration::from_millis(200 + random.below(1_000)));
     }
     let mut args = desk.args.to_vec();
@@ -54,7 +58,7 @@ fn a_killed_engine_goes_on_and_finds_what_filled_while_it_was_dead() {
     let records = records_of(&desk.journal);
     let story = Story::read(&records);
     println!("{}", story.line());
-    assert_eq!(story.runs.len(), KILLS + 1);
+    assert_eq!(story.runs.len(), run + 1);
     for (nth, run) in story.runs.iter().enumerate() {
         assert!(run.was_ready && run.was_live, "run {nth}: {run:?}");
     }
