@@ -62,7 +62,7 @@ impl Column<'_, '_> {
         self.head("position", &score);
         let bold = |colour| Style::new().fg(colour).add_modifier(Modifier::BOLD);
         let market = scene.market();
-        let open = market.and_then(|market| market.position).filter(|position| position.qty.0 != 0);
+        let open = market.and_then(|market| market.position.filter(|position| market.held(position).0 != 0));
         match open {
             Some(position) => {
                 let side = if position.qty.0 > 0 { Direction::Up } else { Direction::Down };

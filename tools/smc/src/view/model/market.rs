@@ -3,7 +3,7 @@
 use super::chart::Chart;
 use smc_core::event::{EventBody, FeedState, Quote};
 use smc_core::output::Position;
-use smc_core::words::{Direction, Price, Timeframe, TsNs};
+use smc_core::words::{Direction, Money, Price, Qty, Timeframe, TsNs};
 
 /// Timeframes followed per instrument.
 const CHARTS_MAX: usize = 9;
@@ -31,6 +31,8 @@ pub struct Market {
     pub charts: Vec<Chart>,
     /// After the last fill.
     pub position: Option<Position>,
+    /// Smallest quantity and value the venue trades; a position below either is dust.
+    smallest: Option<(Qty, Money)>,
 }
 
 impl Market {
@@ -43,6 +45,7 @@ impl Market {
                 self.symbol = spec.symbol.as_str().to_owned();
                 self.price_decimals = Some(decimals(spec.tick.0));
                 self.qty_decimals = Some(decimals(spec.lot.0));
+                self.smallest = Some((spec.lot.max(spec.qty_min), spec.notional_min));
             }
             _ => {}
         }
@@ -58,6 +61,15 @@ impl Market {
             self.charts.insert(at, Chart::new(timeframe));
         }
         self.charts.get_mut(at)
+    }
+
+    /// The position of `position`, or none where it is too small for the venue to trade: what fees leave behind.
+    pub fn held(&self, position: &Position) -> Qty {
+        let qty = position.qty.abs();
+        let is_dust = self.smallest.is_some_and(|(smallest, value)| {
+            qty < smallest || position.fill_price.notional_floor(qty) < value
+        });
+        if is_dust { Qty::ZERO } else { position.qty }
     }
 
     /// Profit of the open position at the last price, in 1e-8 of the quote currency.

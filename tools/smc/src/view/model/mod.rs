@@ -102,10 +102,12 @@ impl Model {
             Output::NewOrder(order) => self.trading.on_order(order, now),
             Output::Cancel(cancel) => self.trading.on_cancel(cancel.client_order_id),
             Output::Position(position) => {
-                self.trading.on_position(position, now);
+                let mut held = position.qty;
                 if let Some(market) = self.market_mut(position.instrument) {
                     market.position = Some(*position);
+                    held = market.held(position);
                 }
+                self.trading.on_position(position, held, now);
             }
             Output::BarClosed(instrument, timeframe, bar) => {
                 if let Some(chart) = self.chart_mut(*instrument, *timeframe) {

@@ -4,8 +4,9 @@ use super::samples::{Word, at, bar, fill, market, news, order, price, report, sh
 use super::*;
 use smc_core::codec::Buffer;
 use smc_core::event::{FeedState, OrderUpdateKind};
-use smc_core::output::Purpose;
-use smc_core::words::{Direction, Qty, SCALE, Side};
+use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::output::{Position, Purpose};
+use smc_core::words::{ClientOrderId, Direction, Money, Name, Price, Qty, SCALE, Side};
 
 /// Through bytes, as from a journal.
 fn folded(words: Vec<Word>) -> Model {
@@ -143,4 +144,35 @@ fn rubbish_is_counted() {
     model.fold(2, RecordKind::Output, &[]);
     model.fold(3, RecordKind::Config, &[0xff, 0xfe]);
     assert_eq!((model.refused, model.seq), (2, 3));
+}
+
+#[test]
+fn what_the_venue_would_not_trade_is_no_position() {
+    let mut model = folded(market());
+    let market = &mut model.markets[0];
+    let spec = InstrumentSpec {
+        symbol: Name::new("BTCUSDT").unwrap(),
+        base: Name::new("BTC").unwrap(),
+        quote: Name::new("USDT").unwrap(),
+        tick: Price(1_000_000),
+        lot: Qty(1_000),
+        qty_min: Qty(1_000),
+        qty_max: Qty(SCALE),
+        notional_min: Money(5 * SCALE),
+        status: TradingStatus::Trading,
+    };
+    market.on_event(TsNs(0), &EventBody::Instrument(spec));
+    let position = |qty| Position {
+        instrument: InstrumentId(0),
+        qty: Qty(qty),
+        average: Price(60_000 * SCALE),
+        realised: Money(0),
+        fees: Money(0),
+        client_order_id: ClientOrderId(1),
+        fill_price: Price(60_000 * SCALE),
+        fill_qty: Qty(qty),
+    };
+    assert_eq!(market.held(&position(-8_000)), Qty(0), "4.80 in value");
+    assert_eq!(market.held(&position(-9_000)), Qty(-9_000), "5.40 in value");
+    assert_eq!(market.held(&position(999)), Qty(0), "under a lot");
 }

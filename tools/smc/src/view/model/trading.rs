@@ -201,8 +201,9 @@ impl Trading {
         self.working().any(|row| row.order.instrument == instrument && row.order.purpose == Purpose::Stop)
     }
 
-    pub(super) fn on_position(&mut self, position: &Position, now: TsNs) {
-        let result = self.trip(position);
+    /// A fill; `held` is the position after it without dust.
+    pub(super) fn on_position(&mut self, position: &Position, held: Qty, now: TsNs) {
+        let result = self.trip(position, held);
         match result {
             Some(1..) => self.won += 1,
             Some(_) => self.lost += 1,
@@ -222,8 +223,8 @@ impl Trading {
     }
 
     /// Goes on with the instrument's round trip; what it brought, if this fill ended it.
-    fn trip(&mut self, position: &Position) -> Option<i64> {
-        let &Position { instrument, qty, .. } = position;
+    fn trip(&mut self, position: &Position, qty: Qty) -> Option<i64> {
+        let instrument = position.instrument;
         let realised = position.realised.0;
         let Some(trip) = self.trips.iter_mut().find(|trip| trip.instrument == instrument) else {
             if self.trips.len() < super::MARKETS_MAX {
