@@ -86,6 +86,8 @@ pub enum LaunchError {
     Symbol(String, String),
     /// The API key.
     Key(PathBuf, String),
+    /// More open orders in the journal than the gateway can ask about.
+    Orders,
     /// The feed.
     Feed(String),
     /// The journal.
@@ -107,6 +109,7 @@ impl std::fmt::Display for LaunchError {
             Self::Tls(path, reason) | Self::Key(path, reason) => write!(f, "{}: {reason}", path.display()),
             Self::Rules(reason) => write!(f, "the venue's rules could not be fetched: {reason}"),
             Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
+            Self::Orders => f.write_str("more open orders in the journal than the gateway can ask about"),
             Self::Feed(reason) => write!(f, "market data: {reason}"),
             Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
             Self::Control(error) => write!(f, "{error}"),
