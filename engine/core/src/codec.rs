@@ -205,7 +205,7 @@ structs! {
     Signal { id, strategy, instrument, direction, entry, stop, target, reasons }
     Decision { client_order_id, instrument, codes, qty, price }
     Structure {
-        instrument, timeframe, kind, direction, id, cause_id, bar, known_bar, top, bottom, extra
+        instrument, timeframe, kind, direction, id, cause_id, bar, known_bar, top, bottom, extra, value, scope
     }
     Position { instrument, qty, average, realised, fees, client_order_id, fill_price, fill_qty }
     StateChange { from, to, command }
@@ -223,10 +223,13 @@ tags! {
     TimeInForce { Gtc, Ioc, Fok }
     Purpose { Entry, Stop, Target, Flatten }
     StructureKind {
-        PivotConfirmed, SwingStarted, SwingExtended, SwingLocked, Bos, Choch, FvgCreated, FvgMitigated,
+        PivotConfirmed, SwingStarted, SwingExtended, SwingLocked, Bos, Choch, Mss, PatternConfirmed,
+        PatternBroken, PatternSuperseded, FvgJoined, PeriodRolled, PeriodLevelBroken, SessionOpened,
+        SessionClosed, RangeChanged, ZoneChanged, OteEntered, OteLeft, RetracementReached, FvgCreated, FvgMitigated,
         FvgInverted, IfvgInvalidated, ObCreated, ObTested, ObBroken, BreakerInvalidated, PoolFormed,
         PoolExtended, PoolSwept, PoolRun, LevelSwept, Expired, InputRejected
     }
+    Scope { Swing, Internal }
     TradingState { Normal, Warn, ReduceOnly, CancelOnly, Halt }
     AlertKind {
         VenueReject, UnknownOrder, OrderUnknown, OutboundFull, BlindWithPosition, Instrument, Unprotected

@@ -3,6 +3,7 @@
 //! Checked once, in [`EngineConfig::check`], by [`Engine::new`](crate::engine::Engine::new): a configuration
 //! that makes no sense refuses the start and names the field. Nothing in it changes while the engine runs.
 
+use crate::calendar::Calendar;
 use crate::risk::{AccountLimits, LimitError, Limits};
 use crate::smc::{ParamsError, SmcParams};
 use crate::strategy::ConfluenceParams;
@@ -32,6 +33,8 @@ pub struct EngineConfig {
     pub bars: BarParams,
     /// Market structure, the same on all timeframes.
     pub smc: SmcParams,
+    /// Trading days and sessions, the same for all instruments.
+    pub calendar: Calendar,
     /// The built-in strategy. An engine with a strategy of its own ignores it.
     pub strategy: ConfluenceParams,
     /// How much to trade.
@@ -142,6 +145,7 @@ impl EngineConfig {
             timeframes,
             bars: BarParams::default(),
             smc: SmcParams::default(),
+            calendar: Calendar::default(),
             strategy: ConfluenceParams::default(),
             sizing: SizingParams::default(),
             execution: ExecutionParams::default(),

@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod bars;
 pub mod book;
+pub mod calendar;
 pub mod codec;
 pub mod config;
 pub mod digest;
@@ -23,6 +24,7 @@ pub mod position;
 pub mod risk;
 pub mod sizing;
 pub mod smc;
+pub mod state;
 pub mod strategy;
 pub mod words;
 

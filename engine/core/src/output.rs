@@ -165,8 +165,23 @@ pub struct Structure {
     pub top: Price,
     /// Lower edge of a zone; equal to `top` for everything that has one price.
     pub bottom: Price,
-    /// By kind: swing label (0 none, 1 HH, 2 LH, 3 HL, 4 LL), pool members, displacement in ppm of ATR.
+    /// By kind, a number: swing label (0 none, 1 HH, 2 LH, 3 HL, 4 LL), pool members, displacement in ppm of ATR.
     pub extra: i64,
+    /// By kind, a price, quantity or code that needs room beside `extra`; 0 where its kind has none.
+    pub value: i64,
+    /// Which of the two scopes it belongs to; [`Scope::Swing`] for everything that has one scope only.
+    pub scope: Scope,
+}
+
+/// How wide a structure is read: the pivots that traders call swings, or the small ones inside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Scope {
+    /// The main structure.
+    #[default]
+    Swing = 0,
+    /// The structure inside it, by pivots of fewer bars.
+    Internal = 1,
 }
 
 /// What happened to a structure.
@@ -180,10 +195,15 @@ pub enum StructureKind {
     SwingLocked = 3,
     Bos = 10,
     Choch = 11,
+    Mss = 12,
+    PatternConfirmed = 13,
+    PatternBroken = 14,
+    PatternSuperseded = 15,
     FvgCreated = 20,
     FvgMitigated = 21,
     FvgInverted = 22,
     IfvgInvalidated = 23,
+    FvgJoined = 24,
     ObCreated = 30,
     ObTested = 31,
     ObBroken = 32,
@@ -193,8 +213,29 @@ pub enum StructureKind {
     PoolSwept = 42,
     PoolRun = 43,
     LevelSwept = 44,
+    PeriodRolled = 50,
+    PeriodLevelBroken = 51,
+    SessionOpened = 52,
+    SessionClosed = 53,
     Expired = 60,
     InputRejected = 61,
+    RangeChanged = 70,
+    ZoneChanged = 71,
+    OteEntered = 72,
+    OteLeft = 73,
+    RetracementReached = 74,
+}
+
+impl StructureKind {
+    /// A break of structure, whatever its tag.
+    pub const fn is_break(self) -> bool {
+        matches!(self, Self::Bos | Self::Choch | Self::Mss)
+    }
+
+    /// A break against the bias, which turns it.
+    pub const fn is_turn(self) -> bool {
+        matches!(self, Self::Choch | Self::Mss)
+    }
 }
 
 /// Position in one instrument after a fill.

@@ -5,19 +5,17 @@
 //! The part that decides anything goes into the journal word for word, so that a replay needs nothing else; keys
 //! and addresses do not.
 
-use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use smc_core::Timeframe;
 use smc_core::config::{
     BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
 };
 use smc_core::risk::{AccountLimits, LimitError, Limits};
-use smc_core::smc::{
-    BlockBar, BlockZone, FvgMiddle, FvgMitigation, ObMitigation, PivotProfile, SmcParams, Tolerance,
-    VolatilityFilter,
-};
 use smc_core::strategy::{ConfluenceParams, EntryKind};
-use smc_core::words::{Money, Name, Price, Qty, SCALE};
+use smc_core::words::{Money, Name, Qty};
+pub use smc_settings::Decimal;
+pub use smc_settings::smc::SmcSection;
+use smc_settings::{section, words};
 use std::path::PathBuf;
 
 /// A whole configuration file.
@@ -217,54 +215,6 @@ pub struct ProcessSection {
     pub control: Option<PathBuf>,
 }
 
-/// Decimal text in the file, 1e-8 units here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decimal(pub i64);
-
-impl<'de> Deserialize<'de> for Decimal {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a number as text, such as \"0.5\"")]
-        enum Written {
-            Text(String),
-            Whole(i64),
-        }
-        match Written::deserialize(from)? {
-            Written::Text(text) => {
-                Price::parse(text.as_bytes()).map(|p| Self(p.0)).map_err(de::Error::custom)
-            }
-            Written::Whole(whole) => {
-                whole.checked_mul(SCALE).map(Self).ok_or_else(|| de::Error::custom("number too large"))
-            }
-        }
-    }
-}
-
-impl Serialize for Decimal {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&Price(self.0))
-    }
-}
-
-/// A section whose keys are all optional and change the core's defaults.
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident => $target:ty { $($key:ident : $kind:ty => $field:ident = |$value:ident| $convert:expr),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-        #[serde(deny_unknown_fields, default)]
-        #[allow(missing_docs, reason = "each key is documented at the core's field of the same name")]
-        pub struct $name {
-            $(#[serde(skip_serializing_if = "Option::is_none")] pub $key: Option<$kind>,)*
-        }
-
-        impl $name {
-            fn apply(&self, to: &mut $target) {
-                $(if let Some($value) = self.$key { to.$field = $convert; })*
-            }
-        }
-    };
-}
-
 section! {
     /// `[sizing]`
     SizingSection => SizingParams {
@@ -316,58 +266,7 @@ section! {
     }
 }
 
-section! {
-    /// `[smc]`: market structure, the same on all timeframes.
-    SmcSection => SmcParams {
-        pivot_profile: PivotWord => pivot_profile = |v| v.into(),
-        pivot_left: u16 => pivot_left = |v| v,
-        pivot_right: u16 => pivot_right = |v| v,
-        pivot_first: u32 => pivot_first = |v| v,
-        pivot_ties: bool => pivot_ties = |v| v,
-        close_break: bool => close_break = |v| v,
-        displacement_min_ppm: u32 => displacement_min_ppm = |v| v,
-        ob_block: BlockBarWord => ob_block = |v| v.into(),
-        ob_zone: BlockZoneWord => ob_zone = |v| v.into(),
-        ob_mitigation: ObMitigationWord => ob_mitigation = |v| v.into(),
-        ob_filter: FilterWord => ob_filter = |v| v.into(),
-        fvg_middle: FvgMiddleWord => fvg_middle = |v| v.into(),
-        fvg_size_min: Decimal => fvg_size_min = |v| Price(v.0),
-        fvg_size_min_atr_ppm: u32 => fvg_size_min_atr_ppm = |v| v,
-        fvg_mitigation: FvgMitigationWord => fvg_mitigation = |v| v.into(),
-        pool_tolerance_atr_ppm: u32 => pool_tolerance = |v| Tolerance::AtrMult(v),
-        atr_len: u16 => atr_len = |v| v,
-        vol_len: u16 => vol_len = |v| v,
-        fvg_cap: u16 => fvg_cap = |v| v,
-        ob_cap: u16 => ob_cap = |v| v,
-        pool_cap: u16 => pool_cap = |v| v,
-        level_cap: u16 => level_cap = |v| v,
-    }
-}
-
-/// A word of the file for each variant of a core enum.
-macro_rules! words {
-    ($($name:ident => $target:ty { $($variant:ident),* })*) => {$(
-        #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-        #[serde(rename_all = "kebab-case")]
-        #[allow(missing_docs, reason = "the core's variants of the same names are documented")]
-        pub enum $name { $($variant),* }
-
-        impl From<$name> for $target {
-            fn from(word: $name) -> Self {
-                match word { $($name::$variant => Self::$variant),* }
-            }
-        }
-    )*};
-}
-
 words! {
-    PivotWord => PivotProfile { Window, Leg }
-    BlockBarWord => BlockBar { Extreme, LastOpposite }
-    BlockZoneWord => BlockZone { Wick, Body }
-    ObMitigationWord => ObMitigation { Wick, Close, Body, MeanThreshold }
-    FilterWord => VolatilityFilter { Off, Atr, MeanTrueRange }
-    FvgMiddleWord => FvgMiddle { Body, CloseBeyond, Any }
-    FvgMitigationWord => FvgMitigation { Touch, Half, Full }
     EntryWord => EntryKind { Rest, RestMakerOnly, Take }
 }
 

@@ -40,7 +40,9 @@ impl Market {
             builders: timeframes()
                 .map(|timeframe| BarBuilder::new(timeframe).with_grace(config.bars.close_grace_ns))
                 .collect(),
-            smc: timeframes().map(|timeframe| SmcEngine::new(id, timeframe, &config.smc)).collect(),
+            smc: timeframes()
+                .map(|timeframe| SmcEngine::with_calendar(id, timeframe, &config.smc, &config.calendar))
+                .collect(),
             bracket: Bracket::default(),
             dust: Qty::ZERO,
             stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,

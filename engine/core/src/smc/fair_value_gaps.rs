@@ -98,6 +98,7 @@ impl Gaps {
             top,
             bottom,
             extra: height_ppm,
+            value: 0,
         };
         say.fact(direction, fact);
         let (a, b) = (seen_from(direction, top), seen_from(direction, bottom));

@@ -229,6 +229,7 @@ impl Liquidity {
             Tolerance::AtrMult(ppm) => part(slow_atr.value(), ppm),
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
+            Tolerance::RangePct { ppm, .. } => part(pivot.price, ppm), // NOT YET: range of the last bars
         };
         let tolerance = tolerance.clamp(self.tick, i64::MAX / 4);
         self.tolerance_max = self.tolerance_max.max(tolerance);
@@ -267,7 +268,10 @@ impl Liquidity {
         say: &mut Say<'_, F>,
     ) {
         let Pivot { id, bar, price } = *pivot;
-        say.fact(self.direction, Fact { kind, id, cause_id: 0, bar, top: price, bottom: price, extra });
+        say.fact(
+            self.direction,
+            Fact { kind, id, cause_id: 0, bar, top: price, bottom: price, extra, value: 0 },
+        );
     }
 
     fn remember(&mut self, id: u32, is_pool: bool, level: i64, candle: &Candle, known_bar: u32) {
@@ -287,7 +291,10 @@ fn tell_pool<F: FnMut(Structure)>(
 ) {
     let (seed, tolerance) = (pool.seed_seen(), pool.tolerance.0);
     let (top, bottom) = (seed + tolerance, seed - tolerance);
-    say.fact(pool.direction, Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra });
+    say.fact(
+        pool.direction,
+        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: 0 },
+    );
 }
 
 /// A row of bounded length: new things at the end, the oldest in front. Taking one out near either end is

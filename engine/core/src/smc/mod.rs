@@ -40,15 +40,17 @@ mod zones;
 
 pub use liquidity::{Pool, Sweep};
 pub use params::{
-    BlockBar, BlockZone, CAP_MAX, FvgMiddle, FvgMitigation, ObMitigation, PIVOT_SPAN_MAX, ParamsError,
-    PivotProfile, SmcParams, Tolerance, VolatilityFilter,
+    BlockBar, BlockZone, CAP_MAX, FvgMiddle, FvgMitigation, InternalParams, ObMitigation, PERIOD_MINUTES_MAX,
+    PIVOT_SPAN_MAX, ParamsError, Periods, PivotProfile, RANGE_BARS_MAX, RETRACEMENT_LEVELS_MAX, RangeBands,
+    SmcParams, Tolerance, VolatilityFilter,
 };
 pub use range::RangeHalf;
 pub use swings::{Swing, SwingLabel};
 pub use zones::{Zone, ZoneState};
 
+use crate::calendar::Calendar;
 use crate::event::Bar;
-use crate::output::{Structure, StructureKind};
+use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
 use fair_value_gaps::Gaps;
@@ -136,6 +138,16 @@ impl SmcEngine {
     /// An engine that has seen nothing. Settings out of range are brought to the nearest that is not;
     /// [`SmcParams::validate`] names them beforehand.
     pub fn new(instrument: InstrumentId, timeframe: Timeframe, params: &SmcParams) -> Self {
+        Self::with_calendar(instrument, timeframe, params, &Calendar::default())
+    }
+
+    /// The same with sessions and a trading day of one's own.
+    pub fn with_calendar(
+        instrument: InstrumentId,
+        timeframe: Timeframe,
+        params: &SmcParams,
+        _calendar: &Calendar,
+    ) -> Self {
         let params = params.clamped();
         Self {
             instrument,
@@ -168,7 +180,14 @@ impl SmcEngine {
         let candle = self.measure(bar);
         self.history.push(k, candle);
         let seen = Sides::new(|direction| candle.seen_from(direction));
-        let mut say = Say { instrument: self.instrument, timeframe: self.timeframe, known: k, ids, emit };
+        let mut say = Say {
+            instrument: self.instrument,
+            timeframe: self.timeframe,
+            known: k,
+            scope: Scope::Swing,
+            ids,
+            emit,
+        };
 
         self.gaps.on_bar(&seen, &self.history, &self.atr, &mut say);
         self.blocks.on_bar(&seen, &mut say);
@@ -319,6 +338,8 @@ impl SmcEngine {
             top: bar.high,
             bottom: bar.low,
             extra: fault as i64,
+            value: 0,
+            scope: Scope::Swing,
         }
     }
 
@@ -352,7 +373,10 @@ impl SmcEngine {
     fn confirm<F: FnMut(Structure)>(&mut self, direction: Direction, pivot: &Pivot, say: &mut Say<'_, F>) {
         let Pivot { id, bar, price } = *pivot;
         let kind = StructureKind::PivotConfirmed;
-        say.fact(direction, view::Fact { kind, id, cause_id: 0, bar, top: price, bottom: price, extra: 0 });
+        say.fact(
+            direction,
+            view::Fact { kind, id, cause_id: 0, bar, top: price, bottom: price, extra: 0, value: 0 },
+        );
         let is_swing = self.swings.on_pivot(direction, pivot, say);
         self.breaks.on_pivot(direction, pivot);
         self.blocks.on_pivot(direction, bar, say.known, &self.history);

@@ -107,7 +107,10 @@ impl Blocks {
         let id = say.new_id();
         let (volume, balance) = volume_and_balance(say.known, history);
         let kind = StructureKind::ObCreated;
-        say.fact(direction, Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance });
+        say.fact(
+            direction,
+            Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance, value: 0 },
+        );
         let (a, b) = (seen_from(direction, top), seen_from(direction, bottom));
         let zone = Zone {
             id,

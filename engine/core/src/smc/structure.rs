@@ -70,7 +70,10 @@ impl Breaks {
         let id = say.new_id();
         let kind = if is_turn { StructureKind::Choch } else { StructureKind::Bos };
         let Pivot { id: cause_id, bar, price } = pivot;
-        say.fact(direction, Fact { kind, id, cause_id, bar, top: price, bottom: price, extra: displacement });
+        say.fact(
+            direction,
+            Fact { kind, id, cause_id, bar, top: price, bottom: price, extra: displacement, value: 0 },
+        );
         Some(Break { id })
     }
 

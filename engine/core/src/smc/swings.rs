@@ -130,6 +130,15 @@ fn say_swing<F: FnMut(Structure)>(
     let price = seen_from(swing.direction, swing.price.0);
     say.fact(
         swing.direction,
-        Fact { kind, id: swing.id, cause_id: pivot_id, bar: swing.bar, top: price, bottom: price, extra },
+        Fact {
+            kind,
+            id: swing.id,
+            cause_id: pivot_id,
+            bar: swing.bar,
+            top: price,
+            bottom: price,
+            extra,
+            value: 0,
+        },
     );
 }

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use crate::event::Bar;
-use crate::output::{Structure, StructureKind};
+use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 
 /// Prices of a bar as a side sees them: as they are from `Up`, mirrored from `Down`.
@@ -107,6 +107,7 @@ pub(super) struct Fact {
     pub top: i64,
     pub bottom: i64,
     pub extra: i64,
+    pub value: i64,
 }
 
 /// The way out for facts of one bar.
@@ -115,6 +116,8 @@ pub(super) struct Say<'a, F> {
     pub timeframe: Timeframe,
     /// The bar whose close makes everything said here known.
     pub known: u32,
+    /// Scope of what is said now.
+    pub scope: Scope,
     pub ids: &'a mut super::IdSource,
     pub emit: &'a mut F,
 }
@@ -142,6 +145,8 @@ impl<F: FnMut(Structure)> Say<'_, F> {
             top: Price(top),
             bottom: Price(bottom),
             extra: fact.extra,
+            value: fact.value,
+            scope: self.scope,
         });
     }
 }

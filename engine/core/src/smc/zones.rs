@@ -260,7 +260,7 @@ impl ZoneBook {
         let (top, bottom) = self.edges(at);
         let direction = self.direction;
         let Zone { id, cause_id, bar, .. } = self.slot(at).zone;
-        say.fact(direction, Fact { kind, id, cause_id, bar, top, bottom, extra: 0 });
+        say.fact(direction, Fact { kind, id, cause_id, bar, top, bottom, extra: 0, value: 0 });
     }
 
     fn slot(&mut self, at: u16) -> &mut Slot {

@@ -82,7 +82,7 @@ impl Strategy for Confluence {
             Direction::Up => view.position.0 < 0,
             Direction::Down => view.position.0 > 0,
         };
-        if params.exit_on_opposite_choch && structure.kind == StructureKind::Choch && is_against {
+        if params.exit_on_opposite_choch && structure.kind.is_turn() && is_against {
             intents.push(Intent::Exit);
         }
     }
@@ -118,7 +118,7 @@ impl Memory {
             StructureKind::LevelSwept if params.accept_level_sweeps => {
                 self.sweeps[structure.direction.opposite() as usize] = mark;
             }
-            StructureKind::Choch => self.shifts[structure.direction as usize] = mark,
+            kind if kind.is_turn() => self.shifts[structure.direction as usize] = mark,
             StructureKind::Bos if params.accept_bos => self.shifts[structure.direction as usize] = mark,
             _ => {}
         }

@@ -314,6 +314,12 @@ impl Twin<'_> {
             Tolerance::AtrMult(ppm) => part((self.slow_atr[pivot.known] >> 8) as i64, ppm),
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
+            Tolerance::RangePct { ppm, bars } => {
+                let window = pivot.known.saturating_sub(usize::from(bars) - 1)..=pivot.known;
+                let high = window.clone().map(|k| self.high(1, k)).max().unwrap();
+                let low = -window.map(|k| self.high(-1, k)).max().unwrap();
+                part(high - low, ppm)
+            }
         };
         raw.max(self.params.tick.0)
     }

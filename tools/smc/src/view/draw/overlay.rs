@@ -169,6 +169,7 @@ pub fn marks(scene: &Scene<'_>, chart: &Chart, scale: &Scale, canvas: &mut Canva
         let (name, colour) = match mark.kind {
             StructureKind::Bos => ("BOS", theme.direction(mark.direction)),
             StructureKind::Choch => ("CHoCH", theme.gold),
+            StructureKind::Mss => ("MSS", theme.gold),
             _ => {
                 let extreme = scale.candle(mark.bar).map(|candle| match mark.direction {
                     Direction::Up => candle.high,

@@ -285,6 +285,7 @@ fn structure_words<'a>(scene: &Scene<'a>, structure: &Structure, spans: &mut Vec
     let (name, colour) = match structure.kind {
         Kind::Bos => ("BOS", way),
         Kind::Choch => ("CHoCH", theme.gold),
+        Kind::Mss => ("MSS", theme.gold),
         Kind::FvgCreated => ("FVG", way),
         Kind::FvgInverted => ("FVG inverted", theme.dim),
         Kind::ObCreated => ("order block", way),

@@ -157,11 +157,15 @@ impl Chart {
         use StructureKind as Kind;
         self.next_bar = i64::from(structure.known_bar) + 1;
         match structure.kind {
-            Kind::Bos | Kind::Choch => {
+            Kind::Bos | Kind::Choch | Kind::Mss => {
                 self.bias = Some(structure.direction);
                 self.mark(structure, structure.top);
             }
             Kind::FvgCreated => self.open_zone(structure, ZoneKind::Gap),
+            Kind::FvgJoined => {
+                self.drop_object(structure.cause_id);
+                self.open_zone(structure, ZoneKind::Gap);
+            }
             Kind::ObCreated => self.open_zone(structure, ZoneKind::OrderBlock),
             Kind::FvgMitigated | Kind::ObTested => {
                 self.with_zone(structure.id, |zone| zone.is_touched = true)
@@ -182,6 +186,18 @@ impl Chart {
             | Kind::SwingStarted
             | Kind::SwingExtended
             | Kind::SwingLocked
+            | Kind::PatternConfirmed
+            | Kind::PatternBroken
+            | Kind::PatternSuperseded
+            | Kind::PeriodRolled
+            | Kind::PeriodLevelBroken
+            | Kind::SessionOpened
+            | Kind::SessionClosed
+            | Kind::RangeChanged
+            | Kind::ZoneChanged
+            | Kind::OteEntered
+            | Kind::OteLeft
+            | Kind::RetracementReached
             | Kind::InputRejected => {}
         }
     }

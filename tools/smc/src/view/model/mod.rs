@@ -174,12 +174,13 @@ impl Model {
 /// Pivots, swings and the quieter turns of a zone's life are seen in the chart, not read.
 const fn is_told(kind: StructureKind) -> bool {
     use StructureKind::{
-        Bos, Choch, FvgCreated, FvgInverted, InputRejected, LevelSwept, ObBroken, ObCreated, ObTested,
+        Bos, Choch, FvgCreated, FvgInverted, InputRejected, LevelSwept, Mss, ObBroken, ObCreated, ObTested,
         PoolFormed, PoolRun, PoolSwept,
     };
     matches!(
         kind,
         Bos | Choch
+            | Mss
             | FvgCreated
             | FvgInverted
             | ObCreated

@@ -69,6 +69,8 @@ pub fn news(kind: StructureKind, id: u32, bar: u32, known_bar: u32, [bottom, top
         top: price(top),
         bottom: price(bottom),
         extra: 2,
+        value: 0,
+        scope: Scope::Swing,
     }))
 }
 

@@ -1,0 +1,1 @@
+//! The batch tables of the open Python package, to the cell.

@@ -1,0 +1,1 @@
+//! Bars from a file into structure events, tables and charts.
