@@ -269,9 +269,9 @@ impl<S: Strategy> Engine<S> {
             let was_live = market.book.feed() == FeedState::Live;
             market.book.on_feed(state, self.now);
             if state == FeedState::Live && !market.is_watched {
-                market.is_watched = true;
                 market.bars.watch_from(self.now);
             }
+            market.is_watched = state == FeedState::Live || market.is_watched && state != FeedState::Down;
             let id = market.id;
             if was_live && state != FeedState::Live && market.is_holding(&self.positions) {
                 let kind = AlertKind::BlindWithPosition;

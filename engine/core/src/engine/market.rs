@@ -21,7 +21,7 @@ pub(super) struct Market {
     pub(super) book: Book,
     /// All timeframes.
     pub(super) bars: BarSet,
-    /// Its market data was live once: bars are complete from there on.
+    /// Its market data has been live since the last time the connection was down: no trade is missing.
     pub(super) is_watched: bool,
     /// One per timeframe, ascending.
     pub(super) smc: Vec<SmcEngine>,
