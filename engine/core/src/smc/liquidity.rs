@@ -23,7 +23,6 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::atr::Atr;
 use super::params::{SmcParams, Tolerance};
 use super::pivots::Pivot;
 use super::view::{Candle, Fact, Say, seen_from};
@@ -159,7 +158,7 @@ impl Liquidity {
     }
 
     /// A pivot of this side became known.
-    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: &Atr, say: &mut Say<'_, F>) {
+    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: i64, say: &mut Say<'_, F>) {
         if self.levels.is_full() {
             let oldest = self.levels.remove(0);
             self.tell_level(StructureKind::Expired, &oldest, 0, say);
@@ -217,7 +216,7 @@ impl Liquidity {
         tell_pool(kind, &pool, pivot.id, i64::from(pool.members), say);
     }
 
-    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: &Atr, say: &mut Say<'_, F>) {
+    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: i64, say: &mut Say<'_, F>) {
         if self.pools.is_full() {
             let oldest = self.pools.remove(0);
             if oldest.id != 0 {
@@ -226,7 +225,7 @@ impl Liquidity {
         }
         let part = |of: i64, ppm: u32| clamp_i64(i128::from(of.abs()) * i128::from(ppm) / 1_000_000);
         let tolerance = match self.tolerance {
-            Tolerance::AtrMult(ppm) => part(slow_atr.value(), ppm),
+            Tolerance::AtrMult(ppm) => part(slow_atr, ppm),
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
             Tolerance::RangePct { ppm, .. } => part(pivot.price, ppm), // NOT YET: range of the last bars

@@ -2,27 +2,33 @@
 //! whole history again for every fact. Facts have no ids; they are compared as sorted lists.
 
 use smc_core::event::Bar;
-use smc_core::output::StructureKind as Kind;
+use smc_core::output::{Scope, StructureKind as Kind};
 use smc_core::smc::{
     BlockBar, BlockZone, FvgMiddle, ObMitigation, PivotProfile, SmcParams, Tolerance, VolatilityFilter,
     ZoneState,
 };
 use smc_core::words::Direction;
 
-/// Known, kind, side (+1 or -1), bar, top, bottom, extra.
-pub type Fact = (usize, Kind, i64, usize, i64, i64, i64);
+/// Known, kind, scope, side (+1 or -1), bar, top, bottom, extra, value.
+pub type Fact = (usize, Kind, Scope, i64, usize, i64, i64, i64, i64);
 /// Side, bar, top, bottom, state.
 pub type ZoneNow = (i64, usize, i64, i64, ZoneState);
 
 /// What the twin found.
 pub struct Found {
     pub facts: Vec<Fact>,
-    pub blocks: Vec<ZoneNow>,
+    pub swing: FoundInScope,
+    pub internal: Option<FoundInScope>,
     pub gaps: Vec<ZoneNow>,
     /// Side, seed's bar, mean level rounded away from the sweep, members; two members or more, unswept.
     pub pools: Vec<(i64, usize, i64, usize)>,
-    pub range: Option<(i64, i64)>,
+}
+
+/// What the twin found in one scope.
+pub struct FoundInScope {
     pub bias: i64,
+    pub blocks: Vec<ZoneNow>,
+    pub range: Option<(i64, i64)>,
 }
 
 struct Pivot {
@@ -34,7 +40,8 @@ struct Pivot {
 
 struct Twin<'a> {
     bars: &'a [Bar],
-    params: &'a SmcParams,
+    params: SmcParams,
+    scope: Scope,
     /// Averages after each bar, in 1/256 price units.
     atr: Vec<i128>,
     slow_atr: Vec<i128>,
@@ -48,19 +55,37 @@ pub fn side(direction: Direction) -> i64 {
 pub fn find(bars: &[Bar], params: &SmcParams) -> Found {
     let mut twin = Twin {
         bars,
-        params,
+        params: *params,
+        scope: Scope::Swing,
         atr: atr(bars, params.atr_len),
         slow_atr: atr(bars, params.vol_len),
         facts: vec![],
     };
     let pivots = twin.pivots();
-    let range = twin.swings(&pivots);
-    let (bias, blocks) = twin.breaks_and_blocks(&pivots);
-    let gaps = twin.gaps();
-    let pools = twin.pools(&pivots);
-    twin.levels(&pivots);
+    let swing = twin.of_scope(&pivots, &[]);
+    let (mut gaps, mut pools) = (vec![], vec![]);
+    if params.gaps {
+        gaps = twin.gaps();
+    }
+    if params.liquidity {
+        pools = twin.pools(&pivots);
+        twin.levels(&pivots);
+    }
+    let internal = params.internal.map(|inner| {
+        twin.scope = Scope::Internal;
+        twin.params = SmcParams {
+            pivot_profile: inner.pivot_profile,
+            pivot_left: inner.pivot_left,
+            pivot_right: inner.pivot_right,
+            pivot_first: inner.pivot_first,
+            order_blocks: params.order_blocks && inner.order_blocks,
+            ..*params
+        };
+        let inner_pivots = twin.pivots();
+        twin.of_scope(&inner_pivots, if inner.ignores_swing_level { &pivots } else { &[] })
+    });
     twin.facts.sort();
-    Found { facts: twin.facts, blocks, gaps, pools, range, bias }
+    Found { facts: twin.facts, swing, internal, gaps, pools }
 }
 
 fn true_range(bars: &[Bar], k: usize) -> i64 {
@@ -106,8 +131,26 @@ impl Twin<'_> {
     }
 
     fn say(&mut self, known: usize, kind: Kind, side: i64, bar: usize, span: (i64, i64), extra: i64) {
+        self.say_more(known, kind, side, bar, span, (extra, 0));
+    }
+
+    fn say_more(
+        &mut self,
+        known: usize,
+        kind: Kind,
+        side: i64,
+        bar: usize,
+        span: (i64, i64),
+        (extra, value): (i64, i64),
+    ) {
         let (a, b) = (side * span.0, side * span.1);
-        self.facts.push((known, kind, side, bar, a.max(b), a.min(b), extra));
+        self.facts.push((known, kind, self.scope, side, bar, a.max(b), a.min(b), extra, value));
+    }
+
+    fn of_scope(&mut self, pivots: &[Pivot], ignored: &[Pivot]) -> FoundInScope {
+        let range = self.swings(pivots);
+        let (bias, blocks) = self.breaks_and_blocks(pivots, ignored);
+        FoundInScope { bias, blocks, range }
     }
 
     fn is_pivot(&self, side: i64, i: usize, k: usize) -> bool {
@@ -172,32 +215,43 @@ impl Twin<'_> {
         Some((edges[0]?, -edges[1]?))
     }
 
-    fn is_break(&self, side: i64, k: usize, level: i64) -> bool {
+    /// `ignored`: pivots whose level, while it is the newest of its side, does not break here.
+    fn is_break(&self, side: i64, k: usize, level: i64, ignored: &[Pivot]) -> bool {
         let source = |k| if self.params.close_break { self.close(side, k) } else { self.high(side, k) };
         let least = i64::from(self.params.displacement_min_ppm);
-        source(k) > level && (least == 0 || self.displacement(k) >= least && source(k - 1) <= level)
+        let newest = ignored.iter().rfind(|pivot| pivot.side == side && pivot.known < k);
+        let has_filter = least > 0 || !ignored.is_empty();
+        let is_held_back = self.displacement(k) < least || newest.is_some_and(|pivot| pivot.price == level);
+        source(k) > level && (!has_filter || !is_held_back && source(k - 1) <= level)
     }
 
     fn displacement(&self, k: usize) -> i64 {
         ppm(self.bars[k].close.0 - self.bars[k].open.0, self.atr[k])
     }
 
-    fn breaks_and_blocks(&mut self, pivots: &[Pivot]) -> (i64, Vec<ZoneNow>) {
+    fn breaks_and_blocks(&mut self, pivots: &[Pivot], ignored: &[Pivot]) -> (i64, Vec<ZoneNow>) {
         let mut breaks = vec![];
         for pivot in pivots {
             let newer = pivots.iter().find(|other| other.side == pivot.side && other.known > pivot.known);
             let end = newer.map_or(self.bars.len() - 1, |newer| newer.known);
-            if let Some(k) = (pivot.known + 1..=end).find(|&k| self.is_break(pivot.side, k, pivot.price)) {
+            let is_break = |k: &usize| self.is_break(pivot.side, *k, pivot.price, ignored);
+            if let Some(k) = (pivot.known + 1..=end).find(is_break) {
                 breaks.push((k, -pivot.side, pivot));
             }
         }
         breaks.sort_by_key(|&(k, order, _)| (k, order));
         let (mut bias, mut now) = (0, vec![]);
         for (k, _, pivot) in breaks {
-            let kind = if bias == -pivot.side { Kind::Choch } else { Kind::Bos };
+            let (displacement, least) = (self.displacement(k), i64::from(self.params.mss_min_ppm));
+            let kind = match (bias == -pivot.side, least) {
+                (false, _) => Kind::Bos,
+                (true, 1..) if displacement >= least => Kind::Mss,
+                (true, _) => Kind::Choch,
+            };
+            let numbers = (displacement, bias);
             bias = pivot.side;
-            self.say(k, kind, bias, pivot.bar, (pivot.price, pivot.price), self.displacement(k));
-            if let Some(x) = self.block_bar(pivot, k) {
+            self.say_more(k, kind, bias, pivot.bar, (pivot.price, pivot.price), numbers);
+            if let Some(x) = self.block_bar(pivot, k).filter(|_| self.params.order_blocks) {
                 now.extend(self.block(bias, x, k));
             }
         }
