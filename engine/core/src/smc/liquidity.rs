@@ -4,14 +4,15 @@
 //! `Up` is at the highs (buy-side liquidity); lows are the mirror image.
 //!
 //! A new pivot joins the earliest unswept seed within the seed's tolerance (inclusive, measured from the seed's
-//! own price); otherwise it becomes a seed. The tolerance is fixed when the seed is known.
+//! own price); otherwise it becomes a seed. The tolerance is fixed when the seed is known. Pivots are those of
+//! the swing scope.
 //!
 //! * `PoolFormed {id, cause_id = the joining pivot, bar = seed's bar, top / bottom = seed ± tolerance,
-//!   extra = members}` at the second member; `PoolExtended` at each later one, same fields.
+//!   extra = members, value = mean level of the members}` at the second member; `PoolExtended` at each later one, same fields.
 //! * `PoolSwept`, `PoolRun`: the first bar with `high >= seed + tolerance`, after its members. Swept when it
 //!   closed back inside, run when it closed there or beyond. Terminal. Same fields, `cause_id` 0.
-//! * `LevelSwept {id = the pivot's, bar = the pivot's, top = bottom = level, extra = depth beyond it}`: the
-//!   first bar with `high > level` closed at or under it. When that first bar closed beyond, the level is gone
+//! * `LevelSwept {id = the pivot's, bar = the pivot's, top = bottom = level, extra = depth beyond it,
+//!   value = 0: the level of a pivot}`: the first bar with `high > level` closed at or under it. When that first bar closed beyond, the level is gone
 //!   without a word: the structure break tells it.
 //! * `Expired`: too many at once, the oldest left. `extra` 0 and the pool's fields for a pool, or the pivot's
 //!   id and level. A seed alone was never announced, so it leaves unannounced.
@@ -157,8 +158,8 @@ impl Liquidity {
         }
     }
 
-    /// A pivot of this side became known.
-    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: i64, say: &mut Say<'_, F>) {
+    /// A pivot of this side became known. `yardstick`: what a relative tolerance is a part of.
+    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, yardstick: i64, say: &mut Say<'_, F>) {
         if self.levels.is_full() {
             let oldest = self.levels.remove(0);
             self.tell_level(StructureKind::Expired, &oldest, 0, say);
@@ -166,7 +167,7 @@ impl Liquidity {
         self.levels.push(*pivot);
         match self.seed_for(pivot.price) {
             Some(at) => self.join(at, pivot, say),
-            None => self.plant(pivot, slow_atr, say),
+            None => self.plant(pivot, yardstick, say),
         }
     }
 
@@ -216,7 +217,7 @@ impl Liquidity {
         tell_pool(kind, &pool, pivot.id, i64::from(pool.members), say);
     }
 
-    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: i64, say: &mut Say<'_, F>) {
+    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, yardstick: i64, say: &mut Say<'_, F>) {
         if self.pools.is_full() {
             let oldest = self.pools.remove(0);
             if oldest.id != 0 {
@@ -225,10 +226,9 @@ impl Liquidity {
         }
         let part = |of: i64, ppm: u32| clamp_i64(i128::from(of.abs()) * i128::from(ppm) / 1_000_000);
         let tolerance = match self.tolerance {
-            Tolerance::AtrMult(ppm) => part(slow_atr, ppm),
+            Tolerance::AtrMult(ppm) | Tolerance::RangePct { ppm, .. } => part(yardstick, ppm),
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
-            Tolerance::RangePct { ppm, .. } => part(pivot.price, ppm), // NOT YET: range of the last bars
         };
         let tolerance = tolerance.clamp(self.tick, i64::MAX / 4);
         self.tolerance_max = self.tolerance_max.max(tolerance);
@@ -292,7 +292,7 @@ fn tell_pool<F: FnMut(Structure)>(
     let (top, bottom) = (seed + tolerance, seed - tolerance);
     say.fact(
         pool.direction,
-        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: 0 },
+        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: pool.level.0 },
     );
 }
 

@@ -66,6 +66,7 @@ use fair_value_gaps::Gaps;
 use liquidity::Liquidity;
 use range::DealingRange;
 use scope::ScopeStructure;
+use sliding_max::SlidingRange;
 use view::{Candle, History, Say, Sides};
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
@@ -131,6 +132,8 @@ pub struct SmcEngine {
     atr: Atr,
     /// None when neither a tolerance nor a filter asks for it.
     slow_atr: Option<Atr>,
+    /// None when no tolerance asks for it.
+    recent_range: Option<SlidingRange>,
     history: History,
     swing: ScopeStructure,
     internal: Option<Box<ScopeStructure>>,
@@ -168,6 +171,10 @@ impl SmcEngine {
             range_sum: 0,
             atr: Atr::new(params.atr_len),
             slow_atr: params.needs_slow_atr().then(|| Atr::new(params.vol_len)),
+            recent_range: match params.pool_tolerance {
+                Tolerance::RangePct { bars, .. } if params.liquidity => Some(SlidingRange::new(bars)),
+                _ => None,
+            },
             history: History::new(bars.max(3)),
             swing: ScopeStructure::swing(&params),
             internal: params.internal.map(|inner| Box::new(ScopeStructure::internal(&params, &inner))),
@@ -424,6 +431,9 @@ impl SmcEngine {
 
     fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let Some(sides) = &mut self.liquidity else { return };
+        if let Some(recent_range) = &mut self.recent_range {
+            recent_range.push(say.known, seen);
+        }
         sides.up.sweep_pools(&seen.up, say);
         sides.down.sweep_pools(&seen.down, say);
         sides.up.sweep_levels(&seen.up, say);
@@ -434,8 +444,12 @@ impl SmcEngine {
         if let Some(confirmed) = self.swing.confirm(seen, &self.history, say) {
             let scope::Confirmed { direction, pivot, is_swing } = confirmed;
             if let Some(sides) = &mut self.liquidity {
-                let slow_atr = self.slow_atr.as_ref().map_or(0, Atr::value);
-                sides.of_mut(direction).on_pivot(&pivot, slow_atr, say);
+                let yardstick = match (&self.recent_range, &self.slow_atr) {
+                    (Some(recent_range), _) => recent_range.height(),
+                    (None, Some(slow_atr)) => slow_atr.value(),
+                    (None, None) => 0,
+                };
+                sides.of_mut(direction).on_pivot(&pivot, yardstick, say);
             }
             if is_swing {
                 self.range.on_swing(direction, pivot.price);

@@ -1,9 +1,11 @@
-//! The greatest value of the last bars, as they move on.
+//! The greatest value of the last bars, and their range, as they move on.
 //!
 //! Pure; a monotonic deque in a fixed ring, amortised constant work per bar, no allocation.
 
 use alloc::boxed::Box;
 use alloc::vec;
+
+use super::view::{Candle, Sides};
 
 /// Greatest value of the last `span` bars.
 ///
@@ -50,5 +52,26 @@ impl SlidingMax {
 
     fn slot(&self, at: u32) -> (u32, i64) {
         self.ring[(at & self.mask) as usize]
+    }
+}
+
+/// Highest high and lowest low of the last bars.
+pub(super) struct SlidingRange {
+    extremes: Sides<SlidingMax>,
+}
+
+impl SlidingRange {
+    pub fn new(span: u16) -> Self {
+        Self { extremes: Sides::new(|_| SlidingMax::new(span.into())) }
+    }
+
+    pub fn push(&mut self, bar: u32, seen: &Sides<Candle>) {
+        self.extremes.up.push(bar, seen.up.high);
+        self.extremes.down.push(bar, seen.down.high);
+    }
+
+    /// High minus low; valid after the first push.
+    pub fn height(&self) -> i64 {
+        self.extremes.up.max() + self.extremes.down.max()
     }
 }

@@ -115,6 +115,11 @@ fn ppm(distance: i64, average: i128) -> i64 {
     if average == 0 { 0 } else { ((i128::from(distance.abs()) * 1_000_000 * 256) / average) as i64 }
 }
 
+/// As a price, rounded away from the sweep.
+fn mean(side: i64, members: &[i64]) -> i64 {
+    side * members.iter().sum::<i64>().div_euclid(members.len() as i64)
+}
+
 impl Twin<'_> {
     // A bar as a side sees it: `side * price`, and the greater price is the high.
     fn high(&self, side: i64, k: usize) -> i64 {
@@ -292,7 +297,7 @@ impl Twin<'_> {
         let (late, early) = (volume(0) + volume(1), volume(2));
         let most = late.max(early);
         let balance = if most == 0 { 1_000_000 } else { late.min(early) * 1_000_000 / most };
-        self.say(k, Kind::ObCreated, side, x, (top, bottom), balance);
+        self.say_more(k, Kind::ObCreated, side, x, (top, bottom), (balance, late + early));
         let n = self.bars.len();
         let touched = (k + 1..n).find(|&j| self.low(side, j) <= top);
         let broken = (k + 1..n).find(|&j| match self.params.ob_mitigation {
@@ -307,7 +312,8 @@ impl Twin<'_> {
     }
 
     fn gaps(&mut self) -> Vec<ZoneNow> {
-        let mut now = vec![];
+        // Side, k, top, bottom, the last of it being joined: in the order of `k`.
+        let mut found: Vec<(i64, usize, i64, i64)> = vec![];
         for k in 2..self.bars.len() {
             for side in [1, -1] {
                 let (bottom, top, i) = (self.high(side, k - 2), self.low(side, k), k - 1);
@@ -318,14 +324,45 @@ impl Twin<'_> {
                 };
                 let height = ppm(top - bottom, self.atr[k]);
                 let is_high = top - bottom >= self.params.fvg_size_min.0
-                    && height >= i64::from(self.params.fvg_size_min_atr_ppm);
+                    && height >= i64::from(self.params.fvg_size_min_atr_ppm)
+                    && (!self.params.fvg_auto_threshold || self.is_large_body(side, i, k));
                 if bottom < top && is_middle && is_high {
-                    self.say(k, Kind::FvgCreated, side, i, (top, bottom), height);
-                    now.extend(self.gap(side, k, top, bottom));
+                    found.push((side, k, top, bottom));
                 }
             }
         }
-        now
+        if self.params.fvg_join {
+            let is_next =
+                |a: &(i64, usize, i64, i64), b: &(i64, usize, i64, i64)| (a.0, a.1 + 1) == (b.0, b.1);
+            let runs: Vec<Vec<_>> = found.chunk_by(is_next).map(<[_]>::to_vec).collect();
+            found.clear();
+            for run in runs {
+                for upto in 1..=run.len() {
+                    let (side, k, ..) = run[upto - 1];
+                    let top = run[..upto].iter().map(|gap| gap.2).max().unwrap();
+                    let bottom = run[..upto].iter().map(|gap| gap.3).min().unwrap();
+                    let kind = if upto == 1 { Kind::FvgCreated } else { Kind::FvgJoined };
+                    self.say(k, kind, side, k - 1, (top, bottom), ppm(top - bottom, self.atr[k]));
+                    if upto == run.len() {
+                        found.push((side, k, top, bottom));
+                    }
+                }
+            }
+        } else {
+            for &(side, k, top, bottom) in &found {
+                self.say(k, Kind::FvgCreated, side, k - 1, (top, bottom), ppm(top - bottom, self.atr[k]));
+            }
+        }
+        found.into_iter().filter_map(|(side, k, top, bottom)| self.gap(side, k, top, bottom)).collect()
+    }
+
+    fn is_large_body(&self, side: i64, i: usize, k: usize) -> bool {
+        let ratio = |bar: &Bar| {
+            let body = i128::from((bar.close.0 - bar.open.0).abs());
+            (body * 1_000_000_000).checked_div(i128::from(bar.open.0.abs())).unwrap_or(0)
+        };
+        let sum: i128 = self.bars[..=k].iter().map(ratio).sum();
+        self.close(side, i) > self.open(side, i) && ratio(&self.bars[i]) * (k as i128 + 1) > 2 * sum
     }
 
     fn gap(&mut self, side: i64, k: usize, top: i64, bottom: i64) -> Option<ZoneNow> {
@@ -393,7 +430,7 @@ impl Twin<'_> {
                     let is_back = close < seed + tolerance;
                     let kind = if is_back { Kind::PoolSwept } else { Kind::PoolRun };
                     let span = (seed + tolerance, seed - tolerance);
-                    self.say(k, kind, side, *bar, span, members.len() as i64);
+                    self.say_more(k, kind, side, *bar, span, (members.len() as i64, mean(side, members)));
                 }
                 for pivot in pivots.iter().filter(|pivot| pivot.known == k && pivot.side == side) {
                     let taker = pools.iter_mut().find(|(_, seed, tolerance, _)| {
@@ -405,15 +442,17 @@ impl Twin<'_> {
                     };
                     members.push(pivot.price);
                     let kind = if members.len() == 2 { Kind::PoolFormed } else { Kind::PoolExtended };
-                    let (bar, span, count) =
-                        (*bar, (*seed + *tolerance, *seed - *tolerance), members.len() as i64);
-                    self.say(k, kind, side, bar, span, count);
+                    let (bar, span) = (*bar, (*seed + *tolerance, *seed - *tolerance));
+                    let numbers = (members.len() as i64, mean(side, members));
+                    self.say_more(k, kind, side, bar, span, numbers);
                 }
             }
-            open.extend(pools.into_iter().filter(|pool| pool.3.len() > 1).map(|(bar, _, _, members)| {
-                let sum: i64 = members.iter().sum();
-                (side, bar, side * sum.div_euclid(members.len() as i64), members.len())
-            }));
+            open.extend(
+                pools
+                    .into_iter()
+                    .filter(|pool| pool.3.len() > 1)
+                    .map(|(bar, _, _, members)| (side, bar, mean(side, &members), members.len())),
+            );
         }
         open
     }
