@@ -85,6 +85,10 @@ fn settings() -> Vec<SmcParams> {
         SmcParams { gaps: false, ob_filter: VolatilityFilter::Atr, ..base },
         SmcParams { liquidity: false, ob_filter: VolatilityFilter::MeanTrueRange, ..base },
         SmcParams { order_blocks: false, gaps: false, liquidity: false, ..base },
+        SmcParams { patterns: true, ..base },
+        SmcParams { patterns: true, close_break: false, ..base.with_swing_length(2) },
+        SmcParams { patterns: true, internal: Some(inner), ..base.with_swing_length(1) },
+        SmcParams { patterns: true, ..base.with_leg(2) },
     ]
 }
 

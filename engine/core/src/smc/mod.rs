@@ -9,10 +9,11 @@
 //! | `pivots.rs` | `PivotConfirmed` | both |
 //! | `swings.rs` | `SwingStarted`, `SwingExtended`, `SwingLocked` | both |
 //! | `structure.rs` | `Bos`, `Choch`, `Mss` | both |
+//! | `patterns.rs` | `PatternConfirmed`, `PatternBroken`, `PatternSuperseded` | swing |
 //! | `order_blocks.rs` | `ObCreated`, `ObTested`, `ObBroken`, `BreakerInvalidated` | both |
 //! | `fair_value_gaps.rs` | `FvgCreated`, `FvgJoined`, `FvgMitigated`, `FvgInverted`, `IfvgInvalidated` | |
 //! | `liquidity.rs` | `PoolFormed`, `PoolExtended`, `PoolSwept`, `PoolRun`, `LevelSwept` | swing pivots |
-//! | `zones.rs`, `liquidity.rs` | `Expired` | its object's |
+//! | `zones.rs`, `liquidity.rs`, `patterns.rs` | `Expired` | its object's |
 //! | here | `InputRejected` |
 //!
 //! In every event `bar` is the bar of the object it talks about (a pivot's own bar, the block bar, a gap's
@@ -25,9 +26,10 @@
 //!
 //! 1. gaps: the new one said, then the life of the older;
 //! 2. life of the order blocks;
-//! 3. breaks: up with its block, then down;
+//! 3. breaks: up with its block, then down; after both scopes the breaks of patterns;
 //! 4. pools swept (highs, then lows), then levels swept (highs, then lows);
-//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also pools and range.
+//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also the pattern,
+//!    pools and range.
 
 mod atr;
 mod fair_value_gaps;
@@ -35,9 +37,11 @@ mod ladder;
 mod liquidity;
 mod order_blocks;
 mod params;
+mod patterns;
 mod pivots;
 mod range;
 mod scope;
+mod shelf;
 mod sliding_max;
 mod structure;
 mod swings;
@@ -50,6 +54,7 @@ pub use params::{
     PIVOT_SPAN_MAX, ParamsError, Periods, PivotProfile, RANGE_BARS_MAX, RETRACEMENT_LEVELS_MAX, RangeBands,
     SmcParams, Tolerance, VolatilityFilter,
 };
+pub use patterns::PATTERNS_MAX;
 pub use range::RangeHalf;
 pub use structure::Strength;
 pub use swings::{Swing, SwingLabel};
@@ -64,6 +69,7 @@ use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
 use fair_value_gaps::Gaps;
 use liquidity::Liquidity;
+use patterns::Patterns;
 use range::DealingRange;
 use scope::ScopeStructure;
 use sliding_max::SlidingRange;
@@ -137,6 +143,8 @@ pub struct SmcEngine {
     history: History,
     swing: ScopeStructure,
     internal: Option<Box<ScopeStructure>>,
+    /// None when patterns are not said.
+    patterns: Option<Patterns>,
     /// None when gaps are not kept.
     gaps: Option<Gaps>,
     /// None when pools and levels are not kept.
@@ -178,6 +186,7 @@ impl SmcEngine {
             history: History::new(bars.max(3)),
             swing: ScopeStructure::swing(&params),
             internal: params.internal.map(|inner| Box::new(ScopeStructure::internal(&params, &inner))),
+            patterns: params.patterns.then(|| Patterns::new(&params)),
             gaps: params.gaps.then(|| Gaps::new(&params)),
             liquidity: params.liquidity.then(|| Sides::new(|direction| Liquidity::new(direction, &params))),
             range: DealingRange::default(),
@@ -427,6 +436,9 @@ impl SmcEngine {
             internal.test_breaks(seen, &ignored, &self.history, &self.atr, say);
         }
         say.scope = Scope::Swing;
+        if let Some(patterns) = &mut self.patterns {
+            patterns.on_bar(seen, say);
+        }
     }
 
     fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
@@ -443,6 +455,11 @@ impl SmcEngine {
     fn confirm<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         if let Some(confirmed) = self.swing.confirm(seen, &self.history, say) {
             let scope::Confirmed { direction, pivot, is_swing } = confirmed;
+            if let Some(patterns) = &mut self.patterns
+                && let Some(swing) = self.swing.swings.current().filter(|_| is_swing)
+            {
+                patterns.on_swing(&swing, say);
+            }
             if let Some(sides) = &mut self.liquidity {
                 let yardstick = match (&self.recent_range, &self.slow_atr) {
                     (Some(recent_range), _) => recent_range.height(),

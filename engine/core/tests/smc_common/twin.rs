@@ -63,6 +63,9 @@ pub fn find(bars: &[Bar], params: &SmcParams) -> Found {
     };
     let pivots = twin.pivots();
     let swing = twin.of_scope(&pivots, &[]);
+    if params.patterns {
+        twin.patterns(&pivots);
+    }
     let (mut gaps, mut pools) = (vec![], vec![]);
     if params.gaps {
         gaps = twin.gaps();
@@ -220,9 +223,61 @@ impl Twin<'_> {
         Some((edges[0]?, -edges[1]?))
     }
 
+    /// All patterns with the whole history at hand: when each was known, broken and superseded.
+    fn patterns(&mut self, pivots: &[Pivot]) {
+        struct Row {
+            side: i64,
+            bar: usize,
+            level: i64,
+            tag: i64,
+            known: usize,
+            first_break: Option<usize>,
+        }
+        let runs: Vec<&[Pivot]> = pivots.chunk_by(|a, b| a.side == b.side).collect();
+        let first_of_best = |run: &[Pivot]| {
+            let most = run.iter().map(|pivot| pivot.price).max().unwrap();
+            run.iter().position(|pivot| pivot.price == most).unwrap()
+        };
+        let mut rows = vec![];
+        for four in runs.windows(4) {
+            let [a, b, c] = [0, 1, 2].map(|at| &four[at][first_of_best(four[at])]);
+            let (low, last) = (-a.price.min(c.price), -c.price);
+            let tag = match -a.price {
+                first if first < last => 0,
+                first if last < first => 1,
+                _ => continue,
+            };
+            let maker = four[3].iter().find(|d| low < b.price && last < b.price && b.price < d.price);
+            if let Some(maker) = maker {
+                let first_break =
+                    (b.bar + 2..self.bars.len()).find(|&j| self.break_source(b.side, j) > b.price);
+                let (side, bar, level, known) = (b.side, b.bar, b.price, maker.known);
+                rows.push(Row { side, bar, level, tag, known, first_break });
+            }
+        }
+        for (at, row) in rows.iter().enumerate() {
+            let span = (row.level, row.level);
+            self.say_more(row.known, Kind::PatternConfirmed, row.side, row.bar, span, (row.tag, 0));
+            let Some(first_break) = row.first_break else { continue };
+            let (known, numbers) = (row.known.max(first_break), (row.tag, first_break as i64));
+            self.say_more(known, Kind::PatternBroken, row.side, row.bar, span, numbers);
+            let superseded = rows[at + 1..].iter().filter_map(|later| {
+                let before = later.first_break.filter(|&before| before <= first_break)?;
+                Some(before.max(later.known).max(known))
+            });
+            if let Some(known) = superseded.min() {
+                self.say_more(known, Kind::PatternSuperseded, row.side, row.bar, span, numbers);
+            }
+        }
+    }
+
+    fn break_source(&self, side: i64, k: usize) -> i64 {
+        if self.params.close_break { self.close(side, k) } else { self.high(side, k) }
+    }
+
     /// `ignored`: pivots whose level, while it is the newest of its side, does not break here.
     fn is_break(&self, side: i64, k: usize, level: i64, ignored: &[Pivot]) -> bool {
-        let source = |k| if self.params.close_break { self.close(side, k) } else { self.high(side, k) };
+        let source = |k| self.break_source(side, k);
         let least = i64::from(self.params.displacement_min_ppm);
         let newest = ignored.iter().rfind(|pivot| pivot.side == side && pivot.known < k);
         let has_filter = least > 0 || !ignored.is_empty();
