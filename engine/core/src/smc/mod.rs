@@ -12,6 +12,10 @@
 //! | `order_blocks.rs` | `ObCreated`, `ObTested`, `ObBroken`, `BreakerInvalidated` |
 //! | `fair_value_gaps.rs` | `FvgCreated`, `FvgMitigated`, `FvgInverted`, `IfvgInvalidated` |
 //! | `liquidity.rs` | `PoolFormed`, `PoolExtended`, `PoolSwept`, `PoolRun`, `LevelSwept` |
+//! | `periods.rs` | `PeriodRolled`, `PeriodLevelBroken`, `LevelSwept` |
+//! | `sessions.rs` | `SessionOpened`, `SessionClosed`, `LevelSwept` |
+//! | `range.rs` | `RangeChanged`, `ZoneChanged` |
+//! | `retracement.rs` | `OteEntered`, `OteLeft`, `RetracementReached` |
 //! | `zones.rs`, `liquidity.rs` | `Expired` |
 //! | here | `InputRejected` |
 //!
@@ -21,30 +25,39 @@
 //! * `InputRejected {id 0, bar = known_bar = the index the bar would have had, top = high, bottom = low,
 //!   extra = [`BarFault`] as a number}`: the bar is malformed; nothing changed.
 //!
-//! The order inside one bar is fixed: gaps (new one said, then the life of the older), life of the order blocks,
-//! breaks (up with its block, then down), pools swept (highs, then lows), levels swept (highs, then lows),
-//! then the pivot that is now known: swings, levels, pools, range.
+//! The order inside one bar is fixed: periods that roll, sessions that close, sessions that open; gaps (new one
+//! said, then the life of the older), life of the order blocks, breaks (up with its block, then down), pools
+//! swept (highs, then lows), levels swept (highs, then lows), levels of periods and sessions; then the pivot
+//! that is now known: swings, levels, pools; then range, zone, band and retracement.
 
 mod atr;
 mod fair_value_gaps;
 mod ladder;
+mod levels;
 mod liquidity;
 mod order_blocks;
 mod params;
+mod periods;
 mod pivots;
 mod range;
+mod retracement;
+mod sessions;
 mod structure;
 mod swings;
 mod view;
 mod zones;
 
+pub use levels::LevelSweep;
 pub use liquidity::{Pool, Sweep};
 pub use params::{
     BlockBar, BlockZone, CAP_MAX, FvgMiddle, FvgMitigation, InternalParams, ObMitigation, PERIOD_MINUTES_MAX,
     PIVOT_SPAN_MAX, ParamsError, Periods, PivotProfile, RANGE_BARS_MAX, RETRACEMENT_LEVELS_MAX, RangeBands,
     SmcParams, Tolerance, VolatilityFilter,
 };
+pub use periods::{PeriodKind, PreviousPeriod};
 pub use range::RangeHalf;
+pub use retracement::Retracement;
+pub use sessions::Session;
 pub use swings::{Swing, SwingLabel};
 pub use zones::{Zone, ZoneState};
 
@@ -54,10 +67,12 @@ use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
 use fair_value_gaps::Gaps;
+use levels::CalendarLevels;
 use liquidity::Liquidity;
 use order_blocks::Blocks;
 use pivots::{Pivot, Pivots};
 use range::DealingRange;
+use retracement::Retracements;
 use structure::Breaks;
 use swings::Swings;
 use view::{Candle, History, Say, Sides};
@@ -132,6 +147,8 @@ pub struct SmcEngine {
     pivots: Pivots,
     swings: Swings,
     range: DealingRange,
+    retracements: Retracements,
+    levels: CalendarLevels,
 }
 
 impl SmcEngine {
@@ -146,7 +163,7 @@ impl SmcEngine {
         instrument: InstrumentId,
         timeframe: Timeframe,
         params: &SmcParams,
-        _calendar: &Calendar,
+        calendar: &Calendar,
     ) -> Self {
         let params = params.clamped();
         Self {
@@ -166,7 +183,9 @@ impl SmcEngine {
             liquidity: Sides::new(|direction| Liquidity::new(direction, &params)),
             pivots: Pivots::new(&params),
             swings: Swings::default(),
-            range: DealingRange::default(),
+            range: DealingRange::new(&params),
+            retracements: Retracements::new(&params),
+            levels: CalendarLevels::new(&params, calendar),
         }
     }
 
@@ -189,6 +208,7 @@ impl SmcEngine {
             emit,
         };
 
+        self.levels.open(bar.open_ts, &seen.up, &mut say);
         self.gaps.on_bar(&seen, &self.history, &self.atr, &mut say);
         self.blocks.on_bar(&seen, &mut say);
         self.test_breaks(&seen, &mut say);
@@ -196,11 +216,14 @@ impl SmcEngine {
         self.liquidity.down.sweep_pools(&seen.down, &mut say);
         self.liquidity.up.sweep_levels(&seen.up, &mut say);
         self.liquidity.down.sweep_levels(&seen.down, &mut say);
-        self.range.on_bar(&seen);
+        self.levels.take(&seen, &mut say);
+        self.range.on_bar(k, &seen);
         if let Some((direction, bar, price)) = self.pivots.on_bar(k, &seen, &self.history) {
             let pivot = Pivot { id: say.new_id(), bar, price };
             self.confirm(direction, &pivot, &mut say);
         }
+        self.range.tell(&seen.up, &mut say);
+        self.retracements.tell(&seen, &mut say);
 
         self.last_bar = Some(*bar);
         self.count = k + 1;
@@ -304,6 +327,36 @@ impl SmcEngine {
         self.range.half(price)
     }
 
+    /// How much of the last leg price has taken back; none before two swings, or while the leg has no height.
+    pub fn retracement(&self) -> Option<Retracement> {
+        self.retracements.now()
+    }
+
+    /// High and low of the day, week, month or bucket before the running one.
+    pub const fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+        self.levels.periods.previous(kind)
+    }
+
+    /// The open session of the calendar's window `index`, or else the last one that closed.
+    pub fn session(&self, index: usize) -> Option<&Session> {
+        self.levels.sessions.running(index).or(self.last_session(index))
+    }
+
+    /// The last bar was in the calendar's window `index`.
+    pub fn is_in_session(&self, index: usize) -> bool {
+        self.levels.sessions.running(index).is_some()
+    }
+
+    /// The last session of the calendar's window `index` that closed.
+    pub fn last_session(&self, index: usize) -> Option<&Session> {
+        self.levels.sessions.last(index)
+    }
+
+    /// The last sweep of a high (`Up`) or low of a previous period or a closed session.
+    pub const fn last_level_sweep(&self, direction: Direction) -> Option<LevelSweep> {
+        self.levels.last_sweep(direction)
+    }
+
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
         let Bar { open_ts, open, high, low, close, volume, .. } = *bar;
         if self.last_bar.is_some_and(|last| open_ts <= last.open_ts) {
@@ -381,8 +434,9 @@ impl SmcEngine {
         self.breaks.on_pivot(direction, pivot);
         self.blocks.on_pivot(direction, bar, say.known, &self.history);
         self.liquidity.of_mut(direction).on_pivot(pivot, &self.slow_atr, say);
-        if is_swing {
-            self.range.on_swing(direction, price);
+        if let Some(swing) = self.swings.current().filter(|_| is_swing) {
+            self.range.on_swing(&swing);
+            self.retracements.on_swing(&swing, self.swings.locked(direction.opposite()).as_ref());
         }
     }
 }
