@@ -13,6 +13,10 @@
 //! | `order_blocks.rs` | `ObCreated`, `ObTested`, `ObBroken`, `BreakerInvalidated` | both |
 //! | `fair_value_gaps.rs` | `FvgCreated`, `FvgJoined`, `FvgMitigated`, `FvgInverted`, `IfvgInvalidated` | |
 //! | `liquidity.rs` | `PoolFormed`, `PoolExtended`, `PoolSwept`, `PoolRun`, `LevelSwept` | swing pivots |
+//! | `periods.rs` | `PeriodRolled`, `PeriodLevelBroken`, `LevelSwept` | |
+//! | `sessions.rs` | `SessionOpened`, `SessionClosed`, `LevelSwept` | |
+//! | `range.rs` | `RangeChanged`, `ZoneChanged` | swing |
+//! | `retracement.rs` | `OteEntered`, `OteLeft`, `RetracementReached` | swing |
 //! | `zones.rs`, `liquidity.rs`, `patterns.rs` | `Expired` | its object's |
 //! | here | `InputRejected` |
 //!
@@ -24,23 +28,29 @@
 //!
 //! The order inside one bar is fixed, and in each step the swing scope comes before the internal one:
 //!
+//! 0. the calendar: periods that roll, sessions that close, sessions that open;
 //! 1. gaps: the new one said, then the life of the older;
 //! 2. life of the order blocks;
 //! 3. breaks: up with its block, then down; after both scopes the breaks of patterns;
-//! 4. pools swept (highs, then lows), then levels swept (highs, then lows);
-//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also the pattern,
-//!    pools and range.
+//! 4. pools swept (highs, then lows), then levels swept (highs, then lows), then levels of periods and
+//!    sessions;
+//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also the pattern
+//!    and pools; then range, zone, band and retracement.
 
 mod atr;
 mod fair_value_gaps;
 mod ladder;
+mod levels;
 mod liquidity;
 mod order_blocks;
 mod params;
 mod patterns;
+mod periods;
 mod pivots;
 mod range;
+mod retracement;
 mod scope;
+mod sessions;
 mod shelf;
 mod sliding_max;
 mod structure;
@@ -48,6 +58,7 @@ mod swings;
 mod view;
 mod zones;
 
+pub use levels::LevelSweep;
 pub use liquidity::{Pool, Sweep};
 pub use params::{
     BlockBar, BlockZone, CAP_MAX, FvgMiddle, FvgMitigation, InternalParams, ObMitigation, PERIOD_MINUTES_MAX,
@@ -55,7 +66,10 @@ pub use params::{
     SmcParams, Tolerance, VolatilityFilter,
 };
 pub use patterns::PATTERNS_MAX;
+pub use periods::{PeriodKind, PreviousPeriod};
 pub use range::RangeHalf;
+pub use retracement::Retracement;
+pub use sessions::Session;
 pub use structure::Strength;
 pub use swings::{Swing, SwingLabel};
 pub use zones::{Zone, ZoneState};
@@ -68,9 +82,11 @@ use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
 use fair_value_gaps::Gaps;
+use levels::CalendarLevels;
 use liquidity::Liquidity;
 use patterns::Patterns;
 use range::DealingRange;
+use retracement::Retracements;
 use scope::ScopeStructure;
 use sliding_max::SlidingRange;
 use view::{Candle, History, Say, Sides};
@@ -150,6 +166,8 @@ pub struct SmcEngine {
     /// None when pools and levels are not kept.
     liquidity: Option<Sides<Liquidity>>,
     range: DealingRange,
+    retracements: Retracements,
+    levels: CalendarLevels,
 }
 
 impl SmcEngine {
@@ -164,7 +182,7 @@ impl SmcEngine {
         instrument: InstrumentId,
         timeframe: Timeframe,
         params: &SmcParams,
-        _calendar: &Calendar,
+        calendar: &Calendar,
     ) -> Self {
         let params = params.clamped();
         // The pivot and the bars after it; three bars of a gap and of a block's volume.
@@ -189,7 +207,9 @@ impl SmcEngine {
             patterns: params.patterns.then(|| Patterns::new(&params)),
             gaps: params.gaps.then(|| Gaps::new(&params)),
             liquidity: params.liquidity.then(|| Sides::new(|direction| Liquidity::new(direction, &params))),
-            range: DealingRange::default(),
+            range: DealingRange::new(&params),
+            retracements: Retracements::new(&params),
+            levels: CalendarLevels::new(&params, calendar),
         }
     }
 
@@ -212,13 +232,18 @@ impl SmcEngine {
             emit,
         };
 
+        self.levels.open(bar.open_ts, &seen.up, &mut say);
         if let Some(gaps) = &mut self.gaps {
             gaps.on_bar(&seen, &self.history, &self.atr, &mut say);
         }
         self.live_and_break(&seen, &mut say);
         self.take_liquidity(&seen, &mut say);
-        self.range.on_bar(&seen);
+        self.levels.take(&seen, &mut say);
+        self.range.on_bar(k, &seen);
         self.confirm(&seen, &mut say);
+        say.scope = Scope::Swing;
+        self.range.tell(&seen.up, &mut say);
+        self.retracements.tell(&seen, &mut say);
 
         self.last_bar = Some(*bar);
         self.count = k + 1;
@@ -358,6 +383,36 @@ impl SmcEngine {
         self.range.half(price)
     }
 
+    /// How much of the last leg price has taken back; none before two swings, or while the leg has no height.
+    pub fn retracement(&self) -> Option<Retracement> {
+        self.retracements.now()
+    }
+
+    /// High and low of the day, week, month or bucket before the running one.
+    pub const fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+        self.levels.periods.previous(kind)
+    }
+
+    /// The open session of the calendar's window `index`, or else the last one that closed.
+    pub fn session(&self, index: usize) -> Option<&Session> {
+        self.levels.sessions.running(index).or(self.last_session(index))
+    }
+
+    /// The last bar was in the calendar's window `index`.
+    pub fn is_in_session(&self, index: usize) -> bool {
+        self.levels.sessions.running(index).is_some()
+    }
+
+    /// The last session of the calendar's window `index` that closed.
+    pub fn last_session(&self, index: usize) -> Option<&Session> {
+        self.levels.sessions.last(index)
+    }
+
+    /// The last sweep of a high (`Up`) or low of a previous period or a closed session.
+    pub const fn last_level_sweep(&self, direction: Direction) -> Option<LevelSweep> {
+        self.levels.last_sweep(direction)
+    }
+
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
         let Bar { open_ts, open, high, low, close, volume, .. } = *bar;
         if self.last_bar.is_some_and(|last| open_ts <= last.open_ts) {
@@ -468,8 +523,10 @@ impl SmcEngine {
                 };
                 sides.of_mut(direction).on_pivot(&pivot, yardstick, say);
             }
-            if is_swing {
-                self.range.on_swing(direction, pivot.price);
+            if let Some(swing) = self.swing.swings.current().filter(|_| is_swing) {
+                self.range.on_swing(&swing);
+                let opposite = self.swing.swings.locked(direction.opposite());
+                self.retracements.on_swing(&swing, opposite.as_ref());
             }
         }
         if let Some(internal) = &mut self.internal {
