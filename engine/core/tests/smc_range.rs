@@ -410,8 +410,8 @@ fn the_largest_prices_are_in_range() {
             let mut price =
                 || (random.below(1 << 62) * 2 - most).clamp(-most, most) / [1, 1, 9][k as usize % 3];
             let (mut a, mut b) = (price(), price());
-            if k % 4 == 0 {
-                (a, b) = if k % 8 == 0 { (most, -most) } else { (-most, most) };
+            if k % 20 == 0 {
+                (a, b) = (if k % 40 == 0 { most } else { -most }, a / 2);
             }
             let bar = Bar {
                 open_ts: TsNs(k + 1),
