@@ -496,7 +496,7 @@ impl SmcEngine {
     fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let Some(sides) = &mut self.liquidity else { return };
         if let Some(recent_range) = &mut self.recent_range {
-            recent_range.push(say.known, seen);
+            recent_range.push(seen);
         }
         sides.up.sweep_pools(&seen.up, say);
         sides.down.sweep_pools(&seen.down, say);
