@@ -40,6 +40,18 @@ impl Bars {
         self.volume.push(row.volume);
     }
 
+    /// The bars, one at a time.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row> + '_ {
+        (0..self.len()).map(|at| Row {
+            time_ns: self.time_ns[at],
+            open: self.open[at],
+            high: self.high[at],
+            low: self.low[at],
+            close: self.close[at],
+            volume: self.volume[at],
+        })
+    }
+
     /// How many bars.
     pub const fn len(&self) -> usize {
         self.high.len()

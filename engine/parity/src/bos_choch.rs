@@ -29,7 +29,11 @@ pub fn bos_choch(bars: &Bars, swings: &Swings, close_break: bool) -> Result<Tabl
     let patterns = patterns(&swings.of(bars)?, |level| f64::from(level as f32));
     let (bos, choch, level, broken) = judged(bars, &patterns, close_break);
     let level: Vec<f32> = level.into_iter().map(|level| level as f32).collect();
-    Ok(Table::default().with("BOS", bos).with("CHOCH", choch).with("Level", level).with("BrokenIndex", broken))
+    Ok(Table::default()
+        .with("BOS", bos)
+        .with("CHOCH", choch)
+        .with("Level", level)
+        .with("BrokenIndex", broken))
 }
 
 /// The same rule with levels in full precision; for comparison with a live engine, whose prices are exact.
@@ -38,7 +42,11 @@ pub fn bos_choch(bars: &Bars, swings: &Swings, close_break: bool) -> Result<Tabl
 pub fn bos_choch_unrounded(bars: &Bars, swings: &Swings, close_break: bool) -> Result<Table, ParityError> {
     let patterns = patterns(&swings.of(bars)?, |level| level);
     let (bos, choch, level, broken) = judged(bars, &patterns, close_break);
-    Ok(Table::default().with("BOS", bos).with("CHOCH", choch).with("Level", level).with("BrokenIndex", broken))
+    Ok(Table::default()
+        .with("BOS", bos)
+        .with("CHOCH", choch)
+        .with("Level", level)
+        .with("BrokenIndex", broken))
 }
 
 fn patterns(swings: &[Swing], rounded: impl Fn(f64) -> f64) -> Vec<Pattern> {

@@ -131,7 +131,8 @@ impl<'a> Pass<'a> {
 
     fn create(&mut self, pivot: usize, row: usize, blocks: &mut [Block]) {
         let extreme = |at: usize| self.seen(self.bars.low[at], self.bars.high[at]);
-        let between = (pivot + 1..row).reduce(|best, at| if extreme(at) <= extreme(best) { at } else { best });
+        let between =
+            (pivot + 1..row).reduce(|best, at| if extreme(at) <= extreme(best) { at } else { best });
         let at = between.unwrap_or(row - 1);
         let (mut top, mut bottom) = (self.bars.high[at] as f32, self.bars.low[at] as f32);
         if between.is_none() && self.side == Side::Bullish {
@@ -143,7 +144,8 @@ impl<'a> Pass<'a> {
         block.side = if self.side == Side::Bullish { 1 } else { -1 };
         (block.top, block.bottom) = (top, bottom);
         block.volume = (volume(0) + volume(1) + volume(2)) as f32;
-        block.percentage = if late.max(early) == 0.0 { 100.0 } else { late.min(early) / late.max(early) * 100.0 };
+        block.percentage =
+            if late.max(early) == 0.0 { 100.0 } else { late.min(early) / late.max(early) * 100.0 };
         self.watch(at, block);
     }
 

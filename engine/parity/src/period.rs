@@ -76,9 +76,7 @@ impl Grid {
                 let start = i128::from(origin) * DAY_NS;
                 start + (i128::from(time_ns) - start).div_euclid(ns.into()) * i128::from(ns)
             }
-            Kind::Weeks { count, .. } => {
-                i128::from(stepped_up(origin, day_of(time_ns), 7 * count)) * DAY_NS
-            }
+            Kind::Weeks { count, .. } => i128::from(stepped_up(origin, day_of(time_ns), 7 * count)) * DAY_NS,
             Kind::Months { count, unit, by_end, .. } => {
                 let month = month_of(day_of(time_ns));
                 let day = if by_end {
@@ -103,7 +101,8 @@ fn length(text: &str) -> Option<Kind> {
     let mut rest = text;
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c: char| c.is_ascii_alphabetic())?);
-        let (unit, after) = after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
+        let (unit, after) =
+            after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
         ns = ns.checked_add(times(number, unit_ns(unit)?)?)?;
         rest = after;
     }

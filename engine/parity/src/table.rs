@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_csv_says_nothing_for_nan_and_parses_back_to_the_same_bits() {
-        let (wide, narrow) = (vec![0.1 + 0.2, f64::NAN, -1e300], vec![0.973_455_55f32, 16_777_216.0, f32::NAN]);
+        let (wide, narrow) =
+            (vec![0.1 + 0.2, f64::NAN, -1e300], vec![0.973_455_55f32, 16_777_216.0, f32::NAN]);
         let table = Table::default().with("A", wide.clone()).with("B%", narrow.clone());
         let mut text = Vec::new();
         table.write_csv(&mut text).unwrap();
