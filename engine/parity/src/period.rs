@@ -110,14 +110,16 @@ fn length(text: &str) -> Option<Kind> {
 }
 
 fn unit_ns(unit: &str) -> Option<i64> {
+    // pandas tells the others by their case: `ms` and `MS`.
+    let is = |name: &str| unit.eq_ignore_ascii_case(name);
     Some(match unit {
         "ns" => 1,
         "us" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
-        "min" => 60_000_000_000,
+        _ if is("min") => 60_000_000_000,
         "h" => 3_600_000_000_000,
-        "D" | "d" => 86_400_000_000_000,
+        _ if is("D") => 86_400_000_000_000,
         _ => return None,
     })
 }
@@ -145,9 +147,11 @@ fn calendar(text: &str) -> Option<Kind> {
         return None;
     }
     let (name, anchor) = name.split_once('-').map_or((name, None), |(name, anchor)| (name, Some(anchor)));
-    let place = |names: &[&str], default: i64| match anchor {
+    let is_weeks = name.eq_ignore_ascii_case("W");
+    let anchor = anchor.map(|anchor| if is_weeks { anchor.to_ascii_uppercase() } else { anchor.to_owned() });
+    let place = |names: &[&str], default: i64| match &anchor {
         None => Some(default),
-        Some(anchor) => Some(names.iter().position(|name| name.eq_ignore_ascii_case(anchor))? as i64),
+        Some(anchor) => Some(names.iter().position(|name| *name == anchor)? as i64),
     };
     let months = |unit, by_end| {
         let anchor = match unit {
@@ -157,7 +161,7 @@ fn calendar(text: &str) -> Option<Kind> {
         Some(Kind::Months { count, unit, anchor, by_end })
     };
     match name {
-        "W" | "w" => Some(Kind::Weeks { count, last_day: place(&DAYS, 6)? }),
+        _ if is_weeks => Some(Kind::Weeks { count, last_day: place(&DAYS, 6)? }),
         "MS" => months(1, false),
         "ME" => months(1, true),
         "QS" => months(3, false),

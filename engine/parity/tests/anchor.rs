@@ -19,11 +19,12 @@ use smc_parity::{
     retracements, sessions, swing_highs_lows,
 };
 
-const PERIODS: [&str; 57] = [
+const PERIODS: [&str; 58] = [
     "1s", "30s", "1min", "5min", "15min", "15min", "90min", "45min", "1h", "h", "2h", "4h", "4h", "5h", "7h",
     "12h", "24h", "36h", "1.5h", "0.5D", "1D12h", "1h30min", "1D", "1D", "D", "d", "2D", "3D", "5D", "7D",
     "10D", "W", "W", "1W", "w", "2W", "3W", "W-MON", "W-wed", "2W-TUE", "4W-SAT", "MS", "ME", "2MS", "2ME",
-    "5ME", "QS", "QE", "QS-FEB", "QE-JAN", "2QE-NOV", "3QS-MAR", "YS", "YE", "YS-APR", "2YE-MAR", "3YS",
+    "5ME", "QS", "QE", "QS-FEB", "QE-JAN", "2QE-NOV", "3QS-MAR", "YS", "YE", "YS-APR", "2MIN", "2YE-MAR",
+    "3YS",
 ];
 const SESSIONS: [&str; 8] = [
     "Sydney",
@@ -67,7 +68,8 @@ struct Anchor {
 
 impl Anchor {
     fn start() -> Option<Self> {
-        let Some(python) = std::env::var_os("SMC_ANCHOR_PYTHON") else {
+        let python = std::env::var_os("SMC_ANCHOR_PYTHON").filter(|path| Path::new(path).exists());
+        let Some(python) = python else {
             println!("skipped: SMC_ANCHOR_PYTHON names no Python that has the package");
             return None;
         };
@@ -140,7 +142,7 @@ fn questions(random: &mut Random, bars: &Bars, made_up: (&Swings, &str)) -> Vec<
         ask("retracements", name, String::new(), retracements(bars, swings).unwrap(), false);
     }
     for _ in 0..4 {
-        let name = random.pick(&PERIODS);
+        let name = random.pick(affordable(bars));
         let table = previous_high_low(bars, Period::parse(name).unwrap());
         ask("previous_high_low", "-", format!("\ttime_frame={name}"), table, false);
     }
@@ -156,6 +158,18 @@ fn questions(random: &mut Random, bars: &Bars, made_up: (&Swings, &str)) -> Vec<
         ask("sessions", "-", arguments, table, zone.contains('/'));
     }
     all
+}
+
+/// The package makes every bucket between the first bar and the last: seconds over years need more memory than
+/// there is.
+fn affordable(bars: &Bars) -> &'static [&'static str] {
+    let times = || bars.rows().map(|row| row.time_ns);
+    let span_ns = times().max().unwrap_or(0) - times().min().unwrap_or(0);
+    match span_ns / 86_400_000_000_000 {
+        0..30 => &PERIODS,
+        30..4_000 => &PERIODS[2..],
+        _ => &PERIODS[8..],
+    }
 }
 
 /// A swing table that no rule made: sides repeat, levels are near the bar but not on it.

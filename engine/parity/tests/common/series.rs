@@ -55,6 +55,8 @@ fn times(random: &mut Random, rows: usize) -> Vec<i64> {
             times.push(time_s * SECOND_NS);
         }
         time_s += match () {
+            // Nanoseconds end in 2262.
+            () if time_s > 7_000_000_000 => 60,
             () if has_repeats && random.once_in(10) => 0,
             () if has_holes && random.once_in(20) => step_s * (1 + random.below(200)),
             () if is_monthly => (28 + random.below(4)) * DAY_S,
