@@ -20,11 +20,11 @@ use smc_parity::{
 };
 
 const PERIODS: [&str; 58] = [
-    "1s", "30s", "1min", "5min", "15min", "15min", "90min", "45min", "1h", "h", "2h", "4h", "4h", "5h", "7h",
-    "12h", "24h", "36h", "1.5h", "0.5D", "1D12h", "1h30min", "1D", "1D", "D", "d", "2D", "3D", "5D", "7D",
-    "10D", "W", "W", "1W", "w", "2W", "3W", "W-MON", "W-wed", "2W-TUE", "4W-SAT", "MS", "ME", "2MS", "2ME",
-    "5ME", "QS", "QE", "QS-FEB", "QE-JAN", "2QE-NOV", "3QS-MAR", "YS", "YE", "YS-APR", "2MIN", "2YE-MAR",
-    "3YS",
+    "1s", "30s", "1min", "2MIN", "5min", "15min", "15min", "90min", "45min", "1h", "h", "2h", "4h", "4h",
+    "5h", "7h", "12h", "24h", "36h", "1.5h", "0.5D", "1D12h", "1h30min", "1D", "1D", "D", "d", "2D", "3D",
+    "5D", "7D", "10D", "W", "W", "1W", "w", "2W", "3W", "W-MON", "W-wed", "2W-TUE", "4W-SAT", "MS", "ME",
+    "2MS", "2ME", "5ME", "QS", "QE", "QS-FEB", "QE-JAN", "2QE-NOV", "3QS-MAR", "YS", "YE", "YS-APR",
+    "2YE-MAR", "3YS",
 ];
 const SESSIONS: [&str; 8] = [
     "Sydney",
@@ -168,7 +168,7 @@ fn affordable(bars: &Bars) -> &'static [&'static str] {
     match span_ns / 86_400_000_000_000 {
         0..30 => &PERIODS,
         30..4_000 => &PERIODS[2..],
-        _ => &PERIODS[8..],
+        _ => &PERIODS[9..],
     }
 }
 
