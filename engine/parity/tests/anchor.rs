@@ -54,7 +54,7 @@ const ZONES: [&str; 20] = [
     "Australia/Lord_Howe",
     "Asia/Tokyo",
     "America/St_Johns",
-    "Africa/Casablanca",
+    "Pacific/Chatham",
     "+05:30",
     "-09:30",
 ];
@@ -75,7 +75,8 @@ impl Anchor {
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/anchor.py");
         let mut command = Command::new(python);
-        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // The zones of its package `tzdata`, not the machine's: laws change, and ours come with a crate.
+        command.arg(script).env("PYTHONTZPATH", "").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (jobs, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Some(Self { jobs, answers, child })
@@ -194,6 +195,11 @@ fn bars_csv(bars: &Bars) -> (String, Vec<[f64; 2]>) {
     (text, bars.rows().map(|row| [row.high, row.low]).collect())
 }
 
+/// What pandas throws for a stamp that a clock change skips or repeats.
+fn is_clock_change(why: &str) -> bool {
+    why.contains("nonexistent time") || why.contains("infer dst time")
+}
+
 /// How many cells differ from the one above them: a table of nothing would be easy to match.
 fn speaking(table: &Table) -> usize {
     let is_new = |cells: &Cells, row: usize| cells.at(row).to_bits() != cells.at(row - 1).to_bits();
@@ -224,7 +230,7 @@ fn no_cell_differs_from_the_real_package_on_random_files() {
         for question in questions(&mut random, &bars, (&made_up, swings_path.to_str().unwrap())) {
             let Question { table, swings, arguments, ours, may_refuse } = question;
             let outcome = match anchor.ask(&format!("{}\t{swings}\t{table}{arguments}", path.display())) {
-                Err(_) if may_refuse => {
+                Err(why) if may_refuse && is_clock_change(&why) => {
                     refused += 1;
                     continue;
                 }

@@ -347,6 +347,12 @@ fn retracements_are_moved_down_a_row_and_begin_after_the_third_turn() {
 }
 
 #[test]
+fn a_single_bar_that_is_a_swing_high_is_measured_against_itself() {
+    let table = retracements(&bars(&[(3992.0, 4002.0, 3996.0)]), &swings(1, &[(0, 1.0, 4003.0)])).unwrap();
+    check(&table, "1,0.3,0.3", &[]);
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     for text in [
         "",
