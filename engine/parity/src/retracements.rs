@@ -11,7 +11,7 @@ use crate::table::Table;
 /// low, then the high is measured up from it. A leg without height counts as 0.
 ///
 /// Quirks: directions come from swings that nobody knew yet, bookends included; top and bottom are 0 before
-/// there is one. The bar of a swing low is still measured on the side before it unless it overrides. Rounded to
+/// there is one. A swing high is measured from the bar after it on, a swing low from its own bar on. Rounded to
 /// one decimal, half to even. All three columns are moved down by one row, the last row onto the first, and rows
 /// are zeroed from the first to one after the third change of direction (all but the last when there are fewer). In
 /// a file of one bar a swing high counts as the row before itself.

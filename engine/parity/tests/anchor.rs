@@ -2,7 +2,8 @@
 //!
 //! `SMC_ANCHOR_PYTHON` names a Python that has the package; without it the test says so and passes. `cargo xtask
 //! parity [CASES]` makes one. `SMC_ANCHOR_CASES` (40) and `SMC_ANCHOR_SEED` (1) choose the files, one file a
-//! seed from there on, so a failing case is run alone with its seed and one case.
+//! seed from there on, so a failing case is run alone with its seed and one case; `SMC_ANCHOR_ROWS` (300) bounds
+//! their length.
 #![allow(clippy::unwrap_used, reason = "a test may crash")]
 
 mod common;
@@ -215,12 +216,13 @@ fn number(key: &str, default: u64) -> u64 {
 fn no_cell_differs_from_the_real_package_on_random_files() {
     let Some(mut anchor) = Anchor::start() else { return };
     let (cases, first_seed) = (number("SMC_ANCHOR_CASES", 40), number("SMC_ANCHOR_SEED", 1));
+    let rows_max = number("SMC_ANCHOR_ROWS", 300);
     let directory = tempfile::tempdir().unwrap();
     let (mut cells, mut said, mut refused) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new(), 0);
     let mut differences = Vec::new();
     for seed in first_seed..first_seed + cases {
         let mut random = Random(seed);
-        let bars = series(&mut random, if seed % 20 == 0 { 2_000 } else { 300 });
+        let bars = series(&mut random, if seed % 20 == 0 { 2_000.max(rows_max) } else { rows_max });
         let (text, prices) = bars_csv(&bars);
         let made_up = made_up_swings(&mut random, &prices);
         let path = directory.path().join(format!("{seed}.csv"));
