@@ -199,6 +199,25 @@ fn a_bearish_block_on_the_row_of_a_bullish_one_inherits_its_mitigation() {
     check(&table, ",,,,,", &[(2, "-1,20,1,28,3,16.666668")]);
 }
 
+/// The bullish block is broken at row 4 and erased at row 5. The bearish one on its row is a breaker from its
+/// first moment: never mitigated, and erased by the first low below its bottom.
+#[test]
+fn a_bearish_block_on_the_row_of_an_erased_one_is_born_broken() {
+    let mut rows = [
+        (8.0, 10.0, 9.0),
+        (8.0, 10.0, 9.0),
+        (1.0, 20.0, 9.0),
+        (12.0, 16.0, 15.0),
+        (0.5, 3.0, 0.625),
+        (2.0, 21.0, 9.0),
+        (2.0, 3.0, 2.5),
+    ];
+    let swings = swings(7, &[(0, 1.0, 10.0), (1, -1.0, 8.0)]);
+    check(&ob(&bars(&rows), &swings, false).unwrap(), ",,,,,", &[(2, "-1,20,1,28,0,16.666668")]);
+    rows[6].0 = 0.5;
+    check(&ob(&bars(&rows), &swings, false).unwrap(), ",,,,,", &[]);
+}
+
 #[test]
 fn a_bullish_block_on_the_swing_itself_is_upside_down() {
     let row = |(nth, (low, high, close, volume)): (usize, (f64, f64, f64, f64))| Row {
