@@ -13,20 +13,32 @@ use alloc::vec;
 use super::snapshot;
 use super::view::{Candle, Sides};
 use crate::state::{StateError, StateIo};
+use crate::words::Direction;
 
-/// Greatest value of the last `span` bars; of all bars while there are fewer.
+/// Highest high and lowest low of the last `span` bars, each as its side sees it; of all bars while there are
+/// fewer. Both sides stand side by side, because every bar asks for both.
 pub(super) struct SlidingMax {
     /// Places before `filled`: values of the running block. Places from `filled` on: maximum of the former block
     /// from there to its end. One place more than `span`, which stays the least value.
-    places: Box<[i64]>,
+    places: Box<[Pair]>,
     /// Bars in the running block, 1 to `span` after the first push.
     filled: usize,
-    /// Greatest value of the running block.
-    block_max: i64,
+    /// Greatest values of the running block.
+    block_max: Pair,
     /// The last `span` values, where somebody asks who is alone; else empty.
-    values: Box<[i64]>,
+    values: Box<[Pair]>,
     /// Place of the next value in `values`.
     next: usize,
+}
+
+/// Values of the high and the low side.
+type Pair = [i64; 2];
+
+const LEAST: Pair = [i64::MIN; 2];
+
+#[inline]
+const fn greater(a: Pair, b: Pair) -> Pair {
+    [if a[0] < b[0] { b[0] } else { a[0] }, if a[1] < b[1] { b[1] } else { a[1] }]
 }
 
 impl SlidingMax {
@@ -34,39 +46,51 @@ impl SlidingMax {
     pub fn new(span: u32, counts_equals: bool) -> Self {
         let span = span as usize;
         Self {
-            places: vec![i64::MIN; span + 1].into_boxed_slice(),
+            places: vec![LEAST; span + 1].into_boxed_slice(),
             filled: 0,
-            block_max: i64::MIN,
-            values: vec![i64::MIN; if counts_equals { span } else { 0 }].into_boxed_slice(),
+            block_max: LEAST,
+            values: vec![LEAST; if counts_equals { span } else { 0 }].into_boxed_slice(),
             next: 0,
         }
     }
 
-    /// Takes the value of the next bar.
+    /// Takes the next bar.
     #[inline]
-    pub fn push(&mut self, value: i64) {
+    pub fn push(&mut self, seen: &Sides<Candle>) {
+        self.push_pair([seen.up.high, seen.down.high]);
+    }
+
+    #[inline]
+    fn push_pair(&mut self, pair: Pair) {
         if self.filled + 1 == self.places.len() {
             self.turn_block();
         }
-        self.places[self.filled] = value;
+        self.places[self.filled] = pair;
         self.filled += 1;
-        self.block_max = self.block_max.max(value);
+        self.block_max = greater(self.block_max, pair);
         if !self.values.is_empty() {
-            self.values[self.next] = value;
+            self.values[self.next] = pair;
             self.next = (self.next + 1) % self.values.len();
         }
     }
 
-    /// Valid after the first push.
+    /// The greatest values, high side first. Valid after the first push.
     #[inline]
-    pub fn max(&self) -> i64 {
-        self.block_max.max(self.places[self.filled])
+    pub fn max(&self) -> [i64; 2] {
+        greater(self.block_max, self.places[self.filled])
     }
 
-    /// One bar of the window has the greatest value and no other. Looks at the whole window.
-    pub fn is_alone(&self) -> bool {
-        let max = self.max();
-        self.values.iter().filter(|&&value| value == max).count() == 1
+    /// High minus low of the window; valid after the first push.
+    pub fn height(&self) -> i64 {
+        let [up, down] = self.max();
+        up + down
+    }
+
+    /// One bar of the window has the greatest value of the side and no other. Looks at the whole window.
+    pub fn is_alone(&self, direction: Direction) -> bool {
+        let side = direction as usize;
+        let max = self.max()[side];
+        self.values.iter().filter(|pair| pair[side] == max).count() == 1
     }
 
     /// Saves or loads it after `count` bars, each of which was pushed.
@@ -74,61 +98,41 @@ impl SlidingMax {
         let span = self.places.len() - 1;
         let seen = count as usize;
         self.filled = if seen == 0 { 0 } else { (seen - 1) % span + 1 };
-        self.block_max = i64::MIN;
+        self.block_max = LEAST;
         for at in 0..seen.min(span) {
-            snapshot::price(io, &mut self.places[at])?;
+            let mut pair = self.places[at];
+            snapshot::price(io, &mut pair[0])?;
+            snapshot::price(io, &mut pair[1])?;
+            self.places[at] = pair;
             if at < self.filled {
-                self.block_max = self.block_max.max(self.places[at]);
+                self.block_max = greater(self.block_max, pair);
             } else {
                 // Maxima to the end of a block never rise.
-                snapshot::sound(io, at == self.filled || self.places[at] <= self.places[at - 1])?;
+                let is_falling =
+                    at == self.filled || greater(self.places[at - 1], pair) == self.places[at - 1];
+                snapshot::sound(io, is_falling)?;
             }
         }
         if self.values.is_empty() {
             return Ok(());
         }
         self.next = seen % span;
-        for at in 0..seen.min(span) {
-            snapshot::price(io, &mut self.values[at])?;
+        for pair in self.values.iter_mut().take(seen) {
+            snapshot::price(io, &mut pair[0])?;
+            snapshot::price(io, &mut pair[1])?;
         }
-        let is_same = seen == 0 || self.values.iter().max() == Some(&self.max());
+        let is_same = seen == 0 || self.values.iter().copied().fold(LEAST, greater) == self.max();
         snapshot::sound(io, is_same)
     }
 
     fn turn_block(&mut self) {
-        let mut max = i64::MIN;
+        let mut max = LEAST;
         for place in self.places.iter_mut().rev() {
-            max = max.max(*place);
+            max = greater(max, *place);
             *place = max;
         }
         self.filled = 0;
-        self.block_max = i64::MIN;
-    }
-}
-
-/// Highest high and lowest low of the last bars.
-pub(super) struct SlidingRange {
-    extremes: Sides<SlidingMax>,
-}
-
-impl SlidingRange {
-    pub fn new(span: u16) -> Self {
-        Self { extremes: Sides::new(|_| SlidingMax::new(span.into(), false)) }
-    }
-
-    pub fn push(&mut self, seen: &Sides<Candle>) {
-        self.extremes.up.push(seen.up.high);
-        self.extremes.down.push(seen.down.high);
-    }
-
-    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
-        self.extremes.up.state(io, count)?;
-        self.extremes.down.state(io, count)
-    }
-
-    /// High minus low; valid after the first push.
-    pub fn height(&self) -> i64 {
-        self.extremes.up.max() + self.extremes.down.max()
+        self.block_max = LEAST;
     }
 }
 
@@ -143,13 +147,17 @@ mod tests {
             let (mut window, mut all) = (SlidingMax::new(span, true), vec![]);
             for _ in 0..600 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let value = (state >> 60) as i64 - 8;
-                window.push(value);
-                all.push(value);
+                let pair = [(state >> 60) as i64 - 8, (state >> 50 & 7) as i64];
+                window.push_pair(pair);
+                all.push(pair);
                 let last = &all[all.len().saturating_sub(span as usize)..];
-                let max = last.iter().copied().max().unwrap();
-                assert_eq!(window.max(), max);
-                assert_eq!(window.is_alone(), last.iter().filter(|&&other| other == max).count() == 1);
+                for direction in [Direction::Up, Direction::Down] {
+                    let side = direction as usize;
+                    let max = last.iter().map(|pair| pair[side]).max().unwrap();
+                    assert_eq!(window.max()[side], max);
+                    let equals = last.iter().filter(|pair| pair[side] == max).count();
+                    assert_eq!(window.is_alone(direction), equals == 1);
+                }
             }
         }
     }
