@@ -333,7 +333,7 @@ impl SmcEngine {
     }
 
     /// High and low of the day, week, month or bucket before the running one.
-    pub const fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+    pub fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
         self.levels.periods.previous(kind)
     }
 

@@ -163,7 +163,7 @@ impl DealingRange {
         Some((self.edges.up?.price, seen_from(Direction::Down, self.edges.down?.price)))
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_edges<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
         self.is_moved = false;
         let Some((top, bottom)) = self.span() else { return };
@@ -189,7 +189,7 @@ impl DealingRange {
         self.zone_span = NOWHERE;
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_zone<F: FnMut(Structure)>(&mut self, close: i64, say: &mut Say<'_, F>) {
         let Some((top, bottom)) = self.span() else { return };
         let before = self.zone;

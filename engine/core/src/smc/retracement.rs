@@ -79,6 +79,8 @@ pub(super) struct Retracements {
     band: (i64, i64),
 }
 
+/// Of a whole.
+const PPM: i64 = 1_000_000;
 /// A level that no low reaches.
 const NEVER: i64 = i64::MIN;
 /// A band that no close is in.
@@ -155,18 +157,21 @@ impl Retracements {
     }
 
     fn make_prices(&mut self) {
+        if !self.is_told {
+            return;
+        }
         self.level_prices = [NEVER; RETRACEMENT_LEVELS_MAX];
         self.band = NO_BAND;
         let Some(leg) = self.leg.filter(|leg| leg.origin < leg.end) else { return };
         let used = self.levels_ppm.iter().take_while(|ppm| **ppm > 0);
         for (price, ppm) in self.level_prices.iter_mut().zip(used) {
             // A level far beyond any price saturates to one that no price reaches.
-            *price = leg.end.saturating_sub(leg.part_ceil(*ppm));
+            *price = leg.end.saturating_sub(leg.part(*ppm).0);
         }
-        self.band = (leg.end - leg.part_ceil(self.ote_ppm.0), leg.end - leg.part_floor(self.ote_ppm.1));
+        self.band = (leg.end - leg.part(self.ote_ppm.0).0, leg.end - leg.part(self.ote_ppm.1).1);
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_band<F: FnMut(Structure)>(&mut self, is_inside: bool, say: &mut Say<'_, F>) {
         if let Some((leg, band)) = self.inside.take() {
             leg.say(StructureKind::OteLeft, band, 0, say);
@@ -177,7 +182,7 @@ impl Retracements {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_reached<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
         let at = self.reached;
         self.reached += 1;
@@ -191,21 +196,26 @@ impl Retracements {
 impl Leg {
     /// Retracement at a price; none on a leg without height.
     fn ppm_at(&self, price: i64) -> Option<i64> {
-        let height = i128::from(self.end) - i128::from(self.origin);
-        let back = i128::from(self.end) - i128::from(price);
-        (height > 0).then(|| clamp_i64((back * 1_000_000).div_euclid(height)))
+        let (height, back) = (self.end - self.origin, self.end.saturating_sub(price));
+        if height <= 0 {
+            return None;
+        }
+        Some(match back.checked_mul(PPM) {
+            Some(back) => back.div_euclid(height),
+            None => clamp_i64((i128::from(back) * i128::from(PPM)).div_euclid(height.into())),
+        })
     }
 
-    fn part_ceil(&self, ppm: u32) -> i64 {
-        clamp_i64(div_ceil(self.part(ppm), 1_000_000))
-    }
-
-    fn part_floor(&self, ppm: u32) -> i64 {
-        clamp_i64(self.part(ppm) / 1_000_000)
-    }
-
-    fn part(&self, ppm: u32) -> i128 {
-        (i128::from(self.end) - i128::from(self.origin)) * i128::from(ppm)
+    /// `ppm` of the height, rounded up; and rounded down.
+    fn part(&self, ppm: u32) -> (i64, i64) {
+        // Prices are within ±2^61, so the height fits; the product nearly always, which saves the wide division.
+        match (self.end - self.origin).checked_mul(i64::from(ppm)) {
+            Some(part) => (part / PPM + i64::from(part % PPM > 0), part / PPM),
+            None => {
+                let part = i128::from(self.end - self.origin) * i128::from(ppm);
+                (clamp_i64(div_ceil(part, PPM.into())), clamp_i64(part / i128::from(PPM)))
+            }
+        }
     }
 
     fn say<F: FnMut(Structure)>(
