@@ -32,6 +32,7 @@
 //!    pools and range.
 
 mod atr;
+mod extremes;
 mod fair_value_gaps;
 mod ladder;
 mod liquidity;
@@ -42,7 +43,6 @@ mod pivots;
 mod range;
 mod scope;
 mod shelf;
-mod sliding_max;
 mod snapshot;
 mod structure;
 mod swings;
@@ -68,12 +68,13 @@ use crate::event::Bar;
 use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
+use extremes::Extremes;
 use fair_value_gaps::Gaps;
 use liquidity::Liquidity;
 use patterns::Patterns;
+use pivots::PivotRule;
 use range::DealingRange;
 use scope::ScopeStructure;
-use sliding_max::SlidingRange;
 use view::{Candle, History, Say, Sides};
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
@@ -142,7 +143,7 @@ pub struct SmcEngine {
     /// None when neither a tolerance nor a filter asks for it.
     slow_atr: Option<Atr>,
     /// None when no tolerance asks for it.
-    recent_range: Option<SlidingRange>,
+    recent_range: Option<Extremes>,
     history: History,
     swing: ScopeStructure,
     internal: Option<Box<ScopeStructure>>,
@@ -170,9 +171,9 @@ impl SmcEngine {
         _calendar: &Calendar,
     ) -> Self {
         let params = params.clamped();
-        // The pivot and the bars after it; three bars of a gap and of a block's volume.
-        let inner_right = params.internal.map_or(0, |inner| inner.pivot_right);
-        let bars = u32::from(params.pivot_right.max(inner_right)) + 1;
+        // What pivots look back to; three bars of a gap and of a block's volume.
+        let inner = params.internal.map_or(0, |inner| PivotRule::internal(&params, &inner).look_back());
+        let bars = inner.max(PivotRule::swing(&params).look_back()) + 1;
         Self {
             instrument,
             timeframe,
@@ -184,7 +185,7 @@ impl SmcEngine {
             atr: Atr::new(params.atr_len),
             slow_atr: params.needs_slow_atr().then(|| Atr::new(params.vol_len)),
             recent_range: match params.pool_tolerance {
-                Tolerance::RangePct { bars, .. } if params.liquidity => Some(SlidingRange::new(bars)),
+                Tolerance::RangePct { bars, .. } if params.liquidity => Some(Extremes::new(bars.into())),
                 _ => None,
             },
             history: History::new(bars.max(3)),
@@ -441,7 +442,7 @@ impl SmcEngine {
     fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let Some(sides) = &mut self.liquidity else { return };
         if let Some(recent_range) = &mut self.recent_range {
-            recent_range.push(say.known, seen);
+            recent_range.push(seen);
         }
         sides.up.sweep_pools(&seen.up, say);
         sides.down.sweep_pools(&seen.down, say);

@@ -37,7 +37,7 @@ pub(super) struct Blocks {
     candidates: Sides<Option<Candidates>>,
 }
 
-/// Best bars since a pivot, as the side sees them.
+/// Best bars since a pivot, as the side sees them; the second one only where it is asked for.
 #[derive(Clone, Copy, Default)]
 struct Candidates {
     extreme: Option<(u32, Candle)>,
@@ -46,14 +46,14 @@ struct Candidates {
 
 impl Candidates {
     #[inline]
-    fn offer(&mut self, bar: u32, candle: &Candle) {
+    fn offer(&mut self, block: BlockBar, bar: u32, candle: &Candle) {
         if candle.is_wild {
             return;
         }
         if self.extreme.is_none_or(|(_, best)| candle.low <= best.low) {
             self.extreme = Some((bar, *candle));
         }
-        if candle.close < candle.open {
+        if block == BlockBar::LastOpposite && candle.close < candle.open {
             self.last_opposite = Some((bar, *candle));
         }
     }
@@ -148,10 +148,10 @@ impl Blocks {
     /// After the breaks of bar `k` were tested: the bar may be a block of a later break.
     pub fn offer(&mut self, k: u32, seen: &Sides<Candle>) {
         if let Some(candidates) = &mut self.candidates.up {
-            candidates.offer(k, &seen.up);
+            candidates.offer(self.block, k, &seen.up);
         }
         if let Some(candidates) = &mut self.candidates.down {
-            candidates.offer(k, &seen.down);
+            candidates.offer(self.block, k, &seen.down);
         }
     }
 
@@ -159,7 +159,7 @@ impl Blocks {
     pub fn on_pivot(&mut self, direction: Direction, pivot_bar: u32, k: u32, history: &History) {
         let mut candidates = Candidates::default();
         for bar in pivot_bar + 1..=k {
-            candidates.offer(bar, &history.at(bar, direction));
+            candidates.offer(self.block, bar, &history.at(bar, direction));
         }
         *self.candidates.of_mut(direction) = Some(candidates);
     }

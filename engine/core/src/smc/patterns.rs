@@ -40,6 +40,9 @@ pub const PATTERNS_MAX: u16 = 512;
 /// Patterns of the swing scope.
 pub(super) struct Patterns {
     is_close_break: bool,
+    /// The nearest level of each side whose break would change anything; bars that stay on this side of both
+    /// are done with.
+    nearest: Sides<i64>,
     /// The last four swings, `a, b, c, d`, the provisional one last.
     chain: [Option<Link>; 4],
     /// What `d` completes has been said.
@@ -79,6 +82,7 @@ impl Patterns {
     pub fn new(params: &SmcParams) -> Self {
         Self {
             is_close_break: params.close_break,
+            nearest: Sides::new(|_| i64::MAX),
             chain: [None; 4],
             is_said: false,
             waiting: Sides::new(|_| Waiting::new()),
@@ -90,6 +94,12 @@ impl Patterns {
     #[inline]
     pub fn on_bar<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let reach = Sides::new(|direction| source(seen.of(direction), self.is_close_break));
+        if self.nearest.up < reach.up || self.nearest.down < reach.down {
+            self.take_reached(&reach, say);
+        }
+    }
+
+    fn take_reached<F: FnMut(Structure)>(&mut self, reach: &Sides<i64>, say: &mut Say<'_, F>) {
         for link in self.chain.iter_mut().flatten() {
             if link.level < *reach.of(link.direction) && link.first_break.is_none() {
                 link.first_break = Some(say.known);
@@ -99,6 +109,15 @@ impl Patterns {
             while let Some(pattern) = self.waiting.of_mut(direction).pop_under(*reach.of(direction)) {
                 self.take_broken(&pattern, say.known, say);
             }
+        }
+        self.find_nearest();
+    }
+
+    fn find_nearest(&mut self) {
+        self.nearest = Sides::new(|direction| self.waiting.of(direction).nearest());
+        for link in self.chain.iter().flatten().filter(|link| link.first_break.is_none()) {
+            let nearest = self.nearest.of_mut(link.direction);
+            *nearest = link.level.min(*nearest);
         }
     }
 
@@ -118,6 +137,7 @@ impl Patterns {
             self.is_said = true;
             self.confirm(&base, is_choch, say);
         }
+        self.find_nearest();
     }
 
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
@@ -141,7 +161,9 @@ impl Patterns {
             let is_next = last.is_none_or(|(bar, break_)| bar < pattern.bar && break_ < *at);
             last = Some((pattern.bar, *at));
             snapshot::sound(io, is_next)
-        })
+        })?;
+        self.find_nearest();
+        Ok(())
     }
 
     /// The swing that the pattern stands on, and whether it is a CHoCH.
@@ -246,6 +268,11 @@ impl Waiting {
         }
         self.len = last;
         Some(pattern)
+    }
+
+    /// The level that price meets first.
+    fn nearest(&self) -> i64 {
+        self.patterns[..self.len].last().map_or(i64::MAX, |pattern| pattern.level)
     }
 
     fn admit<F: FnMut(Structure)>(&mut self, pattern: Pattern, say: &mut Say<'_, F>) {
