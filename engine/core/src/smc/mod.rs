@@ -205,8 +205,9 @@ impl SmcEngine {
             return;
         }
         let k = self.count;
-        let candle = self.measure(bar);
-        self.history.push(k, candle);
+        // Built from the bar twice over: a copy of what was just written would wait for the writing.
+        let candle = Candle::new(bar, self.measure(bar));
+        self.history.push(k, Candle::new(bar, candle.is_wild));
         let seen = Sides::new(|direction| candle.seen_from(direction));
         let mut say = Say {
             instrument: self.instrument,
@@ -402,14 +403,16 @@ impl SmcEngine {
         }
     }
 
-    /// Takes the bar's range into the averages that somebody asks for.
-    fn measure(&mut self, bar: &Bar) -> Candle {
+    /// Takes the bar's range into the averages that somebody asks for; true when the bar is too wild for an
+    /// order block.
+    #[inline]
+    fn measure(&mut self, bar: &Bar) -> bool {
         let (high, low, close) = (bar.high.0, bar.low.0, bar.close.0);
         let true_range = self.atr.on_bar(high, low, close);
         if let Some(slow_atr) = &mut self.slow_atr {
             slow_atr.on_bar(high, low, close);
         }
-        let is_wild = match (self.filter, &self.slow_atr) {
+        match (self.filter, &self.slow_atr) {
             (VolatilityFilter::Atr, Some(slow_atr)) => {
                 i128::from(high - low) >= 2 * i128::from(slow_atr.value())
             }
@@ -418,8 +421,7 @@ impl SmcEngine {
                 i128::from(high - low) * i128::from(self.count.max(1)) >= 2 * self.range_sum
             }
             _ => false,
-        };
-        Candle::new(bar, is_wild)
+        }
     }
 
     fn live_and_break<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {

@@ -156,15 +156,26 @@ impl ZoneBook {
     pub fn on_bar<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
         let rules = self.rules;
         let back = source(rules.end_source, candle.high, candle.open.max(candle.close), candle.close);
-        while let Some(slot) = self.flipped.pop_above(-back) {
+        let fall = source(rules.break_source, candle.low, candle.open.min(candle.close), candle.close);
+        // One branch for the three, not three to be guessed.
+        if self.flipped.has_above(-back)
+            | self.fresh.has_above(candle.low - 1)
+            | self.unbroken.has_above(fall)
+        {
+            self.take_reached(-back, candle.low - 1, fall, say);
+        }
+    }
+
+    fn take_reached<F: FnMut(Structure)>(&mut self, back: i64, touch: i64, fall: i64, say: &mut Say<'_, F>) {
+        let rules = self.rules;
+        while let Some(slot) = self.flipped.pop_above(back) {
             self.tell(rules.ended, slot, say);
             self.release(slot);
         }
-        while let Some(slot) = self.fresh.pop_above(candle.low - 1) {
+        while let Some(slot) = self.fresh.pop_above(touch) {
             self.slot(slot).zone.state = ZoneState::Touched;
             self.tell(rules.touched, slot, say);
         }
-        let fall = source(rules.break_source, candle.low, candle.open.min(candle.close), candle.close);
         while let Some(slot) = self.unbroken.pop_above(fall) {
             self.slot(slot).zone.state = ZoneState::Flipped;
             let (top, _) = self.edges(slot);
