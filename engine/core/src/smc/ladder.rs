@@ -19,11 +19,13 @@ pub(super) struct Ladder {
     /// Rungs at `len` and beyond mean nothing.
     rungs: Box<[Rung]>,
     len: usize,
+    /// Key of the last level, [`i64::MIN`] when there is none: all that a bar which reaches nothing reads.
+    last: i64,
 }
 
 impl Ladder {
     pub fn new(cap: u16) -> Self {
-        Self { rungs: vec![Rung::default(); usize::from(cap)].into_boxed_slice(), len: 0 }
+        Self { rungs: vec![Rung::default(); usize::from(cap)].into_boxed_slice(), len: 0, last: i64::MIN }
     }
 
     /// At most `cap` are in at once; the owner sees to it.
@@ -35,17 +37,25 @@ impl Ladder {
         }
         self.rungs[at] = Rung { key, slot };
         self.len += 1;
+        self.find_last();
+    }
+
+    /// Is there a level strictly above `limit`?
+    #[inline]
+    pub const fn has_above(&self, limit: i64) -> bool {
+        self.last > limit
     }
 
     /// Takes out the last level if it is strictly above `limit`.
     #[inline]
     pub fn pop_above(&mut self, limit: i64) -> Option<u16> {
-        let last = self.len.checked_sub(1)?;
-        let Rung { key, slot } = self.rungs[last];
-        if key <= limit {
+        if self.last <= limit {
             return None;
         }
+        let last = self.len.checked_sub(1)?;
+        let slot = self.rungs[last].slot;
         self.len = last;
+        self.find_last();
         Some(slot)
     }
 
@@ -58,6 +68,22 @@ impl Ladder {
         assert!(at < self.len, "a level that is not in was to be removed");
         self.rungs.copy_within(at + 1..self.len, at);
         self.len -= 1;
+        self.find_last();
+    }
+
+    /// Forgets all.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+        self.last = i64::MIN;
+    }
+
+    /// Slots by level, the one that price meets next last.
+    pub fn slots(&self) -> impl Iterator<Item = u16> {
+        self.rungs[..self.len].iter().map(|rung| rung.slot)
+    }
+
+    fn find_last(&mut self) {
+        self.last = self.rungs[..self.len].last().map_or(i64::MIN, |rung| rung.key);
     }
 
     /// Slot of the level that price meets next.

@@ -4,14 +4,15 @@
 //! `Up` is at the highs (buy-side liquidity); lows are the mirror image.
 //!
 //! A new pivot joins the earliest unswept seed within the seed's tolerance (inclusive, measured from the seed's
-//! own price); otherwise it becomes a seed. The tolerance is fixed when the seed is known.
+//! own price); otherwise it becomes a seed. The tolerance is fixed when the seed is known. Pivots are those of
+//! the swing scope.
 //!
 //! * `PoolFormed {id, cause_id = the joining pivot, bar = seed's bar, top / bottom = seed ± tolerance,
-//!   extra = members}` at the second member; `PoolExtended` at each later one, same fields.
+//!   extra = members, value = mean level of the members}` at the second member; `PoolExtended` at each later one, same fields.
 //! * `PoolSwept`, `PoolRun`: the first bar with `high >= seed + tolerance`, after its members. Swept when it
 //!   closed back inside, run when it closed there or beyond. Terminal. Same fields, `cause_id` 0.
-//! * `LevelSwept {id = the pivot's, bar = the pivot's, top = bottom = level, extra = depth beyond it}`: the
-//!   first bar with `high > level` closed at or under it. When that first bar closed beyond, the level is gone
+//! * `LevelSwept {id = the pivot's, bar = the pivot's, top = bottom = level, extra = depth beyond it,
+//!   value = 0: the level of a pivot}`: the first bar with `high > level` closed at or under it. When that first bar closed beyond, the level is gone
 //!   without a word: the structure break tells it.
 //! * `Expired`: too many at once, the oldest left. `extra` 0 and the pool's fields for a pool, or the pivot's
 //!   id and level. A seed alone was never announced, so it leaves unannounced.
@@ -20,14 +21,13 @@
 //! its tolerance would have joined it. So every newer seed lies lower: oldest first is highest first, and
 //! price meets the newest first. The same holds for single levels.
 
-use alloc::boxed::Box;
-use alloc::vec;
-
-use super::atr::Atr;
 use super::params::{SmcParams, Tolerance};
 use super::pivots::Pivot;
+use super::shelf::Shelf;
+use super::snapshot;
 use super::view::{Candle, Fact, Say, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, clamp_i64};
 
 /// Equal highs (`Up`) or lows (`Down`), or the first of them.
@@ -67,6 +67,12 @@ impl Pool {
     fn seed_seen(&self) -> i64 {
         seen_from(self.direction, self.seed.0)
     }
+
+    /// Mean of the members.
+    fn mean(&self) -> Price {
+        let excess = self.excess_sum.div_euclid(i64::from(self.members));
+        Price(seen_from(self.direction, self.seed_seen() + excess))
+    }
 }
 
 /// The last time liquidity was taken and price closed back inside.
@@ -102,24 +108,12 @@ pub(super) struct Liquidity {
 
 impl Liquidity {
     pub fn new(direction: Direction, params: &SmcParams) -> Self {
-        let nothing = Pool {
-            id: 0,
-            direction,
-            level: Price(0),
-            seed: Price(0),
-            tolerance: Price(0),
-            members: 0,
-            bar: 0,
-            last_bar: 0,
-            known_bar: 0,
-            excess_sum: 0,
-        };
         Self {
             direction,
             tolerance: params.pool_tolerance,
             tick: params.tick.0,
-            pools: Shelf::new(params.pool_cap, nothing),
-            levels: Shelf::new(params.level_cap, Pivot { id: 0, bar: 0, price: 0 }),
+            pools: Shelf::new(params.pool_cap, no_pool(direction)),
+            levels: Shelf::new(params.level_cap, NO_PIVOT),
             tolerance_max: 0,
             last_sweep: None,
         }
@@ -158,8 +152,8 @@ impl Liquidity {
         }
     }
 
-    /// A pivot of this side became known.
-    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: &Atr, say: &mut Say<'_, F>) {
+    /// A pivot of this side became known. `yardstick`: what a relative tolerance is a part of.
+    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, yardstick: i64, say: &mut Say<'_, F>) {
         if self.levels.is_full() {
             let oldest = self.levels.remove(0);
             self.tell_level(StructureKind::Expired, &oldest, 0, say);
@@ -167,7 +161,7 @@ impl Liquidity {
         self.levels.push(*pivot);
         match self.seed_for(pivot.price) {
             Some(at) => self.join(at, pivot, say),
-            None => self.plant(pivot, slow_atr, say),
+            None => self.plant(pivot, yardstick, say),
         }
     }
 
@@ -178,6 +172,31 @@ impl Liquidity {
 
     pub const fn last_sweep(&self) -> Option<&Sweep> {
         self.last_sweep.as_ref()
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let direction = self.direction;
+        io.number(&mut self.tolerance_max)?;
+        snapshot::sound(io, (0..=TOLERANCE_MAX).contains(&self.tolerance_max))?;
+        let tolerances = self.tick..=self.tolerance_max;
+        let mut seed_before = i64::MAX;
+        self.pools.state(io, no_pool(direction), |io, pool| {
+            pool_state(io, pool, count)?;
+            let is_sound = tolerances.contains(&pool.tolerance.0) && pool.seed_seen() < seed_before;
+            seed_before = pool.seed_seen();
+            snapshot::sound(io, is_sound)
+        })?;
+        let mut price_before = i64::MAX;
+        self.levels.state(io, NO_PIVOT, |io, pivot| {
+            snapshot::pivot(io, pivot, count)?;
+            let is_sound = pivot.price <= price_before;
+            price_before = pivot.price;
+            snapshot::sound(io, is_sound)
+        })?;
+        let nothing = Price(0);
+        let blank =
+            || Sweep { id: 0, is_pool: false, direction, level: nothing, extreme: nothing, known_bar: 0 };
+        io.option(&mut self.last_sweep, blank, |io, sweep| sweep_state(io, sweep, count))
     }
 
     /// The earliest seed that takes `price`. Every pivot lies under the edge of every unswept seed, so only
@@ -197,14 +216,10 @@ impl Liquidity {
     }
 
     fn join<F: FnMut(Structure)>(&mut self, at: usize, pivot: &Pivot, say: &mut Say<'_, F>) {
-        let direction = self.direction;
         let pool = self.pools.get_mut(at);
         pool.members = pool.members.saturating_add(1);
         pool.excess_sum = pool.excess_sum.saturating_add(pivot.price - pool.seed_seen());
-        pool.level = Price(seen_from(
-            direction,
-            pool.seed_seen() + pool.excess_sum.div_euclid(i64::from(pool.members)),
-        ));
+        pool.level = pool.mean();
         pool.last_bar = pivot.bar;
         pool.known_bar = say.known;
         let kind = if pool.id == 0 {
@@ -217,7 +232,7 @@ impl Liquidity {
         tell_pool(kind, &pool, pivot.id, i64::from(pool.members), say);
     }
 
-    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: &Atr, say: &mut Say<'_, F>) {
+    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, yardstick: i64, say: &mut Say<'_, F>) {
         if self.pools.is_full() {
             let oldest = self.pools.remove(0);
             if oldest.id != 0 {
@@ -226,12 +241,11 @@ impl Liquidity {
         }
         let part = |of: i64, ppm: u32| clamp_i64(i128::from(of.abs()) * i128::from(ppm) / 1_000_000);
         let tolerance = match self.tolerance {
-            Tolerance::AtrMult(ppm) => part(slow_atr.value(), ppm),
+            Tolerance::AtrMult(ppm) | Tolerance::RangePct { ppm, .. } => part(yardstick, ppm),
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
-            Tolerance::RangePct { ppm, .. } => part(pivot.price, ppm), // NOT YET: range of the last bars
         };
-        let tolerance = tolerance.clamp(self.tick, i64::MAX / 4);
+        let tolerance = tolerance.clamp(self.tick, TOLERANCE_MAX);
         self.tolerance_max = self.tolerance_max.max(tolerance);
         let price = Price(seen_from(self.direction, pivot.price));
         self.pools.push(Pool {
@@ -282,6 +296,62 @@ impl Liquidity {
     }
 }
 
+/// Widest tolerance: a seed and twice this much still fit.
+const TOLERANCE_MAX: i64 = i64::MAX / 4;
+const NO_PIVOT: Pivot = Pivot { id: 0, bar: 0, price: 0 };
+
+const fn no_pool(direction: Direction) -> Pool {
+    Pool {
+        id: 0,
+        direction,
+        level: Price(0),
+        seed: Price(0),
+        tolerance: Price(0),
+        members: 0,
+        bar: 0,
+        last_bar: 0,
+        known_bar: 0,
+        excess_sum: 0,
+    }
+}
+
+/// The direction is that of its side, the level follows from the members.
+fn pool_state(io: &mut StateIo<'_>, pool: &mut Pool, count: u32) -> Result<(), StateError> {
+    let Pool { id, direction: _, level: _, seed, tolerance, members, bar, last_bar, known_bar, excess_sum } =
+        pool;
+    io.number(id)?;
+    snapshot::price(io, &mut seed.0)?;
+    io.number(tolerance)?;
+    io.number(members)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::bar(io, last_bar, count)?;
+    snapshot::bar(io, known_bar, count)?;
+    io.number(excess_sum)?;
+    // No member lies further from the seed than the tolerance; so their mean does not either.
+    let excess_max = i128::from(*members) * i128::from(tolerance.0);
+    let is_sound = *members > 0
+        && (*id > 0) == (*members > 1)
+        && i128::from(*excess_sum).abs() <= excess_max
+        && bar <= last_bar
+        && last_bar <= known_bar;
+    snapshot::sound(io, is_sound)?;
+    pool.level = pool.mean();
+    Ok(())
+}
+
+/// The direction is that of its side.
+fn sweep_state(io: &mut StateIo<'_>, sweep: &mut Sweep, count: u32) -> Result<(), StateError> {
+    let Sweep { id, is_pool, direction: _, level, extreme, known_bar } = sweep;
+    io.number(id)?;
+    io.flag(is_pool)?;
+    io.number(level)?;
+    snapshot::price(io, &mut extreme.0)?;
+    snapshot::bar(io, known_bar, count)?;
+    // A pool's edge lies a tolerance beyond a price.
+    let level_max = super::PRICE_MAX.0 + TOLERANCE_MAX;
+    snapshot::sound(io, (-level_max..=level_max).contains(&level.0))
+}
+
 fn tell_pool<F: FnMut(Structure)>(
     kind: StructureKind,
     pool: &Pool,
@@ -293,69 +363,6 @@ fn tell_pool<F: FnMut(Structure)>(
     let (top, bottom) = (seed + tolerance, seed - tolerance);
     say.fact(
         pool.direction,
-        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: 0 },
+        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: pool.level.0 },
     );
-}
-
-/// A row of bounded length: new things at the end, the oldest in front. Taking one out near either end is
-/// cheap.
-struct Shelf<T> {
-    /// Power-of-two ring; `head` and the `len` places after it mean something.
-    places: Box<[T]>,
-    mask: usize,
-    head: usize,
-    len: usize,
-    cap: usize,
-}
-
-impl<T: Copy> Shelf<T> {
-    fn new(cap: u16, filler: T) -> Self {
-        let cap = usize::from(cap);
-        let places = cap.next_power_of_two();
-        Self { places: vec![filler; places].into_boxed_slice(), mask: places - 1, head: 0, len: 0, cap }
-    }
-
-    const fn len(&self) -> usize {
-        self.len
-    }
-
-    const fn is_full(&self) -> bool {
-        self.len == self.cap
-    }
-
-    fn get(&self, at: usize) -> &T {
-        &self.places[(self.head + at) & self.mask]
-    }
-
-    fn get_mut(&mut self, at: usize) -> &mut T {
-        &mut self.places[(self.head + at) & self.mask]
-    }
-
-    fn last(&self) -> Option<&T> {
-        Some(self.get(self.len.checked_sub(1)?))
-    }
-
-    fn push(&mut self, item: T) {
-        assert!(self.len < self.cap, "a full shelf was pushed to");
-        *self.get_mut(self.len) = item;
-        self.len += 1;
-    }
-
-    fn remove(&mut self, at: usize) -> T {
-        assert!(at < self.len, "a place that is empty was to be removed");
-        let item = *self.get(at);
-        if at == 0 {
-            self.head = (self.head + 1) & self.mask;
-        } else {
-            for next in at + 1..self.len {
-                *self.get_mut(next - 1) = *self.get(next);
-            }
-        }
-        self.len -= 1;
-        item
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len).map(|at| self.get(at))
-    }
 }

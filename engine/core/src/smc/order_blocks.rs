@@ -7,9 +7,9 @@
 //! there is none). Bars that `ob_filter` finds too wild are passed over; when none is left there is no
 //! block. The zone is the bar's wick or body. Bearish is the mirror image.
 //!
-//! * `ObCreated {id, cause_id = break, bar = x, top, bottom, extra = balance}`. Balance, in ppm, compares
-//!   the volume of `k` and `k - 1` with that of `k - 2`: the smaller over the greater, 1 000 000 when both
-//!   are 0. The volume of the three is [`Zone::volume`].
+//! * `ObCreated {id, cause_id = break, bar = x, top, bottom, extra = balance, value = volume}`. Volume is
+//!   that of `k`, `k - 1` and `k - 2` together. Balance, in ppm, compares `k` and `k - 1` with `k - 2`: the
+//!   smaller over the greater, 1 000 000 when both are 0.
 //! * `ObTested`: from `k + 1` on, the first low at or under the top.
 //! * `ObBroken`: the price that `ob_mitigation` names went strictly under the bottom (the middle of the
 //!   zone for `MeanThreshold`); the block is now a breaker, for the other side.
@@ -21,9 +21,11 @@
 //! are looked through once.
 
 use super::params::{BlockBar, BlockZone, ObMitigation, SmcParams};
+use super::snapshot;
 use super::view::{Candle, Fact, History, Say, Sides, seen_from};
 use super::zones::{Source, Zone, ZoneBook, ZoneRules, ZoneState};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, Qty};
 
 /// Block candidates and the living blocks of both sides.
@@ -35,7 +37,7 @@ pub(super) struct Blocks {
     candidates: Sides<Option<Candidates>>,
 }
 
-/// Best bars since a pivot, as the side sees them.
+/// Best bars since a pivot, as the side sees them; the second one only where it is asked for.
 #[derive(Clone, Copy, Default)]
 struct Candidates {
     extreme: Option<(u32, Candle)>,
@@ -44,14 +46,14 @@ struct Candidates {
 
 impl Candidates {
     #[inline]
-    fn offer(&mut self, bar: u32, candle: &Candle) {
+    fn offer(&mut self, block: BlockBar, bar: u32, candle: &Candle) {
         if candle.is_wild {
             return;
         }
         if self.extreme.is_none_or(|(_, best)| candle.low <= best.low) {
             self.extreme = Some((bar, *candle));
         }
-        if candle.close < candle.open {
+        if block == BlockBar::LastOpposite && candle.close < candle.open {
             self.last_opposite = Some((bar, *candle));
         }
     }
@@ -109,7 +111,7 @@ impl Blocks {
         let kind = StructureKind::ObCreated;
         say.fact(
             direction,
-            Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance, value: 0 },
+            Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance, value: volume },
         );
         let (a, b) = (seen_from(direction, top), seen_from(direction, bottom));
         let zone = Zone {
@@ -126,13 +128,30 @@ impl Blocks {
         self.books.of_mut(direction).admit(zone, say);
     }
 
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.books.up.state(io, count)?;
+        self.books.down.state(io, count)?;
+        for candidates in [&mut self.candidates.up, &mut self.candidates.down] {
+            io.option(candidates, Candidates::default, |io, Candidates { extreme, last_opposite }| {
+                for best in [extreme, last_opposite] {
+                    io.option(best, Default::default, |io, (bar, candle)| {
+                        snapshot::bar(io, bar, count)?;
+                        snapshot::candle(io, candle)
+                    })?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// After the breaks of bar `k` were tested: the bar may be a block of a later break.
     pub fn offer(&mut self, k: u32, seen: &Sides<Candle>) {
         if let Some(candidates) = &mut self.candidates.up {
-            candidates.offer(k, &seen.up);
+            candidates.offer(self.block, k, &seen.up);
         }
         if let Some(candidates) = &mut self.candidates.down {
-            candidates.offer(k, &seen.down);
+            candidates.offer(self.block, k, &seen.down);
         }
     }
 
@@ -140,7 +159,7 @@ impl Blocks {
     pub fn on_pivot(&mut self, direction: Direction, pivot_bar: u32, k: u32, history: &History) {
         let mut candidates = Candidates::default();
         for bar in pivot_bar + 1..=k {
-            candidates.offer(bar, &history.at(bar, direction));
+            candidates.offer(self.block, bar, &history.at(bar, direction));
         }
         *self.candidates.of_mut(direction) = Some(candidates);
     }

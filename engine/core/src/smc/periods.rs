@@ -23,10 +23,11 @@ use alloc::boxed::Box;
 
 use super::levels::LevelSweeps;
 use super::params::{Periods, SmcParams};
+use super::snapshot::{self, sound};
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::calendar::{DAY_SECS, Roll, WallClock, month_of, week_of};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, TsNs};
 
 /// Which period; the numbers are the events' codes.
@@ -226,9 +227,9 @@ impl Period {
     }
 }
 
-impl State for PeriodLevels {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        self.kept.iter_mut().try_for_each(|period| period.state(io))?;
+impl PeriodLevels {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.kept.iter_mut().try_for_each(|period| period.state(io, count))?;
         if io.is_loading() && !self.kept.is_empty() {
             self.next = TsNs(0);
         }
@@ -236,11 +237,11 @@ impl State for PeriodLevels {
     }
 }
 
-impl State for Period {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl Period {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         io.option(&mut self.label, || 0, |io, label| io.number(label))?;
-        io.number(&mut self.extremes.up)?;
-        io.number(&mut self.extremes.down)?;
+        snapshot::price(io, &mut self.extremes.up)?;
+        snapshot::price(io, &mut self.extremes.down)?;
         let nothing = PreviousPeriod {
             id: 0,
             bar: 0,
@@ -254,29 +255,25 @@ impl State for Period {
             || nothing,
             |io, previous| {
                 io.number(&mut previous.id)?;
-                io.number(&mut previous.bar)?;
-                io.number(&mut previous.high)?;
-                io.number(&mut previous.low)?;
+                snapshot::bar(io, &mut previous.bar, count)?;
+                snapshot::price(io, &mut previous.high.0)?;
+                snapshot::price(io, &mut previous.low.0)?;
                 io.flag(&mut previous.is_high_broken)?;
                 io.flag(&mut previous.is_low_broken)
             },
         )?;
         self.check(io)
     }
-}
 
-impl Period {
     /// After loading: the levels make sense, and what is derived from them is made again.
     fn check(&mut self, io: &StateIo<'_>) -> Result<(), StateError> {
         if !io.is_loading() {
             return Ok(());
         }
-        let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
-        let is_span = |high: i64, low: i64| low <= high && is_price(high) && is_price(low);
-        let mut is_sane = is_span(self.extremes.up, self.extremes.down.saturating_neg());
+        let mut is_sound = -self.extremes.down <= self.extremes.up;
         self.watched = Sides { up: NEVER, down: NEVER };
         if let Some(previous) = &self.previous {
-            is_sane &= self.label.is_some() && previous.id > 0 && is_span(previous.high.0, previous.low.0);
+            is_sound &= self.label.is_some() && previous.id > 0 && previous.low <= previous.high;
             if !previous.is_high_broken {
                 self.watched.up = previous.high.0;
             }
@@ -284,6 +281,6 @@ impl Period {
                 self.watched.down = seen_from(Direction::Down, previous.low.0);
             }
         }
-        if is_sane { Ok(()) } else { Err(io.bad_value()) }
+        sound(io, is_sound)
     }
 }

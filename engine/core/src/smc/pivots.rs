@@ -1,6 +1,6 @@
 //! Pivots: bars whose high (or low) stands out among their neighbours.
 //!
-//! Pure; two monotonic deques over fixed rings, amortised constant work per bar, no allocation.
+//! Pure; the extremes of a sliding window, amortised constant work per bar, no allocation.
 //!
 //! * `PivotConfirmed {direction, id, bar, top = bottom = price}`: bar `known - right` is a pivot. A fact for
 //!   ever; what later happens to the level is said by `LevelSwept`, `Bos` and `Choch`. `Up` is a high.
@@ -14,11 +14,11 @@
 //!
 //! A pivot confirmed at `k` cannot be beyond itself at `k`, so the first bar that can break it is `k + 1`.
 
-use alloc::boxed::Box;
-use alloc::vec;
-
-use super::params::{PivotProfile, SmcParams};
+use super::extremes::Extremes;
+use super::params::{InternalParams, PivotProfile, SmcParams};
+use super::snapshot;
 use super::view::{Candle, History, Sides};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// A confirmed pivot.
@@ -30,35 +30,78 @@ pub(super) struct Pivot {
     pub price: i64,
 }
 
+/// Which bars are pivots of one scope.
+#[derive(Clone, Copy)]
+pub(super) struct PivotRule {
+    profile: PivotProfile,
+    left: u32,
+    right: u32,
+    first: u32,
+    has_ties: bool,
+    is_high_first: bool,
+}
+
+impl PivotRule {
+    pub fn swing(params: &SmcParams) -> Self {
+        Self {
+            profile: params.pivot_profile,
+            left: params.pivot_left.into(),
+            right: params.pivot_right.into(),
+            first: params.pivot_first,
+            has_ties: params.pivot_ties,
+            is_high_first: params.pivot_high_first,
+        }
+    }
+
+    /// What the internal scope does not say for itself it takes from the swing scope.
+    pub fn internal(params: &SmcParams, inner: &InternalParams) -> Self {
+        Self {
+            profile: inner.pivot_profile,
+            left: inner.pivot_left.into(),
+            right: inner.pivot_right.into(),
+            first: inner.pivot_first,
+            ..Self::swing(params)
+        }
+    }
+
+    /// Bars before the present one that may be asked for.
+    pub fn look_back(&self) -> u32 {
+        let is_searched = self.profile == PivotProfile::Window && !self.has_ties;
+        if is_searched { self.left + self.right } else { self.right }
+    }
+}
+
 /// Finds pivots; at most one a bar.
 pub(super) struct Pivots {
     profile: PivotProfile,
+    left: u32,
     right: u32,
     first: u32,
     has_ties: bool,
     order: [Direction; 2],
-    windows: Sides<SlidingMax>,
+    window: Extremes,
     /// Side of the last pivot said by the leg rule.
     leg: Option<Direction>,
 }
 
 impl Pivots {
-    pub fn new(params: &SmcParams) -> Self {
-        let right = u32::from(params.pivot_right);
-        let (span, first) = match params.pivot_profile {
-            PivotProfile::Window => (u32::from(params.pivot_left) + 1 + right, params.pivot_first),
+    pub fn new(rule: PivotRule) -> Self {
+        let PivotRule { profile, left, right, first, has_ties, is_high_first } = rule;
+        let (span, first) = match profile {
+            PivotProfile::Window => (left + 1 + right, first),
             PivotProfile::Leg => (right, 0),
         };
         Self {
-            profile: params.pivot_profile,
+            profile,
+            left,
             right,
             first,
-            has_ties: params.pivot_ties,
-            order: match params.pivot_high_first {
+            has_ties,
+            order: match is_high_first {
                 true => [Direction::Up, Direction::Down],
                 false => [Direction::Down, Direction::Up],
             },
-            windows: Sides::new(|_| SlidingMax::new(span)),
+            window: Extremes::new(span),
             leg: None,
         }
     }
@@ -70,28 +113,41 @@ impl Pivots {
         seen: &Sides<Candle>,
         history: &History,
     ) -> Option<(Direction, u32, i64)> {
-        self.windows.up.push(k, seen.up.high);
-        self.windows.down.push(k, seen.down.high);
+        self.window.push(seen);
         let bar = k.checked_sub(self.right)?;
         if bar < self.first {
             return None;
         }
         let [first, second] = self.order;
         for direction in [first, second] {
-            let price = history.at(bar, direction).high;
-            if self.is_pivot(direction, bar, price) {
+            let price = history.high(bar, direction);
+            if self.is_pivot(direction, bar, price, k, history) {
                 return self.say(direction).then_some((direction, bar, price));
             }
         }
         None
     }
 
-    fn is_pivot(&self, direction: Direction, bar: u32, price: i64) -> bool {
-        let window = self.windows.of(direction);
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.window.state(io, count)?;
+        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
+    }
+
+    fn is_pivot(&self, direction: Direction, bar: u32, price: i64, k: u32, history: &History) -> bool {
+        let most = self.window.max(direction);
         match self.profile {
-            PivotProfile::Window => window.max() == price && (self.has_ties || window.is_alone(bar)),
-            PivotProfile::Leg => price > window.max(),
+            PivotProfile::Window => {
+                price == most && (self.has_ties || self.is_alone(direction, bar, price, k, history))
+            }
+            PivotProfile::Leg => price > most,
         }
+    }
+
+    /// No other bar of the window has the price.
+    #[cold]
+    fn is_alone(&self, direction: Direction, bar: u32, price: i64, k: u32, history: &History) -> bool {
+        let mut others = (bar.saturating_sub(self.left)..=k).filter(|other| *other != bar);
+        others.all(|other| history.high(other, direction) != price)
     }
 
     /// False when the leg rule has said this side already.
@@ -100,53 +156,5 @@ impl Pivots {
             PivotProfile::Window => true,
             PivotProfile::Leg => self.leg.replace(direction) != Some(direction),
         }
-    }
-}
-
-/// Greatest value of the last `span` bars.
-///
-/// The deque holds, oldest first, the bars that no later bar exceeds; their values never rise, so the first
-/// one is the greatest. Each bar enters once and leaves once.
-struct SlidingMax {
-    /// Power-of-two ring; only `head..tail`, masked, means something.
-    ring: Box<[(u32, i64)]>,
-    mask: u32,
-    head: u32,
-    tail: u32,
-    span: u32,
-}
-
-impl SlidingMax {
-    fn new(span: u32) -> Self {
-        let len = (span + 1).next_power_of_two();
-        Self { ring: vec![(0, 0); len as usize].into_boxed_slice(), mask: len - 1, head: 0, tail: 0, span }
-    }
-
-    fn push(&mut self, bar: u32, value: i64) {
-        while self.head != self.tail && self.slot(self.tail.wrapping_sub(1)).1 < value {
-            self.tail = self.tail.wrapping_sub(1);
-        }
-        self.ring[(self.tail & self.mask) as usize] = (bar, value);
-        self.tail = self.tail.wrapping_add(1);
-        // One bar enters, so at most one is out of date: `bar - span` or none.
-        if bar - self.slot(self.head).0 >= self.span {
-            self.head = self.head.wrapping_add(1);
-        }
-    }
-
-    /// Valid after the first push.
-    fn max(&self) -> i64 {
-        self.slot(self.head).1
-    }
-
-    /// Bar `bar` has the greatest value and no other bar of the window has it too.
-    fn is_alone(&self, bar: u32) -> bool {
-        let (first_bar, value) = self.slot(self.head);
-        let second = self.head.wrapping_add(1);
-        first_bar == bar && (second == self.tail || self.slot(second).1 != value)
-    }
-
-    fn slot(&self, at: u32) -> (u32, i64) {
-        self.ring[(at & self.mask) as usize]
     }
 }

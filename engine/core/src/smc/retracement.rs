@@ -22,10 +22,11 @@
 //!   was extended, the bar that made it known included. Several at one bar come in ascending order.
 
 use super::params::{RETRACEMENT_LEVELS_MAX, SmcParams};
+use super::snapshot::{self, sound};
 use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, clamp_i64, div_ceil};
 
 /// How far price has come back; in ppm of the leg, 0 at its end, 1 000 000 at its origin.
@@ -230,12 +231,12 @@ impl Leg {
     }
 }
 
-impl State for Retracements {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl Retracements {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         let blank = Leg { direction: Direction::Up, swing_id: 0, bar: 0, origin: 0, end: 0 };
-        io.option(&mut self.leg, || blank, |io, leg| leg.state(io))?;
-        io.number(&mut self.low)?;
-        io.number(&mut self.deepest_low)?;
+        io.option(&mut self.leg, || blank, |io, leg| leg.state(io, count))?;
+        snapshot::price(io, &mut self.low)?;
+        snapshot::price(io, &mut self.deepest_low)?;
         io.option(&mut self.deepest_before_ppm, || 0, |io, ppm| io.number(ppm))?;
         io.len(&mut self.reached, RETRACEMENT_LEVELS_MAX)?;
         // Between bars the band that the close is in is always the leg's.
@@ -245,23 +246,18 @@ impl State for Retracements {
             self.is_new = false;
             self.make_prices();
             self.inside = self.leg.filter(|_| is_inside).map(|leg| (leg, self.band));
-            if is_inside && self.band.0 < self.band.1 {
-                return Err(io.bad_value());
-            }
         }
-        Ok(())
+        sound(io, !is_inside || self.leg.is_some() && self.band.1 <= self.band.0)
     }
 }
 
-impl State for Leg {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        io.choice(&mut self.direction, &[Direction::Up, Direction::Down])?;
+impl Leg {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        snapshot::direction(io, &mut self.direction)?;
         io.number(&mut self.swing_id)?;
-        io.number(&mut self.bar)?;
-        io.number(&mut self.origin)?;
-        io.number(&mut self.end)?;
-        let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
-        if is_price(self.origin) && is_price(self.end) { Ok(()) } else { Err(io.bad_value()) }
+        snapshot::bar(io, &mut self.bar, count)?;
+        snapshot::price(io, &mut self.origin)?;
+        snapshot::price(io, &mut self.end)
     }
 }
 
@@ -273,6 +269,7 @@ mod tests {
     use super::super::swings::SwingLabel;
     use super::*;
     use crate::output::Scope;
+    use crate::state::State;
     use crate::words::{InstrumentId, Timeframe};
     use alloc::vec;
     use alloc::vec::Vec;
@@ -285,8 +282,8 @@ mod tests {
 
     impl State for Both {
         fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-            self.range.state(io)?;
-            self.retracements.state(io)
+            self.range.state(io, u32::MAX)?;
+            self.retracements.state(io, u32::MAX)
         }
     }
 

@@ -22,10 +22,11 @@
 use alloc::boxed::Box;
 
 use super::levels::{LevelSweeps, SESSION_CODE};
+use super::snapshot::{self, sound};
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::calendar::{Calendar, DAY_SECS, SESSIONS_MAX, SessionWindow, WallClock};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, TsNs};
 
 /// A session that is open or over.
@@ -250,9 +251,9 @@ fn tell<F: FnMut(Structure)>(kind: StructureKind, session: &Session, at: usize, 
     );
 }
 
-impl State for Sessions {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        self.slots.iter_mut().try_for_each(|slot| slot.state(io))?;
+impl Sessions {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.slots.iter_mut().try_for_each(|slot| slot.state(io, count))?;
         if io.is_loading() && !self.slots.is_empty() {
             self.refresh();
         }
@@ -260,12 +261,12 @@ impl State for Sessions {
     }
 }
 
-impl State for Slot {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl Slot {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         self.next = if io.is_loading() { TsNs(0) } else { self.next };
         io.number(&mut self.date)?;
-        io.option(&mut self.running, || BLANK, |io, session| fields(session, true, io))?;
-        io.option(&mut self.last, || BLANK, |io, session| fields(session, false, io))?;
+        io.option(&mut self.running, || BLANK, |io, session| fields(session, true, io, count))?;
+        io.option(&mut self.last, || BLANK, |io, session| fields(session, false, io, count))?;
         io.flag(&mut self.is_watched.up)?;
         io.flag(&mut self.is_watched.down)
     }
@@ -273,14 +274,11 @@ impl State for Slot {
 
 const BLANK: Session = Session { id: 0, opened_bar: 0, high: Price(0), low: Price(0), is_open: false };
 
-fn fields(session: &mut Session, is_open: bool, io: &mut StateIo<'_>) -> Result<(), StateError> {
+fn fields(session: &mut Session, is_open: bool, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
     session.is_open = is_open;
     io.number(&mut session.id)?;
-    io.number(&mut session.opened_bar)?;
-    io.number(&mut session.high)?;
-    io.number(&mut session.low)?;
-    let max = super::PRICE_MAX;
-    let is_sane =
-        session.id > 0 && -max.0 <= session.low.0 && session.low <= session.high && session.high <= max;
-    if is_sane { Ok(()) } else { Err(io.bad_value()) }
+    snapshot::bar(io, &mut session.opened_bar, count)?;
+    snapshot::price(io, &mut session.high.0)?;
+    snapshot::price(io, &mut session.low.0)?;
+    sound(io, session.id > 0 && session.low <= session.high)
 }
