@@ -103,6 +103,7 @@ impl Extremes {
     }
 }
 
+#[inline]
 fn greater(a: Sides<i64>, b: Sides<i64>) -> Sides<i64> {
     Sides { up: a.up.max(b.up), down: a.down.max(b.down) }
 }

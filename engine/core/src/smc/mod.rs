@@ -419,6 +419,7 @@ impl SmcEngine {
         self.levels.last_sweep(direction)
     }
 
+    #[inline]
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
         if self.last_bar.is_some_and(|last| bar.open_ts <= last.open_ts) {
             return Err(BarFault::Time);
@@ -534,6 +535,7 @@ impl SmcEngine {
 }
 
 /// What is wrong with a bar by itself.
+#[inline]
 fn fault_of(bar: &Bar) -> Option<BarFault> {
     let Bar { open, high, low, close, volume, .. } = *bar;
     if high < low || open < low || high < open || close < low || high < close {

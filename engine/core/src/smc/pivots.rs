@@ -107,6 +107,7 @@ impl Pivots {
     }
 
     /// Takes closed bar `k`, already in `history`; returns side, bar and price of the pivot it confirms.
+    #[inline]
     pub fn on_bar(
         &mut self,
         k: u32,
