@@ -43,7 +43,6 @@ impl Atr {
     }
 
     /// Takes a closed bar; returns its true range. Prices within ±2^61.
-    #[inline]
     pub fn on_bar(&mut self, high: i64, low: i64, close: i64) -> i64 {
         let range = if self.seen == 0 {
             high - low
@@ -96,7 +95,6 @@ impl Atr {
         snapshot::sound(io, is_sound)
     }
 
-    #[cold]
     fn warm_up(&mut self, range: i64) {
         self.warm_sum += i128::from(range);
         self.seen += 1;

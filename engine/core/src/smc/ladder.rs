@@ -19,13 +19,16 @@ pub(super) struct Ladder {
     /// Rungs at `len` and beyond mean nothing.
     rungs: Box<[Rung]>,
     len: usize,
-    /// Key of the last level, [`i64::MIN`] when there is none: all that a bar which reaches nothing reads.
-    last: i64,
+    /// Key of the last level, [`EMPTY`] without one: what most bars need to know, without a look at the rungs.
+    last_key: i64,
 }
+
+/// A key that no limit is below.
+const EMPTY: i64 = i64::MIN;
 
 impl Ladder {
     pub fn new(cap: u16) -> Self {
-        Self { rungs: vec![Rung::default(); usize::from(cap)].into_boxed_slice(), len: 0, last: i64::MIN }
+        Self { rungs: vec![Rung::default(); usize::from(cap)].into_boxed_slice(), len: 0, last_key: EMPTY }
     }
 
     /// At most `cap` are in at once; the owner sees to it.
@@ -40,23 +43,25 @@ impl Ladder {
         self.find_last();
     }
 
-    /// Is there a level strictly above `limit`?
+    /// Whether a level is strictly above `limit`.
     #[inline]
     pub const fn has_above(&self, limit: i64) -> bool {
-        self.last > limit
+        limit < self.last_key
     }
 
     /// Takes out the last level if it is strictly above `limit`.
-    #[inline]
     pub fn pop_above(&mut self, limit: i64) -> Option<u16> {
-        if self.last <= limit {
+        if !self.has_above(limit) {
             return None;
         }
-        let last = self.len.checked_sub(1)?;
-        let slot = self.rungs[last].slot;
-        self.len = last;
+        self.len = self.len.checked_sub(1)?;
+        let slot = self.rungs[self.len].slot;
         self.find_last();
         Some(slot)
+    }
+
+    fn find_last(&mut self) {
+        self.last_key = self.len.checked_sub(1).map_or(EMPTY, |last| self.rungs[last].key);
     }
 
     /// Takes out one that is in.
@@ -74,16 +79,11 @@ impl Ladder {
     /// Forgets all.
     pub const fn clear(&mut self) {
         self.len = 0;
-        self.last = i64::MIN;
     }
 
     /// Slots by level, the one that price meets next last.
     pub fn slots(&self) -> impl Iterator<Item = u16> {
         self.rungs[..self.len].iter().map(|rung| rung.slot)
-    }
-
-    fn find_last(&mut self) {
-        self.last = self.rungs[..self.len].last().map_or(i64::MIN, |rung| rung.key);
     }
 
     /// Slot of the level that price meets next.

@@ -28,17 +28,16 @@
 //!
 //! The order inside one bar is fixed, and in each step the swing scope comes before the internal one:
 //!
-//! 0. periods that roll, then sessions that close, then those that open;
+//! 0. the calendar: periods that roll, sessions that close, sessions that open;
 //! 1. gaps: the new one said, then the life of the older;
 //! 2. life of the order blocks;
 //! 3. breaks: up with its block, then down; after both scopes the breaks of patterns;
-//! 4. pools swept (highs, then lows), then levels swept (highs, then lows), then the levels of periods and of
+//! 4. pools swept (highs, then lows), then levels swept (highs, then lows), then levels of periods and
 //!    sessions;
-//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also the pattern and
-//!    pools; last the range, its zone, the entry band and the retracement.
+//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also the pattern
+//!    and pools; then range, zone, band and retracement.
 
 mod atr;
-mod extremes;
 mod fair_value_gaps;
 mod ladder;
 mod levels;
@@ -53,6 +52,7 @@ mod retracement;
 mod scope;
 mod sessions;
 mod shelf;
+mod sliding_max;
 mod snapshot;
 mod structure;
 mod swings;
@@ -82,15 +82,14 @@ use crate::event::Bar;
 use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
-use extremes::Extremes;
 use fair_value_gaps::Gaps;
 use levels::CalendarLevels;
 use liquidity::Liquidity;
 use patterns::Patterns;
-use pivots::PivotRule;
 use range::DealingRange;
 use retracement::Retracements;
 use scope::ScopeStructure;
+use sliding_max::SlidingRange;
 use view::{Candle, History, Say, Sides};
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
@@ -159,7 +158,7 @@ pub struct SmcEngine {
     /// None when neither a tolerance nor a filter asks for it.
     slow_atr: Option<Atr>,
     /// None when no tolerance asks for it.
-    recent_range: Option<Extremes>,
+    recent_range: Option<SlidingRange>,
     history: History,
     swing: ScopeStructure,
     internal: Option<Box<ScopeStructure>>,
@@ -189,9 +188,9 @@ impl SmcEngine {
         calendar: &Calendar,
     ) -> Self {
         let params = params.clamped();
-        // What pivots look back to; three bars of a gap and of a block's volume.
-        let inner = params.internal.map_or(0, |inner| PivotRule::internal(&params, &inner).look_back());
-        let bars = inner.max(PivotRule::swing(&params).look_back()) + 1;
+        // The pivot and the bars after it; three bars of a gap and of a block's volume.
+        let inner_right = params.internal.map_or(0, |inner| inner.pivot_right);
+        let bars = u32::from(params.pivot_right.max(inner_right)) + 1;
         Self {
             instrument,
             timeframe,
@@ -203,7 +202,7 @@ impl SmcEngine {
             atr: Atr::new(params.atr_len),
             slow_atr: params.needs_slow_atr().then(|| Atr::new(params.vol_len)),
             recent_range: match params.pool_tolerance {
-                Tolerance::RangePct { bars, .. } if params.liquidity => Some(Extremes::new(bars.into())),
+                Tolerance::RangePct { bars, .. } if params.liquidity => Some(SlidingRange::new(bars)),
                 _ => None,
             },
             history: History::new(bars.max(3)),
@@ -225,9 +224,8 @@ impl SmcEngine {
             return;
         }
         let k = self.count;
-        // Built from the bar twice over: a copy of what was just written would wait for the writing.
-        let candle = Candle::new(bar, self.measure(bar));
-        self.history.push(k, Candle::new(bar, candle.is_wild));
+        let candle = self.measure(bar);
+        self.history.push(k, candle);
         let seen = Sides::new(|direction| candle.seen_from(direction));
         let mut say = Say {
             instrument: self.instrument,
@@ -419,7 +417,6 @@ impl SmcEngine {
         self.levels.last_sweep(direction)
     }
 
-    #[inline]
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
         if self.last_bar.is_some_and(|last| bar.open_ts <= last.open_ts) {
             return Err(BarFault::Time);
@@ -459,16 +456,14 @@ impl SmcEngine {
         }
     }
 
-    /// Takes the bar's range into the averages that somebody asks for; true when the bar is too wild for an
-    /// order block.
-    #[inline]
-    fn measure(&mut self, bar: &Bar) -> bool {
+    /// Takes the bar's range into the averages that somebody asks for.
+    fn measure(&mut self, bar: &Bar) -> Candle {
         let (high, low, close) = (bar.high.0, bar.low.0, bar.close.0);
         let true_range = self.atr.on_bar(high, low, close);
         if let Some(slow_atr) = &mut self.slow_atr {
             slow_atr.on_bar(high, low, close);
         }
-        match (self.filter, &self.slow_atr) {
+        let is_wild = match (self.filter, &self.slow_atr) {
             (VolatilityFilter::Atr, Some(slow_atr)) => {
                 i128::from(high - low) >= 2 * i128::from(slow_atr.value())
             }
@@ -477,7 +472,8 @@ impl SmcEngine {
                 i128::from(high - low) * i128::from(self.count.max(1)) >= 2 * self.range_sum
             }
             _ => false,
-        }
+        };
+        Candle::new(bar, is_wild)
     }
 
     fn live_and_break<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
@@ -511,13 +507,10 @@ impl SmcEngine {
     fn confirm<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         if let Some(confirmed) = self.swing.confirm(seen, &self.history, say) {
             let scope::Confirmed { direction, pivot, is_swing } = confirmed;
-            if let Some(swing) = self.swing.swings.current().filter(|_| is_swing) {
-                if let Some(patterns) = &mut self.patterns {
-                    patterns.on_swing(&swing, say);
-                }
-                self.range.on_swing(&swing);
-                let origin = self.swing.swings.locked(direction.opposite());
-                self.retracements.on_swing(&swing, origin.as_ref());
+            if let Some(patterns) = &mut self.patterns
+                && let Some(swing) = self.swing.swings.current().filter(|_| is_swing)
+            {
+                patterns.on_swing(&swing, say);
             }
             if let Some(sides) = &mut self.liquidity {
                 let yardstick = match (&self.recent_range, &self.slow_atr) {
@@ -527,6 +520,11 @@ impl SmcEngine {
                 };
                 sides.of_mut(direction).on_pivot(&pivot, yardstick, say);
             }
+            if let Some(swing) = self.swing.swings.current().filter(|_| is_swing) {
+                self.range.on_swing(&swing);
+                let opposite = self.swing.swings.locked(direction.opposite());
+                self.retracements.on_swing(&swing, opposite.as_ref());
+            }
         }
         if let Some(internal) = &mut self.internal {
             internal.confirm(seen, &self.history, say);
@@ -535,7 +533,6 @@ impl SmcEngine {
 }
 
 /// What is wrong with a bar by itself.
-#[inline]
 fn fault_of(bar: &Bar) -> Option<BarFault> {
     let Bar { open, high, low, close, volume, .. } = *bar;
     if high < low || open < low || high < open || close < low || high < close {

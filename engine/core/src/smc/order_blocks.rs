@@ -37,7 +37,7 @@ pub(super) struct Blocks {
     candidates: Sides<Option<Candidates>>,
 }
 
-/// Best bars since a pivot, as the side sees them; the second one only where it is asked for.
+/// Best bars since a pivot, as the side sees them.
 #[derive(Clone, Copy, Default)]
 struct Candidates {
     extreme: Option<(u32, Candle)>,
@@ -45,6 +45,7 @@ struct Candidates {
 }
 
 impl Candidates {
+    /// The colour of a bar is a coin toss, so nobody looks at it unless the `block` rule asks.
     #[inline]
     fn offer(&mut self, block: BlockBar, bar: u32, candle: &Candle) {
         if candle.is_wild {
@@ -170,9 +171,12 @@ fn volume_and_balance(k: u32, history: &History) -> (i64, i64) {
     let volume = |back: u32| k.checked_sub(back).map_or(0, |bar| history.at(bar, Direction::Up).volume);
     let late = i128::from(volume(0)) + i128::from(volume(1));
     let early = i128::from(volume(2));
-    let balance = match late.max(early) {
-        0 => 1_000_000,
-        greater => late.min(early) * 1_000_000 / greater,
+    let (less, greater) = (late.min(early), late.max(early));
+    // Volumes below 184 thousand units do without a 128-bit division.
+    let balance = match (u64::try_from(less * 1_000_000), u64::try_from(greater)) {
+        (_, Ok(0)) => 1_000_000,
+        (Ok(less), Ok(greater)) => (less / greater) as i64,
+        _ => crate::words::clamp_i64(less * 1_000_000 / greater),
     };
-    (crate::words::clamp_i64(late + early), crate::words::clamp_i64(balance))
+    (crate::words::clamp_i64(late + early), balance)
 }

@@ -40,9 +40,6 @@ pub const PATTERNS_MAX: u16 = 512;
 /// Patterns of the swing scope.
 pub(super) struct Patterns {
     is_close_break: bool,
-    /// The nearest level of each side whose break would change anything; bars that stay on this side of both
-    /// are done with.
-    nearest: Sides<i64>,
     /// The last four swings, `a, b, c, d`, the provisional one last.
     chain: [Option<Link>; 4],
     /// What `d` completes has been said.
@@ -52,6 +49,8 @@ pub(super) struct Patterns {
     /// Broken, not superseded, with the bar of the break; bars and breaks ascend. The last one stands on the
     /// latest bar that any broken pattern ever stood on.
     broken: Shelf<(Pattern, u32)>,
+    /// Lowest level of each side, as it sees it, that the next bar may take. A cache.
+    nearest: Sides<i64>,
 }
 
 /// A swing that a pattern may come to stand on.
@@ -82,11 +81,11 @@ impl Patterns {
     pub fn new(params: &SmcParams) -> Self {
         Self {
             is_close_break: params.close_break,
-            nearest: Sides::new(|_| i64::MAX),
             chain: [None; 4],
             is_said: false,
             waiting: Sides::new(|_| Waiting::new()),
             broken: Shelf::new(PATTERNS_MAX, (NO_PATTERN, 0)),
+            nearest: Sides { up: i64::MAX, down: i64::MAX },
         }
     }
 
@@ -95,11 +94,11 @@ impl Patterns {
     pub fn on_bar<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let reach = Sides::new(|direction| source(seen.of(direction), self.is_close_break));
         if self.nearest.up < reach.up || self.nearest.down < reach.down {
-            self.take_reached(&reach, say);
+            self.take(&reach, say);
         }
     }
 
-    fn take_reached<F: FnMut(Structure)>(&mut self, reach: &Sides<i64>, say: &mut Say<'_, F>) {
+    fn take<F: FnMut(Structure)>(&mut self, reach: &Sides<i64>, say: &mut Say<'_, F>) {
         for link in self.chain.iter_mut().flatten() {
             if link.level < *reach.of(link.direction) && link.first_break.is_none() {
                 link.first_break = Some(say.known);
@@ -113,12 +112,14 @@ impl Patterns {
         self.find_nearest();
     }
 
+    /// After any change of a level that may be taken.
     fn find_nearest(&mut self) {
-        self.nearest = Sides::new(|direction| self.waiting.of(direction).nearest());
-        for link in self.chain.iter().flatten().filter(|link| link.first_break.is_none()) {
-            let nearest = self.nearest.of_mut(link.direction);
-            *nearest = link.level.min(*nearest);
-        }
+        self.nearest = Sides::new(|direction| {
+            let waiting = self.waiting.of(direction).nearest().unwrap_or(i64::MAX);
+            let links = self.chain.iter().flatten();
+            let open = links.filter(|link| link.direction == direction && link.first_break.is_none());
+            open.map(|link| link.level).fold(waiting, i64::min)
+        });
     }
 
     /// The provisional swing is new or went further.
@@ -258,6 +259,11 @@ impl Waiting {
         Self { patterns: vec![NO_PATTERN; usize::from(PATTERNS_MAX)].into_boxed_slice(), len: 0 }
     }
 
+    /// The level that price meets first.
+    fn nearest(&self) -> Option<i64> {
+        Some(self.patterns[self.len.checked_sub(1)?].level)
+    }
+
     /// Takes out the last one if its level is under `reach`.
     #[inline]
     fn pop_under(&mut self, reach: i64) -> Option<Pattern> {
@@ -268,11 +274,6 @@ impl Waiting {
         }
         self.len = last;
         Some(pattern)
-    }
-
-    /// The level that price meets first.
-    fn nearest(&self) -> i64 {
-        self.patterns[..self.len].last().map_or(i64::MAX, |pattern| pattern.level)
     }
 
     fn admit<F: FnMut(Structure)>(&mut self, pattern: Pattern, say: &mut Say<'_, F>) {

@@ -1,6 +1,6 @@
 //! Pivots: bars whose high (or low) stands out among their neighbours.
 //!
-//! Pure; the extremes of a sliding window, amortised constant work per bar, no allocation.
+//! Pure; two monotonic deques over fixed rings, amortised constant work per bar, no allocation.
 //!
 //! * `PivotConfirmed {direction, id, bar, top = bottom = price}`: bar `known - right` is a pivot. A fact for
 //!   ever; what later happens to the level is said by `LevelSwept`, `Bos` and `Choch`. `Up` is a high.
@@ -14,8 +14,8 @@
 //!
 //! A pivot confirmed at `k` cannot be beyond itself at `k`, so the first bar that can break it is `k + 1`.
 
-use super::extremes::Extremes;
 use super::params::{InternalParams, PivotProfile, SmcParams};
+use super::sliding_max::SlidingMax;
 use super::snapshot;
 use super::view::{Candle, History, Sides};
 use crate::state::{StateError, StateIo};
@@ -63,23 +63,16 @@ impl PivotRule {
             ..Self::swing(params)
         }
     }
-
-    /// Bars before the present one that may be asked for.
-    pub fn look_back(&self) -> u32 {
-        let is_searched = self.profile == PivotProfile::Window && !self.has_ties;
-        if is_searched { self.left + self.right } else { self.right }
-    }
 }
 
 /// Finds pivots; at most one a bar.
 pub(super) struct Pivots {
     profile: PivotProfile,
-    left: u32,
     right: u32,
     first: u32,
     has_ties: bool,
     order: [Direction; 2],
-    window: Extremes,
+    windows: Sides<SlidingMax>,
     /// Side of the last pivot said by the leg rule.
     leg: Option<Direction>,
 }
@@ -93,7 +86,6 @@ impl Pivots {
         };
         Self {
             profile,
-            left,
             right,
             first,
             has_ties,
@@ -101,7 +93,7 @@ impl Pivots {
                 true => [Direction::Up, Direction::Down],
                 false => [Direction::Down, Direction::Up],
             },
-            window: Extremes::new(span),
+            windows: Sides::new(|_| SlidingMax::new(span, profile == PivotProfile::Window && !has_ties)),
             leg: None,
         }
     }
@@ -114,15 +106,16 @@ impl Pivots {
         seen: &Sides<Candle>,
         history: &History,
     ) -> Option<(Direction, u32, i64)> {
-        self.window.push(seen);
+        self.windows.up.push(seen.up.high);
+        self.windows.down.push(seen.down.high);
         let bar = k.checked_sub(self.right)?;
         if bar < self.first {
             return None;
         }
         let [first, second] = self.order;
         for direction in [first, second] {
-            let price = history.high(bar, direction);
-            if self.is_pivot(direction, bar, price, k, history) {
+            let price = history.at(bar, direction).high;
+            if self.is_pivot(direction, price) {
                 return self.say(direction).then_some((direction, bar, price));
             }
         }
@@ -130,25 +123,18 @@ impl Pivots {
     }
 
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
-        self.window.state(io, count)?;
+        self.windows.up.state(io, count)?;
+        self.windows.down.state(io, count)?;
         io.option(&mut self.leg, || Direction::Up, snapshot::direction)
     }
 
-    fn is_pivot(&self, direction: Direction, bar: u32, price: i64, k: u32, history: &History) -> bool {
-        let most = self.window.max(direction);
+    #[inline]
+    fn is_pivot(&self, direction: Direction, price: i64) -> bool {
+        let window = self.windows.of(direction);
         match self.profile {
-            PivotProfile::Window => {
-                price == most && (self.has_ties || self.is_alone(direction, bar, price, k, history))
-            }
-            PivotProfile::Leg => price > most,
+            PivotProfile::Window => window.max() == price && (self.has_ties || window.is_alone()),
+            PivotProfile::Leg => price > window.max(),
         }
-    }
-
-    /// No other bar of the window has the price.
-    #[cold]
-    fn is_alone(&self, direction: Direction, bar: u32, price: i64, k: u32, history: &History) -> bool {
-        let mut others = (bar.saturating_sub(self.left)..=k).filter(|other| *other != bar);
-        others.all(|other| history.high(other, direction) != price)
     }
 
     /// False when the leg rule has said this side already.

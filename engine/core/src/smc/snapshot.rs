@@ -1,7 +1,7 @@
 //! Saving an engine between two bars and going on from there as if nothing had happened.
 //!
-//! Off the hot path; saving allocates. The bytes begin with a version and a fingerprint of instrument, timeframe,
-//! settings and calendar, so that they load only onto an engine that was built the same. Then each part names its fields
+//! Off the hot path; saving allocates. The bytes begin with a version and a fingerprint of instrument, timeframe
+//! and settings, so that they load only onto an engine that was built the same. Then each part names its fields
 //! in the file where it lives; what follows from settings or from other fields is not among them. Rings and
 //! slots are saved by what they hold, in order, so that equal states have equal bytes whatever their past.
 //!

@@ -94,15 +94,6 @@ impl History {
         self.candles[(bar & self.mask) as usize] = candle;
     }
 
-    /// Its high as a side sees it.
-    pub fn high(&self, bar: u32, direction: Direction) -> i64 {
-        let Candle { high, low, .. } = self.candles[(bar & self.mask) as usize];
-        match direction {
-            Direction::Up => high,
-            Direction::Down => -low,
-        }
-    }
-
     /// Bar `bar`, which must be among the last ones.
     pub fn at(&self, bar: u32, direction: Direction) -> Candle {
         self.candles[(bar & self.mask) as usize].seen_from(direction)

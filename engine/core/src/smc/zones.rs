@@ -154,28 +154,27 @@ impl ZoneBook {
     /// One closed bar, as this side sees it, in the life of all zones.
     #[inline]
     pub fn on_bar<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
-        let rules = self.rules;
-        let back = source(rules.end_source, candle.high, candle.open.max(candle.close), candle.close);
-        let fall = source(rules.break_source, candle.low, candle.open.min(candle.close), candle.close);
-        // One branch for the three, not three to be guessed.
-        if self.flipped.has_above(-back)
+        // Every source lies between low and high, so most bars end here.
+        let is_met = self.flipped.has_above(-candle.high)
             | self.fresh.has_above(candle.low - 1)
-            | self.unbroken.has_above(fall)
-        {
-            self.take_reached(-back, candle.low - 1, fall, say);
+            | self.unbroken.has_above(candle.low);
+        if is_met {
+            self.meet(candle, say);
         }
     }
 
-    fn take_reached<F: FnMut(Structure)>(&mut self, back: i64, touch: i64, fall: i64, say: &mut Say<'_, F>) {
+    fn meet<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
         let rules = self.rules;
-        while let Some(slot) = self.flipped.pop_above(back) {
+        let back = source(rules.end_source, candle.high, candle.open.max(candle.close), candle.close);
+        while let Some(slot) = self.flipped.pop_above(-back) {
             self.tell(rules.ended, slot, say);
             self.release(slot);
         }
-        while let Some(slot) = self.fresh.pop_above(touch) {
+        while let Some(slot) = self.fresh.pop_above(candle.low - 1) {
             self.slot(slot).zone.state = ZoneState::Touched;
             self.tell(rules.touched, slot, say);
         }
+        let fall = source(rules.break_source, candle.low, candle.open.min(candle.close), candle.close);
         while let Some(slot) = self.unbroken.pop_above(fall) {
             self.slot(slot).zone.state = ZoneState::Flipped;
             let (top, _) = self.edges(slot);
