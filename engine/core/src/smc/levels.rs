@@ -6,10 +6,11 @@
 use super::params::{Periods, SmcParams};
 use super::periods::PeriodLevels;
 use super::sessions::Sessions;
+use super::snapshot;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::calendar::Calendar;
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, TsNs};
 
 /// Value of the first session's `LevelSwept`; the session's index is added.
@@ -74,11 +75,11 @@ impl CalendarLevels {
     }
 }
 
-impl State for CalendarLevels {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        self.periods.state(io)?;
-        self.sessions.state(io)?;
-        self.sweeps.state(io)
+impl CalendarLevels {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.periods.state(io, count)?;
+        self.sessions.state(io, count)?;
+        self.sweeps.state(io, count)
     }
 }
 
@@ -118,8 +119,8 @@ impl LevelSweeps {
     }
 }
 
-impl State for LevelSweeps {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl LevelSweeps {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         for direction in [Direction::Up, Direction::Down] {
             let nothing =
                 LevelSweep { id: 0, code: 0, direction, level: Price(0), extreme: Price(0), known_bar: 0 };
@@ -129,9 +130,9 @@ impl State for LevelSweeps {
                 |io, sweep| {
                     io.number(&mut sweep.id)?;
                     io.number(&mut sweep.code)?;
-                    io.number(&mut sweep.level)?;
-                    io.number(&mut sweep.extreme)?;
-                    io.number(&mut sweep.known_bar)
+                    snapshot::price(io, &mut sweep.level.0)?;
+                    snapshot::price(io, &mut sweep.extreme.0)?;
+                    snapshot::bar(io, &mut sweep.known_bar, count)
                 },
             )?;
         }
@@ -146,6 +147,7 @@ mod tests {
     use crate::output::Scope;
     use crate::smc::params::Periods;
     use crate::smc::{IdSource, PeriodKind};
+    use crate::state::State;
     use crate::words::{InstrumentId, Name, Timeframe};
     use alloc::vec;
     use alloc::vec::Vec;
@@ -165,6 +167,13 @@ mod tests {
         };
         let sessions = vec![window(3_600, 36_000), window(72_000, 7_200), window(0, 0), window(5_400, 9_000)];
         Calendar { roll: Roll { offsets: offsets.clone().unwrap(), at_secs: 17 * 3_600 }, sessions }
+    }
+
+    /// Bars are not counted here.
+    impl State for CalendarLevels {
+        fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+            CalendarLevels::state(self, io, u32::MAX)
+        }
     }
 
     fn levels() -> CalendarLevels {

@@ -194,7 +194,7 @@ impl SmcEngine {
         Self {
             instrument,
             timeframe,
-            fingerprint: snapshot::fingerprint(instrument, timeframe, &params),
+            fingerprint: snapshot::fingerprint(instrument, timeframe, &params, calendar),
             filter: if params.order_blocks { params.ob_filter } else { VolatilityFilter::Off },
             count: 0,
             last_bar: None,
@@ -395,7 +395,7 @@ impl SmcEngine {
     }
 
     /// High and low of the day, week, month or bucket before the running one.
-    pub const fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+    pub fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
         self.levels.periods.previous(kind)
     }
 

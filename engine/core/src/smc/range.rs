@@ -19,10 +19,11 @@
 //! says the mirror image.
 
 use super::params::{RangeBands, SmcParams};
+use super::snapshot::{self, sound};
 use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, clamp_i64};
 
 /// Where price is in its dealing range.
@@ -180,7 +181,7 @@ impl DealingRange {
         Some((self.edges.up?.price, seen_from(Direction::Down, self.edges.down?.price)))
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_edges<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
         self.is_moved = false;
         let Some((top, bottom)) = self.span() else { return };
@@ -206,7 +207,7 @@ impl DealingRange {
         self.zone_span = NOWHERE;
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_zone<F: FnMut(Structure)>(&mut self, close: i64, say: &mut Say<'_, F>) {
         let Some((top, bottom)) = self.span() else { return };
         let before = self.zone;
@@ -260,30 +261,24 @@ fn zone_of(close: i64, top: i64, bottom: i64, bands: RangeBands) -> (RangeZone, 
     }
 }
 
-impl State for DealingRange {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl DealingRange {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         for direction in [Direction::Up, Direction::Down] {
             io.option(self.edges.of_mut(direction), Edge::default, |io, edge| {
-                io.number(&mut edge.price)?;
-                io.number(&mut edge.bar)?;
+                snapshot::price(io, &mut edge.price)?;
+                snapshot::bar(io, &mut edge.bar, count)?;
                 io.number(&mut edge.swing_id)
             })?;
-            io.option(self.told.of_mut(direction), || 0, |io, price| io.number(price))?;
+            io.option(self.told.of_mut(direction), || 0, snapshot::price)?;
         }
-        io.choice(&mut self.swing_side, &[Direction::Up, Direction::Down])?;
+        snapshot::direction(io, &mut self.swing_side)?;
         io.choice(&mut self.zone, &RangeZone::ALL)?;
         if io.is_loading() {
             // Edges are looked at again: what was said is known, so nothing is said twice.
             self.is_moved = true;
             self.zone_span = NOWHERE;
             self.find_reach();
-            let is_price = |edge: &Edge| edge.price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
-            let is_sane = self.edges.up.iter().chain(&self.edges.down).all(is_price)
-                && self.span().is_none_or(|(top, bottom)| bottom <= top);
-            if !is_sane {
-                return Err(io.bad_value());
-            }
         }
-        Ok(())
+        sound(io, self.span().is_none_or(|(top, bottom)| bottom <= top))
     }
 }
