@@ -34,7 +34,7 @@ pub(super) struct Extremes {
     at: usize,
     /// Extremes of the present block.
     running: Sides<i64>,
-    /// Extremes of the window.
+    /// Extremes of the window; made anew by every bar, so no part of a saved state.
     window: Sides<i64>,
 }
 
@@ -95,8 +95,6 @@ impl Extremes {
             self.ring[used..].fill(NOTHING);
             self.at = count as usize % span;
             self.running = self.ring[..self.at].iter().copied().fold(NOTHING, greater);
-            // A block that has just been closed is the whole window.
-            self.window = greater(self.running, self.ring[self.at]);
         }
         let is_extreme = |a: &Sides<i64>, b: &Sides<i64>| b.up <= a.up && b.down <= a.down;
         snapshot::sound(io, self.ring[self.at..].is_sorted_by(is_extreme))
