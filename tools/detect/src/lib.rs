@@ -3,5 +3,9 @@
 //! | module | does |
 //! |---|---|
 //! | [`csv`] | reads bars as people have them |
+//! | [`live`] | rows into the engine's live events, on one or more timeframes |
+//! | [`json`] | an event as a line of JSON |
 
 pub mod csv;
+pub mod json;
+pub mod live;
