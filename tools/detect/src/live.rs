@@ -33,6 +33,15 @@ pub struct Event {
     pub what: What,
 }
 
+/// What a row made of itself, in order: each closed bar before what is said about it.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A bar closed.
+    Bar(Timeframe, &'a Bar),
+    /// Something became known.
+    Event(&'a Event),
+}
+
 /// A structure of the market, or a row that cannot be a bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum What {
@@ -149,13 +158,8 @@ impl Live {
         Ok(Self { base, rungs, ids: IdSource::new(), seq: 0, count: 0, last: None, holes: 0 })
     }
 
-    /// Takes one row; hands on what it made known, and each bar that closed before what is said about it.
-    pub fn on_row(
-        &mut self,
-        row: &Row,
-        closed: &mut impl FnMut(Timeframe, &Bar),
-        said: &mut impl FnMut(&Event),
-    ) {
+    /// Takes one row; hands on what it made known.
+    pub fn on_row(&mut self, row: &Row, said: &mut impl FnMut(Said<'_>)) {
         let bar = match self.bar(row) {
             Ok(bar) => bar,
             Err(reason) => return self.reject(row, reason, said),
@@ -168,7 +172,7 @@ impl Live {
         self.count += 1;
         let Self { rungs, ids, seq, .. } = self;
         let mut take = |rung: &mut Rung, bar: &Bar| {
-            closed(rung.engine.timeframe(), bar);
+            said(Said::Bar(rung.engine.timeframe(), bar));
             rung.take(bar, ids, seq, said);
         };
         // After a hole: what ended in it ended before this bar began.
@@ -236,34 +240,34 @@ impl Live {
     }
 
     #[cold]
-    fn reject(&mut self, row: &Row, reason: Reason, said: &mut impl FnMut(&Event)) {
+    fn reject(&mut self, row: &Row, reason: Reason, said: &mut impl FnMut(Said<'_>)) {
         self.seq += 1;
-        said(&Event {
+        said(Said::Event(&Event {
             seq: self.seq,
             timeframe: self.base,
             known: self.count,
             ts: row.time,
             ts_bar: row.time,
             what: What::Rejected(Rejection { line: row.line, reason, row: *row }),
-        });
+        }));
     }
 }
 
 impl Rung {
-    fn take(&mut self, bar: &Bar, ids: &mut IdSource, seq: &mut u64, said: &mut impl FnMut(&Event)) {
+    fn take(&mut self, bar: &Bar, ids: &mut IdSource, seq: &mut u64, said: &mut impl FnMut(Said<'_>)) {
         let Self { engine, opened, .. } = self;
         opened.push(bar.open_ts);
         engine.on_bar(bar, ids, &mut |structure| {
             *seq += 1;
             let opened_at = |bar: u32| opened.get(bar as usize).copied().unwrap_or(bar_never_seen(opened));
-            said(&Event {
+            said(Said::Event(&Event {
                 seq: *seq,
                 timeframe: structure.timeframe,
                 known: structure.known_bar,
                 ts: opened_at(structure.known_bar),
                 ts_bar: opened_at(structure.bar),
                 what: What::Structure(structure),
-            });
+            }));
         });
     }
 }
