@@ -47,7 +47,7 @@ pub(super) struct Label<'a> {
 impl Label<'_> {
     /// Roomy: fonts differ.
     fn width(&self) -> f64 {
-        self.text.chars().count() as f64 * self.size * 0.62
+        self.text.chars().count() as f64 * self.size * 0.66 + 3.0
     }
 
     /// The box of the text with its baseline's anchor at a point.

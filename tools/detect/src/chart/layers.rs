@@ -398,8 +398,8 @@ impl Picture<'_> {
             let (x, y) = (self.scale.x(swing.bar), self.scale.y(swing.price));
             let label = Label { class: "mark halo", text: swing.label, size: SMALL, anchor: Anchor::Middle };
             let places = match swing.direction {
-                Direction::Up => [y - 4.0, y - 14.0, y - 25.0],
-                Direction::Down => [y + 11.0, y + 21.0, y + 32.0],
+                Direction::Up => [y - 4.0, y - 14.0],
+                Direction::Down => [y + 11.0, y + 21.0],
             };
             self.canvas.label(label, &places.map(|y| (x, y)));
         }
