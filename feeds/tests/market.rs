@@ -237,18 +237,21 @@ fn a_lost_connection_leaves_nothing_behind() {
 
 #[test]
 fn only_closed_sound_bars_become_events_once() {
-    let streams = Streams { kline: Timeframe::parse("1m"), ..Streams::default() };
+    let mut streams = Streams::default();
+    (streams.klines[0], streams.klines[3]) = (Timeframe::parse("1m"), Timeframe::parse("1d"));
     let mut bench = Bench::live(&FeedSettings { streams, ..settings() });
     let mut bar = |open_ms: u64, low: &str, interval: &str, is_closed: bool| {
+        let trades = u32::from(low != "4.5");
         bench.message(&format!(
             concat!(
                 r#"{{"e":"kline","E":1,"s":"BTCUSDT","k":{{"t":{},"T":{},"s":"BTCUSDT","i":"{}","f":-1,"L":-1,"#,
-                r#""o":"5","c":"6","h":"7","l":"{}","v":"1","n":3,"x":{},"q":"1","V":"1","Q":"1","B":"0"}}}}"#
+                r#""o":"5","c":"6","h":"7","l":"{}","v":"1","n":{},"x":{},"q":"1","V":"1","Q":"1","B":"0"}}}}"#
             ),
             open_ms,
             open_ms + 59_999,
             interval,
             low,
+            trades,
             is_closed
         ));
         bench.said()
@@ -260,6 +263,9 @@ fn only_closed_sound_bars_become_events_once() {
     assert_eq!(bar(120_000, "6", "1m", true), [""; 0]);
     assert_eq!(bar(120_001, "4", "1m", true), [""; 0]);
     assert_eq!(bar(180_000, "4", "1m", true), ["bar 180000"]);
+    assert_eq!(bar(240_000, "4.5", "1m", true), [""; 0], "no trade, no bar");
+    assert_eq!(bar(86_400_000, "4", "1d", true), ["bar 86400000"], "each length has its own order");
+    assert_eq!(bar(300_000, "4", "1m", true), ["bar 300000"]);
 }
 
 #[test]

@@ -102,6 +102,11 @@ impl BarBuilder {
         self.refused
     }
 
+    /// The forming bar's bucket holds `ts`.
+    fn is_forming_at(&self, ts: TsNs) -> bool {
+        self.forming.is_some_and(|bar| ts.0.wrapping_sub(bar.open_ts.0) < self.timeframe.nanos())
+    }
+
     /// Folds one piece, whose `open_ts` is its bucket, into the forming bar.
     fn merge(&mut self, piece: Bar) -> Option<Bar> {
         if piece.open_ts < self.closed_until {
@@ -137,10 +142,76 @@ impl BarBuilder {
 
 /// Builders for several timeframes of one instrument. What closes at one instant is handed on with the
 /// shorter timeframe first, so that nothing of a longer bar is visible before its own close.
+///
+/// Most prices close nothing. Those of one bucket of the shortest timeframe are gathered in one piece, which
+/// goes into the builders when its bucket is over: one comparison a price, however many timeframes there are.
+/// That is exact as long as the shortest timeframe divides the others; where it does not, every builder takes
+/// every price.
 #[derive(Clone, Debug)]
 pub struct BarSet {
     /// Ascending, each timeframe once.
     builders: Vec<BarBuilder>,
+    /// One for each builder.
+    told: Vec<Told>,
+    /// Prices of the running bucket that the builders have not seen; without trades and volume it may be empty.
+    piece: Piece,
+    /// Length of the shortest bucket; 0 when it does not divide the others.
+    piece_ns: u64,
+    /// Prices are watched from here on: a bucket that began before is incomplete and never closes.
+    watched_from: TsNs,
+    incomplete: u64,
+}
+
+/// What one builder's bars came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    /// The bar that the last call closed, until it is taken.
+    bar: Option<Bar>,
+    /// First instant after the last bucket that was closed or came as a candle.
+    until: TsNs,
+}
+
+/// Prices after the first of a bucket.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// The bucket. Only meaningful while `is_open`.
+    open_ts: u64,
+    is_open: bool,
+    is_empty: bool,
+    high: Price,
+    low: Price,
+    close: Price,
+    volume: i64,
+    trades: u32,
+}
+
+impl Piece {
+    const CLOSED: Self = Self {
+        open_ts: 0,
+        is_open: false,
+        is_empty: true,
+        high: Price(i64::MIN),
+        low: Price(i64::MAX),
+        close: Price(0),
+        volume: 0,
+        trades: 0,
+    };
+
+    #[inline]
+    fn add(&mut self, price: Price, qty: Qty, trades: u32) {
+        self.is_empty = false;
+        self.high = self.high.max(price);
+        self.low = self.low.min(price);
+        self.close = price;
+        self.volume = self.volume.saturating_add(qty.0);
+        self.trades = self.trades.saturating_add(trades);
+    }
+
+    /// As a bar to be merged into one that has begun: its open is never looked at.
+    fn bar(&self) -> Bar {
+        let Self { high, low, close, volume, trades, .. } = *self;
+        Bar { open_ts: TsNs(self.open_ts), open: close, high, low, close, volume: Qty(volume), trades }
+    }
 }
 
 impl BarSet {
@@ -149,7 +220,16 @@ impl BarSet {
         let mut sorted = Vec::from(timeframes);
         sorted.sort_unstable();
         sorted.dedup();
-        Self { builders: sorted.into_iter().map(BarBuilder::new).collect() }
+        let shortest = sorted.first().map_or(0, |timeframe| timeframe.secs());
+        let is_nested = sorted.iter().all(|timeframe| timeframe.secs() % shortest.max(1) == 0);
+        Self {
+            told: sorted.iter().map(|_| Told::default()).collect(),
+            piece: Piece::CLOSED,
+            piece_ns: if is_nested { sorted.first().map_or(0, |timeframe| timeframe.nanos()) } else { 0 },
+            builders: sorted.into_iter().map(BarBuilder::new).collect(),
+            watched_from: TsNs(0),
+            incomplete: 0,
+        }
     }
 
     /// The same with [`BarBuilder::with_grace`] on each.
@@ -160,36 +240,140 @@ impl BarSet {
         self
     }
 
-    /// Takes one trade; hands on each bar that it closes.
-    pub fn on_trade(&mut self, ts: TsNs, price: Price, qty: Qty, closed: &mut impl FnMut(Timeframe, Bar)) {
-        self.each(|builder| builder.on_trade(ts, price, qty), closed);
+    /// Prices are seen from `ts` on. A bucket that began earlier may lack its first prices, so its bar is not
+    /// closed but counted; a venue's candle can still fill its place.
+    pub const fn watch_from(&mut self, ts: TsNs) {
+        self.watched_from = ts;
     }
 
-    /// Takes one quote; hands on each bar that it closes.
-    pub fn on_quote(&mut self, ts: TsNs, bid: Price, ask: Price, closed: &mut impl FnMut(Timeframe, Bar)) {
-        self.each(|builder| builder.on_quote(ts, bid, ask), closed);
+    /// Takes one trade. True when bars closed: take them with [`closed`](Self::closed).
+    #[inline]
+    pub fn on_trade(&mut self, ts: TsNs, price: Price, qty: Qty) -> bool {
+        if self.is_of_piece(ts) && price.0 > 0 && qty.0 > 0 {
+            self.piece.add(price, qty, 1);
+            return false;
+        }
+        self.feed(ts, |builder| builder.on_trade(ts, price, qty))
     }
 
-    /// Takes the time; hands on each bar whose bucket is over.
-    pub fn on_clock(&mut self, now: TsNs, closed: &mut impl FnMut(Timeframe, Bar)) {
-        self.each(|builder| builder.on_clock(now), closed);
+    /// Takes one quote's mid. True when bars closed.
+    #[inline]
+    pub fn on_quote(&mut self, ts: TsNs, bid: Price, ask: Price) -> bool {
+        if self.is_of_piece(ts) && bid.0 > 0 && bid <= ask {
+            self.piece.add(Price(bid.0 + (ask.0 - bid.0) / 2), Qty(0), 0);
+            return false;
+        }
+        self.feed(ts, |builder| builder.on_quote(ts, bid, ask))
     }
 
-    /// The builders, shortest timeframe first.
+    /// Takes the time. True when bars closed.
+    pub fn on_clock(&mut self, now: TsNs) -> bool {
+        self.flush();
+        let mut is_any = false;
+        for (builder, told) in self.builders.iter_mut().zip(&mut self.told) {
+            if let Some(bar) = builder.on_clock(now) {
+                is_any |=
+                    told.keep(bar, builder.end_of(bar.open_ts), self.watched_from, &mut self.incomplete);
+            }
+            // The shortest bucket is over: its piece must not take what comes late.
+            self.piece.is_open &= builder.forming.is_some();
+        }
+        is_any
+    }
+
+    /// Takes a venue's closed candle of one timeframe: it stands for whatever was seen of its bucket, and what
+    /// is seen of it later is late. False when the candle is off the grid or its bucket has been told already.
+    pub fn on_venue_bar(&mut self, timeframe: Timeframe, bar: &Bar) -> bool {
+        self.flush();
+        let mut places = self.builders.iter_mut().zip(&mut self.told);
+        let Some((builder, told)) = places.find(|(builder, _)| builder.timeframe == timeframe) else {
+            return false;
+        };
+        if timeframe.open_of(bar.open_ts) != bar.open_ts {
+            builder.refused += 1;
+            return false;
+        }
+        if bar.open_ts < told.until {
+            return false;
+        }
+        told.until = builder.end_of(bar.open_ts);
+        // A later bucket that is forming already goes on; an earlier one has no end any more.
+        if builder.forming.is_none_or(|forming| forming.open_ts <= bar.open_ts) {
+            self.incomplete +=
+                u64::from(builder.forming.is_some_and(|forming| forming.open_ts < bar.open_ts));
+            builder.forming = None;
+            builder.closed_until = builder.closed_until.max(told.until);
+            self.piece.is_open = false;
+        }
+        true
+    }
+
+    /// Takes out the bar of the timeframe at `slot` (ascending) that the last call closed.
+    pub fn closed(&mut self, slot: usize) -> Option<Bar> {
+        self.told.get_mut(slot)?.bar.take()
+    }
+
+    /// The builders, shortest timeframe first. Their forming bars may lack the prices of the running piece.
     pub fn builders(&self) -> &[BarBuilder] {
         &self.builders
     }
 
-    fn each(
-        &mut self,
-        mut step: impl FnMut(&mut BarBuilder) -> Option<Bar>,
-        closed: &mut impl FnMut(Timeframe, Bar),
-    ) {
-        for builder in &mut self.builders {
+    /// Bars not closed because their first prices were not seen.
+    pub const fn incomplete(&self) -> u64 {
+        self.incomplete
+    }
+
+    #[inline]
+    const fn is_of_piece(&self, ts: TsNs) -> bool {
+        self.piece.is_open && ts.0.wrapping_sub(self.piece.open_ts) < self.piece_ns
+    }
+
+    /// Every builder takes a price; one that opens a bucket opens the next piece.
+    fn feed(&mut self, ts: TsNs, mut step: impl FnMut(&mut BarBuilder) -> Option<Bar>) -> bool {
+        self.flush();
+        let mut is_any = false;
+        for (builder, told) in self.builders.iter_mut().zip(&mut self.told) {
             if let Some(bar) = step(builder) {
-                closed(builder.timeframe, bar);
+                is_any |=
+                    told.keep(bar, builder.end_of(bar.open_ts), self.watched_from, &mut self.incomplete);
             }
         }
+        // A piece is what follows in the bucket that every builder is in.
+        let bucket = self.builders.first().and_then(|shortest| shortest.forming).map(|bar| bar.open_ts);
+        let is_with_all = self.builders.iter().all(|builder| builder.is_forming_at(ts));
+        self.piece = match bucket {
+            Some(open_ts) if is_with_all && self.piece_ns > 0 => {
+                Piece { open_ts: open_ts.0, is_open: true, ..Piece::CLOSED }
+            }
+            _ => Piece::CLOSED,
+        };
+        is_any
+    }
+
+    /// Hands the piece to the builders, whose forming bars are all of its bucket or hold it.
+    fn flush(&mut self) {
+        if self.piece.is_empty {
+            return;
+        }
+        let bar = self.piece.bar();
+        for builder in &mut self.builders {
+            let closed = builder.on_bar(&bar);
+            debug_assert!(closed.is_none(), "a piece closed a bar");
+        }
+        self.piece = Piece { open_ts: self.piece.open_ts, is_open: self.piece.is_open, ..Piece::CLOSED };
+    }
+}
+
+impl Told {
+    /// Keeps a closed bar, unless its first prices were not seen.
+    fn keep(&mut self, bar: Bar, end: TsNs, watched_from: TsNs, incomplete: &mut u64) -> bool {
+        let is_complete = watched_from <= bar.open_ts;
+        if is_complete {
+            *self = Self { bar: Some(bar), until: end };
+        } else {
+            *incomplete += 1;
+        }
+        is_complete
     }
 }
 
@@ -257,6 +441,14 @@ mod tests {
         assert!(builder.on_clock(TsNs(u64::MAX)).is_some());
     }
 
+    /// Everything a set closes, in the order it hands it on.
+    fn take(set: &mut BarSet, closed: &mut vec::Vec<(Timeframe, Bar)>) {
+        for slot in 0..set.builders().len() {
+            let timeframe = set.builders()[slot].timeframe();
+            closed.extend(set.closed(slot).map(|bar| (timeframe, bar)));
+        }
+    }
+
     /// A long bar folded from short ones is the long bar built from the trades.
     #[test]
     fn longer_bars_from_shorter_ones_equal_direct_bars_and_come_after_them() {
@@ -268,9 +460,11 @@ mod tests {
         for step in 0..2_000u64 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let price = Price(1_000 + (random >> 58) as i64);
-            set.on_trade(TsNs(step * 7 * SECOND), price, Qty(1), &mut |tf, bar| closed.push((tf, bar)));
+            set.on_trade(TsNs(step * 7 * SECOND), price, Qty(1));
+            take(&mut set, &mut closed);
         }
-        set.on_clock(TsNs(u64::MAX), &mut |tf, bar| closed.push((tf, bar)));
+        set.on_clock(TsNs(u64::MAX));
+        take(&mut set, &mut closed);
         for (_, bar) in closed.iter().filter(|(tf, _)| *tf == short) {
             folded.extend(folder.on_bar(bar));
         }
@@ -283,5 +477,74 @@ mod tests {
                 "a long bar went before a short one of its instant"
             );
         }
+    }
+
+    /// The piece is a short cut: bars, counts and the moment of closing are those of builders that see every
+    /// price, with trades late, early and absurd, clocks at odd times, nested timeframes and others.
+    #[test]
+    fn a_set_is_its_builders_one_by_one() {
+        for (seed, names) in [(1, ["1s", "5s", "1m"]), (2, ["2s", "3s", "4s"]), (3, ["5s", "15s", "1h"])] {
+            let timeframes = names.map(tf);
+            let mut set = BarSet::new(&timeframes).with_grace(SECOND / 4);
+            let mut singles = timeframes.map(|tf| BarBuilder::new(tf).with_grace(SECOND / 4));
+            let mut state = seed;
+            let mut random = |n: u64| {
+                state = u64::wrapping_mul(state, 6_364_136_223_846_793_005).wrapping_add(1_442_695);
+                (state >> 33) % n
+            };
+            let mut now = 1_000 * SECOND;
+            for _ in 0..20_000 {
+                now += random(SECOND / 3);
+                let ts = TsNs(if random(9) == 0 { now - random(4 * SECOND) } else { now });
+                let (price, qty) = (Price(random(40) as i64), Qty(random(30) as i64));
+                let (is_closed, direct) = match random(8) {
+                    0 => (set.on_clock(TsNs(now)), singles.each_mut().map(|b| b.on_clock(TsNs(now)))),
+                    1 => {
+                        let ask = Price(price.0 + random(3) as i64 - 1);
+                        (set.on_quote(ts, price, ask), singles.each_mut().map(|b| b.on_quote(ts, price, ask)))
+                    }
+                    _ => {
+                        (set.on_trade(ts, price, qty), singles.each_mut().map(|b| b.on_trade(ts, price, qty)))
+                    }
+                };
+                assert_eq!(is_closed, direct.iter().any(Option::is_some));
+                assert_eq!([set.closed(0), set.closed(1), set.closed(2)], direct);
+            }
+            let counts = |builder: &BarBuilder| (builder.late(), builder.refused());
+            assert_eq!(
+                set.builders().iter().map(counts).collect::<vec::Vec<_>>(),
+                singles.each_ref().map(counts)
+            );
+            assert!(singles[0].late() > 100 && singles[0].refused() > 100, "too tame to prove anything");
+        }
+    }
+
+    #[test]
+    fn a_bucket_whose_start_was_not_seen_is_not_closed_but_a_candle_may_fill_it() {
+        let minute = tf("1m");
+        let mut set = BarSet::new(&[minute]);
+        set.watch_from(TsNs(90 * SECOND));
+        set.on_trade(TsNs(91 * SECOND), Price(5), Qty(1));
+        assert!(!set.on_trade(TsNs(121 * SECOND), Price(6), Qty(1)));
+        assert_eq!((set.closed(0), set.incomplete()), (None, 1));
+        let price = Price(4);
+        let candle = |open_ts| Bar {
+            open_ts: TsNs(open_ts * SECOND),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Qty(9),
+            trades: 3,
+        };
+        assert!(set.on_venue_bar(minute, &candle(60)), "the bucket that was dropped");
+        assert!(!set.on_venue_bar(minute, &candle(61)), "not on the grid");
+        assert!(set.on_venue_bar(minute, &candle(120)), "stands for what was forming");
+        set.on_trade(TsNs(130 * SECOND), Price(7), Qty(1));
+        assert_eq!(set.builders()[0].late(), 1);
+        assert!(!set.on_venue_bar(minute, &candle(120)), "closed already");
+        set.on_trade(TsNs(181 * SECOND), Price(8), Qty(1));
+        assert!(set.on_clock(TsNs(240 * SECOND)));
+        assert_eq!(set.closed(0).map(|bar| bar.close), Some(Price(8)));
     }
 }

@@ -15,7 +15,7 @@ mod trading;
 
 pub use bracket::Plan;
 
-use crate::bars::BarBuilder;
+use crate::bars::BarSet;
 use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
@@ -155,7 +155,7 @@ impl<S: Strategy> Engine<S> {
             market.bracket.stop_reached.get_or_insert(now);
         }
         if self.config.bars.source == BarSource::Trades {
-            self.feed_bars(at, outbox, |builder| builder.on_trade(ts_event, trade.price, trade.qty));
+            self.feed_bars(at, outbox, |bars| bars.on_trade(ts_event, trade.price, trade.qty));
         }
     }
 
@@ -165,7 +165,7 @@ impl<S: Strategy> Engine<S> {
         market.book.on_quote(quote, now);
         self.positions.mark(market.id, market.book.mark());
         if self.config.bars.source == BarSource::QuoteMid && market.book.is_trusted() {
-            self.feed_bars(at, outbox, |builder| builder.on_quote(ts_event, quote.bid, quote.ask));
+            self.feed_bars(at, outbox, |bars| bars.on_quote(ts_event, quote.bid, quote.ask));
         }
         self.check_target(at, outbox);
         let mut intents = Intents::default();
@@ -185,23 +185,28 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// A venue's candle, for warm-up: structure is told as if we had watched it being made.
+    /// A venue's candle, for warm-up: structure is told as if we had watched it being made. One that repeats a
+    /// bucket already closed changes nothing.
     fn on_venue_bar(&mut self, at: usize, timeframe: &crate::Timeframe, bar: &Bar, outbox: &mut Outbox) {
-        if let Some(slot) = self.config.timeframes.iter().position(|known| known == timeframe) {
+        let Some(slot) = self.config.timeframes.iter().position(|known| known == timeframe) else { return };
+        let Some(market) = self.markets.get_mut(at) else { return };
+        if market.bars.on_venue_bar(*timeframe, bar) {
             self.close_bar(at, slot, bar, outbox);
         }
     }
 
     /// Lower timeframes first: what they say at this instant must not know the higher bar.
-    fn feed_bars(
-        &mut self,
-        at: usize,
-        outbox: &mut Outbox,
-        mut feed: impl FnMut(&mut BarBuilder) -> Option<Bar>,
-    ) {
+    #[inline]
+    fn feed_bars(&mut self, at: usize, outbox: &mut Outbox, feed: impl FnOnce(&mut BarSet) -> bool) {
+        if self.markets.get_mut(at).is_some_and(|market| feed(&mut market.bars)) {
+            self.close_bars(at, outbox);
+        }
+    }
+
+    #[cold]
+    fn close_bars(&mut self, at: usize, outbox: &mut Outbox) {
         for slot in 0..self.config.timeframes.len() {
-            let builder = self.markets.get_mut(at).and_then(|market| market.builders.get_mut(slot));
-            if let Some(bar) = builder.and_then(&mut feed) {
+            if let Some(bar) = self.markets.get_mut(at).and_then(|market| market.bars.closed(slot)) {
                 self.close_bar(at, slot, &bar, outbox);
             }
         }
@@ -248,7 +253,7 @@ impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
         for at in 0..self.markets.len() {
-            self.feed_bars(at, outbox, |builder| builder.on_clock(now));
+            self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
             self.manage(at, outbox);
             self.check_protection(at, outbox);
@@ -263,6 +268,10 @@ impl<S: Strategy> Engine<S> {
             }
             let was_live = market.book.feed() == FeedState::Live;
             market.book.on_feed(state, self.now);
+            if state == FeedState::Live && !market.is_watched {
+                market.bars.watch_from(self.now);
+            }
+            market.is_watched = state == FeedState::Live || market.is_watched && state != FeedState::Down;
             let id = market.id;
             if was_live && state != FeedState::Live && market.is_holding(&self.positions) {
                 let kind = AlertKind::BlindWithPosition;

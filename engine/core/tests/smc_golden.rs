@@ -3,8 +3,11 @@
 
 mod smc_common;
 
+use std::collections::BTreeMap;
+
 use smc_common::{golden_bars, of_kind, roomy, run, shared};
 use smc_core::output::StructureKind as Kind;
+use smc_core::smc::SmcParams;
 use smc_core::words::Direction;
 use smc_core::{Price, output::Structure};
 
@@ -55,6 +58,12 @@ fn swings_are_the_golden_table_without_its_bookends() {
     println!("{} swings equal", ours.len());
 }
 
+/// Index, side, top, bottom, bar that mitigated it or 0.
+fn gap_of_row((index, side, cells): Row) -> (usize, i8, Price, Price, u32) {
+    let at = cells[2].strip_suffix(".0").unwrap().parse().unwrap();
+    (index, side, price(&cells[0]), price(&cells[1]), at)
+}
+
 /// Created gaps and the bar that mitigated each are the table, to the cell.
 #[test]
 fn gaps_are_the_golden_table() {
@@ -67,18 +76,39 @@ fn gaps_are_the_golden_table() {
     let ours: Vec<_> = of_kind(&said, Kind::FvgCreated)
         .map(|fact| (fact.bar as usize, sign(fact), fact.top, fact.bottom, mitigated[fact.id as usize]))
         .collect();
-    let golden: Vec<_> = rows(&table)
-        .into_iter()
-        .map(|(index, side, cells)| {
-            let at = cells[2].strip_suffix(".0").unwrap().parse().unwrap();
-            (index, side, price(&cells[0]), price(&cells[1]), at)
-        })
-        .collect();
+    let golden: Vec<_> = rows(&table).into_iter().map(gap_of_row).collect();
     assert_eq!(ours.len(), golden.len());
     for (ours, golden) in ours.iter().zip(&golden) {
         assert_eq!(ours, golden);
     }
     println!("{} gaps equal", ours.len());
+}
+
+/// With joining on, gaps that another took in are no rows; the rest is the table, to the cell.
+#[test]
+fn joined_gaps_are_the_golden_table() {
+    let (Some(bars), Some(table)) = (golden_bars(), shared("smc/fvg_consecutive_result_data.csv")) else {
+        return;
+    };
+    let said = run(&bars, &SmcParams { fvg_join: true, ..roomy() });
+    let (mut folded, mut joined) = (BTreeMap::new(), 0);
+    for fact in &said {
+        match fact.kind {
+            Kind::FvgCreated | Kind::FvgJoined => {
+                joined += usize::from(folded.remove(&fact.cause_id).is_some());
+                folded.insert(fact.id, (fact.bar as usize, sign(fact), fact.top, fact.bottom, 0));
+            }
+            Kind::FvgMitigated => folded.get_mut(&fact.id).unwrap().4 = fact.known_bar,
+            _ => {}
+        }
+    }
+    let mut ours: Vec<_> = folded.into_values().collect();
+    ours.sort();
+    let golden: Vec<_> = rows(&table).into_iter().map(gap_of_row).collect();
+    assert!(joined > 100 && ours.len() == golden.len(), "{joined} joined, {} stay", ours.len());
+    for (ours, golden) in ours.iter().zip(&golden) {
+        assert_eq!(ours, golden);
+    }
 }
 
 /// The reference counts 1,259 order blocks in live mode on this file; so do we.

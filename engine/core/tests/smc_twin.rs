@@ -9,16 +9,16 @@ mod twin;
 use smc_common::{engine, golden_bars, roomy, walks};
 use smc_core::event::Bar;
 use smc_core::smc::{
-    BlockBar, BlockZone, FvgMiddle, FvgMitigation, IdSource, ObMitigation, SmcEngine, SmcParams, Tolerance,
-    VolatilityFilter, Zone,
+    BlockBar, BlockZone, FvgMiddle, FvgMitigation, IdSource, InternalParams, ObMitigation, SmcEngine,
+    SmcParams, Strength, Tolerance, VolatilityFilter, Zone, ZoneState,
 };
 use smc_core::words::Direction;
-use smc_core::{Price, output::Structure};
-use twin::{Fact, Found, ZoneNow, side};
+use smc_core::{Price, output::Scope, output::Structure};
+use twin::{Fact, Found, FoundInScope, ZoneNow, side};
 
 fn fact(said: &Structure) -> Fact {
-    let Structure { kind, direction, bar, known_bar, top, bottom, extra, .. } = *said;
-    (known_bar as usize, kind, side(direction), bar as usize, top.0, bottom.0, extra)
+    let Structure { kind, scope, direction, bar, known_bar, top, bottom, extra, value, .. } = *said;
+    (known_bar as usize, kind, scope, side(direction), bar as usize, top.0, bottom.0, extra, value)
 }
 
 fn zone(zone: &Zone) -> ZoneNow {
@@ -35,6 +35,9 @@ fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 /// Settings one step away from the default in every direction.
 fn settings() -> Vec<SmcParams> {
     let base = SmcParams { vol_len: 30, ..roomy() };
+    let inner = InternalParams::leg(2);
+    let all_inside = InternalParams { ignores_swing_level: false, ..InternalParams::window(2) };
+    let no_blocks_inside = InternalParams { order_blocks: false, ..InternalParams::window(3) };
     vec![
         roomy(),
         base,
@@ -62,6 +65,30 @@ fn settings() -> Vec<SmcParams> {
         SmcParams { pool_tolerance: Tolerance::FixedTicks(Price(9)), ..base },
         SmcParams { pool_tolerance: Tolerance::PctOfPrice(1_000), ..base },
         SmcParams { pool_tolerance: Tolerance::AtrMult(2_000_000), ..base.with_swing_length(2) },
+        SmcParams { pool_tolerance: Tolerance::RangePct { ppm: 30_000, bars: 50 }, ..base },
+        SmcParams { pool_tolerance: Tolerance::RangePct { ppm: 100_000, bars: 7 }, ..base.with_leg(4) },
+        SmcParams { fvg_join: true, ..base },
+        SmcParams { fvg_join: true, fvg_mitigation: FvgMitigation::Half, fvg_middle: FvgMiddle::Any, ..base },
+        SmcParams { fvg_join: true, fvg_size_min: Price(3), fvg_middle: FvgMiddle::CloseBeyond, ..base },
+        SmcParams { fvg_auto_threshold: true, ..base },
+        SmcParams { fvg_auto_threshold: true, fvg_join: true, fvg_middle: FvgMiddle::Any, ..base },
+        SmcParams { internal: Some(inner), ..base },
+        SmcParams { internal: Some(all_inside), ..base },
+        SmcParams { internal: Some(no_blocks_inside), close_break: false, ..base },
+        SmcParams { internal: Some(InternalParams::window(1)), ..base.with_swing_length(2) },
+        // The same pivots twice: with no block to differ, the internal scope never has a level of its own.
+        SmcParams { internal: Some(InternalParams::window(5)), ..base },
+        SmcParams { internal: Some(all_inside), displacement_min_ppm: 400_000, ..base },
+        SmcParams { internal: Some(inner), displacement_min_ppm: 400_000, mss_min_ppm: 600_000, ..base },
+        SmcParams { mss_min_ppm: 1_000_000, ..base.with_swing_length(2) },
+        SmcParams { order_blocks: false, internal: Some(inner), ..base },
+        SmcParams { gaps: false, ob_filter: VolatilityFilter::Atr, ..base },
+        SmcParams { liquidity: false, ob_filter: VolatilityFilter::MeanTrueRange, ..base },
+        SmcParams { order_blocks: false, gaps: false, liquidity: false, ..base },
+        SmcParams { patterns: true, ..base },
+        SmcParams { patterns: true, close_break: false, ..base.with_swing_length(2) },
+        SmcParams { patterns: true, internal: Some(inner), ..base.with_swing_length(1) },
+        SmcParams { patterns: true, ..base.with_leg(2) },
     ]
 }
 
@@ -80,25 +107,34 @@ fn check(bars: &[Bar], params: &SmcParams) {
 }
 
 fn check_state(engine: &SmcEngine, found: &Found) {
-    assert_eq!(sorted(engine.order_blocks().map(zone)), sorted(found.blocks.clone()));
     assert_eq!(sorted(engine.watched_gaps().map(zone)), sorted(found.gaps.clone()));
     let pools = engine.pools().map(|p| (side(p.direction), p.bar as usize, p.level.0, p.members as usize));
     assert_eq!(sorted(pools), sorted(found.pools.clone()));
     let range = engine.dealing_range().map(|(top, bottom)| (top.0, bottom.0));
-    assert_eq!(range, found.range);
-    assert_eq!(engine.bias().map_or(0, side), found.bias);
+    assert_eq!(range, found.swing.range);
+    check_scope(engine, Scope::Swing, &found.swing);
+    match &found.internal {
+        Some(internal) => check_scope(engine, Scope::Internal, internal),
+        None => assert_eq!(engine.bias_of(Scope::Internal), None),
+    }
+    assert_eq!(engine.bias(), engine.bias_of(Scope::Swing));
+    assert!(engine.order_blocks().eq(engine.order_blocks_of(Scope::Swing)));
+}
+
+fn check_scope(engine: &SmcEngine, scope: Scope, found: &FoundInScope) {
+    assert_eq!(sorted(engine.order_blocks_of(scope).map(zone)), sorted(found.blocks.clone()));
+    assert_eq!(engine.bias_of(scope).map_or(0, side), found.bias);
     for direction in [Direction::Up, Direction::Down] {
-        let nearest = |zones: &mut dyn Iterator<Item = &Zone>| {
-            let is_fresh = |zone: &&Zone| zone.state == smc_core::smc::ZoneState::Fresh;
-            let edges = zones
-                .filter(|zone| zone.direction == direction)
-                .filter(is_fresh)
-                .map(|zone| side(direction) * if side(direction) > 0 { zone.top.0 } else { zone.bottom.0 });
-            edges.max()
-        };
         let edge =
             |zone: &Zone| side(direction) * if side(direction) > 0 { zone.top.0 } else { zone.bottom.0 };
-        assert_eq!(engine.nearest_order_block(direction).map(edge), nearest(&mut engine.order_blocks()));
+        let nearest = engine
+            .order_blocks_of(scope)
+            .filter(|zone| zone.direction == direction && zone.state == ZoneState::Fresh)
+            .map(edge)
+            .max();
+        assert_eq!(engine.nearest_order_block_of(scope, direction).map(edge), nearest);
+        let is_strong = engine.strength(scope, direction).map(|strength| strength == Strength::Strong);
+        assert!(is_strong.is_none_or(|is_strong| is_strong == (found.bias == -side(direction))));
     }
 }
 

@@ -70,6 +70,9 @@ pub struct EngineSection {
     /// Distance of timer events.
     #[serde(default = "hundred")]
     pub timer_ms: u64,
+    /// Closed candles of each timeframe that the venue is asked for at start, at most 1000; 0 asks for none.
+    #[serde(default = "five_hundred")]
+    pub warm_up_bars: u16,
     /// Sequence of the first order id.
     #[serde(default = "one")]
     pub order_sequence_first: u64,
@@ -77,6 +80,10 @@ pub struct EngineSection {
 
 const fn hundred() -> u64 {
     100
+}
+
+const fn five_hundred() -> u16 {
+    500
 }
 
 const fn one() -> u64 {

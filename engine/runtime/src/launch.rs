@@ -3,6 +3,8 @@
 //! The order matters: nothing is written before the configuration is checked and the venue has answered with the
 //! rules of every instrument; nothing is sent before the configuration and the rules are in the journal.
 
+mod questions;
+
 use crate::clock::{Clock, mono_ns};
 use crate::config::{FileConfig, FileError, VenueSection};
 use crate::control::{ControlError, ControlPort, StatusSource, operator_event};
@@ -14,7 +16,8 @@ use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
 use crate::topology::{self, RunError, Shared};
 use crate::venue::{MarketFeed, OrderGateway, not_sent};
-use smc_core::TsNs;
+use crate::warm_up::Candle;
+use questions::Questions;
 use smc_core::codec::Buffer;
 use smc_core::config::{ConfigError, EngineConfig};
 use smc_core::digest::Digest;
@@ -22,19 +25,17 @@ use smc_core::engine::Engine;
 use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
-use smc_core::words::{InstrumentId, Name};
-use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, instrument_spec};
+use smc_core::words::{InstrumentId, Name, Timeframe};
+use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, KLINES_MAX, candle_interval};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
-use smc_net::{Endpoint, HttpClient, HttpResponse, NetError, TlsSettings};
+use smc_net::{Endpoint, HttpClient, TlsSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long the venue may take to answer with its rules.
-const RULES_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long working entries may take to be cancelled at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -175,6 +176,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         Some(clock) => clock,
         None => rules.clock(section.speed)?,
     };
+    let candles = rules.candles(&config, options.config.engine.warm_up_bars, clock.now())?;
     let mut venue = venue(&options.config, section, &tls, &config, &specs)?;
     let mut core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
     let text = options.config.deciding_text();
@@ -228,7 +230,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let thread = std::thread::Builder::new().name("engine".into());
     let body = move || {
         let Venue { mut feed, mut gateway } = venue;
-        let begun = begin(&mut engine, &shared.clock, &specs, is_resumed);
+        let begun = begin(&mut engine, &shared.clock, &specs, &candles, is_resumed);
         let result = begun.and_then(|()| {
             let rings = [&mut command_ring, &mut operator_ring];
             match topology {
@@ -261,16 +263,18 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     })
 }
 
-/// The first inputs: after a restart, that every connection is gone; then the rules, so that a replay needs no venue.
+/// The first inputs: after a restart, that every connection is gone; then the rules and the past, so that a replay
+/// needs no venue.
 fn begin(
     engine: &mut EngineThread<Confluence>,
     clock: &Clock,
     specs: &[InstrumentSpec],
+    candles: &[Candle],
     is_resumed: bool,
 ) -> Result<(), RunError> {
-    let mut take = |instrument, body| {
-        let now = clock.now();
-        let event = Event { seq: 0, ts_event: now, ts_recv: now, instrument, body };
+    let now = clock.now();
+    let mut take = |instrument, ts_event, body| {
+        let event = Event { seq: 0, ts_event, ts_recv: now, instrument, body };
         // The gateway is not connected yet: whatever a rebuilt core asks for is refused, and it knows.
         let mut refused = Vec::new();
         let mut refuse = |out: Outbound| refused.extend(not_sent(now, &out.output));
@@ -281,11 +285,14 @@ fn begin(
         Ok(())
     };
     if is_resumed {
-        take(InstrumentId::NONE, EventBody::Gateway(GatewayState::Down))?;
-        take(InstrumentId::NONE, EventBody::Feed(FeedState::Down))?;
+        take(InstrumentId::NONE, now, EventBody::Gateway(GatewayState::Down))?;
+        take(InstrumentId::NONE, now, EventBody::Feed(FeedState::Down))?;
     }
     for (index, spec) in specs.iter().enumerate() {
-        take(InstrumentId(index as u16), EventBody::Instrument(*spec))?;
+        take(InstrumentId(index as u16), now, EventBody::Instrument(*spec))?;
+    }
+    for candle in candles {
+        take(candle.instrument, candle.closed_at(), EventBody::Bar(candle.timeframe, candle.bar))?;
     }
     Ok(())
 }
@@ -349,75 +356,6 @@ fn endpoint(key: &'static str, text: &str, tls: &TlsSettings) -> Result<Endpoint
     Ok(Endpoint { host: host.trim_matches(['[', ']']).into(), port, address: None, tls: tls.clone() })
 }
 
-/// Questions before the start, over one connection that stays open.
-struct Questions {
-    client: HttpClient,
-    venue: String,
-}
-
-impl Questions {
-    fn open(endpoint: &Endpoint) -> Result<Self, LaunchError> {
-        let venue = format!("{}:{}", endpoint.host, endpoint.port);
-        let client = HttpClient::connect(endpoint);
-        let client = client.map_err(|error| LaunchError::Rules(format!("{venue}: {error}")))?;
-        Ok(Self { client, venue })
-    }
-
-    fn fault(&self, reason: &dyn std::fmt::Display) -> LaunchError {
-        LaunchError::Rules(format!("{}: {reason}", self.venue))
-    }
-
-    fn ask(&mut self, path: &str) -> Result<HttpResponse, LaunchError> {
-        let started = Instant::now();
-        let mut is_asked = false;
-        loop {
-            if !is_asked {
-                is_asked = self.client.get(path, &[]).is_ok();
-            }
-            match self.client.poll() {
-                Err(error @ NetError::Tls(_)) => {
-                    return Err(self.fault(&format!("{error}; is venue.ca_file this venue's authority?")));
-                }
-                Err(error) => return Err(self.fault(&error)),
-                Ok(Some(response)) => return Ok(response),
-                Ok(None) if started.elapsed() > RULES_TIMEOUT => {
-                    return Err(self.fault(&"no answer within 10 s"));
-                }
-                Ok(None) => std::thread::sleep(Duration::from_micros(200)),
-            }
-        }
-    }
-
-    /// The rules of every configured instrument.
-    fn instruments(&mut self, config: &EngineConfig) -> Result<Vec<InstrumentSpec>, LaunchError> {
-        let symbols: Vec<String> = config.instruments.iter().map(|i| i.symbol.to_string()).collect();
-        let quoted: Vec<String> = symbols.iter().map(|symbol| format!("%22{symbol}%22")).collect();
-        let response = self.ask(&format!("/api/v3/exchangeInfo?symbols=%5B{}%5D", quoted.join(",")))?;
-        if response.status != 200 {
-            let text = String::from_utf8_lossy(&response.body);
-            // The venue's word for a symbol it does not know.
-            return Err(match text.contains("-1121") {
-                true => LaunchError::Symbol(symbols.join(", "), "the venue does not list it".into()),
-                false => self.fault(&format!("status {}: {text}", response.status)),
-            });
-        }
-        let rules = symbols.iter().map(|symbol| {
-            let rules = instrument_spec(&mut response.body.to_vec(), symbol);
-            rules.map_err(|error| LaunchError::Symbol(symbol.clone(), error.to_string()))
-        });
-        rules.collect()
-    }
-
-    /// A clock that starts at the venue's time.
-    fn clock(&mut self, speed: f64) -> Result<Clock, LaunchError> {
-        let response = self.ask("/api/v3/time")?;
-        let text = String::from_utf8_lossy(&response.body);
-        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        let ms = digits.parse().map_err(|_| self.fault(&format!("no time in `{text}`")))?;
-        Ok(Clock::Scaled { epoch: TsNs::from_ms(ms), started: Instant::now(), speed })
-    }
-}
-
 fn venue(
     file: &FileConfig,
     section: &VenueSection,
@@ -430,8 +368,12 @@ fn venue(
     let symbols: Vec<(InstrumentId, Name)> = ids().zip(config.instruments.iter().map(|i| i.symbol)).collect();
     let streams = endpoint("market", &section.market, tls)?;
     let rest = endpoint("rest", &section.rest, tls)?;
-    let feed = BinanceSpotFeed::new(FeedSettings::new(streams, rest), &symbols)
-        .map_err(|error| LaunchError::Feed(error.to_string()))?;
+    let mut settings = FeedSettings::new(streams, rest);
+    if file.engine.warm_up_bars > 0 {
+        settings.streams.klines = kline_streams(config);
+    }
+    let feed =
+        BinanceSpotFeed::new(settings, &symbols).map_err(|error| LaunchError::Feed(error.to_string()))?;
     let instruments: Vec<GatewayInstrument> =
         ids().zip(specs).map(|(id, spec)| GatewayInstrument { id, spec: *spec }).collect();
     let key = read(&account.key_file)?;
@@ -443,6 +385,16 @@ fn venue(
     let gateway = BinanceSpotGateway::new(settings, &instruments)
         .map_err(|error| LaunchError::Key(account.key_file.clone(), error.to_string()))?;
     Ok(Venue { feed, gateway })
+}
+
+/// The timeframes whose closed candles the venue sends: they stand for the bars whose first trades we missed.
+fn kline_streams(config: &EngineConfig) -> [Option<Timeframe>; KLINES_MAX] {
+    let offered = config.timeframes.iter().filter(|&&timeframe| candle_interval(timeframe) == timeframe);
+    let mut streams = [None; KLINES_MAX];
+    for (stream, &timeframe) in streams.iter_mut().zip(offered) {
+        *stream = Some(timeframe);
+    }
+    streams
 }
 
 fn journal_settings(options: &Options) -> JournalSettings {

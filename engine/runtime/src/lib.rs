@@ -16,6 +16,7 @@ pub mod replay;
 pub mod resume;
 pub mod topology;
 pub mod venue;
+mod warm_up;
 
 /// Name and version of this build, as the journal's header hashes it.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));

@@ -9,7 +9,7 @@ use smc_core::words::{InstrumentId, Name, Price, Timeframe, TsNs};
 
 use super::decode::{Decoder, decode};
 use super::message::{ControlId, DecodeError, Decoded};
-use super::settings::{FeedCounters, FeedSettings, Silence, Streams, TradeStream};
+use super::settings::{FeedCounters, FeedSettings, KLINES_MAX, Silence, Streams, TradeStream};
 use super::sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
 
 /// A book that breaks again within this time makes the next snapshot wait.
@@ -51,7 +51,7 @@ struct Instrument {
     live_since: TsNs,
     quote_id: u64,
     trade_id: u64,
-    bar_open: TsNs,
+    bar_open: [TsNs; KLINES_MAX],
     /// When each kind of stream last said something new.
     heard_trade: TsNs,
     heard_quote: TsNs,
@@ -78,7 +78,7 @@ impl Market {
             live_since: TsNs(0),
             quote_id: 0,
             trade_id: 0,
-            bar_open: TsNs(0),
+            bar_open: [TsNs(0); KLINES_MAX],
             heard_trade: TsNs(0),
             heard_quote: TsNs(0),
             heard_depth: TsNs(0),
@@ -153,8 +153,9 @@ impl Market {
                 book.on_delta(&delta, ts, now, counters, emit)
             }
             Decoded::Kline { timeframe: Some(timeframe), bar, is_closed: true, .. } => {
-                if self.streams.kline == Some(timeframe) {
-                    book.on_bar(timeframe, bar, now, counters, emit);
+                let place = self.streams.klines.iter().position(|&wanted| wanted == Some(timeframe));
+                if let Some(place) = place {
+                    book.on_bar(place, timeframe, bar, now, counters, emit);
                 }
                 None
             }
@@ -428,20 +429,25 @@ impl Instrument {
 
     fn on_bar<E: FnMut(Event)>(
         &mut self,
+        place: usize,
         timeframe: Timeframe,
         bar: Bar,
         now: TsNs,
         counters: &mut FeedCounters,
         emit: &mut E,
     ) {
+        let Some(bar_open) = self.bar_open.get_mut(place) else { return };
         let is_sound = bar.low <= bar.open.min(bar.close) && bar.high >= bar.open.max(bar.close);
         let ts_close = bar.open_ts.0.checked_add(timeframe.nanos());
         match ts_close {
             // Closed bars do not change: a second telling is dropped.
-            Some(_) if bar.open_ts <= self.bar_open => counters.old += 1,
+            Some(_) if bar.open_ts <= *bar_open => counters.old += 1,
             Some(ts_close) if is_sound && timeframe.open_of(bar.open_ts) == bar.open_ts => {
-                self.bar_open = bar.open_ts;
-                emit(event(self.id, TsNs(ts_close), now, EventBody::Bar(timeframe, bar)));
+                *bar_open = bar.open_ts;
+                // Without a trade the venue repeats the last price; nobody who watched would have seen a bar.
+                if bar.trades > 0 {
+                    emit(event(self.id, TsNs(ts_close), now, EventBody::Bar(timeframe, bar)));
+                }
             }
             _ => counters.refused += 1,
         }

@@ -14,6 +14,7 @@ mod chunks;
 mod decode;
 mod describe;
 mod feed;
+mod history;
 mod ladder;
 mod market;
 mod message;
@@ -31,9 +32,12 @@ mod tape;
 pub use decode::{Decoder, LEVELS_MAX, Snapshot, decode};
 pub use describe::{Describer, Description, Value, describe};
 pub use feed::BinanceSpotFeed;
+pub use history::{CANDLES_MAX, HistoryError, candle_interval, candles, candles_path};
 pub use ladder::Ladder;
 pub use market::{Market, Notes};
 pub use message::{ControlId, DecodeError, Decoded, Levels, TimeUnit};
-pub use settings::{FeedCounters, FeedError, FeedSettings, STREAMS_MAX, Silence, Streams, TradeStream};
+pub use settings::{
+    FeedCounters, FeedError, FeedSettings, KLINES_MAX, STREAMS_MAX, Silence, Streams, TradeStream,
+};
 pub use spec::{SpecError, instrument_spec};
 pub use sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};

@@ -69,6 +69,9 @@ impl FeedSettings {
     }
 }
 
+/// Lengths of candles that one feed can have.
+pub const KLINES_MAX: usize = 8;
+
 /// Which streams each instrument gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Streams {
@@ -78,13 +81,13 @@ pub struct Streams {
     pub book_ticker: bool,
     /// The book, every 100 ms.
     pub depth: bool,
-    /// The venue's candles of this length; only closed ones become events.
-    pub kline: Option<Timeframe>,
+    /// The venue's candles of these lengths; only closed ones with trades become events.
+    pub klines: [Option<Timeframe>; KLINES_MAX],
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { trades: TradeStream::Single, book_ticker: true, depth: true, kline: None }
+        Self { trades: TradeStream::Single, book_ticker: true, depth: true, klines: [None; KLINES_MAX] }
     }
 }
 

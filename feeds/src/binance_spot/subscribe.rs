@@ -8,7 +8,7 @@ use super::settings::{FeedError, FeedSettings, STREAMS_MAX, TradeStream};
 const STREAMS_PER_FRAME: usize = 200;
 
 /// Candle lengths in seconds that the venue has and the engine can use.
-const KLINE_SECS: [u32; 13] =
+pub const KLINE_SECS: [u32; 13] =
     [1, 60, 180, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400];
 
 /// Numbers of the frames that ask for silent streams again: their answers are not waited for.
@@ -59,9 +59,10 @@ fn check(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Resul
     if !(1..=5_000).contains(&settings.snapshot_limit) {
         return Err(FeedError::SnapshotLimit(settings.snapshot_limit));
     }
-    match settings.streams.kline {
-        Some(timeframe) if !KLINE_SECS.contains(&timeframe.secs()) => Err(FeedError::NoSuchKline(timeframe)),
-        _ => Ok(()),
+    let mut klines = settings.streams.klines.into_iter().flatten();
+    match klines.find(|timeframe| !KLINE_SECS.contains(&timeframe.secs())) {
+        Some(timeframe) => Err(FeedError::NoSuchKline(timeframe)),
+        None => Ok(()),
     }
 }
 
@@ -79,7 +80,7 @@ fn streams(settings: &FeedSettings, symbol: &Name) -> Vec<String> {
     if settings.streams.depth {
         names.push(format!("{lower}@depth@100ms"));
     }
-    if let Some(timeframe) = settings.streams.kline {
+    for timeframe in settings.streams.klines.into_iter().flatten() {
         names.push(format!("{lower}@kline_{timeframe}"));
     }
     names

@@ -1,7 +1,7 @@
 //! Everything the engine keeps about one instrument: rules, book, bars, structure, the trade under way.
 
 use super::bracket::{Bracket, Facts, Plan};
-use crate::bars::BarBuilder;
+use crate::bars::BarSet;
 use crate::book::Book;
 use crate::config::EngineConfig;
 use crate::instrument::{InstrumentSpec, TradingStatus};
@@ -19,8 +19,10 @@ pub(super) struct Market {
     /// The venue's rules; none until told.
     pub(super) spec: Option<InstrumentSpec>,
     pub(super) book: Book,
-    /// One per timeframe, ascending.
-    pub(super) builders: Vec<BarBuilder>,
+    /// All timeframes.
+    pub(super) bars: BarSet,
+    /// Its market data has been live since the last time the connection was down: no trade is missing.
+    pub(super) is_watched: bool,
     /// One per timeframe, ascending.
     pub(super) smc: Vec<SmcEngine>,
     pub(super) bracket: Bracket,
@@ -37,9 +39,8 @@ impl Market {
             id,
             spec: None,
             book: Book::new(),
-            builders: timeframes()
-                .map(|timeframe| BarBuilder::new(timeframe).with_grace(config.bars.close_grace_ns))
-                .collect(),
+            bars: BarSet::new(&config.timeframes).with_grace(config.bars.close_grace_ns),
+            is_watched: false,
             smc: timeframes()
                 .map(|timeframe| SmcEngine::with_calendar(id, timeframe, &config.smc, &config.calendar))
                 .collect(),

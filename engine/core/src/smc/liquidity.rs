@@ -4,14 +4,15 @@
 //! `Up` is at the highs (buy-side liquidity); lows are the mirror image.
 //!
 //! A new pivot joins the earliest unswept seed within the seed's tolerance (inclusive, measured from the seed's
-//! own price); otherwise it becomes a seed. The tolerance is fixed when the seed is known.
+//! own price); otherwise it becomes a seed. The tolerance is fixed when the seed is known. Pivots are those of
+//! the swing scope.
 //!
 //! * `PoolFormed {id, cause_id = the joining pivot, bar = seed's bar, top / bottom = seed ± tolerance,
-//!   extra = members}` at the second member; `PoolExtended` at each later one, same fields.
+//!   extra = members, value = mean level of the members}` at the second member; `PoolExtended` at each later one, same fields.
 //! * `PoolSwept`, `PoolRun`: the first bar with `high >= seed + tolerance`, after its members. Swept when it
 //!   closed back inside, run when it closed there or beyond. Terminal. Same fields, `cause_id` 0.
-//! * `LevelSwept {id = the pivot's, bar = the pivot's, top = bottom = level, extra = depth beyond it}`: the
-//!   first bar with `high > level` closed at or under it. When that first bar closed beyond, the level is gone
+//! * `LevelSwept {id = the pivot's, bar = the pivot's, top = bottom = level, extra = depth beyond it,
+//!   value = 0: the level of a pivot}`: the first bar with `high > level` closed at or under it. When that first bar closed beyond, the level is gone
 //!   without a word: the structure break tells it.
 //! * `Expired`: too many at once, the oldest left. `extra` 0 and the pool's fields for a pool, or the pivot's
 //!   id and level. A seed alone was never announced, so it leaves unannounced.
@@ -20,12 +21,9 @@
 //! its tolerance would have joined it. So every newer seed lies lower: oldest first is highest first, and
 //! price meets the newest first. The same holds for single levels.
 
-use alloc::boxed::Box;
-use alloc::vec;
-
-use super::atr::Atr;
 use super::params::{SmcParams, Tolerance};
 use super::pivots::Pivot;
+use super::shelf::Shelf;
 use super::view::{Candle, Fact, Say, seen_from};
 use crate::output::{Structure, StructureKind};
 use crate::words::{Direction, Price, clamp_i64};
@@ -158,8 +156,8 @@ impl Liquidity {
         }
     }
 
-    /// A pivot of this side became known.
-    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: &Atr, say: &mut Say<'_, F>) {
+    /// A pivot of this side became known. `yardstick`: what a relative tolerance is a part of.
+    pub fn on_pivot<F: FnMut(Structure)>(&mut self, pivot: &Pivot, yardstick: i64, say: &mut Say<'_, F>) {
         if self.levels.is_full() {
             let oldest = self.levels.remove(0);
             self.tell_level(StructureKind::Expired, &oldest, 0, say);
@@ -167,7 +165,7 @@ impl Liquidity {
         self.levels.push(*pivot);
         match self.seed_for(pivot.price) {
             Some(at) => self.join(at, pivot, say),
-            None => self.plant(pivot, slow_atr, say),
+            None => self.plant(pivot, yardstick, say),
         }
     }
 
@@ -217,7 +215,7 @@ impl Liquidity {
         tell_pool(kind, &pool, pivot.id, i64::from(pool.members), say);
     }
 
-    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, slow_atr: &Atr, say: &mut Say<'_, F>) {
+    fn plant<F: FnMut(Structure)>(&mut self, pivot: &Pivot, yardstick: i64, say: &mut Say<'_, F>) {
         if self.pools.is_full() {
             let oldest = self.pools.remove(0);
             if oldest.id != 0 {
@@ -226,10 +224,9 @@ impl Liquidity {
         }
         let part = |of: i64, ppm: u32| clamp_i64(i128::from(of.abs()) * i128::from(ppm) / 1_000_000);
         let tolerance = match self.tolerance {
-            Tolerance::AtrMult(ppm) => part(slow_atr.value(), ppm),
+            Tolerance::AtrMult(ppm) | Tolerance::RangePct { ppm, .. } => part(yardstick, ppm),
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
-            Tolerance::RangePct { ppm, .. } => part(pivot.price, ppm), // NOT YET: range of the last bars
         };
         let tolerance = tolerance.clamp(self.tick, i64::MAX / 4);
         self.tolerance_max = self.tolerance_max.max(tolerance);
@@ -293,69 +290,6 @@ fn tell_pool<F: FnMut(Structure)>(
     let (top, bottom) = (seed + tolerance, seed - tolerance);
     say.fact(
         pool.direction,
-        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: 0 },
+        Fact { kind, id: pool.id, cause_id, bar: pool.bar, top, bottom, extra, value: pool.level.0 },
     );
-}
-
-/// A row of bounded length: new things at the end, the oldest in front. Taking one out near either end is
-/// cheap.
-struct Shelf<T> {
-    /// Power-of-two ring; `head` and the `len` places after it mean something.
-    places: Box<[T]>,
-    mask: usize,
-    head: usize,
-    len: usize,
-    cap: usize,
-}
-
-impl<T: Copy> Shelf<T> {
-    fn new(cap: u16, filler: T) -> Self {
-        let cap = usize::from(cap);
-        let places = cap.next_power_of_two();
-        Self { places: vec![filler; places].into_boxed_slice(), mask: places - 1, head: 0, len: 0, cap }
-    }
-
-    const fn len(&self) -> usize {
-        self.len
-    }
-
-    const fn is_full(&self) -> bool {
-        self.len == self.cap
-    }
-
-    fn get(&self, at: usize) -> &T {
-        &self.places[(self.head + at) & self.mask]
-    }
-
-    fn get_mut(&mut self, at: usize) -> &mut T {
-        &mut self.places[(self.head + at) & self.mask]
-    }
-
-    fn last(&self) -> Option<&T> {
-        Some(self.get(self.len.checked_sub(1)?))
-    }
-
-    fn push(&mut self, item: T) {
-        assert!(self.len < self.cap, "a full shelf was pushed to");
-        *self.get_mut(self.len) = item;
-        self.len += 1;
-    }
-
-    fn remove(&mut self, at: usize) -> T {
-        assert!(at < self.len, "a place that is empty was to be removed");
-        let item = *self.get(at);
-        if at == 0 {
-            self.head = (self.head + 1) & self.mask;
-        } else {
-            for next in at + 1..self.len {
-                *self.get_mut(next - 1) = *self.get(next);
-            }
-        }
-        self.len -= 1;
-        item
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len).map(|at| self.get(at))
-    }
 }

@@ -4,15 +4,20 @@
 //! [`SmcEngine::new`]. Never looks ahead: what is said at bar `k` depends on the bars up to `k` alone, and
 //! nothing said is ever taken back. Each concept has its file, and each event kind is defined there:
 //!
-//! | file | events |
-//! |---|---|
-//! | `pivots.rs` | `PivotConfirmed` |
-//! | `swings.rs` | `SwingStarted`, `SwingExtended`, `SwingLocked` |
-//! | `structure.rs` | `Bos`, `Choch` |
-//! | `order_blocks.rs` | `ObCreated`, `ObTested`, `ObBroken`, `BreakerInvalidated` |
-//! | `fair_value_gaps.rs` | `FvgCreated`, `FvgMitigated`, `FvgInverted`, `IfvgInvalidated` |
-//! | `liquidity.rs` | `PoolFormed`, `PoolExtended`, `PoolSwept`, `PoolRun`, `LevelSwept` |
-//! | `zones.rs`, `liquidity.rs` | `Expired` |
+//! | file | events | scopes |
+//! |---|---|---|
+//! | `pivots.rs` | `PivotConfirmed` | both |
+//! | `swings.rs` | `SwingStarted`, `SwingExtended`, `SwingLocked` | both |
+//! | `structure.rs` | `Bos`, `Choch`, `Mss` | both |
+//! | `patterns.rs` | `PatternConfirmed`, `PatternBroken`, `PatternSuperseded` | swing |
+//! | `order_blocks.rs` | `ObCreated`, `ObTested`, `ObBroken`, `BreakerInvalidated` | both |
+//! | `fair_value_gaps.rs` | `FvgCreated`, `FvgJoined`, `FvgMitigated`, `FvgInverted`, `IfvgInvalidated` | |
+//! | `liquidity.rs` | `PoolFormed`, `PoolExtended`, `PoolSwept`, `PoolRun`, `LevelSwept` | swing pivots |
+//! | `periods.rs` | `PeriodRolled`, `PeriodLevelBroken`, `LevelSwept` | |
+//! | `sessions.rs` | `SessionOpened`, `SessionClosed`, `LevelSwept` | |
+//! | `range.rs` | `RangeChanged`, `ZoneChanged` | swing |
+//! | `retracement.rs` | `OteEntered`, `OteLeft`, `RetracementReached` | swing |
+//! | `zones.rs`, `liquidity.rs`, `patterns.rs` | `Expired` | its object's |
 //! | here | `InputRejected` |
 //!
 //! In every event `bar` is the bar of the object it talks about (a pivot's own bar, the block bar, a gap's
@@ -21,32 +26,55 @@
 //! * `InputRejected {id 0, bar = known_bar = the index the bar would have had, top = high, bottom = low,
 //!   extra = [`BarFault`] as a number}`: the bar is malformed; nothing changed.
 //!
-//! The order inside one bar is fixed: gaps (new one said, then the life of the older), life of the order blocks,
-//! breaks (up with its block, then down), pools swept (highs, then lows), levels swept (highs, then lows),
-//! then the pivot that is now known: swings, levels, pools, range.
+//! The order inside one bar is fixed, and in each step the swing scope comes before the internal one:
+//!
+//! 0. the calendar: periods that roll, sessions that close, sessions that open;
+//! 1. gaps: the new one said, then the life of the older;
+//! 2. life of the order blocks;
+//! 3. breaks: up with its block, then down; after both scopes the breaks of patterns;
+//! 4. pools swept (highs, then lows), then levels swept (highs, then lows), then levels of periods and
+//!    sessions;
+//! 5. the pivot that is now known: its swing, its break level; of the swing scope's pivot also the pattern
+//!    and pools; then range, zone, band and retracement.
 
 mod atr;
 mod fair_value_gaps;
 mod ladder;
+mod levels;
 mod liquidity;
 mod order_blocks;
 mod params;
+mod patterns;
+mod periods;
 mod pivots;
 mod range;
+mod retracement;
+mod scope;
+mod sessions;
+mod shelf;
+mod sliding_max;
 mod structure;
 mod swings;
 mod view;
 mod zones;
 
+pub use levels::LevelSweep;
 pub use liquidity::{Pool, Sweep};
 pub use params::{
     BlockBar, BlockZone, CAP_MAX, FvgMiddle, FvgMitigation, InternalParams, ObMitigation, PERIOD_MINUTES_MAX,
     PIVOT_SPAN_MAX, ParamsError, Periods, PivotProfile, RANGE_BARS_MAX, RETRACEMENT_LEVELS_MAX, RangeBands,
     SmcParams, Tolerance, VolatilityFilter,
 };
+pub use patterns::PATTERNS_MAX;
+pub use periods::{PeriodKind, PreviousPeriod};
 pub use range::RangeHalf;
+pub use retracement::Retracement;
+pub use sessions::Session;
+pub use structure::Strength;
 pub use swings::{Swing, SwingLabel};
 pub use zones::{Zone, ZoneState};
+
+use alloc::boxed::Box;
 
 use crate::calendar::Calendar;
 use crate::event::Bar;
@@ -54,12 +82,13 @@ use crate::output::{Scope, Structure, StructureKind};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 use atr::Atr;
 use fair_value_gaps::Gaps;
+use levels::CalendarLevels;
 use liquidity::Liquidity;
-use order_blocks::Blocks;
-use pivots::{Pivot, Pivots};
+use patterns::Patterns;
 use range::DealingRange;
-use structure::Breaks;
-use swings::Swings;
+use retracement::Retracements;
+use scope::ScopeStructure;
+use sliding_max::SlidingRange;
 use view::{Candle, History, Say, Sides};
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
@@ -120,18 +149,25 @@ pub struct SmcEngine {
     /// Bars taken so far; the index of the next one.
     count: u32,
     last_bar: Option<Bar>,
-    /// Sum of true ranges since the first bar.
+    /// Sum of true ranges since the first bar; 0 when no filter asks for it.
     range_sum: i128,
     atr: Atr,
-    slow_atr: Atr,
+    /// None when neither a tolerance nor a filter asks for it.
+    slow_atr: Option<Atr>,
+    /// None when no tolerance asks for it.
+    recent_range: Option<SlidingRange>,
     history: History,
-    gaps: Gaps,
-    blocks: Blocks,
-    breaks: Breaks,
-    liquidity: Sides<Liquidity>,
-    pivots: Pivots,
-    swings: Swings,
+    swing: ScopeStructure,
+    internal: Option<Box<ScopeStructure>>,
+    /// None when patterns are not said.
+    patterns: Option<Patterns>,
+    /// None when gaps are not kept.
+    gaps: Option<Gaps>,
+    /// None when pools and levels are not kept.
+    liquidity: Option<Sides<Liquidity>>,
     range: DealingRange,
+    retracements: Retracements,
+    levels: CalendarLevels,
 }
 
 impl SmcEngine {
@@ -146,27 +182,34 @@ impl SmcEngine {
         instrument: InstrumentId,
         timeframe: Timeframe,
         params: &SmcParams,
-        _calendar: &Calendar,
+        calendar: &Calendar,
     ) -> Self {
         let params = params.clamped();
+        // The pivot and the bars after it; three bars of a gap and of a block's volume.
+        let inner_right = params.internal.map_or(0, |inner| inner.pivot_right);
+        let bars = u32::from(params.pivot_right.max(inner_right)) + 1;
         Self {
             instrument,
             timeframe,
-            filter: params.ob_filter,
+            filter: if params.order_blocks { params.ob_filter } else { VolatilityFilter::Off },
             count: 0,
             last_bar: None,
             range_sum: 0,
             atr: Atr::new(params.atr_len),
-            slow_atr: Atr::new(params.vol_len),
-            // The pivot and the bars after it; three bars of a gap.
-            history: History::new((u32::from(params.pivot_right) + 1).max(3)),
-            gaps: Gaps::new(&params),
-            blocks: Blocks::new(&params),
-            breaks: Breaks::new(&params),
-            liquidity: Sides::new(|direction| Liquidity::new(direction, &params)),
-            pivots: Pivots::new(&params),
-            swings: Swings::default(),
-            range: DealingRange::default(),
+            slow_atr: params.needs_slow_atr().then(|| Atr::new(params.vol_len)),
+            recent_range: match params.pool_tolerance {
+                Tolerance::RangePct { bars, .. } if params.liquidity => Some(SlidingRange::new(bars)),
+                _ => None,
+            },
+            history: History::new(bars.max(3)),
+            swing: ScopeStructure::swing(&params),
+            internal: params.internal.map(|inner| Box::new(ScopeStructure::internal(&params, &inner))),
+            patterns: params.patterns.then(|| Patterns::new(&params)),
+            gaps: params.gaps.then(|| Gaps::new(&params)),
+            liquidity: params.liquidity.then(|| Sides::new(|direction| Liquidity::new(direction, &params))),
+            range: DealingRange::new(&params),
+            retracements: Retracements::new(&params),
+            levels: CalendarLevels::new(&params, calendar),
         }
     }
 
@@ -189,18 +232,18 @@ impl SmcEngine {
             emit,
         };
 
-        self.gaps.on_bar(&seen, &self.history, &self.atr, &mut say);
-        self.blocks.on_bar(&seen, &mut say);
-        self.test_breaks(&seen, &mut say);
-        self.liquidity.up.sweep_pools(&seen.up, &mut say);
-        self.liquidity.down.sweep_pools(&seen.down, &mut say);
-        self.liquidity.up.sweep_levels(&seen.up, &mut say);
-        self.liquidity.down.sweep_levels(&seen.down, &mut say);
-        self.range.on_bar(&seen);
-        if let Some((direction, bar, price)) = self.pivots.on_bar(k, &seen, &self.history) {
-            let pivot = Pivot { id: say.new_id(), bar, price };
-            self.confirm(direction, &pivot, &mut say);
+        self.levels.open(bar.open_ts, &seen.up, &mut say);
+        if let Some(gaps) = &mut self.gaps {
+            gaps.on_bar(&seen, &self.history, &self.atr, &mut say);
         }
+        self.live_and_break(&seen, &mut say);
+        self.take_liquidity(&seen, &mut say);
+        self.levels.take(&seen, &mut say);
+        self.range.on_bar(k, &seen);
+        self.confirm(&seen, &mut say);
+        say.scope = Scope::Swing;
+        self.range.tell(&seen.up, &mut say);
+        self.retracements.tell(&seen, &mut say);
 
         self.last_bar = Some(*bar);
         self.count = k + 1;
@@ -226,9 +269,14 @@ impl SmcEngine {
         self.last_bar.as_ref()
     }
 
-    /// Direction of the last structure break.
+    /// Direction of the last structure break of the swing scope.
     pub const fn bias(&self) -> Option<Direction> {
-        self.breaks.bias()
+        self.swing.breaks.bias()
+    }
+
+    /// Direction of the last structure break of a scope; none from a scope that is not kept.
+    pub fn bias_of(&self, scope: Scope) -> Option<Direction> {
+        self.scope(scope)?.breaks.bias()
     }
 
     /// Average true range over `atr_len` bars; 0 before the first.
@@ -236,10 +284,15 @@ impl SmcEngine {
         Price(self.atr.value())
     }
 
-    /// Living order blocks of both sides, bullish first, each oldest first; breakers included
-    /// ([`Zone::is_flipped`], [`Zone::role`]).
+    /// Living order blocks of the swing scope of both sides, bullish first, each oldest first; breakers
+    /// included ([`Zone::is_flipped`], [`Zone::role`]).
     pub fn order_blocks(&self) -> impl Iterator<Item = &Zone> {
-        self.blocks.books.up.iter().chain(self.blocks.books.down.iter())
+        self.swing.order_blocks()
+    }
+
+    /// The same of a scope.
+    pub fn order_blocks_of(&self, scope: Scope) -> impl Iterator<Item = &Zone> {
+        self.scope(scope).into_iter().flat_map(ScopeStructure::order_blocks)
     }
 
     /// Open gaps, that is, not yet mitigated, of both sides, bullish first, each oldest first.
@@ -249,43 +302,69 @@ impl SmcEngine {
 
     /// All gaps still watched: open, mitigated and inverted ones.
     pub fn watched_gaps(&self) -> impl Iterator<Item = &Zone> {
-        self.gaps.books.up.iter().chain(self.gaps.books.down.iter())
+        self.gaps.iter().flat_map(|gaps| gaps.books.up.iter().chain(gaps.books.down.iter()))
     }
 
-    /// The untested order block that price meets next on its way against `direction`: the highest bullish or
-    /// the lowest bearish one.
+    /// The untested order block of the swing scope that price meets next on its way against `direction`: the
+    /// highest bullish or the lowest bearish one.
     pub fn nearest_order_block(&self, direction: Direction) -> Option<&Zone> {
-        self.blocks.books.of(direction).nearest_fresh()
+        self.nearest_order_block_of(Scope::Swing, direction)
+    }
+
+    /// The same of a scope.
+    pub fn nearest_order_block_of(&self, scope: Scope, direction: Direction) -> Option<&Zone> {
+        self.scope(scope)?.blocks.as_ref()?.books.of(direction).nearest_fresh()
     }
 
     /// The open gap that price meets next on its way against `direction`.
     pub fn nearest_fair_value_gap(&self, direction: Direction) -> Option<&Zone> {
-        self.gaps.books.of(direction).nearest_fresh()
+        self.gaps.as_ref()?.books.of(direction).nearest_fresh()
     }
 
     /// Unswept pools of two members or more, those at the highs first, each oldest first.
     pub fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.liquidity.up.pools().chain(self.liquidity.down.pools())
+        self.liquidity.iter().flat_map(|sides| sides.up.pools().chain(sides.down.pools()))
     }
 
     /// The last sweep of highs (`Up`) or lows (`Down`), of a pool or a single level.
-    pub const fn last_sweep(&self, direction: Direction) -> Option<&Sweep> {
-        self.liquidity.of(direction).last_sweep()
+    pub fn last_sweep(&self, direction: Direction) -> Option<&Sweep> {
+        self.liquidity.as_ref()?.of(direction).last_sweep()
     }
 
-    /// The last locked swing high (`Up`) or low.
+    /// The last locked swing high (`Up`) or low of the swing scope.
     pub fn last_swing(&self, direction: Direction) -> Option<Swing> {
-        self.swings.locked(direction)
+        self.swing.swings.locked(direction)
     }
 
-    /// The provisional swing, which the next pivots may still extend.
+    /// The same of a scope.
+    pub fn last_swing_of(&self, scope: Scope, direction: Direction) -> Option<Swing> {
+        self.scope(scope)?.swings.locked(direction)
+    }
+
+    /// The provisional swing of the swing scope, which the next pivots may still extend.
     pub fn current_swing(&self) -> Option<Swing> {
-        self.swings.current()
+        self.swing.swings.current()
     }
 
-    /// Bar and price of the pivot whose break would be the next structure break of that side.
+    /// The same of a scope.
+    pub fn current_swing_of(&self, scope: Scope) -> Option<Swing> {
+        self.scope(scope)?.swings.current()
+    }
+
+    /// Are a scope's swing highs (`Up`) or lows expected to hold? None before the first of that side.
+    pub fn strength(&self, scope: Scope, direction: Direction) -> Option<Strength> {
+        self.scope(scope)?.strength(direction)
+    }
+
+    /// Bar and price of the pivot whose break would be the next structure break of that side, in the swing
+    /// scope.
     pub fn break_level(&self, direction: Direction) -> Option<(u32, Price)> {
-        let pivot = self.breaks.level(direction)?;
+        self.break_level_of(Scope::Swing, direction)
+    }
+
+    /// The same of a scope.
+    pub fn break_level_of(&self, scope: Scope, direction: Direction) -> Option<(u32, Price)> {
+        let pivot = self.scope(scope)?.breaks.level(direction)?;
         Some((pivot.bar, Price(view::seen_from(direction, pivot.price))))
     }
 
@@ -302,6 +381,36 @@ impl SmcEngine {
     /// Premium or discount.
     pub fn range_half(&self, price: Price) -> Option<RangeHalf> {
         self.range.half(price)
+    }
+
+    /// How much of the last leg price has taken back; none before two swings, or while the leg has no height.
+    pub fn retracement(&self) -> Option<Retracement> {
+        self.retracements.now()
+    }
+
+    /// High and low of the day, week, month or bucket before the running one.
+    pub const fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+        self.levels.periods.previous(kind)
+    }
+
+    /// The open session of the calendar's window `index`, or else the last one that closed.
+    pub fn session(&self, index: usize) -> Option<&Session> {
+        self.levels.sessions.running(index).or(self.last_session(index))
+    }
+
+    /// The last bar was in the calendar's window `index`.
+    pub fn is_in_session(&self, index: usize) -> bool {
+        self.levels.sessions.running(index).is_some()
+    }
+
+    /// The last session of the calendar's window `index` that closed.
+    pub fn last_session(&self, index: usize) -> Option<&Session> {
+        self.levels.sessions.last(index)
+    }
+
+    /// The last sweep of a high (`Up`) or low of a previous period or a closed session.
+    pub const fn last_level_sweep(&self, direction: Direction) -> Option<LevelSweep> {
+        self.levels.last_sweep(direction)
     }
 
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
@@ -343,46 +452,85 @@ impl SmcEngine {
         }
     }
 
-    /// Takes the bar's range into the averages.
+    fn scope(&self, scope: Scope) -> Option<&ScopeStructure> {
+        match scope {
+            Scope::Swing => Some(&self.swing),
+            Scope::Internal => self.internal.as_deref(),
+        }
+    }
+
+    /// Takes the bar's range into the averages that somebody asks for.
     fn measure(&mut self, bar: &Bar) -> Candle {
         let (high, low, close) = (bar.high.0, bar.low.0, bar.close.0);
         let true_range = self.atr.on_bar(high, low, close);
-        self.slow_atr.on_bar(high, low, close);
-        self.range_sum += i128::from(true_range);
-        let height = i128::from(high - low);
-        let is_wild = match self.filter {
-            VolatilityFilter::Off => false,
-            VolatilityFilter::Atr => height >= 2 * i128::from(self.slow_atr.value()),
-            VolatilityFilter::MeanTrueRange => height * i128::from(self.count.max(1)) >= 2 * self.range_sum,
+        if let Some(slow_atr) = &mut self.slow_atr {
+            slow_atr.on_bar(high, low, close);
+        }
+        let is_wild = match (self.filter, &self.slow_atr) {
+            (VolatilityFilter::Atr, Some(slow_atr)) => {
+                i128::from(high - low) >= 2 * i128::from(slow_atr.value())
+            }
+            (VolatilityFilter::MeanTrueRange, _) => {
+                self.range_sum += i128::from(true_range);
+                i128::from(high - low) * i128::from(self.count.max(1)) >= 2 * self.range_sum
+            }
+            _ => false,
         };
         Candle::new(bar, is_wild)
     }
 
-    fn test_breaks<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
-        let bar_before = say.known.saturating_sub(1);
-        for direction in [Direction::Up, Direction::Down] {
-            let before = || self.history.at(bar_before, direction);
-            let broken = self.breaks.on_bar(direction, seen.of(direction), before, &self.atr, say);
-            if let Some(broken) = broken {
-                self.blocks.on_break(direction, broken.id, &self.history, say);
-            }
+    fn live_and_break<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
+        self.swing.live(seen, say);
+        if let Some(internal) = &mut self.internal {
+            internal.live(seen, say);
         }
-        self.blocks.offer(say.known, seen);
+        self.swing.test_breaks(seen, &Sides::default(), &self.history, &self.atr, say);
+        if let Some(internal) = &mut self.internal {
+            // Handed over always; a scope that ignores none does not look.
+            let ignored = self.swing.breaks.newest();
+            internal.test_breaks(seen, &ignored, &self.history, &self.atr, say);
+        }
+        say.scope = Scope::Swing;
+        if let Some(patterns) = &mut self.patterns {
+            patterns.on_bar(seen, say);
+        }
     }
 
-    fn confirm<F: FnMut(Structure)>(&mut self, direction: Direction, pivot: &Pivot, say: &mut Say<'_, F>) {
-        let Pivot { id, bar, price } = *pivot;
-        let kind = StructureKind::PivotConfirmed;
-        say.fact(
-            direction,
-            view::Fact { kind, id, cause_id: 0, bar, top: price, bottom: price, extra: 0, value: 0 },
-        );
-        let is_swing = self.swings.on_pivot(direction, pivot, say);
-        self.breaks.on_pivot(direction, pivot);
-        self.blocks.on_pivot(direction, bar, say.known, &self.history);
-        self.liquidity.of_mut(direction).on_pivot(pivot, &self.slow_atr, say);
-        if is_swing {
-            self.range.on_swing(direction, price);
+    fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
+        let Some(sides) = &mut self.liquidity else { return };
+        if let Some(recent_range) = &mut self.recent_range {
+            recent_range.push(say.known, seen);
+        }
+        sides.up.sweep_pools(&seen.up, say);
+        sides.down.sweep_pools(&seen.down, say);
+        sides.up.sweep_levels(&seen.up, say);
+        sides.down.sweep_levels(&seen.down, say);
+    }
+
+    fn confirm<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
+        if let Some(confirmed) = self.swing.confirm(seen, &self.history, say) {
+            let scope::Confirmed { direction, pivot, is_swing } = confirmed;
+            if let Some(patterns) = &mut self.patterns
+                && let Some(swing) = self.swing.swings.current().filter(|_| is_swing)
+            {
+                patterns.on_swing(&swing, say);
+            }
+            if let Some(sides) = &mut self.liquidity {
+                let yardstick = match (&self.recent_range, &self.slow_atr) {
+                    (Some(recent_range), _) => recent_range.height(),
+                    (None, Some(slow_atr)) => slow_atr.value(),
+                    (None, None) => 0,
+                };
+                sides.of_mut(direction).on_pivot(&pivot, yardstick, say);
+            }
+            if let Some(swing) = self.swing.swings.current().filter(|_| is_swing) {
+                self.range.on_swing(&swing);
+                let opposite = self.swing.swings.locked(direction.opposite());
+                self.retracements.on_swing(&swing, opposite.as_ref());
+            }
+        }
+        if let Some(internal) = &mut self.internal {
+            internal.confirm(seen, &self.history, say);
         }
     }
 }

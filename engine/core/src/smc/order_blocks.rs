@@ -7,9 +7,9 @@
 //! there is none). Bars that `ob_filter` finds too wild are passed over; when none is left there is no
 //! block. The zone is the bar's wick or body. Bearish is the mirror image.
 //!
-//! * `ObCreated {id, cause_id = break, bar = x, top, bottom, extra = balance}`. Balance, in ppm, compares
-//!   the volume of `k` and `k - 1` with that of `k - 2`: the smaller over the greater, 1 000 000 when both
-//!   are 0. The volume of the three is [`Zone::volume`].
+//! * `ObCreated {id, cause_id = break, bar = x, top, bottom, extra = balance, value = volume}`. Volume is
+//!   that of `k`, `k - 1` and `k - 2` together. Balance, in ppm, compares `k` and `k - 1` with `k - 2`: the
+//!   smaller over the greater, 1 000 000 when both are 0.
 //! * `ObTested`: from `k + 1` on, the first low at or under the top.
 //! * `ObBroken`: the price that `ob_mitigation` names went strictly under the bottom (the middle of the
 //!   zone for `MeanThreshold`); the block is now a breaker, for the other side.
@@ -109,7 +109,7 @@ impl Blocks {
         let kind = StructureKind::ObCreated;
         say.fact(
             direction,
-            Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance, value: 0 },
+            Fact { kind, id, cause_id: break_id, bar, top, bottom, extra: balance, value: volume },
         );
         let (a, b) = (seen_from(direction, top), seen_from(direction, bottom));
         let zone = Zone {

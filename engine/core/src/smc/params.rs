@@ -298,6 +298,13 @@ impl SmcParams {
         Ok(())
     }
 
+    /// Does anything ask for the slow ATR?
+    pub(super) const fn needs_slow_atr(&self) -> bool {
+        let is_of_tolerance = self.liquidity && matches!(self.pool_tolerance, Tolerance::AtrMult(_));
+        let is_of_filter = self.order_blocks && matches!(self.ob_filter, VolatilityFilter::Atr);
+        is_of_tolerance || is_of_filter
+    }
+
     /// The nearest settings that [`validate`](Self::validate) accepts.
     pub(super) fn clamped(mut self) -> Self {
         self.pivot_left = self.pivot_left.min(PIVOT_SPAN_MAX);

@@ -14,10 +14,8 @@
 //!
 //! A pivot confirmed at `k` cannot be beyond itself at `k`, so the first bar that can break it is `k + 1`.
 
-use alloc::boxed::Box;
-use alloc::vec;
-
-use super::params::{PivotProfile, SmcParams};
+use super::params::{InternalParams, PivotProfile, SmcParams};
+use super::sliding_max::SlidingMax;
 use super::view::{Candle, History, Sides};
 use crate::words::Direction;
 
@@ -28,6 +26,41 @@ pub(super) struct Pivot {
     pub bar: u32,
     /// As its side sees it: the greater, the more extreme.
     pub price: i64,
+}
+
+/// Which bars are pivots of one scope.
+#[derive(Clone, Copy)]
+pub(super) struct PivotRule {
+    profile: PivotProfile,
+    left: u32,
+    right: u32,
+    first: u32,
+    has_ties: bool,
+    is_high_first: bool,
+}
+
+impl PivotRule {
+    pub fn swing(params: &SmcParams) -> Self {
+        Self {
+            profile: params.pivot_profile,
+            left: params.pivot_left.into(),
+            right: params.pivot_right.into(),
+            first: params.pivot_first,
+            has_ties: params.pivot_ties,
+            is_high_first: params.pivot_high_first,
+        }
+    }
+
+    /// What the internal scope does not say for itself it takes from the swing scope.
+    pub fn internal(params: &SmcParams, inner: &InternalParams) -> Self {
+        Self {
+            profile: inner.pivot_profile,
+            left: inner.pivot_left.into(),
+            right: inner.pivot_right.into(),
+            first: inner.pivot_first,
+            ..Self::swing(params)
+        }
+    }
 }
 
 /// Finds pivots; at most one a bar.
@@ -43,18 +76,18 @@ pub(super) struct Pivots {
 }
 
 impl Pivots {
-    pub fn new(params: &SmcParams) -> Self {
-        let right = u32::from(params.pivot_right);
-        let (span, first) = match params.pivot_profile {
-            PivotProfile::Window => (u32::from(params.pivot_left) + 1 + right, params.pivot_first),
+    pub fn new(rule: PivotRule) -> Self {
+        let PivotRule { profile, left, right, first, has_ties, is_high_first } = rule;
+        let (span, first) = match profile {
+            PivotProfile::Window => (left + 1 + right, first),
             PivotProfile::Leg => (right, 0),
         };
         Self {
-            profile: params.pivot_profile,
+            profile,
             right,
             first,
-            has_ties: params.pivot_ties,
-            order: match params.pivot_high_first {
+            has_ties,
+            order: match is_high_first {
                 true => [Direction::Up, Direction::Down],
                 false => [Direction::Down, Direction::Up],
             },
@@ -100,53 +133,5 @@ impl Pivots {
             PivotProfile::Window => true,
             PivotProfile::Leg => self.leg.replace(direction) != Some(direction),
         }
-    }
-}
-
-/// Greatest value of the last `span` bars.
-///
-/// The deque holds, oldest first, the bars that no later bar exceeds; their values never rise, so the first
-/// one is the greatest. Each bar enters once and leaves once.
-struct SlidingMax {
-    /// Power-of-two ring; only `head..tail`, masked, means something.
-    ring: Box<[(u32, i64)]>,
-    mask: u32,
-    head: u32,
-    tail: u32,
-    span: u32,
-}
-
-impl SlidingMax {
-    fn new(span: u32) -> Self {
-        let len = (span + 1).next_power_of_two();
-        Self { ring: vec![(0, 0); len as usize].into_boxed_slice(), mask: len - 1, head: 0, tail: 0, span }
-    }
-
-    fn push(&mut self, bar: u32, value: i64) {
-        while self.head != self.tail && self.slot(self.tail.wrapping_sub(1)).1 < value {
-            self.tail = self.tail.wrapping_sub(1);
-        }
-        self.ring[(self.tail & self.mask) as usize] = (bar, value);
-        self.tail = self.tail.wrapping_add(1);
-        // One bar enters, so at most one is out of date: `bar - span` or none.
-        if bar - self.slot(self.head).0 >= self.span {
-            self.head = self.head.wrapping_add(1);
-        }
-    }
-
-    /// Valid after the first push.
-    fn max(&self) -> i64 {
-        self.slot(self.head).1
-    }
-
-    /// Bar `bar` has the greatest value and no other bar of the window has it too.
-    fn is_alone(&self, bar: u32) -> bool {
-        let (first_bar, value) = self.slot(self.head);
-        let second = self.head.wrapping_add(1);
-        first_bar == bar && (second == self.tail || self.slot(second).1 != value)
-    }
-
-    fn slot(&self, at: u32) -> (u32, i64) {
-        self.ring[(at & self.mask) as usize]
     }
 }

@@ -1,30 +1,52 @@
-//! Market structure: a close beyond the last pivot goes on with the trend (BOS) or turns it (CHoCH).
+//! Market structure: a close beyond the last pivot goes on with the trend (BOS) or turns it (CHoCH, MSS).
 //!
 //! Pure, constant work per bar. Per side only the newest confirmed pivot counts; each breaks at most once.
+//! Each scope has levels and a bias of its own.
 //!
-//! * `Bos`, `Choch {direction, id, cause_id = pivot, bar = the pivot's bar, top = bottom = level,
-//!   extra = displacement}`: at `known`, the source (close, or the wick when `close_break` is off) went
-//!   strictly beyond the level. `Choch` when the bias was against the direction, else `Bos`; the bias is the
-//!   direction afterwards. Up is tested before down.
-//! * Displacement is `|close - open|` of the breaking bar in ppm of ATR. A "market structure shift" is a
-//!   `Choch` whose displacement the reader finds large enough.
+//! * `Bos`, `Choch`, `Mss {direction, id, cause_id = pivot, bar = the pivot's bar, top = bottom = level,
+//!   extra = displacement, value = bias before (-1, 0, +1)}`: at `known`, the source (close, or the wick when
+//!   `close_break` is off) went strictly beyond the level. `Choch` when the bias was against the direction,
+//!   else `Bos`; the bias is the direction afterwards. Up is tested before down.
+//! * Displacement is `|close - open|` of the breaking bar in ppm of ATR. `Mss` (market structure shift) takes
+//!   the place of a `Choch` whose displacement is at least `mss_min_ppm`, when that is above 0.
 //!
-//! With `displacement_min_ppm` a bar too weak does not break; then a later one needs a fresh cross, that is,
-//! the bar before it was not beyond the level.
+//! Two settings hold a break back: `displacement_min_ppm`, when the bar is too weak, and the internal scope's
+//! `ignores_swing_level`, when the newest swing pivot of that side, broken or not, has the very price of the
+//! level. With either of them a break needs a fresh cross, that is, the bar before was not beyond the level;
+//! so a level held back once does not break late, by price merely staying there.
+//!
+//! A swing high is strong while the bias is down, for it is where that trend comes from, and weak otherwise;
+//! lows mirrored.
 
 use super::atr::Atr;
 use super::params::SmcParams;
 use super::pivots::Pivot;
-use super::view::{Candle, Fact, Say, Sides};
+use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
 use crate::words::Direction;
+
+/// Is a swing expected to hold?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// The bias points away from it.
+    Strong,
+    /// The bias points at it, or there is none yet.
+    Weak,
+}
 
 /// Levels and bias of one scope.
 pub(super) struct Breaks {
     is_close_break: bool,
     displacement_min_ppm: i64,
+    mss_min_ppm: i64,
+    /// A level at the price handed in does not break.
+    may_ignore: bool,
+    /// Something may hold a break back: then the bar before must not be beyond the level.
+    needs_fresh_cross: bool,
     /// The newest pivot of each side, until it breaks.
     levels: Sides<Option<Pivot>>,
+    /// Price of the newest pivot of each side, broken or not.
+    newest: Sides<Option<i64>>,
     bias: Option<Direction>,
 }
 
@@ -34,52 +56,78 @@ pub(super) struct Break {
 }
 
 impl Breaks {
-    pub fn new(params: &SmcParams) -> Self {
+    /// `may_ignore`: levels at the prices handed to [`on_bar`](Self::on_bar) are held back.
+    pub fn new(params: &SmcParams, may_ignore: bool) -> Self {
         Self {
             is_close_break: params.close_break,
             displacement_min_ppm: i64::from(params.displacement_min_ppm),
+            mss_min_ppm: i64::from(params.mss_min_ppm),
+            may_ignore,
+            needs_fresh_cross: params.displacement_min_ppm > 0 || may_ignore,
             levels: Sides::default(),
+            newest: Sides::default(),
             bias: None,
         }
     }
 
-    /// Tests one side; `candle` and the one `before` it as that side sees them.
+    /// Tests one side; `candle` and the one `before` it as that side sees them. A level at the `ignored` price
+    /// does not break.
+    #[inline]
     pub fn on_bar<F: FnMut(Structure)>(
         &mut self,
         direction: Direction,
         candle: &Candle,
         before: impl FnOnce() -> Candle,
+        ignored: Option<i64>,
         atr: &Atr,
         say: &mut Say<'_, F>,
     ) -> Option<Break> {
-        let slot = self.levels.of_mut(direction);
-        let pivot = (*slot)?;
+        let pivot = (*self.levels.of(direction))?;
         if source(candle, self.is_close_break) <= pivot.price {
             return None;
         }
-        let displacement = atr.ppm_of(candle.close - candle.open);
-        if self.displacement_min_ppm > 0 {
-            let is_fresh = source(&before(), self.is_close_break) <= pivot.price;
-            if displacement < self.displacement_min_ppm || !is_fresh {
-                return None;
-            }
+        if self.may_ignore && ignored == Some(pivot.price) {
+            return None;
         }
-        *slot = None;
-        let is_turn = self.bias == Some(direction.opposite());
-        self.bias = Some(direction);
+        if self.needs_fresh_cross && source(&before(), self.is_close_break) > pivot.price {
+            return None;
+        }
+        let displacement = atr.ppm_of(candle.close - candle.open);
+        if displacement < self.displacement_min_ppm {
+            return None;
+        }
+        Some(self.take(direction, &pivot, displacement, say))
+    }
+
+    /// The level breaks.
+    fn take<F: FnMut(Structure)>(
+        &mut self,
+        direction: Direction,
+        pivot: &Pivot,
+        displacement: i64,
+        say: &mut Say<'_, F>,
+    ) -> Break {
+        *self.levels.of_mut(direction) = None;
+        let before = self.bias.replace(direction);
+        let kind = match before == Some(direction.opposite()) {
+            false => StructureKind::Bos,
+            true if self.mss_min_ppm > 0 && displacement >= self.mss_min_ppm => StructureKind::Mss,
+            true => StructureKind::Choch,
+        };
         let id = say.new_id();
-        let kind = if is_turn { StructureKind::Choch } else { StructureKind::Bos };
-        let Pivot { id: cause_id, bar, price } = pivot;
+        let Pivot { id: cause_id, bar, price } = *pivot;
+        let value = before.map_or(0, |before| seen_from(before, 1));
         say.fact(
             direction,
-            Fact { kind, id, cause_id, bar, top: price, bottom: price, extra: displacement, value: 0 },
+            Fact { kind, id, cause_id, bar, top: price, bottom: price, extra: displacement, value },
         );
-        Some(Break { id })
+        Break { id }
     }
 
     /// A newer pivot takes the place of the level on its side.
     pub fn on_pivot(&mut self, direction: Direction, pivot: &Pivot) {
         *self.levels.of_mut(direction) = Some(*pivot);
+        *self.newest.of_mut(direction) = Some(pivot.price);
     }
 
     pub const fn bias(&self) -> Option<Direction> {
@@ -89,8 +137,19 @@ impl Breaks {
     pub const fn level(&self, direction: Direction) -> Option<&Pivot> {
         self.levels.of(direction).as_ref()
     }
+
+    /// Price of the newest pivot of each side, broken or not.
+    pub const fn newest(&self) -> Sides<Option<i64>> {
+        self.newest
+    }
+
+    /// How swings of this side stand.
+    pub fn strength(&self, direction: Direction) -> Strength {
+        if self.bias == Some(direction.opposite()) { Strength::Strong } else { Strength::Weak }
+    }
 }
 
-const fn source(candle: &Candle, is_close_break: bool) -> i64 {
+/// The price of a bar that breaks levels.
+pub(super) const fn source(candle: &Candle, is_close_break: bool) -> i64 {
     if is_close_break { candle.close } else { candle.high }
 }

@@ -23,7 +23,7 @@ use crate::words::{Direction, Price, Qty};
 pub struct Zone {
     /// Its object id.
     pub id: u32,
-    /// An order block's break; 0 for a gap.
+    /// An order block's break; of a joined gap the one it took in, of another gap 0.
     pub cause_id: u32,
     /// As it was born: bullish zones are `Up`. See [`Zone::role`].
     pub direction: Direction,
@@ -187,6 +187,20 @@ impl ZoneBook {
         let (touch, break_) = self.levels(at);
         self.fresh.insert(touch, at);
         self.unbroken.insert(break_, at);
+    }
+
+    /// Takes out the newest zone if it is that of `bar` and still fresh.
+    pub fn take_newest(&mut self, bar: u32) -> Option<Zone> {
+        let at = self.newest;
+        let zone = self.slots.get(usize::from(at))?.zone;
+        if zone.bar != bar || zone.state != ZoneState::Fresh {
+            return None;
+        }
+        let (touch, break_) = self.levels(at);
+        self.fresh.remove(touch, at);
+        self.unbroken.remove(break_, at);
+        self.release(at);
+        Some(zone)
     }
 
     /// All zones, oldest first.

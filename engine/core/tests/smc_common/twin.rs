@@ -2,27 +2,33 @@
 //! whole history again for every fact. Facts have no ids; they are compared as sorted lists.
 
 use smc_core::event::Bar;
-use smc_core::output::StructureKind as Kind;
+use smc_core::output::{Scope, StructureKind as Kind};
 use smc_core::smc::{
     BlockBar, BlockZone, FvgMiddle, ObMitigation, PivotProfile, SmcParams, Tolerance, VolatilityFilter,
     ZoneState,
 };
 use smc_core::words::Direction;
 
-/// Known, kind, side (+1 or -1), bar, top, bottom, extra.
-pub type Fact = (usize, Kind, i64, usize, i64, i64, i64);
+/// Known, kind, scope, side (+1 or -1), bar, top, bottom, extra, value.
+pub type Fact = (usize, Kind, Scope, i64, usize, i64, i64, i64, i64);
 /// Side, bar, top, bottom, state.
 pub type ZoneNow = (i64, usize, i64, i64, ZoneState);
 
 /// What the twin found.
 pub struct Found {
     pub facts: Vec<Fact>,
-    pub blocks: Vec<ZoneNow>,
+    pub swing: FoundInScope,
+    pub internal: Option<FoundInScope>,
     pub gaps: Vec<ZoneNow>,
     /// Side, seed's bar, mean level rounded away from the sweep, members; two members or more, unswept.
     pub pools: Vec<(i64, usize, i64, usize)>,
-    pub range: Option<(i64, i64)>,
+}
+
+/// What the twin found in one scope.
+pub struct FoundInScope {
     pub bias: i64,
+    pub blocks: Vec<ZoneNow>,
+    pub range: Option<(i64, i64)>,
 }
 
 struct Pivot {
@@ -34,7 +40,8 @@ struct Pivot {
 
 struct Twin<'a> {
     bars: &'a [Bar],
-    params: &'a SmcParams,
+    params: SmcParams,
+    scope: Scope,
     /// Averages after each bar, in 1/256 price units.
     atr: Vec<i128>,
     slow_atr: Vec<i128>,
@@ -48,19 +55,40 @@ pub fn side(direction: Direction) -> i64 {
 pub fn find(bars: &[Bar], params: &SmcParams) -> Found {
     let mut twin = Twin {
         bars,
-        params,
+        params: *params,
+        scope: Scope::Swing,
         atr: atr(bars, params.atr_len),
         slow_atr: atr(bars, params.vol_len),
         facts: vec![],
     };
     let pivots = twin.pivots();
-    let range = twin.swings(&pivots);
-    let (bias, blocks) = twin.breaks_and_blocks(&pivots);
-    let gaps = twin.gaps();
-    let pools = twin.pools(&pivots);
-    twin.levels(&pivots);
+    let swing = twin.of_scope(&pivots, &[]);
+    if params.patterns {
+        twin.patterns(&pivots);
+    }
+    let (mut gaps, mut pools) = (vec![], vec![]);
+    if params.gaps {
+        gaps = twin.gaps();
+    }
+    if params.liquidity {
+        pools = twin.pools(&pivots);
+        twin.levels(&pivots);
+    }
+    let internal = params.internal.map(|inner| {
+        twin.scope = Scope::Internal;
+        twin.params = SmcParams {
+            pivot_profile: inner.pivot_profile,
+            pivot_left: inner.pivot_left,
+            pivot_right: inner.pivot_right,
+            pivot_first: inner.pivot_first,
+            order_blocks: params.order_blocks && inner.order_blocks,
+            ..*params
+        };
+        let inner_pivots = twin.pivots();
+        twin.of_scope(&inner_pivots, if inner.ignores_swing_level { &pivots } else { &[] })
+    });
     twin.facts.sort();
-    Found { facts: twin.facts, blocks, gaps, pools, range, bias }
+    Found { facts: twin.facts, swing, internal, gaps, pools }
 }
 
 fn true_range(bars: &[Bar], k: usize) -> i64 {
@@ -90,6 +118,11 @@ fn ppm(distance: i64, average: i128) -> i64 {
     if average == 0 { 0 } else { ((i128::from(distance.abs()) * 1_000_000 * 256) / average) as i64 }
 }
 
+/// As a price, rounded away from the sweep.
+fn mean(side: i64, members: &[i64]) -> i64 {
+    side * members.iter().sum::<i64>().div_euclid(members.len() as i64)
+}
+
 impl Twin<'_> {
     // A bar as a side sees it: `side * price`, and the greater price is the high.
     fn high(&self, side: i64, k: usize) -> i64 {
@@ -106,8 +139,26 @@ impl Twin<'_> {
     }
 
     fn say(&mut self, known: usize, kind: Kind, side: i64, bar: usize, span: (i64, i64), extra: i64) {
+        self.say_more(known, kind, side, bar, span, (extra, 0));
+    }
+
+    fn say_more(
+        &mut self,
+        known: usize,
+        kind: Kind,
+        side: i64,
+        bar: usize,
+        span: (i64, i64),
+        (extra, value): (i64, i64),
+    ) {
         let (a, b) = (side * span.0, side * span.1);
-        self.facts.push((known, kind, side, bar, a.max(b), a.min(b), extra));
+        self.facts.push((known, kind, self.scope, side, bar, a.max(b), a.min(b), extra, value));
+    }
+
+    fn of_scope(&mut self, pivots: &[Pivot], ignored: &[Pivot]) -> FoundInScope {
+        let range = self.swings(pivots);
+        let (bias, blocks) = self.breaks_and_blocks(pivots, ignored);
+        FoundInScope { bias, blocks, range }
     }
 
     fn is_pivot(&self, side: i64, i: usize, k: usize) -> bool {
@@ -172,32 +223,95 @@ impl Twin<'_> {
         Some((edges[0]?, -edges[1]?))
     }
 
-    fn is_break(&self, side: i64, k: usize, level: i64) -> bool {
-        let source = |k| if self.params.close_break { self.close(side, k) } else { self.high(side, k) };
+    /// All patterns with the whole history at hand: when each was known, broken and superseded.
+    fn patterns(&mut self, pivots: &[Pivot]) {
+        struct Row {
+            side: i64,
+            bar: usize,
+            level: i64,
+            tag: i64,
+            known: usize,
+            first_break: Option<usize>,
+        }
+        let runs: Vec<&[Pivot]> = pivots.chunk_by(|a, b| a.side == b.side).collect();
+        let first_of_best = |run: &[Pivot]| {
+            let most = run.iter().map(|pivot| pivot.price).max().unwrap();
+            run.iter().position(|pivot| pivot.price == most).unwrap()
+        };
+        let mut rows = vec![];
+        for four in runs.windows(4) {
+            let [a, b, c] = [0, 1, 2].map(|at| &four[at][first_of_best(four[at])]);
+            let (low, last) = (-a.price.min(c.price), -c.price);
+            let tag = match -a.price {
+                first if first < last => 0,
+                first if last < first => 1,
+                _ => continue,
+            };
+            let maker = four[3].iter().find(|d| low < b.price && last < b.price && b.price < d.price);
+            if let Some(maker) = maker {
+                let first_break =
+                    (b.bar + 2..self.bars.len()).find(|&j| self.break_source(b.side, j) > b.price);
+                let (side, bar, level, known) = (b.side, b.bar, b.price, maker.known);
+                rows.push(Row { side, bar, level, tag, known, first_break });
+            }
+        }
+        for (at, row) in rows.iter().enumerate() {
+            let span = (row.level, row.level);
+            self.say_more(row.known, Kind::PatternConfirmed, row.side, row.bar, span, (row.tag, 0));
+            let Some(first_break) = row.first_break else { continue };
+            let (known, numbers) = (row.known.max(first_break), (row.tag, first_break as i64));
+            self.say_more(known, Kind::PatternBroken, row.side, row.bar, span, numbers);
+            let superseded = rows[at + 1..].iter().filter_map(|later| {
+                let before = later.first_break.filter(|&before| before <= first_break)?;
+                Some(before.max(later.known).max(known))
+            });
+            if let Some(known) = superseded.min() {
+                self.say_more(known, Kind::PatternSuperseded, row.side, row.bar, span, numbers);
+            }
+        }
+    }
+
+    fn break_source(&self, side: i64, k: usize) -> i64 {
+        if self.params.close_break { self.close(side, k) } else { self.high(side, k) }
+    }
+
+    /// `ignored`: pivots whose level, while it is the newest of its side, does not break here.
+    fn is_break(&self, side: i64, k: usize, level: i64, ignored: &[Pivot]) -> bool {
+        let source = |k| self.break_source(side, k);
         let least = i64::from(self.params.displacement_min_ppm);
-        source(k) > level && (least == 0 || self.displacement(k) >= least && source(k - 1) <= level)
+        let newest = ignored.iter().rfind(|pivot| pivot.side == side && pivot.known < k);
+        let has_filter = least > 0 || !ignored.is_empty();
+        let is_held_back = self.displacement(k) < least || newest.is_some_and(|pivot| pivot.price == level);
+        source(k) > level && (!has_filter || !is_held_back && source(k - 1) <= level)
     }
 
     fn displacement(&self, k: usize) -> i64 {
         ppm(self.bars[k].close.0 - self.bars[k].open.0, self.atr[k])
     }
 
-    fn breaks_and_blocks(&mut self, pivots: &[Pivot]) -> (i64, Vec<ZoneNow>) {
+    fn breaks_and_blocks(&mut self, pivots: &[Pivot], ignored: &[Pivot]) -> (i64, Vec<ZoneNow>) {
         let mut breaks = vec![];
         for pivot in pivots {
             let newer = pivots.iter().find(|other| other.side == pivot.side && other.known > pivot.known);
             let end = newer.map_or(self.bars.len() - 1, |newer| newer.known);
-            if let Some(k) = (pivot.known + 1..=end).find(|&k| self.is_break(pivot.side, k, pivot.price)) {
+            let is_break = |k: &usize| self.is_break(pivot.side, *k, pivot.price, ignored);
+            if let Some(k) = (pivot.known + 1..=end).find(is_break) {
                 breaks.push((k, -pivot.side, pivot));
             }
         }
         breaks.sort_by_key(|&(k, order, _)| (k, order));
         let (mut bias, mut now) = (0, vec![]);
         for (k, _, pivot) in breaks {
-            let kind = if bias == -pivot.side { Kind::Choch } else { Kind::Bos };
+            let (displacement, least) = (self.displacement(k), i64::from(self.params.mss_min_ppm));
+            let kind = match (bias == -pivot.side, least) {
+                (false, _) => Kind::Bos,
+                (true, 1..) if displacement >= least => Kind::Mss,
+                (true, _) => Kind::Choch,
+            };
+            let numbers = (displacement, bias);
             bias = pivot.side;
-            self.say(k, kind, bias, pivot.bar, (pivot.price, pivot.price), self.displacement(k));
-            if let Some(x) = self.block_bar(pivot, k) {
+            self.say_more(k, kind, bias, pivot.bar, (pivot.price, pivot.price), numbers);
+            if let Some(x) = self.block_bar(pivot, k).filter(|_| self.params.order_blocks) {
                 now.extend(self.block(bias, x, k));
             }
         }
@@ -238,7 +352,7 @@ impl Twin<'_> {
         let (late, early) = (volume(0) + volume(1), volume(2));
         let most = late.max(early);
         let balance = if most == 0 { 1_000_000 } else { late.min(early) * 1_000_000 / most };
-        self.say(k, Kind::ObCreated, side, x, (top, bottom), balance);
+        self.say_more(k, Kind::ObCreated, side, x, (top, bottom), (balance, late + early));
         let n = self.bars.len();
         let touched = (k + 1..n).find(|&j| self.low(side, j) <= top);
         let broken = (k + 1..n).find(|&j| match self.params.ob_mitigation {
@@ -253,7 +367,8 @@ impl Twin<'_> {
     }
 
     fn gaps(&mut self) -> Vec<ZoneNow> {
-        let mut now = vec![];
+        // Side, k, top, bottom, the last of it being joined: in the order of `k`.
+        let mut found: Vec<(i64, usize, i64, i64)> = vec![];
         for k in 2..self.bars.len() {
             for side in [1, -1] {
                 let (bottom, top, i) = (self.high(side, k - 2), self.low(side, k), k - 1);
@@ -264,14 +379,45 @@ impl Twin<'_> {
                 };
                 let height = ppm(top - bottom, self.atr[k]);
                 let is_high = top - bottom >= self.params.fvg_size_min.0
-                    && height >= i64::from(self.params.fvg_size_min_atr_ppm);
+                    && height >= i64::from(self.params.fvg_size_min_atr_ppm)
+                    && (!self.params.fvg_auto_threshold || self.is_large_body(side, i, k));
                 if bottom < top && is_middle && is_high {
-                    self.say(k, Kind::FvgCreated, side, i, (top, bottom), height);
-                    now.extend(self.gap(side, k, top, bottom));
+                    found.push((side, k, top, bottom));
                 }
             }
         }
-        now
+        if self.params.fvg_join {
+            let is_next =
+                |a: &(i64, usize, i64, i64), b: &(i64, usize, i64, i64)| (a.0, a.1 + 1) == (b.0, b.1);
+            let runs: Vec<Vec<_>> = found.chunk_by(is_next).map(<[_]>::to_vec).collect();
+            found.clear();
+            for run in runs {
+                for upto in 1..=run.len() {
+                    let (side, k, ..) = run[upto - 1];
+                    let top = run[..upto].iter().map(|gap| gap.2).max().unwrap();
+                    let bottom = run[..upto].iter().map(|gap| gap.3).min().unwrap();
+                    let kind = if upto == 1 { Kind::FvgCreated } else { Kind::FvgJoined };
+                    self.say(k, kind, side, k - 1, (top, bottom), ppm(top - bottom, self.atr[k]));
+                    if upto == run.len() {
+                        found.push((side, k, top, bottom));
+                    }
+                }
+            }
+        } else {
+            for &(side, k, top, bottom) in &found {
+                self.say(k, Kind::FvgCreated, side, k - 1, (top, bottom), ppm(top - bottom, self.atr[k]));
+            }
+        }
+        found.into_iter().filter_map(|(side, k, top, bottom)| self.gap(side, k, top, bottom)).collect()
+    }
+
+    fn is_large_body(&self, side: i64, i: usize, k: usize) -> bool {
+        let ratio = |bar: &Bar| {
+            let body = i128::from((bar.close.0 - bar.open.0).abs());
+            (body * 1_000_000_000).checked_div(i128::from(bar.open.0.abs())).unwrap_or(0)
+        };
+        let sum: i128 = self.bars[..=k].iter().map(ratio).sum();
+        self.close(side, i) > self.open(side, i) && ratio(&self.bars[i]) * (k as i128 + 1) > 2 * sum
     }
 
     fn gap(&mut self, side: i64, k: usize, top: i64, bottom: i64) -> Option<ZoneNow> {
@@ -339,7 +485,7 @@ impl Twin<'_> {
                     let is_back = close < seed + tolerance;
                     let kind = if is_back { Kind::PoolSwept } else { Kind::PoolRun };
                     let span = (seed + tolerance, seed - tolerance);
-                    self.say(k, kind, side, *bar, span, members.len() as i64);
+                    self.say_more(k, kind, side, *bar, span, (members.len() as i64, mean(side, members)));
                 }
                 for pivot in pivots.iter().filter(|pivot| pivot.known == k && pivot.side == side) {
                     let taker = pools.iter_mut().find(|(_, seed, tolerance, _)| {
@@ -351,15 +497,17 @@ impl Twin<'_> {
                     };
                     members.push(pivot.price);
                     let kind = if members.len() == 2 { Kind::PoolFormed } else { Kind::PoolExtended };
-                    let (bar, span, count) =
-                        (*bar, (*seed + *tolerance, *seed - *tolerance), members.len() as i64);
-                    self.say(k, kind, side, bar, span, count);
+                    let (bar, span) = (*bar, (*seed + *tolerance, *seed - *tolerance));
+                    let numbers = (members.len() as i64, mean(side, members));
+                    self.say_more(k, kind, side, bar, span, numbers);
                 }
             }
-            open.extend(pools.into_iter().filter(|pool| pool.3.len() > 1).map(|(bar, _, _, members)| {
-                let sum: i64 = members.iter().sum();
-                (side, bar, side * sum.div_euclid(members.len() as i64), members.len())
-            }));
+            open.extend(
+                pools
+                    .into_iter()
+                    .filter(|pool| pool.3.len() > 1)
+                    .map(|(bar, _, _, members)| (side, bar, mean(side, &members), members.len())),
+            );
         }
         open
     }

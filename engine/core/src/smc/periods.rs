@@ -1,0 +1,297 @@
+//! Previous highs and lows: of the day, the week, the month, or of buckets of some minutes (PDH, PDL and
+//! kin).
+//!
+//! Pure; a bar inside its periods costs one comparison with the next boundary and four per period, a roll a
+//! few steps more; no allocation. A bar belongs to the period of its open time. Days begin where the
+//! calendar's [`Roll`] says, weeks with Monday's day, months with the day of the first; minute buckets are
+//! counted from the epoch in UTC. Local times are those of [`WallClock`]: a roll that clocks leap over is
+//! at the leap, of two equal ones the first counts. Periods without a bar are skipped: Friday is the day
+//! before Monday.
+//!
+//! * `PeriodRolled {id, bar = known = first bar of the new period, top / bottom = high and low of the one
+//!   before, extra = code, direction Up}`: the first bar of a new period, before anything else is said
+//!   about the bar. Not said while there is no period before. The id stands for this pair of levels.
+//! * `PeriodLevelBroken {id, direction = side, bar = first bar of the period, top = bottom = level, extra =
+//!   code}`: the first bar with `high > level` (`low < level`), once per side; the first bar of the period
+//!   may be it.
+//! * `LevelSwept {id, direction, bar, top, bottom, extra = depth beyond the level, value = code}`: after
+//!   it, when that bar closed back at or inside the level.
+//!
+//! Codes: 1 day, 2 week, 3 month, 4 minutes; several at one bar speak in this order, each high before low.
+
+use super::levels::LevelSweeps;
+use super::params::{Periods, SmcParams};
+use super::view::{Candle, Fact, Say, Sides, seen_from};
+use crate::calendar::{DAY_SECS, Roll, WallClock, month_of, week_of};
+use crate::output::{Structure, StructureKind};
+use crate::state::{State, StateError, StateIo};
+use crate::words::{Direction, Price, TsNs};
+
+/// Which period; the numbers are the events' codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum PeriodKind {
+    /// From roll to roll.
+    Day = 1,
+    /// From Monday's roll.
+    Week = 2,
+    /// From the roll of the first.
+    Month = 3,
+    /// So many minutes, counted from the epoch.
+    Minutes = 4,
+}
+
+impl PeriodKind {
+    const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Minutes];
+}
+
+/// High and low of the period before the running one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreviousPeriod {
+    /// Its object id.
+    pub id: u32,
+    /// First bar of the running period.
+    pub bar: u32,
+    /// The high.
+    pub high: Price,
+    /// The low.
+    pub low: Price,
+    /// The running period has been above the high.
+    pub is_high_broken: bool,
+    /// The running period has been below the low.
+    pub is_low_broken: bool,
+}
+
+/// Running and previous periods of one engine.
+pub(super) struct PeriodLevels {
+    /// Which are kept, by code − 1.
+    is_kept: [bool; 4],
+    roll_shift_secs: i64,
+    clock: WallClock,
+    bucket_ns: u64,
+    /// The first instant at which any kept period may roll. A cache: 0 after loading.
+    next: TsNs,
+    periods: [Period; 4],
+}
+
+/// One period as it runs.
+#[derive(Clone, Copy)]
+struct Period {
+    /// Its number; periods only ever go up.
+    label: Option<i64>,
+    /// Greatest high and greatest mirrored low so far.
+    extremes: Sides<i64>,
+    /// The unbroken levels of the period before, as their sides see them; [`NEVER`] where there is none.
+    watched: Sides<i64>,
+    previous: Option<PreviousPeriod>,
+}
+
+/// A level that no price exceeds.
+const NEVER: i64 = i64::MAX;
+
+impl PeriodLevels {
+    pub fn new(params: &SmcParams, roll: &Roll) -> Self {
+        let Periods { day, week, month, minutes } = params.periods;
+        let unborn = Period {
+            label: None,
+            extremes: Sides { up: 0, down: 0 },
+            watched: Sides { up: NEVER, down: NEVER },
+            previous: None,
+        };
+        let is_kept = [day, week, month, minutes > 0];
+        Self {
+            is_kept,
+            roll_shift_secs: roll.shift_secs(),
+            clock: WallClock::new(&roll.offsets),
+            bucket_ns: u64::from(minutes) * 60 * 1_000_000_000,
+            next: if is_kept == [false; 4] { TsNs(u64::MAX) } else { TsNs(0) },
+            periods: [unborn; 4],
+        }
+    }
+
+    /// A bar opens: periods that are over roll.
+    #[inline]
+    pub fn open<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
+        if self.next <= ts {
+            self.roll(ts, candle, say);
+        }
+    }
+
+    /// Highs and lows run on, and the levels before them are tested.
+    #[inline]
+    pub fn take<F: FnMut(Structure)>(
+        &mut self,
+        seen: &Sides<Candle>,
+        sweeps: &mut LevelSweeps,
+        say: &mut Say<'_, F>,
+    ) {
+        for (at, period) in self.periods.iter_mut().enumerate() {
+            if !self.is_kept[at] {
+                continue;
+            }
+            period.extremes.up = period.extremes.up.max(seen.up.high);
+            period.extremes.down = period.extremes.down.max(seen.down.high);
+            if period.watched.up < seen.up.high {
+                period.tell_broken(Direction::Up, PeriodKind::ALL[at], &seen.up, sweeps, say);
+            }
+            if period.watched.down < seen.down.high {
+                period.tell_broken(Direction::Down, PeriodKind::ALL[at], &seen.down, sweeps, say);
+            }
+        }
+    }
+
+    pub const fn previous(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+        self.periods[kind as usize - 1].previous
+    }
+
+    #[cold]
+    fn roll<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
+        let local_secs = self.clock.read(ts) + self.roll_shift_secs;
+        let day = local_secs.div_euclid(i64::from(DAY_SECS));
+        let bucket = ts.0.checked_div(self.bucket_ns).unwrap_or(0);
+        // Fewer than 2^63 buckets of a minute fit.
+        let labels = [day, week_of(day), month_of(day), bucket as i64];
+        for (at, period) in self.periods.iter_mut().enumerate() {
+            if self.is_kept[at] && period.label.is_none_or(|label| label < labels[at]) {
+                period.begin(labels[at], PeriodKind::ALL[at], candle, say);
+            }
+        }
+        // Weeks and months begin with a day, so the next day is soon enough for all three.
+        let is_day_kept = self.is_kept[..3].contains(&true);
+        let next_day = self.clock.when((day + 1) * i64::from(DAY_SECS) - self.roll_shift_secs);
+        let next_bucket = (bucket + 1).saturating_mul(self.bucket_ns);
+        self.next = if is_day_kept { next_day } else { TsNs(u64::MAX) };
+        if self.is_kept[3] {
+            self.next = self.next.min(TsNs(next_bucket));
+        }
+    }
+}
+
+impl Period {
+    fn begin<F: FnMut(Structure)>(
+        &mut self,
+        label: i64,
+        kind: PeriodKind,
+        candle: &Candle,
+        say: &mut Say<'_, F>,
+    ) {
+        if self.label.replace(label).is_some() {
+            let (id, bar) = (say.new_id(), say.known);
+            let (high, low) = (self.extremes.up, -self.extremes.down);
+            self.watched = self.extremes;
+            self.previous = Some(PreviousPeriod {
+                id,
+                bar,
+                high: Price(high),
+                low: Price(low),
+                is_high_broken: false,
+                is_low_broken: false,
+            });
+            let extra = kind as i64;
+            let kind = StructureKind::PeriodRolled;
+            say.fact(
+                Direction::Up,
+                Fact { kind, id, cause_id: 0, bar, top: high, bottom: low, extra, value: 0 },
+            );
+        }
+        self.extremes = Sides { up: candle.high, down: -candle.low };
+    }
+
+    #[cold]
+    fn tell_broken<F: FnMut(Structure)>(
+        &mut self,
+        direction: Direction,
+        kind: PeriodKind,
+        candle: &Candle,
+        sweeps: &mut LevelSweeps,
+        say: &mut Say<'_, F>,
+    ) {
+        let level = core::mem::replace(self.watched.of_mut(direction), NEVER);
+        let Some(previous) = &mut self.previous else { return };
+        match direction {
+            Direction::Up => previous.is_high_broken = true,
+            Direction::Down => previous.is_low_broken = true,
+        }
+        let PreviousPeriod { id, bar, .. } = *previous;
+        let fact = Fact {
+            kind: StructureKind::PeriodLevelBroken,
+            id,
+            cause_id: 0,
+            bar,
+            top: level,
+            bottom: level,
+            extra: kind as i64,
+            value: 0,
+        };
+        say.fact(direction, fact);
+        if candle.close <= level {
+            sweeps.tell(direction, id, kind as i64, bar, level, candle, say);
+        }
+    }
+}
+
+impl State for PeriodLevels {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        for (at, period) in self.periods.iter_mut().enumerate() {
+            if self.is_kept[at] {
+                period.state(io)?;
+            }
+        }
+        if io.is_loading() && self.is_kept != [false; 4] {
+            self.next = TsNs(0);
+        }
+        Ok(())
+    }
+}
+
+impl State for Period {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        io.option(&mut self.label, || 0, |io, label| io.number(label))?;
+        io.number(&mut self.extremes.up)?;
+        io.number(&mut self.extremes.down)?;
+        let nothing = PreviousPeriod {
+            id: 0,
+            bar: 0,
+            high: Price(0),
+            low: Price(0),
+            is_high_broken: false,
+            is_low_broken: false,
+        };
+        io.option(
+            &mut self.previous,
+            || nothing,
+            |io, previous| {
+                io.number(&mut previous.id)?;
+                io.number(&mut previous.bar)?;
+                io.number(&mut previous.high)?;
+                io.number(&mut previous.low)?;
+                io.flag(&mut previous.is_high_broken)?;
+                io.flag(&mut previous.is_low_broken)
+            },
+        )?;
+        self.check(io)
+    }
+}
+
+impl Period {
+    /// After loading: the levels make sense, and what is derived from them is made again.
+    fn check(&mut self, io: &StateIo<'_>) -> Result<(), StateError> {
+        if !io.is_loading() {
+            return Ok(());
+        }
+        let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
+        let is_span = |high: i64, low: i64| low <= high && is_price(high) && is_price(low);
+        let mut is_sane = is_span(self.extremes.up, self.extremes.down.saturating_neg());
+        self.watched = Sides { up: NEVER, down: NEVER };
+        if let Some(previous) = &self.previous {
+            is_sane &= self.label.is_some() && previous.id > 0 && is_span(previous.high.0, previous.low.0);
+            if !previous.is_high_broken {
+                self.watched.up = previous.high.0;
+            }
+            if !previous.is_low_broken {
+                self.watched.down = seen_from(Direction::Down, previous.low.0);
+            }
+        }
+        if is_sane { Ok(()) } else { Err(io.bad_value()) }
+    }
+}

@@ -1,0 +1,256 @@
+//! Retracement: how much of the last leg price has taken back, and the band where many wait for it (OTE).
+//!
+//! Pure; a bar that reaches nothing costs a handful of comparisons and no division: the prices of levels
+//! and band are made when the leg changes. The leg goes from the last locked swing to the provisional one;
+//! it begins when that swing is known and is made anew when it is extended. Its direction is the side of
+//! that swing: after a swing high the leg is `Up` and a retracement falls. What price did before the swing
+//! was known is not counted. Written for the up leg; the down leg is its mirror image.
+//!
+//! With origin `a`, end `b` and height `h = b - a`, the retracement at a price is `(b - price) / h`. A leg
+//! without height has none. In whole prices, exactly: it is at least `p` ppm where `price <= b - ceil(p h /
+//! 1e6)`, and at most `p` where `price >= b - floor(p h / 1e6)`.
+//!
+//! Readable always ([`Retracement`]); with `range_events` it says, after the range, band first:
+//!
+//! * `OteEntered {id 0, cause_id = the swing, direction of the leg, bar = the swing's, top / bottom = the
+//!   whole prices of the band}`: the close is from `ote_from_ppm` to `ote_to_ppm`, both included, and was
+//!   not. A leg so low that no whole price is in its band has none.
+//! * `OteLeft`, same fields: the close no longer is, or the leg is another one now; then the new leg's band
+//!   is tested afresh at the same bar.
+//! * `RetracementReached {id 0, cause_id = the swing, direction of the leg, bar = the swing's, top = bottom
+//!   = price of the level, extra = its ppm}`: the first low at or under the level since the leg began or
+//!   was extended, the bar that made it known included. Several at one bar come in ascending order.
+
+use super::params::{RETRACEMENT_LEVELS_MAX, SmcParams};
+use super::swings::Swing;
+use super::view::{Candle, Fact, Say, Sides, seen_from};
+use crate::output::{Structure, StructureKind};
+use crate::state::{State, StateError, StateIo};
+use crate::words::{Direction, Price, clamp_i64, div_ceil};
+
+/// How far price has come back; in ppm of the leg, 0 at its end, 1 000 000 at its origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retracement {
+    /// Direction of the leg: `Up` after a swing high.
+    pub direction: Direction,
+    /// The swing at its end.
+    pub swing_id: u32,
+    /// Price of its origin.
+    pub origin: Price,
+    /// Price of its end.
+    pub end: Price,
+    /// Of the last bar's wick; below 0 when it lies beyond the end. Rounded down.
+    pub current_ppm: i64,
+    /// Greatest of all bars since the direction changed, each measured on the leg as it was then.
+    pub deepest_ppm: i64,
+}
+
+/// The leg; prices as its side sees them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Leg {
+    direction: Direction,
+    swing_id: u32,
+    bar: u32,
+    origin: i64,
+    end: i64,
+}
+
+/// The last leg and what has become of it.
+pub(super) struct Retracements {
+    is_told: bool,
+    levels_ppm: [u32; RETRACEMENT_LEVELS_MAX],
+    ote_ppm: (u32, u32),
+    leg: Option<Leg>,
+    /// The leg is another one since the last look.
+    is_new: bool,
+    /// Low of the last bar.
+    low: i64,
+    /// Lowest low since the leg began or was extended.
+    deepest_low: i64,
+    /// Deepest on the shorter legs of this direction.
+    deepest_before_ppm: Option<i64>,
+    /// Levels reached, in ascending order.
+    reached: usize,
+    /// The band that the last close was in: its leg and its prices.
+    inside: Option<(Leg, (i64, i64))>,
+    /// Prices of the levels, falling; [`NEVER`] where there is none. Made with the leg.
+    level_prices: [i64; RETRACEMENT_LEVELS_MAX],
+    /// Top and bottom of the band; no price is in `top < bottom`. Made with the leg.
+    band: (i64, i64),
+}
+
+/// A level that no low reaches.
+const NEVER: i64 = i64::MIN;
+/// A band that no close is in.
+const NO_BAND: (i64, i64) = (i64::MIN, i64::MAX);
+
+impl Retracements {
+    pub fn new(params: &SmcParams) -> Self {
+        Self {
+            is_told: params.range_events,
+            levels_ppm: params.retracement_levels_ppm,
+            ote_ppm: (params.ote_from_ppm, params.ote_to_ppm),
+            leg: None,
+            is_new: false,
+            low: 0,
+            deepest_low: 0,
+            deepest_before_ppm: None,
+            reached: 0,
+            inside: None,
+            level_prices: [NEVER; RETRACEMENT_LEVELS_MAX],
+            band: NO_BAND,
+        }
+    }
+
+    /// A pivot became or extended the provisional swing; `origin` is the locked one before it.
+    pub fn on_swing(&mut self, swing: &Swing, origin: Option<&Swing>) {
+        let Some(origin) = origin else { return };
+        let Swing { direction, id: swing_id, bar, price, .. } = *swing;
+        let (origin, end) = (seen_from(direction, origin.price.0), seen_from(direction, price.0));
+        let is_same_way = self.leg.is_some_and(|leg| leg.direction == direction);
+        self.deepest_before_ppm = if is_same_way { self.deepest_ppm() } else { None };
+        self.leg = Some(Leg { direction, swing_id, bar, origin, end });
+        self.is_new = true;
+        self.reached = 0;
+        self.make_prices();
+    }
+
+    /// The end of the bar: it retraces, and what that reaches is said.
+    #[inline]
+    pub fn tell<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
+        let Some(Leg { direction, .. }) = self.leg else { return };
+        let candle = seen.of(direction);
+        self.low = candle.low;
+        self.deepest_low = if self.is_new { candle.low } else { self.deepest_low.min(candle.low) };
+        if self.is_told {
+            let is_inside = self.band.1 <= candle.close && candle.close <= self.band.0;
+            if is_inside != self.inside.is_some() || self.is_new {
+                self.tell_band(is_inside, say);
+            }
+            // Past the last level the price is NEVER or the index is beyond.
+            while let Some(price) = self.level_prices.get(self.reached)
+                && candle.low <= *price
+            {
+                self.tell_reached(say);
+            }
+        }
+        self.is_new = false;
+    }
+
+    pub fn now(&self) -> Option<Retracement> {
+        let Leg { direction, swing_id, origin, end, .. } = self.leg?;
+        Some(Retracement {
+            direction,
+            swing_id,
+            origin: Price(seen_from(direction, origin)),
+            end: Price(seen_from(direction, end)),
+            current_ppm: self.leg?.ppm_at(self.low)?,
+            deepest_ppm: self.deepest_ppm()?,
+        })
+    }
+
+    /// Deepest since the direction changed; none when no leg had a height.
+    fn deepest_ppm(&self) -> Option<i64> {
+        self.leg.and_then(|leg| leg.ppm_at(self.deepest_low)).max(self.deepest_before_ppm)
+    }
+
+    fn make_prices(&mut self) {
+        self.level_prices = [NEVER; RETRACEMENT_LEVELS_MAX];
+        self.band = NO_BAND;
+        let Some(leg) = self.leg.filter(|leg| leg.origin < leg.end) else { return };
+        let used = self.levels_ppm.iter().take_while(|ppm| **ppm > 0);
+        for (price, ppm) in self.level_prices.iter_mut().zip(used) {
+            // A level far beyond any price saturates to one that no price reaches.
+            *price = leg.end.saturating_sub(leg.part_ceil(*ppm));
+        }
+        self.band = (leg.end - leg.part_ceil(self.ote_ppm.0), leg.end - leg.part_floor(self.ote_ppm.1));
+    }
+
+    #[cold]
+    fn tell_band<F: FnMut(Structure)>(&mut self, is_inside: bool, say: &mut Say<'_, F>) {
+        if let Some((leg, band)) = self.inside.take() {
+            leg.say(StructureKind::OteLeft, band, 0, say);
+        }
+        if let Some(leg) = self.leg.filter(|_| is_inside) {
+            leg.say(StructureKind::OteEntered, self.band, 0, say);
+            self.inside = Some((leg, self.band));
+        }
+    }
+
+    #[cold]
+    fn tell_reached<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
+        let at = self.reached;
+        self.reached += 1;
+        if let Some(leg) = self.leg {
+            let price = self.level_prices[at];
+            leg.say(StructureKind::RetracementReached, (price, price), i64::from(self.levels_ppm[at]), say);
+        }
+    }
+}
+
+impl Leg {
+    /// Retracement at a price; none on a leg without height.
+    fn ppm_at(&self, price: i64) -> Option<i64> {
+        let height = i128::from(self.end) - i128::from(self.origin);
+        let back = i128::from(self.end) - i128::from(price);
+        (height > 0).then(|| clamp_i64((back * 1_000_000).div_euclid(height)))
+    }
+
+    fn part_ceil(&self, ppm: u32) -> i64 {
+        clamp_i64(div_ceil(self.part(ppm), 1_000_000))
+    }
+
+    fn part_floor(&self, ppm: u32) -> i64 {
+        clamp_i64(self.part(ppm) / 1_000_000)
+    }
+
+    fn part(&self, ppm: u32) -> i128 {
+        (i128::from(self.end) - i128::from(self.origin)) * i128::from(ppm)
+    }
+
+    fn say<F: FnMut(Structure)>(
+        &self,
+        kind: StructureKind,
+        (top, bottom): (i64, i64),
+        extra: i64,
+        say: &mut Say<'_, F>,
+    ) {
+        let Self { direction, swing_id: cause_id, bar, .. } = *self;
+        say.fact(direction, Fact { kind, id: 0, cause_id, bar, top, bottom, extra, value: 0 });
+    }
+}
+
+impl State for Retracements {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let blank = Leg { direction: Direction::Up, swing_id: 0, bar: 0, origin: 0, end: 0 };
+        io.option(&mut self.leg, || blank, |io, leg| leg.state(io))?;
+        io.number(&mut self.low)?;
+        io.number(&mut self.deepest_low)?;
+        io.option(&mut self.deepest_before_ppm, || 0, |io, ppm| io.number(ppm))?;
+        io.len(&mut self.reached, RETRACEMENT_LEVELS_MAX)?;
+        // Between bars the band that the close is in is always the leg's.
+        let mut is_inside = self.inside.is_some();
+        io.flag(&mut is_inside)?;
+        if io.is_loading() {
+            self.is_new = false;
+            self.make_prices();
+            self.inside = self.leg.filter(|_| is_inside).map(|leg| (leg, self.band));
+            if is_inside && self.band.0 < self.band.1 {
+                return Err(io.bad_value());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State for Leg {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        io.choice(&mut self.direction, &[Direction::Up, Direction::Down])?;
+        io.number(&mut self.swing_id)?;
+        io.number(&mut self.bar)?;
+        io.number(&mut self.origin)?;
+        io.number(&mut self.end)?;
+        let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
+        if is_price(self.origin) && is_price(self.end) { Ok(()) } else { Err(io.bad_value()) }
+    }
+}
