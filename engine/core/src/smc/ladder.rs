@@ -60,6 +60,16 @@ impl Ladder {
         self.len -= 1;
     }
 
+    /// Forgets all.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Slots by level, the one that price meets next last.
+    pub fn slots(&self) -> impl Iterator<Item = u16> {
+        self.rungs[..self.len].iter().map(|rung| rung.slot)
+    }
+
     /// Slot of the level that price meets next.
     pub fn nearest(&self) -> Option<u16> {
         Some(self.rungs[self.len.checked_sub(1)?].slot)

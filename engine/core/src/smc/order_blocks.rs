@@ -21,9 +21,11 @@
 //! are looked through once.
 
 use super::params::{BlockBar, BlockZone, ObMitigation, SmcParams};
+use super::snapshot;
 use super::view::{Candle, Fact, History, Say, Sides, seen_from};
 use super::zones::{Source, Zone, ZoneBook, ZoneRules, ZoneState};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, Qty};
 
 /// Block candidates and the living blocks of both sides.
@@ -124,6 +126,23 @@ impl Blocks {
             volume: Qty(volume),
         };
         self.books.of_mut(direction).admit(zone, say);
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.books.up.state(io, count)?;
+        self.books.down.state(io, count)?;
+        for candidates in [&mut self.candidates.up, &mut self.candidates.down] {
+            io.option(candidates, Candidates::default, |io, Candidates { extreme, last_opposite }| {
+                for best in [extreme, last_opposite] {
+                    io.option(best, Default::default, |io, (bar, candle)| {
+                        snapshot::bar(io, bar, count)?;
+                        snapshot::candle(io, candle)
+                    })?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// After the breaks of bar `k` were tested: the bar may be a block of a later break.

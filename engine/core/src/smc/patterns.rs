@@ -26,10 +26,12 @@ use alloc::vec;
 
 use super::params::SmcParams;
 use super::shelf::Shelf;
+use super::snapshot;
 use super::structure::source;
 use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// Patterns of one side that may wait for their break at once.
@@ -44,10 +46,9 @@ pub(super) struct Patterns {
     is_said: bool,
     /// Confirmed, not broken.
     waiting: Sides<Waiting>,
-    /// Broken, not superseded.
+    /// Broken, not superseded, with the bar of the break; bars and breaks ascend. The last one stands on the
+    /// latest bar that any broken pattern ever stood on.
     broken: Shelf<(Pattern, u32)>,
-    /// The latest bar that a broken pattern stands on.
-    latest: Option<u32>,
 }
 
 /// A swing that a pattern may come to stand on.
@@ -82,7 +83,6 @@ impl Patterns {
             is_said: false,
             waiting: Sides::new(|_| Waiting::new()),
             broken: Shelf::new(PATTERNS_MAX, (NO_PATTERN, 0)),
-            latest: None,
         }
     }
 
@@ -120,6 +120,30 @@ impl Patterns {
         }
     }
 
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let mut before = None;
+        for link in &mut self.chain {
+            io.option(link, || NO_LINK, |io, link| link_state(io, link, count))?;
+            let direction = link.map(|link| link.direction);
+            // Once there is one, the others follow, and the sides take turns.
+            snapshot::sound(io, before.is_none() || before.map(Direction::opposite) == direction)?;
+            before = direction;
+        }
+        io.flag(&mut self.is_said)?;
+        for direction in [Direction::Up, Direction::Down] {
+            self.waiting.of_mut(direction).state(io, direction, count)?;
+        }
+        let mut last = None;
+        self.broken.state(io, (NO_PATTERN, 0), |io, (pattern, at)| {
+            snapshot::direction(io, &mut pattern.direction)?;
+            pattern_state(io, pattern, count)?;
+            snapshot::bar(io, at, count)?;
+            let is_next = last.is_none_or(|(bar, break_)| bar < pattern.bar && break_ < *at);
+            last = Some((pattern.bar, *at));
+            snapshot::sound(io, is_next)
+        })
+    }
+
     /// The swing that the pattern stands on, and whether it is a CHoCH.
     fn completed(&self) -> Option<(Link, bool)> {
         let [Some(a), Some(b), Some(c), Some(d)] = self.chain else { return None };
@@ -142,7 +166,7 @@ impl Patterns {
     fn take_broken<F: FnMut(Structure)>(&mut self, pattern: &Pattern, at: u32, say: &mut Say<'_, F>) {
         tell(StructureKind::PatternBroken, pattern, at, say);
         // A pattern that broke before it was confirmed stands on the latest bar of all.
-        if self.latest.is_some_and(|latest| pattern.bar < latest) {
+        if self.broken.last().is_some_and(|(latest, _)| pattern.bar < latest.bar) {
             tell(StructureKind::PatternSuperseded, pattern, at, say);
             return;
         }
@@ -156,7 +180,6 @@ impl Patterns {
             self.broken.remove(0);
         }
         self.broken.push((*pattern, at));
-        self.latest = Some(pattern.bar);
     }
 }
 
@@ -179,6 +202,27 @@ fn tell<F: FnMut(Structure)>(kind: StructureKind, pattern: &Pattern, at: u32, sa
 
 const NO_PATTERN: Pattern =
     Pattern { id: 0, swing_id: 0, direction: Direction::Up, bar: 0, level: 0, is_choch: false };
+
+const NO_LINK: Link = Link { swing_id: 0, direction: Direction::Up, bar: 0, level: 0, first_break: None };
+
+fn link_state(io: &mut StateIo<'_>, link: &mut Link, count: u32) -> Result<(), StateError> {
+    let Link { swing_id, direction, bar, level, first_break } = link;
+    io.number(swing_id)?;
+    snapshot::direction(io, direction)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::price(io, level)?;
+    io.option(first_break, || 0, |io, at| snapshot::bar(io, at, count))
+}
+
+/// All but the direction.
+fn pattern_state(io: &mut StateIo<'_>, pattern: &mut Pattern, count: u32) -> Result<(), StateError> {
+    let Pattern { id, swing_id, direction: _, bar, level, is_choch } = pattern;
+    io.number(id)?;
+    io.number(swing_id)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::price(io, level)?;
+    io.flag(is_choch)
+}
 
 /// Patterns of one side that have not broken, the level that price meets first at the end.
 struct Waiting {
@@ -216,6 +260,18 @@ impl Waiting {
         }
         self.patterns[at] = pattern;
         self.len += 1;
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>, direction: Direction, count: u32) -> Result<(), StateError> {
+        io.len(&mut self.len, self.patterns.len())?;
+        let mut level_before = i64::MAX;
+        for pattern in &mut self.patterns[..self.len] {
+            pattern.direction = direction;
+            pattern_state(io, pattern, count)?;
+            snapshot::sound(io, pattern.level <= level_before)?;
+            level_before = pattern.level;
+        }
+        Ok(())
     }
 
     #[cold]

@@ -16,7 +16,9 @@
 
 use super::params::{InternalParams, PivotProfile, SmcParams};
 use super::sliding_max::SlidingMax;
+use super::snapshot;
 use super::view::{Candle, History, Sides};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// A confirmed pivot.
@@ -117,6 +119,12 @@ impl Pivots {
             }
         }
         None
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.windows.up.state(io, count)?;
+        self.windows.down.state(io, count)?;
+        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
     }
 
     fn is_pivot(&self, direction: Direction, bar: u32, price: i64) -> bool {

@@ -5,7 +5,9 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use super::snapshot;
 use super::view::{Candle, Sides};
+use crate::state::{StateError, StateIo};
 
 /// Greatest value of the last `span` bars.
 ///
@@ -50,6 +52,32 @@ impl SlidingMax {
         first_bar == bar && (second == self.tail || self.slot(second).1 != value)
     }
 
+    /// Saves or loads it after `count` bars, each of which was pushed.
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let mut len = self.tail.wrapping_sub(self.head) as usize;
+        io.len(&mut len, self.span as usize)?;
+        if io.is_loading() {
+            (self.head, self.tail) = (0, len as u32);
+        }
+        snapshot::sound(io, (len > 0) == (count > 0))?;
+        for at in 0..len as u32 {
+            let (mut bar, mut value) = self.slot(self.head.wrapping_add(at));
+            snapshot::bar(io, &mut bar, count)?;
+            snapshot::price(io, &mut value)?;
+            self.ring[(self.head.wrapping_add(at) & self.mask) as usize] = (bar, value);
+            let is_sound = match at {
+                0 => count - bar <= self.span,
+                _ => {
+                    let (bar_before, value_before) = self.slot(self.head.wrapping_add(at - 1));
+                    bar_before < bar && value <= value_before
+                }
+            };
+            // The newest bar is always in.
+            snapshot::sound(io, is_sound && (at + 1 < len as u32 || bar + 1 == count))?;
+        }
+        Ok(())
+    }
+
     fn slot(&self, at: u32) -> (u32, i64) {
         self.ring[(at & self.mask) as usize]
     }
@@ -68,6 +96,11 @@ impl SlidingRange {
     pub fn push(&mut self, bar: u32, seen: &Sides<Candle>) {
         self.extremes.up.push(bar, seen.up.high);
         self.extremes.down.push(bar, seen.down.high);
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.extremes.up.state(io, count)?;
+        self.extremes.down.state(io, count)
     }
 
     /// High minus low; valid after the first push.
