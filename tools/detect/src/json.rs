@@ -11,8 +11,8 @@
 //! | `SwingExtended` | `price`, `bar_before` |
 //! | `SwingLocked` | `price`, `label` (`HH`, `LH`, `HL`, `LL` or null) |
 //! | `Bos`, `Choch`, `Mss` | `level`, `bias_before` (-1, 0, 1), `displacement` (in ATR) |
-//! | `PatternConfirmed`, `PatternSuperseded` | `level`, `tag` (`BOS`, `CHOCH`) |
-//! | `PatternBroken` | `level`, `tag`, `bar_broken` |
+//! | `PatternConfirmed` | `level`, `tag` (`BOS`, `CHOCH`) |
+//! | `PatternBroken`, `PatternSuperseded` | `level`, `tag`, `bar_broken` |
 //! | `FvgCreated`, `FvgJoined` | `top`, `bottom`, `height` (in ATR) |
 //! | `FvgMitigated`, `FvgInverted`, `IfvgInvalidated` | `top`, `bottom` |
 //! | `ObCreated` | `top`, `bottom`, `volume`, `balance` (0 to 1) |
@@ -121,11 +121,11 @@ fn structure_fields(event: &Event, s: &Structure, calendar: &Calendar, to: &mut 
             to.plain("bias_before", s.value)?;
             to.plain("displacement", part(s.extra))
         }
-        Kind::PatternConfirmed | Kind::PatternSuperseded => {
+        Kind::PatternConfirmed => {
             to.plain("level", s.top)?;
             to.text("tag", tag(s.extra))
         }
-        Kind::PatternBroken => {
+        Kind::PatternBroken | Kind::PatternSuperseded => {
             to.plain("level", s.top)?;
             to.text("tag", tag(s.extra))?;
             to.plain("bar_broken", s.value)

@@ -158,11 +158,14 @@ impl Live {
         Ok(Self { base, rungs, ids: IdSource::new(), seq: 0, count: 0, last: None, holes: 0 })
     }
 
-    /// Takes one row; hands on what it made known.
-    pub fn on_row(&mut self, row: &Row, said: &mut impl FnMut(Said<'_>)) {
+    /// Takes one row; hands on what it made known. False when the row is no bar.
+    pub fn on_row(&mut self, row: &Row, said: &mut impl FnMut(Said<'_>)) -> bool {
         let bar = match self.bar(row) {
             Ok(bar) => bar,
-            Err(reason) => return self.reject(row, reason, said),
+            Err(reason) => {
+                self.reject(row, reason, said);
+                return false;
+            }
         };
         let ends = TsNs(bar.open_ts.0.saturating_add(self.base.nanos()));
         if self.last.is_some_and(|last| last.0.saturating_add(self.base.nanos()) < bar.open_ts.0) {
@@ -192,6 +195,7 @@ impl Live {
                 take(rung, bar);
             }
         }
+        true
     }
 
     /// Rows taken as bars.

@@ -63,7 +63,7 @@ impl Scale {
 
     /// Round prices at a readable distance, and their decimals.
     pub fn price_ticks(&self) -> (Vec<f64>, usize) {
-        let rough = (self.high - self.low) / 10.0;
+        let rough = (self.high - self.low) / 12.0;
         let magnitude = 10f64.powf(rough.log10().floor());
         let step =
             [1.0, 2.0, 2.5, 5.0, 10.0].map(|unit| unit * magnitude).into_iter().find(|step| rough <= *step);

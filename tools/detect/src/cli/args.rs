@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use smc_core::words::{Timeframe, TsNs};
+use smc_settings::calendar::{SessionEntry, WindowSection};
 use smc_settings::smc::SmcSection;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ pub struct Args {
     /// Timeframes to read structure on, folded from the file's; by default the file's alone
     #[arg(long, value_name = "TF,...", value_delimiter = ',', value_parser = timeframe)]
     pub timeframes: Vec<Timeframe>,
-    /// Settings: [smc] of an engine's configuration; flags win over it
+    /// Settings: [smc] and [calendar] of an engine's configuration; flags win over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -74,12 +75,21 @@ pub struct Args {
     /// End of a Custom session
     #[arg(long, value_name = "HH:MM", help_heading = "Tables")]
     pub session_end: Option<String>,
-    /// Zone of the session's hours: UTC, an IANA name, or UTC+3 as the package means it
+    /// Zone of the file's stamps for the session table: UTC, an IANA name, or UTC+3, which the package reads as
+    /// three hours behind
     #[arg(long, value_name = "ZONE", default_value = "UTC", help_heading = "Tables")]
     pub time_zone: String,
     /// Period of the previous highs and lows, such as 4h, 1D, W, MS
     #[arg(long, value_name = "PERIOD", default_value = "1D", help_heading = "Tables")]
     pub period: String,
+
+    /// Sessions: names such as london,ict-ny-am, a window of one's own as lunch=12:00-13:30@Europe/London, or none;
+    /// by default sydney,tokyo,london,new-york
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = session, help_heading = "Calendar")]
+    pub sessions: Option<Vec<SessionEntry>>,
+    /// When a trading day begins, such as "17:00 America/New_York"; by default 00:00 UTC
+    #[arg(long, value_name = "HH:MM ZONE", help_heading = "Calendar")]
+    pub roll: Option<String>,
 
     /// How structure is read, live and on the chart.
     #[command(flatten)]
@@ -88,6 +98,17 @@ pub struct Args {
 
 fn timeframe(text: &str) -> Result<Timeframe, String> {
     Timeframe::parse(text.trim()).ok_or_else(|| "write 5s, 15m, 4h or 1d, dividing a day".into())
+}
+
+/// A preset's name, or `name=start-end@zone`.
+fn session(text: &str) -> Result<SessionEntry, String> {
+    let Some((name, window)) = text.split_once('=') else {
+        return Ok(SessionEntry::Preset(text.trim().into()));
+    };
+    let parts = window.split_once('@').and_then(|(hours, zone)| Some((hours.split_once('-')?, zone)));
+    let ((start, end), zone) = parts.ok_or("write name=12:00-13:30@Europe/London")?;
+    let [name, start, end, zone] = [name, start, end, zone].map(|part| part.trim().to_owned());
+    Ok(SessionEntry::Window(WindowSection { name, start, end, zone }))
 }
 
 fn time(text: &str) -> Result<TsNs, String> {

@@ -1,9 +1,10 @@
 //! One pass over the file: rows in, lines, counts and a picture out.
 
-use super::settings;
+use super::settings::Settings;
 use super::summary::{File, Summary};
 use super::{Args, Failure, failure};
 use crate::chart::{Scene, Title, draw};
+use crate::columns;
 use crate::csv::{CsvError, Iso, Row, Rows, open};
 use crate::json;
 use crate::live::{Event, Live, Said};
@@ -11,6 +12,7 @@ use smc_core::calendar::Calendar;
 use smc_core::output::StructureKind;
 use smc_core::smc::{SmcParams, Tolerance};
 use smc_core::words::{Timeframe, TsNs};
+use smc_parity::Bars;
 use smc_settings::text::{DepthText, ToleranceText};
 use std::collections::HashMap;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -23,8 +25,7 @@ const PROGRESS_ROWS: u64 = 1 << 17;
 
 /// Does what the flags say; results go to `out`, words for people to `notes`.
 pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
-    let (params, _) = settings::params(args, notes)?;
-    let calendar = Calendar::default();
+    let Settings { params, calendar, tables } = Settings::of(args, notes)?;
     let mut sinks = Sinks::new(args, &calendar)?;
     let name = args.csv.display();
     let csv = |error: CsvError| match error.line {
@@ -42,9 +43,10 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
     let mut live = Live::new(base, &timeframes, &params, &calendar).map_err(|error| failure(&name, error))?;
     let mut scene = Scene::new(timeframes.iter().min().copied().unwrap_or(base));
     let (mut first, mut last) = (None, TsNs(0));
+    let (mut bars, mut refused) = (Bars::default(), Vec::new());
     for row in sample.into_iter().chain(rows) {
         let row = row.map_err(csv)?;
-        live.on_row(&row, &mut |said| match said {
+        let is_bar = live.on_row(&row, &mut |said| match said {
             Said::Bar(timeframe, bar) => {
                 sinks.summary.on_bar(timeframe);
                 if args.svg.is_some() {
@@ -60,6 +62,12 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
                 sinks.on_event(event);
             }
         });
+        if args.columns.is_some() {
+            match is_bar {
+                true => bars.push(columns::bar(&row)),
+                false => refused.push(row.line),
+            }
+        }
         if sinks.flush(out)? == Flow::ReaderGone {
             return Ok(());
         }
@@ -76,6 +84,13 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
         };
         let text = if args.json { sinks.summary.json(&file) } else { sinks.summary.table(&file) };
         out.write_all(text.as_bytes()).map_err(told)?;
+    }
+    if let Some(dir) = &args.columns {
+        if let [line, rest @ ..] = refused.as_slice() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let _ = writeln!(notes, "smc: {name}:{line}{more}: no bars, not in the tables");
+        }
+        columns::write(dir, &bars, &tables).map_err(|error| Failure(error.to_string()))?;
     }
     if let Some(path) = &args.svg {
         picture(args, path, &scene, &params, &calendar)?;
