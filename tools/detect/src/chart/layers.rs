@@ -29,8 +29,9 @@ const OLD_ZONES_MAX: usize = 4;
 /// The bars `first..=last` of the scene with what was known by the last of them; none when there are no bars.
 pub fn draw(scene: &Scene, first: u32, last: u32, title: &Title) -> Option<String> {
     let bars = scene.bars.get(first as usize..=last as usize).filter(|bars| !bars.is_empty())?;
-    let scale = Scale::new(first, bars);
-    let mut picture = Picture { scene, bars, scale, title, canvas: Canvas::new(STYLE) };
+    let rows = session_rows(scene, first, last);
+    let scale = Scale::new(first, bars, rows.len() as f64 * SESSION_ROW);
+    let mut picture = Picture { scene, bars, rows, scale, title, canvas: Canvas::new(STYLE) };
     picture.ground();
     picture.sessions();
     picture.grid();
@@ -47,9 +48,24 @@ pub fn draw(scene: &Scene, first: u32, last: u32, title: &Title) -> Option<Strin
     Some(picture.canvas.finish())
 }
 
+/// Height of a session's strip.
+const SESSION_ROW: f64 = 12.0;
+/// Sessions beyond are not drawn.
+const SESSION_ROWS_MAX: usize = 6;
+
+/// Indices of the sessions that meet the bars, ascending.
+fn session_rows(scene: &Scene, first: u32, last: u32) -> Vec<i64> {
+    let is_seen = |from: u32, until: Option<u32>| from <= last && until.is_none_or(|until| first < until);
+    let seen = scene.sessions.iter().filter(|session| is_seen(session.from, session.until));
+    let rows: std::collections::BTreeSet<i64> = seen.map(|session| session.index).collect();
+    rows.into_iter().take(SESSION_ROWS_MAX).collect()
+}
+
 struct Picture<'a> {
     scene: &'a Scene,
     bars: &'a [Bar],
+    /// Sessions seen, by index: each has a row of its own.
+    rows: Vec<i64>,
     scale: Scale,
     title: &'a Title,
     canvas: Canvas,
@@ -68,26 +84,30 @@ impl Picture<'_> {
         self.canvas.rect("bg", Rect { x: 0.0, y: 0.0, width: WIDTH, height: HEIGHT });
     }
 
+    /// A strip for each session in the row of its name, and a breath of its colour down the plot.
     fn sessions(&mut self) {
-        const CLASSES: [&str; 4] = ["s0", "s1", "s2", "s3"];
+        const CLASSES: [&str; 6] = ["s0", "s1", "s2", "s3", "s4", "s5"];
         let Scale { first, last, .. } = self.scale;
         for session in &self.scene.sessions {
             let until = session.until.unwrap_or(last + 1).min(last + 1);
+            let Some(row) = self.rows.iter().position(|index| *index == session.index) else { continue };
             if session.from > last || until <= first {
                 continue;
             }
-            let x = self.scale.x_left(session.from.max(first));
-            let end = self.scale.x_left(until);
-            let class = CLASSES[session.index.unsigned_abs() as usize % CLASSES.len()];
-            self.canvas.rect(class, Rect { x, y: TOP, width: end - x, height: BOTTOM - TOP });
-            let name = self.title.sessions.get(session.index.unsigned_abs() as usize);
-            let text = name.map_or("", String::as_str);
-            let label = Label { class: "ts", text, size: 9.0, anchor: Anchor::Start };
-            let is_wide = end - x > text.chars().count() as f64 * 6.0;
+            let (x, end) = (self.scale.x_left(session.from.max(first)), self.scale.x_left(until));
+            let class = CLASSES[row % CLASSES.len()];
+            let y = TOP + row as f64 * SESSION_ROW;
+            self.canvas.rect(&format!("{class} air"), Rect { x, y, width: end - x, height: BOTTOM - y });
+            let strip = Rect { x, y: y + 1.0, width: end - x, height: SESSION_ROW - 2.0 };
+            self.canvas.rect(class, strip);
+            let index = usize::try_from(session.index).unwrap_or(usize::MAX);
+            let text = self.title.sessions.get(index).map_or("", String::as_str);
+            let label = Label { class: "ts", text, size: 8.5, anchor: Anchor::Start };
+            let is_wide = end - x > text.chars().count() as f64 * 5.4 + 6.0;
             if is_wide && !text.is_empty() {
-                let places = [0.0, 11.0, 22.0, 33.0].map(|down| (x + 3.0, TOP + 11.0 + down));
-                self.canvas.label(label, &places);
+                self.canvas.text(label, x + 4.0, y + SESSION_ROW - 3.4);
             }
+            self.canvas.keep_free(strip);
         }
     }
 

@@ -21,13 +21,15 @@ pub(super) struct Scale {
     pub last: u32,
     /// Pixels of a bar.
     pub step: f64,
+    /// Pixel of the highest price.
+    pub top: f64,
     pub high: f64,
     pub low: f64,
 }
 
 impl Scale {
-    /// `bars` are those seen, the first of them with index `first`.
-    pub fn new(first: u32, bars: &[Bar]) -> Self {
+    /// `bars` are those seen, the first of them with index `first`; `head` pixels at the top stay free of them.
+    pub fn new(first: u32, bars: &[Bar], head: f64) -> Self {
         let price = super::scene::float;
         let high = bars.iter().map(|bar| price(bar.high)).fold(f64::NEG_INFINITY, f64::max);
         let low = bars.iter().map(|bar| price(bar.low)).fold(f64::INFINITY, f64::min);
@@ -36,7 +38,7 @@ impl Scale {
         let count = bars.len().max(1);
         let last = first + count as u32 - 1;
         let step = (RIGHT - ROOM - LEFT) / count as f64;
-        Self { first, last, step: step.min(24.0), high: high + room, low: low - room }
+        Self { first, last, step: step.min(24.0), top: TOP + head, high: high + room, low: low - room }
     }
 
     /// Middle of a bar; bars out of sight lie at the edge.
@@ -53,7 +55,7 @@ impl Scale {
     /// Prices out of sight lie at the edge.
     pub fn y(&self, price: f64) -> f64 {
         let part = (self.high - price) / (self.high - self.low);
-        (TOP + part * (BOTTOM - TOP)).clamp(TOP, BOTTOM)
+        (self.top + part * (BOTTOM - self.top)).clamp(self.top, BOTTOM)
     }
 
     /// Whether a price is in sight.

@@ -87,7 +87,7 @@ fn scaled(text: &str) -> Option<Option<i64>> {
         let keep = mantissa.len() - (decimals as usize - 18);
         return scaled(&format!("{}e{exponent}", &mantissa[..keep]));
     }
-    let units = match u32::try_from(shift.unsigned_abs()).unwrap_or(u32::MAX) {
+    let units = match shift.unsigned_abs() {
         steps if shift >= 0 => 10u128
             .checked_pow(steps)
             .and_then(|factor| value.checked_mul(factor))
