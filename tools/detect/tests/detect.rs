@@ -173,6 +173,9 @@ fn malformed_files_and_wrong_flags_say_where() {
     let weekly = "time,open,high,low,close\n2024-01-01,1,1,1,1\n2024-01-08,1,1,1,1\n";
     assert!(error(weekly, &[]).contains("rows are 604800 s apart"));
     assert!(detect(weekly, &["--base", "1d"]).is_ok());
+    assert!(detect(weekly, &["--base", "1D"]).is_ok());
+    let dir = tempfile::tempdir().unwrap();
+    assert!(detect_in(dir.path(), weekly.as_bytes(), &["--columns", "{dir}/out"]).is_ok());
 }
 
 #[test]

@@ -50,16 +50,25 @@ pub fn draw(scene: &Scene, first: u32, last: u32, title: &Title) -> Option<Strin
 
 /// Height of a session's strip.
 const SESSION_ROW: f64 = 12.0;
+/// Longest bars on which sessions are drawn.
+const SESSION_SECS_MAX: u32 = 3_600;
 /// Sessions beyond are not drawn.
 const SESSION_ROWS_MAX: usize = 6;
 
 /// Indices of the sessions that meet the bars, ascending.
 fn session_rows(scene: &Scene, first: u32, last: u32) -> Vec<i64> {
+    // Bars of hours are too coarse to show a session.
+    if scene.timeframe.secs() > SESSION_SECS_MAX {
+        return Vec::new();
+    }
     let is_seen = |from: u32, until: Option<u32>| from <= last && until.is_none_or(|until| first < until);
     let seen = scene.sessions.iter().filter(|session| is_seen(session.from, session.until));
     let rows: std::collections::BTreeSet<i64> = seen.map(|session| session.index).collect();
     rows.into_iter().take(SESSION_ROWS_MAX).collect()
 }
+
+/// A period narrower than its name is not drawn.
+const PERIOD_WIDTH_MIN: f64 = 40.0;
 
 struct Picture<'a> {
     scene: &'a Scene,
@@ -113,9 +122,14 @@ impl Picture<'_> {
 
     fn grid(&mut self) {
         let (ticks, decimals) = self.scale.price_ticks();
+        let tag = self.bars.last().map_or(0.0, |bar| self.scale.y(float(bar.close)));
         for price in ticks {
             let y = self.scale.y(price);
             self.canvas.line("grid", (LEFT, y), (RIGHT, y));
+            // Where the last price has its tag.
+            if (y - tag).abs() < 15.0 {
+                continue;
+            }
             let text = format!("{price:.decimals$}");
             let label = Label { class: "axis", text: &text, size: NORMAL, anchor: Anchor::Start };
             self.canvas.text(label, RIGHT + 8.0, y + 4.0);
@@ -185,7 +199,7 @@ impl Picture<'_> {
         if self.scale.sees(middle) {
             self.canvas.line("eq", (x - 6.0, half), (RIGHT, half));
         }
-        let at = x - 4.0;
+        let at = x - 9.0;
         for (class, text, price, down) in [
             ("td halo", "premium", range.top, 10.0),
             ("tp halo", "equilibrium", middle, 3.5),
@@ -280,6 +294,10 @@ impl Picture<'_> {
                 self.scale.x_left(period.from.max(first)),
                 if until > last { RIGHT } else { self.scale.x_left(until) },
             );
+            // On a chart of days, yesterday is a bar like any other.
+            if end - x < PERIOD_WIDTH_MIN && until <= last {
+                continue;
+            }
             for (level, side) in [(period.high, "H"), (period.low, "L")] {
                 if !self.scale.sees(level) {
                     continue;
@@ -303,7 +321,9 @@ impl Picture<'_> {
         let Scale { first, last, .. } = self.scale;
         let (mut crosses, mut rings) = (String::new(), String::new());
         for sweep in &self.scene.sweeps {
-            if sweep.known < first || sweep.known > last || !self.scale.sees(sweep.level) {
+            let is_daily = self.scene.timeframe.secs() >= 86_400;
+            let is_noise = is_daily && !sweep.is_pivot;
+            if is_noise || sweep.known < first || sweep.known > last || !self.scale.sees(sweep.level) {
                 continue;
             }
             let (x, y) = (self.scale.x(sweep.known), self.scale.y(sweep.level));

@@ -97,7 +97,9 @@ pub struct Args {
 }
 
 fn timeframe(text: &str) -> Result<Timeframe, String> {
-    Timeframe::parse(text.trim()).ok_or_else(|| "write 5s, 15m, 4h or 1d, dividing a day".into())
+    // Traders write 4H and 1D; a timeframe of months there is not.
+    Timeframe::parse(&text.trim().to_ascii_lowercase())
+        .ok_or_else(|| "write 5s, 15m, 4h or 1d, dividing a day".into())
 }
 
 /// A preset's name, or `name=start-end@zone`.

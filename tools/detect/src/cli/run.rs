@@ -23,6 +23,12 @@ const SAMPLE: usize = 1_000;
 /// Rows between two signs of life on a terminal.
 const PROGRESS_ROWS: u64 = 1 << 17;
 
+/// The longest timeframe there is.
+const DAY: Timeframe = match Timeframe::from_secs(86_400) {
+    Some(day) => day,
+    None => unreachable!(),
+};
+
 /// Does what the flags say; results go to `out`, words for people to `notes`.
 pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
     let Settings { params, calendar, tables } = Settings::of(args, notes)?;
@@ -37,7 +43,12 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
     let sample = sample(&mut rows);
     let base = match args.base {
         Some(base) => base,
-        None => base_of(&sample).map_err(|reason| failure(&name, reason))?,
+        None => match base_of(&sample) {
+            Ok(base) => base,
+            // Tables count in rows: for them alone, weeks and months are as good as anything.
+            Err(_) if !sinks.has_events && args.svg.is_none() && !args.summary => DAY,
+            Err(reason) => return Err(failure(&name, reason)),
+        },
     };
     let timeframes = if args.timeframes.is_empty() { vec![base] } else { args.timeframes.clone() };
     let mut live = Live::new(base, &timeframes, &params, &calendar).map_err(|error| failure(&name, error))?;
