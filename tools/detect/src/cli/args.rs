@@ -18,7 +18,8 @@ pub struct Args {
     /// standard input
     #[arg(long, value_name = "FILE")]
     pub csv: PathBuf,
-    /// The file's own timeframe, such as 1m, 4h or 1d; by default the most common distance of its rows
+    /// The file's own timeframe, such as 1m, 4h or 1d; by default the most common distance of its
+    /// first thousand rows
     #[arg(long, value_name = "TF", value_parser = timeframe)]
     pub base: Option<Timeframe>,
     /// Timeframes to read structure on, folded from the file's; by default the file's alone
@@ -54,7 +55,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 500, help_heading = "Chart")]
     pub last: u32,
 
-    /// Write the eight tables of the open Python package, a row a bar, into this directory
+    /// Write the eight tables of the open Python package smartmoneyconcepts, a row a bar, into this directory; they
+    /// look ahead, as the package does
     #[arg(long, value_name = "DIR", help_heading = "Tables")]
     pub columns: Option<PathBuf>,
     /// A block is broken by its body rather than its wick (live: --ob-mitigation body)

@@ -7,7 +7,7 @@ use crate::chart::{Scene, Title, draw};
 use crate::columns;
 use crate::csv::{CsvError, Iso, Row, Rows, open};
 use crate::json;
-use crate::live::{Event, Live, Said};
+use crate::live::{Event, Live, Reason, Said, What};
 use smc_core::calendar::Calendar;
 use smc_core::output::StructureKind;
 use smc_core::smc::{SmcParams, Tolerance};
@@ -33,7 +33,10 @@ const DAY: Timeframe = match Timeframe::from_secs(86_400) {
 pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
     let Settings { params, calendar, tables } = Settings::of(args, notes)?;
     let mut sinks = Sinks::new(args, &calendar)?;
-    let name = args.csv.display();
+    let name = match args.csv.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => args.csv.display().to_string(),
+    };
     let csv = |error: CsvError| match error.line {
         0 => failure(&name, error.fault),
         line => failure(format_args!("{name}:{line}"), error.fault),
@@ -54,7 +57,7 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
     let mut live = Live::new(base, &timeframes, &params, &calendar).map_err(|error| failure(&name, error))?;
     let mut scene = Scene::new(timeframes.iter().min().copied().unwrap_or(base));
     let (mut first, mut last) = (None, TsNs(0));
-    let (mut bars, mut refused) = (Bars::default(), Vec::new());
+    let (mut bars, mut refused) = (Bars::default(), Refused::default());
     for row in sample.into_iter().chain(rows) {
         let row = row.map_err(csv)?;
         let is_bar = live.on_row(&row, &mut |said| match said {
@@ -67,17 +70,15 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
                 last = last.max(bar.open_ts);
             }
             Said::Event(event) => {
+                refused.on_event(event);
                 if args.svg.is_some() && args.to.is_none_or(|to| event.ts <= to) {
                     scene.on_event(event);
                 }
                 sinks.on_event(event);
             }
         });
-        if args.columns.is_some() {
-            match is_bar {
-                true => bars.push(columns::bar(&row)),
-                false => refused.push(row.line),
-            }
+        if is_bar && args.columns.is_some() {
+            bars.push(columns::bar(&row));
         }
         if sinks.flush(out)? == Flow::ReaderGone {
             return Ok(());
@@ -85,10 +86,19 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
         sinks.sign_of_life(notes);
     }
     sinks.finish(notes);
+    if let Some((line, reason)) = refused.first {
+        let count = refused.count;
+        let rows = if count == 1 {
+            "one row is no bar".into()
+        } else {
+            format!("{count} rows are no bars, the first")
+        };
+        let _ = writeln!(notes, "smc: {name}:{line}: {rows}: {reason}");
+    }
     let told = |error: io::Error| failure("output", error);
     if args.summary {
         let file = File {
-            name: &name.to_string(),
+            name: &name,
             holes: live.holes(),
             from: Iso(first.unwrap_or_default()).to_string(),
             to: Iso(last).to_string(),
@@ -97,10 +107,6 @@ pub fn run(args: &Args, out: &mut dyn Write, notes: &mut dyn Write) -> Result<()
         out.write_all(text.as_bytes()).map_err(told)?;
     }
     if let Some(dir) = &args.columns {
-        if let [line, rest @ ..] = refused.as_slice() {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            let _ = writeln!(notes, "smc: {name}:{line}{more}: no bars, not in the tables");
-        }
         columns::write(dir, &bars, &tables).map_err(|error| Failure(error.to_string()))?;
     }
     if let Some(path) = &args.svg {
@@ -132,6 +138,22 @@ fn base_of(sample: &[Result<Row, CsvError>]) -> Result<Timeframe, String> {
         let secs = distance as f64 / SECOND as f64;
         format!("rows are {secs} s apart, which divides no day; say --base 1d or what they are")
     })
+}
+
+/// Rows that are no bars.
+#[derive(Default)]
+struct Refused {
+    count: u64,
+    first: Option<(u64, Reason)>,
+}
+
+impl Refused {
+    fn on_event(&mut self, event: &Event) {
+        if let What::Rejected(rejection) = &event.what {
+            self.count += 1;
+            self.first.get_or_insert((rejection.line, rejection.reason));
+        }
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -284,7 +306,10 @@ fn picture(
         Some(from) => bars.partition_point(|bar| bar.open_ts < from),
         None => until.saturating_sub(args.last.max(1) as usize),
     };
-    let name = args.csv.file_name().unwrap_or(args.csv.as_os_str()).to_string_lossy();
+    let name = match args.csv.file_name() {
+        Some(name) if name != "-" => name.to_string_lossy(),
+        _ => "standard input".into(),
+    };
     let title = Title {
         name: name.trim_end_matches(".gz").trim_end_matches(".csv").into(),
         params: words(params),
