@@ -31,7 +31,8 @@ pub fn draw(scene: &Scene, first: u32, last: u32, title: &Title) -> Option<Strin
     let bars = scene.bars.get(first as usize..=last as usize).filter(|bars| !bars.is_empty())?;
     let rows = session_rows(scene, first, last);
     let scale = Scale::new(first, bars, rows.len() as f64 * SESSION_ROW);
-    let mut picture = Picture { scene, bars, rows, scale, title, canvas: Canvas::new(STYLE) };
+    let mut picture =
+        Picture { scene, bars, rows, scale, title, drawn: Vec::new(), canvas: Canvas::new(STYLE) };
     picture.ground();
     picture.sessions();
     picture.grid();
@@ -77,6 +78,8 @@ struct Picture<'a> {
     rows: Vec<i64>,
     scale: Scale,
     title: &'a Title,
+    /// Zones on the picture, in the order they were drawn.
+    drawn: Vec<&'a Zone>,
     canvas: Canvas,
 }
 
@@ -88,7 +91,7 @@ const fn by(direction: Direction, up: &'static str, down: &'static str) -> &'sta
     }
 }
 
-impl Picture<'_> {
+impl<'a> Picture<'a> {
     fn ground(&mut self) {
         self.canvas.rect("bg", Rect { x: 0.0, y: 0.0, width: WIDTH, height: HEIGHT });
     }
@@ -223,8 +226,9 @@ impl Picture<'_> {
                 && self.scale.low < zone.top
                 && zone.scope == Scope::Swing
         };
+        let scene: &'a Scene = self.scene;
         let (mut old, mut new): (Vec<&Zone>, Vec<&Zone>) =
-            self.scene.zones.iter().filter(is_seen).partition(|zone| zone.known < first);
+            scene.zones.iter().filter(is_seen).partition(|zone| zone.known < first);
         // What is older than the picture only matters near the price.
         old.retain(|zone| zone.touched.is_none() && zone.flipped.is_none());
         old.sort_by(|a, b| distance(a, close).total_cmp(&distance(b, close)));
@@ -237,9 +241,10 @@ impl Picture<'_> {
         new.extend(old);
         // Gaps under blocks.
         new.sort_by_key(|zone| (!zone.is_gap, zone.bar));
-        for zone in new {
+        for zone in &new {
             self.zone(zone);
         }
+        self.drawn = new;
     }
 
     fn zone(&mut self, zone: &Zone) {
@@ -467,10 +472,10 @@ impl Picture<'_> {
 
     /// Blocks that still stand at the last bar are named.
     fn zone_labels(&mut self) {
-        let Scale { first, last, .. } = self.scale;
+        let last = self.scale.last;
         let is_over = |bar: Option<u32>| bar.is_some_and(|bar| bar <= last);
-        for zone in self.scene.zones.iter().rev() {
-            if zone.known > last || zone.known < first || is_over(zone.ended) || zone.scope != Scope::Swing {
+        for zone in self.drawn.iter().rev() {
+            if is_over(zone.ended) {
                 continue;
             }
             let (top, bottom) = (self.scale.y(zone.top), self.scale.y(zone.bottom));

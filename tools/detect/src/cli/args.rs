@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Find market structure in a CSV of bars.
 ///
 /// Prints one JSON object a line for each thing that became known, in the order it became known; nothing looks
-/// ahead. A row that cannot be a bar gives an InputRejected line and changes nothing; a malformed file ends with its line
+/// ahead. By default everything that can be said is said: swings and internal structure, breaks, patterns, order blocks,
+/// gaps, liquidity, previous highs and lows, sessions, range and retracement. A row that cannot be a bar gives an InputRejected line and changes nothing; a malformed file ends with its line
 /// number and exit code 2. With --columns, --svg or --summary those are made instead.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "detect")]
