@@ -72,22 +72,26 @@ fn is_creation(kind: Kind) -> bool {
     let is_zone = matches!(kind, FvgCreated | FvgJoined | ObCreated);
     kind.is_break()
         || is_zone
-        || matches!(kind, PivotConfirmed | SwingStarted | PatternConfirmed | PoolFormed)
+        || matches!(kind, PivotConfirmed | SwingStarted | PatternConfirmed | PoolFormed | PeriodRolled)
+        || kind == SessionOpened
 }
 
-fn is_terminal(kind: Kind) -> bool {
+/// A period and a session live on when one of their levels is swept.
+fn is_terminal(fact: &Structure) -> bool {
     use Kind::*;
-    matches!(
-        kind,
-        SwingLocked
-            | PatternSuperseded
-            | IfvgInvalidated
-            | BreakerInvalidated
-            | PoolSwept
-            | PoolRun
-            | LevelSwept
-            | Expired
-    )
+    let is_of_calendar = fact.kind == LevelSwept && fact.value != 0;
+    !is_of_calendar
+        && matches!(
+            fact.kind,
+            SwingLocked
+                | PatternSuperseded
+                | IfvgInvalidated
+                | BreakerInvalidated
+                | PoolSwept
+                | PoolRun
+                | LevelSwept
+                | Expired
+        )
 }
 
 /// Ids start at 1 and are dense; each is created once, before anything names it, and ends at most once.
@@ -107,7 +111,7 @@ fn objects_are_born_once_and_end_once() {
                 }
                 assert!(fact.id <= ids && fact.cause_id <= ids, "{fact:?} names what is not there");
                 assert!(!ended[fact.id as usize], "{fact:?} after its end");
-                ended[fact.id as usize] = is_terminal(fact.kind);
+                ended[fact.id as usize] = is_terminal(&fact);
                 if fact.kind == Kind::FvgJoined {
                     assert!(!std::mem::replace(&mut ended[fact.cause_id as usize], true), "{fact:?}");
                 }
@@ -287,11 +291,26 @@ fn is_pool(kind: Kind) -> bool {
     matches!(kind, Kind::PoolFormed | Kind::PoolExtended | Kind::PoolSwept | Kind::PoolRun)
 }
 
+/// As `assert_eq`, but tells the first difference alone.
+fn assert_same<T: PartialEq + std::fmt::Debug>(ours: &[T], theirs: &[T]) {
+    if let Some(at) = (0..ours.len().max(theirs.len())).find(|&at| ours.get(at) != theirs.get(at)) {
+        panic!("at {at}: {:?} but {:?}", ours.get(at), theirs.get(at));
+    }
+}
+
 #[test]
 fn the_mirror_image_says_the_mirror_image() {
     let flip = |fact: &mut Structure| {
-        fact.direction = fact.direction.opposite();
+        // What the calendar draws has two sides at once.
+        if !matches!(fact.kind, Kind::PeriodRolled | Kind::SessionOpened | Kind::SessionClosed) {
+            fact.direction = fact.direction.opposite();
+        }
         (fact.top, fact.bottom) = (Price(-fact.bottom.0), Price(-fact.top.0));
+        // Discount and premium change places.
+        if fact.kind == Kind::ZoneChanged {
+            let flipped = |zone: i64| if zone == 1 || zone == 3 { 4 - zone } else { zone };
+            (fact.extra, fact.value) = (flipped(fact.extra), flipped(fact.value));
+        }
         // Higher high and lower low change places, lower high and higher low too.
         if fact.kind == Kind::SwingLocked && fact.extra != 0 {
             fact.extra = 5 - fact.extra;
@@ -305,7 +324,7 @@ fn the_mirror_image_says_the_mirror_image() {
         for bars in streams() {
             let other = SmcParams { pivot_high_first: false, ..params };
             let image = run(&mirrored(&bars), &other);
-            assert_eq!(contents(&run(&bars, &params), |_| {}), contents(&image, flip));
+            assert_same(&contents(&run(&bars, &params), |_| {}), &contents(&image, flip));
         }
     }
 }
@@ -429,8 +448,9 @@ fn what_can_be_read_is_what_was_said() {
                     match fact.kind {
                         Kind::PoolSwept => swept[side] = Some((fact.id, fact.known_bar, true)),
                         Kind::LevelSwept
-                            if swept[side]
-                                .is_none_or(|(_, known, is_pool)| !is_pool || known < fact.known_bar) =>
+                            if fact.value == 0
+                                && swept[side]
+                                    .is_none_or(|(_, known, is_pool)| !is_pool || known < fact.known_bar) =>
                         {
                             swept[side] = Some((fact.id, fact.known_bar, false));
                         }

@@ -24,7 +24,7 @@ use crate::table::Table;
 /// the last of the whole swing table, bookends included, not the last one known. `MitigatedIndex` is one row
 /// early for bullish blocks, exact for bearish ones, 0 when there is none. Arrays are shared by both sides and
 /// not cleared: a bearish block on the row of a bullish one overwrites its zone and inherits "broken" and
-/// `MitigatedIndex`. Where the swing lies on the bar just before the break, that bar is the block, and a bullish
+/// `MitigatedIndex`; of an erased one it still inherits "broken". Where the swing lies on the bar just before the break, that bar is the block, and a bullish
 /// one has `Top` and `Bottom` the wrong way round.
 ///
 /// Columns `OB`, `MitigatedIndex` double, `Top`, `Bottom`, `OBVolume`, `Percentage` single.
@@ -59,7 +59,7 @@ struct Block {
     volume: f32,
     percentage: f32,
     mitigated: usize,
-    /// Broken once; crossed back it is erased.
+    /// Broken once; crossed back it is erased, all but this.
     is_breaker: bool,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Pass<'a> {
     fn age(&mut self, row: usize, blocks: &mut [Block]) {
         let high = self.seen(self.bars.high[row], self.bars.low[row]);
         while let Some(edge) = self.broken.pop_if_above(-high) {
-            blocks[edge.row] = Block::default();
+            blocks[edge.row] = Block { is_breaker: true, ..Block::default() };
         }
         let (open, close) = (self.bars.open[row], self.bars.close[row]);
         let source = match (self.side, self.close_mitigation) {

@@ -47,13 +47,10 @@ impl Period {
             }
             Kind::Months { count, unit, anchor, by_end } => {
                 let month = month_of(first_day);
-                let started = month - (month - anchor).rem_euclid(unit);
-                match by_end {
-                    false => started,
-                    true if started == month && last_day_of(month) == first_day => month - unit * count,
-                    true if started == month => month - unit - unit * (count - 1),
-                    true => started - unit * (count - 1),
-                }
+                let begun = month - (month - anchor).rem_euclid(unit);
+                // As with weeks: an end in the first bar's own month is not before its first day.
+                let ended = if begun == month { month - unit } else { begun };
+                if by_end { ended - unit * (count - 1) } else { begun }
             }
         };
         Grid { kind: self.0, origin }

@@ -11,9 +11,10 @@ use crate::table::Table;
 /// low, then the high is measured up from it. A leg without height counts as 0.
 ///
 /// Quirks: directions come from swings that nobody knew yet, bookends included; top and bottom are 0 before
-/// there is one. The bar of a swing low is still measured on the side before it unless it overrides. Rounded to
+/// there is one. A swing high is measured from the bar after it on, a swing low from its own bar on. Rounded to
 /// one decimal, half to even. All three columns are moved down by one row, the last row onto the first, and rows
-/// are zeroed from the first to one after the third change of direction (all but the last when there are fewer).
+/// are zeroed from the first to one after the third change of direction (all but the last when there are fewer). In
+/// a file of one bar a swing high counts as the row before itself.
 ///
 /// Columns `Direction`, `CurrentRetracement%`, `DeepestRetracement%`, all double.
 pub fn retracements(bars: &Bars, swings: &Swings) -> Result<Table, ParityError> {
@@ -23,12 +24,14 @@ pub fn retracements(bars: &Bars, swings: &Swings) -> Result<Table, ParityError> 
     let (mut top, mut bottom) = (0.0, 0.0);
     let mut swings = swings.into_iter().peekable();
     for row in 0..rows {
-        let before = if row == 0 { (0.0, 0.0) } else { (direction[row - 1], deepest[row - 1]) };
-        direction[row] = before.0;
+        direction[row] = if row == 0 { 0.0 } else { direction[row - 1] };
         if let Some(swing) = swings.next_if(|swing| swing.row == row) {
             direction[row] = if swing.is_high { 1.0 } else { -1.0 };
             *(if swing.is_high { &mut top } else { &mut bottom }) = swing.level;
         }
+        // In Python the row before the first is the last: still 0, but in a file of one bar it is the bar itself.
+        let before = row.checked_sub(1).unwrap_or(rows - 1);
+        let before = (direction[before], deepest[before]);
         let deepest_of = |side: f64| if before.0 == side { before.1 } else { 0.0 };
         if before.0 == 1.0 {
             current[row] = taken_back(bars.low[row] - bottom, top - bottom);

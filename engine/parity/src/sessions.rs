@@ -122,9 +122,8 @@ fn fixed_offset(text: &str) -> Option<TimeZone> {
 fn minute_in_utc(time_ns: i64, zone: &TimeZone) -> u16 {
     let as_utc = Timestamp::from_nanosecond(time_ns.into()).unwrap_or(Timestamp::UNIX_EPOCH);
     let instant = if *zone == TimeZone::UTC { as_utc } else { moved(as_utc, zone) };
-    let second_of_day = instant.as_second().rem_euclid(86_400);
-    // Below 1440, so it fits.
-    (second_of_day / 60) as u16
+    // Nanoseconds round down before 1970 too, where whole seconds round up. Below 1440, so it fits.
+    (instant.as_nanosecond().div_euclid(60_000_000_000).rem_euclid(1_440)) as u16
 }
 
 /// The instant at which a clock in that zone shows what a UTC clock shows at `as_utc`.

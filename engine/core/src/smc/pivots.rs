@@ -72,7 +72,7 @@ pub(super) struct Pivots {
     first: u32,
     has_ties: bool,
     order: [Direction; 2],
-    windows: Sides<SlidingMax>,
+    window: SlidingMax,
     /// Side of the last pivot said by the leg rule.
     leg: Option<Direction>,
 }
@@ -93,20 +93,20 @@ impl Pivots {
                 true => [Direction::Up, Direction::Down],
                 false => [Direction::Down, Direction::Up],
             },
-            windows: Sides::new(|_| SlidingMax::new(span)),
+            window: SlidingMax::new(span, profile == PivotProfile::Window && !has_ties),
             leg: None,
         }
     }
 
     /// Takes closed bar `k`, already in `history`; returns side, bar and price of the pivot it confirms.
+    #[inline]
     pub fn on_bar(
         &mut self,
         k: u32,
         seen: &Sides<Candle>,
         history: &History,
     ) -> Option<(Direction, u32, i64)> {
-        self.windows.up.push(k, seen.up.high);
-        self.windows.down.push(k, seen.down.high);
+        self.window.push(seen);
         let bar = k.checked_sub(self.right)?;
         if bar < self.first {
             return None;
@@ -114,25 +114,25 @@ impl Pivots {
         let [first, second] = self.order;
         for direction in [first, second] {
             let price = history.at(bar, direction).high;
-            if self.is_pivot(direction, bar, price) {
+            if self.is_pivot(direction, price) {
                 return self.say(direction).then_some((direction, bar, price));
             }
         }
         None
     }
 
-    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
-        self.windows.up.state(io, count)?;
-        self.windows.down.state(io, count)?;
-        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
+    #[inline]
+    fn is_pivot(&self, direction: Direction, price: i64) -> bool {
+        let max = self.window.max()[direction as usize];
+        match self.profile {
+            PivotProfile::Window => max == price && (self.has_ties || self.window.is_alone(direction)),
+            PivotProfile::Leg => price > max,
+        }
     }
 
-    fn is_pivot(&self, direction: Direction, bar: u32, price: i64) -> bool {
-        let window = self.windows.of(direction);
-        match self.profile {
-            PivotProfile::Window => window.max() == price && (self.has_ties || window.is_alone(bar)),
-            PivotProfile::Leg => price > window.max(),
-        }
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.window.state(io, count)?;
+        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
     }
 
     /// False when the leg rule has said this side already.

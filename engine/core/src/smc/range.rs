@@ -66,6 +66,8 @@ pub(super) struct DealingRange {
     is_told: bool,
     bands: RangeBands,
     edges: Sides<Option<Edge>>,
+    /// Prices of the edges, [`NEVER`] where there is none. A cache.
+    reach: Sides<i64>,
     /// Side of the last swing.
     swing_side: Direction,
     /// Prices of the edges as last said.
@@ -77,6 +79,8 @@ pub(super) struct DealingRange {
     zone_span: (i64, i64),
 }
 
+/// A price that none exceeds.
+const NEVER: i64 = i64::MAX;
 /// A span that no close lies in.
 const NOWHERE: (i64, i64) = (i64::MAX, i64::MIN);
 
@@ -86,6 +90,7 @@ impl DealingRange {
             is_told: params.range_events,
             bands: params.range_bands,
             edges: Sides::default(),
+            reach: Sides { up: NEVER, down: NEVER },
             swing_side: Direction::Up,
             told: Sides::default(),
             is_moved: false,
@@ -97,14 +102,25 @@ impl DealingRange {
     /// A bar before its swings are known: it may push the edges.
     #[inline]
     pub fn on_bar(&mut self, bar: u32, seen: &Sides<Candle>) {
-        for (edge, candle) in [(&mut self.edges.up, &seen.up), (&mut self.edges.down, &seen.down)] {
-            if let Some(edge) = edge
-                && edge.price < candle.high
-            {
-                *edge = Edge { price: candle.high, bar, swing_id: 0 };
-                self.is_moved = true;
+        if self.reach.up < seen.up.high || self.reach.down < seen.down.high {
+            self.push(bar, seen);
+        }
+    }
+
+    #[inline(never)]
+    fn push(&mut self, bar: u32, seen: &Sides<Candle>) {
+        for direction in [Direction::Up, Direction::Down] {
+            let high = seen.of(direction).high;
+            if *self.reach.of(direction) < high {
+                *self.edges.of_mut(direction) = Some(Edge { price: high, bar, swing_id: 0 });
             }
         }
+        self.is_moved = true;
+        self.find_reach();
+    }
+
+    fn find_reach(&mut self) {
+        self.reach = Sides::new(|direction| self.edges.of(direction).map_or(NEVER, |edge| edge.price));
     }
 
     /// A pivot became or extended the provisional swing.
@@ -114,6 +130,7 @@ impl DealingRange {
         *self.edges.of_mut(direction) = Some(Edge { price, bar, swing_id });
         self.swing_side = direction;
         self.is_moved = true;
+        self.find_reach();
     }
 
     /// The end of the bar: says what changed.
@@ -259,6 +276,7 @@ impl State for DealingRange {
             // Edges are looked at again: what was said is known, so nothing is said twice.
             self.is_moved = true;
             self.zone_span = NOWHERE;
+            self.find_reach();
             let is_price = |edge: &Edge| edge.price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
             let is_sane = self.edges.up.iter().chain(&self.edges.down).all(is_price)
                 && self.span().is_none_or(|(top, bottom)| bottom <= top);

@@ -26,7 +26,7 @@ use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
 use crate::state::{State, StateError, StateIo};
-use crate::words::{Direction, Price, clamp_i64, div_ceil};
+use crate::words::{Direction, Price, clamp_i64};
 
 /// How far price has come back; in ppm of the leg, 0 at its end, 1 000 000 at its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,9 @@ impl Retracements {
         self.leg = Some(Leg { direction, swing_id, bar, origin, end });
         self.is_new = true;
         self.reached = 0;
-        self.make_prices();
+        if self.is_told {
+            self.make_prices();
+        }
     }
 
     /// The end of the bar: it retraces, and what that reaches is said.
@@ -197,11 +199,16 @@ impl Leg {
     }
 
     fn part_ceil(&self, ppm: u32) -> i64 {
-        clamp_i64(div_ceil(self.part(ppm), 1_000_000))
+        let part = self.part_floor(ppm);
+        part.saturating_add(i64::from(i128::from(part) * 1_000_000 < self.part(ppm)))
     }
 
     fn part_floor(&self, ppm: u32) -> i64 {
-        clamp_i64(self.part(ppm) / 1_000_000)
+        // Legs below 184 thousand units do without a 128-bit division.
+        match u64::try_from(self.part(ppm)) {
+            Ok(part) => (part / 1_000_000) as i64,
+            Err(_) => clamp_i64(self.part(ppm) / 1_000_000),
+        }
     }
 
     fn part(&self, ppm: u32) -> i128 {
@@ -233,7 +240,9 @@ impl State for Retracements {
         io.flag(&mut is_inside)?;
         if io.is_loading() {
             self.is_new = false;
-            self.make_prices();
+            if self.is_told {
+                self.make_prices();
+            }
             self.inside = self.leg.filter(|_| is_inside).map(|leg| (leg, self.band));
             if is_inside && self.band.0 < self.band.1 {
                 return Err(io.bad_value());

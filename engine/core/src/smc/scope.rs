@@ -98,6 +98,19 @@ impl ScopeStructure {
         say: &mut Say<'_, F>,
     ) -> Option<Confirmed> {
         let (direction, bar, price) = self.pivots.on_bar(say.known, seen, history)?;
+        Some(self.follow(direction, bar, price, history, say))
+    }
+
+    /// What follows from a pivot.
+    #[inline(never)]
+    fn follow<F: FnMut(Structure)>(
+        &mut self,
+        direction: Direction,
+        bar: u32,
+        price: i64,
+        history: &History,
+        say: &mut Say<'_, F>,
+    ) -> Confirmed {
         say.scope = self.scope;
         let pivot = Pivot { id: say.new_id(), bar, price };
         let kind = StructureKind::PivotConfirmed;
@@ -110,7 +123,7 @@ impl ScopeStructure {
         if let Some(blocks) = &mut self.blocks {
             blocks.on_pivot(direction, bar, say.known, history);
         }
-        Some(Confirmed { direction, pivot, is_swing })
+        Confirmed { direction, pivot, is_swing }
     }
 
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {

@@ -67,7 +67,9 @@ impl State for SmcEngine {
             sides.up.state(io, count)?;
             sides.down.state(io, count)?;
         }
-        Ok(())
+        self.range.state(io)?;
+        self.retracements.state(io)?;
+        self.levels.state(io)
     }
 }
 

@@ -154,6 +154,16 @@ impl ZoneBook {
     /// One closed bar, as this side sees it, in the life of all zones.
     #[inline]
     pub fn on_bar<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
+        // Every source lies between low and high, so most bars end here.
+        let is_met = self.flipped.has_above(-candle.high)
+            | self.fresh.has_above(candle.low - 1)
+            | self.unbroken.has_above(candle.low);
+        if is_met {
+            self.meet(candle, say);
+        }
+    }
+
+    fn meet<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
         let rules = self.rules;
         let back = source(rules.end_source, candle.high, candle.open.max(candle.close), candle.close);
         while let Some(slot) = self.flipped.pop_above(-back) {

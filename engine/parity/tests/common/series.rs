@@ -44,15 +44,18 @@ fn times(random: &mut Random, rows: usize) -> Vec<i64> {
     let has_repeats = random.once_in(5);
     let rests_on_weekends = random.once_in(3);
     let goes_back = random.once_in(25);
-    // 2015 to 2025, mostly from a midnight on.
-    let mut time_s = (16_436 + random.below(3_650)) * DAY_S;
+    let jitter_ns = if random.once_in(15) { 999_999_999 } else { 1 };
+    // 2015 to 2025, or around 1970, mostly from a midnight on.
+    let first_day =
+        if random.once_in(12) { random.below(3_000) - 1_500 } else { 16_436 + random.below(3_650) };
+    let mut time_s = first_day * DAY_S;
     time_s += if random.once_in(3) { random.below(1_440) * 60 } else { 0 };
     time_s += if random.once_in(8) { random.below(3_600) } else { 0 };
     let mut times = Vec::with_capacity(rows);
     while times.len() < rows {
         let weekday = (time_s.div_euclid(DAY_S) + 3).rem_euclid(7);
         if !(rests_on_weekends && step_s < DAY_S && weekday > 4) {
-            times.push(time_s * SECOND_NS);
+            times.push(time_s * SECOND_NS + random.below(jitter_ns));
         }
         time_s += match () {
             // Nanoseconds end in 2262.
@@ -82,6 +85,8 @@ struct Prices {
     gap_once_in: u64,
     /// Prices on no grid at all.
     is_smooth: bool,
+    /// Opens and closes outside the bar.
+    is_broken: bool,
 }
 
 impl Prices {
@@ -106,6 +111,7 @@ impl Prices {
             wick: random.pick(&[0, 1, 1, 2, 4, restless + 1]),
             gap_once_in: random.pick(&[2, 5, 20, 1_000_000]),
             is_smooth: random.once_in(4),
+            is_broken: random.once_in(15),
         }
     }
 
@@ -118,6 +124,7 @@ impl Prices {
         let high = open.max(close) + random.below(self.wick + 1);
         let low = open.min(close) - random.below(self.wick + 1);
         self.last = close;
+        let (open, close) = if self.is_broken { (open + jump, close - jump) } else { (open, close) };
         let price = |ticks: i64| {
             if self.is_smooth {
                 ticks as f64 * self.tick * 1.000_000_1 / 3.0
