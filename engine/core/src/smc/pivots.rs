@@ -111,21 +111,23 @@ impl Pivots {
         if bar < self.first {
             return None;
         }
-        let [first, second] = self.order;
-        for direction in [first, second] {
-            let price = history.at(bar, direction).high;
-            if self.is_pivot(direction, price) {
-                return self.say(direction).then_some((direction, bar, price));
-            }
-        }
-        None
+        let candle = history.at(bar, Direction::Up);
+        let prices = [candle.high, -candle.low];
+        let hits = [self.is_hit(Direction::Up, prices[0]), self.is_hit(Direction::Down, prices[1])];
+        let direction = match self.order {
+            [Direction::Up, _] if hits[0] => Direction::Up,
+            _ if hits[1] => Direction::Down,
+            _ if hits[0] => Direction::Up,
+            _ => return None,
+        };
+        self.say(direction).then_some((direction, bar, prices[direction as usize]))
     }
 
     #[inline]
-    fn is_pivot(&self, direction: Direction, price: i64) -> bool {
-        let max = self.window.max()[direction as usize];
+    fn is_hit(&self, direction: Direction, price: i64) -> bool {
+        let max = self.window.max(direction);
         match self.profile {
-            PivotProfile::Window => max == price && (self.has_ties || self.window.is_alone(direction)),
+            PivotProfile::Window => price == max && (self.has_ties || self.window.is_alone(direction)),
             PivotProfile::Leg => price > max,
         }
     }

@@ -74,6 +74,23 @@ impl ScopeStructure {
         atr: &Atr,
         say: &mut Say<'_, F>,
     ) {
+        if self.breaks.is_reached(seen) {
+            self.take_breaks(seen, ignored, history, atr, say);
+        }
+        if let Some(blocks) = &mut self.blocks {
+            blocks.offer(say.known, seen);
+        }
+    }
+
+    #[inline(never)]
+    fn take_breaks<F: FnMut(Structure)>(
+        &mut self,
+        seen: &Sides<Candle>,
+        ignored: &Sides<Option<i64>>,
+        history: &History,
+        atr: &Atr,
+        say: &mut Say<'_, F>,
+    ) {
         say.scope = self.scope;
         let bar_before = say.known.saturating_sub(1);
         for direction in [Direction::Up, Direction::Down] {
@@ -83,9 +100,6 @@ impl ScopeStructure {
             if let (Some(broken), Some(blocks)) = (broken, &mut self.blocks) {
                 blocks.on_break(direction, broken.id, history, say);
             }
-        }
-        if let Some(blocks) = &mut self.blocks {
-            blocks.offer(say.known, seen);
         }
     }
 

@@ -16,129 +16,142 @@ use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// Highest high and lowest low of the last `span` bars, each as its side sees it; of all bars while there are
-/// fewer. Both sides stand side by side, because every bar asks for both.
+/// fewer. One cursor for both sides, because every bar asks for both.
 pub(super) struct SlidingMax {
-    /// Places before `filled`: values of the running block. Places from `filled` on: maximum of the former block
-    /// from there to its end. One place more than `span`, which stays the least value.
-    places: Box<[Pair]>,
     /// Bars in the running block, 1 to `span` after the first push.
     filled: usize,
-    /// Greatest values of the running block.
-    block_max: Pair,
-    /// The last `span` values, where somebody asks who is alone; else empty.
-    values: Box<[Pair]>,
-    /// Place of the next value in `values`.
+    up: Blocks,
+    down: Blocks,
+    /// Place of the next value in the sides' `values`.
     next: usize,
 }
 
-/// Values of the high and the low side.
-type Pair = [i64; 2];
+/// The blocks of one side. The sides lie apart, so that the compiler does not pair them up: 64-bit maxima in pairs
+/// cost three times as much on the plain instruction set.
+struct Blocks {
+    /// Places before `filled`: values of the running block. Places from `filled` on: maximum of the former block
+    /// from there to its end. One place more than `span`, which stays the least value.
+    places: Box<[i64]>,
+    /// Greatest value of the running block.
+    max: i64,
+    /// The last `span` values, where somebody asks who is alone; else empty.
+    values: Box<[i64]>,
+}
 
-const LEAST: Pair = [i64::MIN; 2];
+impl Blocks {
+    fn new(span: usize, counts_equals: bool) -> Self {
+        Self {
+            places: vec![i64::MIN; span + 1].into_boxed_slice(),
+            max: i64::MIN,
+            values: vec![i64::MIN; if counts_equals { span } else { 0 }].into_boxed_slice(),
+        }
+    }
 
-#[inline]
-const fn greater(a: Pair, b: Pair) -> Pair {
-    [if a[0] < b[0] { b[0] } else { a[0] }, if a[1] < b[1] { b[1] } else { a[1] }]
+    #[inline]
+    fn put(&mut self, at: usize, value: i64) {
+        self.places[at] = value;
+        self.max = self.max.max(value);
+    }
+
+    fn turn(&mut self) {
+        let mut max = i64::MIN;
+        for place in self.places.iter_mut().rev() {
+            max = max.max(*place);
+            *place = max;
+        }
+        self.max = i64::MIN;
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>, filled: usize, seen: usize) -> Result<(), StateError> {
+        self.max = i64::MIN;
+        for at in 0..seen.min(self.places.len() - 1) {
+            snapshot::price(io, &mut self.places[at])?;
+            if at < filled {
+                self.max = self.max.max(self.places[at]);
+            } else {
+                // Maxima to the end of a block never rise.
+                snapshot::sound(io, at == filled || self.places[at] <= self.places[at - 1])?;
+            }
+        }
+        for value in self.values.iter_mut().take(seen) {
+            snapshot::price(io, value)?;
+        }
+        let max = self.max.max(self.places[filled]);
+        snapshot::sound(io, self.values.is_empty() || self.values.iter().max() == Some(&max))
+    }
 }
 
 impl SlidingMax {
     /// `counts_equals`: [`is_alone`](Self::is_alone) will be asked.
     pub fn new(span: u32, counts_equals: bool) -> Self {
-        let span = span as usize;
-        Self {
-            places: vec![LEAST; span + 1].into_boxed_slice(),
-            filled: 0,
-            block_max: LEAST,
-            values: vec![LEAST; if counts_equals { span } else { 0 }].into_boxed_slice(),
-            next: 0,
-        }
+        let blocks = || Blocks::new(span as usize, counts_equals);
+        Self { filled: 0, up: blocks(), down: blocks(), next: 0 }
     }
 
     /// Takes the next bar.
     #[inline]
     pub fn push(&mut self, seen: &Sides<Candle>) {
-        self.push_pair([seen.up.high, seen.down.high]);
+        self.push_values(seen.up.high, seen.down.high);
     }
 
     #[inline]
-    fn push_pair(&mut self, pair: Pair) {
-        if self.filled + 1 == self.places.len() {
-            self.turn_block();
+    fn push_values(&mut self, up: i64, down: i64) {
+        if self.filled + 1 == self.up.places.len() {
+            self.up.turn();
+            self.down.turn();
+            self.filled = 0;
         }
-        self.places[self.filled] = pair;
+        self.up.put(self.filled, up);
+        self.down.put(self.filled, down);
         self.filled += 1;
-        self.block_max = greater(self.block_max, pair);
-        if !self.values.is_empty() {
-            self.values[self.next] = pair;
-            self.next = (self.next + 1) % self.values.len();
+        if !self.up.values.is_empty() {
+            self.up.values[self.next] = up;
+            self.down.values[self.next] = down;
+            self.next = (self.next + 1) % self.up.values.len();
         }
     }
 
-    /// The greatest values, high side first. Valid after the first push.
+    /// The greatest value of a side. Valid after the first push.
     #[inline]
-    pub fn max(&self) -> [i64; 2] {
-        greater(self.block_max, self.places[self.filled])
+    pub fn max(&self, direction: Direction) -> i64 {
+        let blocks = self.side(direction);
+        blocks.max.max(blocks.places[self.filled])
     }
 
     /// High minus low of the window; valid after the first push.
     pub fn height(&self) -> i64 {
-        let [up, down] = self.max();
-        up + down
+        self.max(Direction::Up) + self.max(Direction::Down)
     }
 
     /// One bar of the window has the greatest value of the side and no other. Looks at the whole window.
     pub fn is_alone(&self, direction: Direction) -> bool {
-        let side = direction as usize;
-        let max = self.max()[side];
-        self.values.iter().filter(|pair| pair[side] == max).count() == 1
+        let max = self.max(direction);
+        self.side(direction).values.iter().filter(|&&value| value == max).count() == 1
     }
 
     /// Saves or loads it after `count` bars, each of which was pushed.
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
-        let span = self.places.len() - 1;
+        let span = self.up.places.len() - 1;
         let seen = count as usize;
         self.filled = if seen == 0 { 0 } else { (seen - 1) % span + 1 };
-        self.block_max = LEAST;
-        for at in 0..seen.min(span) {
-            let mut pair = self.places[at];
-            snapshot::price(io, &mut pair[0])?;
-            snapshot::price(io, &mut pair[1])?;
-            self.places[at] = pair;
-            if at < self.filled {
-                self.block_max = greater(self.block_max, pair);
-            } else {
-                // Maxima to the end of a block never rise.
-                let is_falling =
-                    at == self.filled || greater(self.places[at - 1], pair) == self.places[at - 1];
-                snapshot::sound(io, is_falling)?;
-            }
-        }
-        if self.values.is_empty() {
-            return Ok(());
-        }
         self.next = seen % span;
-        for pair in self.values.iter_mut().take(seen) {
-            snapshot::price(io, &mut pair[0])?;
-            snapshot::price(io, &mut pair[1])?;
-        }
-        let is_same = seen == 0 || self.values.iter().copied().fold(LEAST, greater) == self.max();
-        snapshot::sound(io, is_same)
+        self.up.state(io, self.filled, seen)?;
+        self.down.state(io, self.filled, seen)
     }
 
-    fn turn_block(&mut self) {
-        let mut max = LEAST;
-        for place in self.places.iter_mut().rev() {
-            max = greater(max, *place);
-            *place = max;
+    #[inline]
+    const fn side(&self, direction: Direction) -> &Blocks {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
         }
-        self.filled = 0;
-        self.block_max = LEAST;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn the_window_is_the_last_values_and_nothing_else() {
@@ -148,14 +161,14 @@ mod tests {
             for _ in 0..600 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let pair = [(state >> 60) as i64 - 8, (state >> 50 & 7) as i64];
-                window.push_pair(pair);
+                window.push_values(pair[0], pair[1]);
                 all.push(pair);
                 let last = &all[all.len().saturating_sub(span as usize)..];
                 for direction in [Direction::Up, Direction::Down] {
-                    let side = direction as usize;
-                    let max = last.iter().map(|pair| pair[side]).max().unwrap();
-                    assert_eq!(window.max()[side], max);
-                    let equals = last.iter().filter(|pair| pair[side] == max).count();
+                    let values: Vec<i64> = last.iter().map(|pair| pair[direction as usize]).collect();
+                    let max = values.iter().copied().max().unwrap();
+                    assert_eq!(window.max(direction), max);
+                    let equals = values.iter().filter(|&&value| value == max).count();
                     assert_eq!(window.is_alone(direction), equals == 1);
                 }
             }
