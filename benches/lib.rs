@@ -2,11 +2,13 @@
 //! it is not. Nothing here is timed.
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up must stop")]
 
+use smc_core::calendar::Calendar;
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::{Bar, Event, EventBody, FeedState, GatewayState, Quote, Trade};
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
 use smc_core::risk::{AccountLimits, Limits};
 use smc_core::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, Timeframe, TsNs};
+use smc_settings::calendar::{CalendarSection, SessionEntry};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -62,27 +64,26 @@ fn market() -> Generator {
     Generator::new(settings).expect("the settings are sane")
 }
 
-/// Fifteen-minute bars of EURUSD, or a seeded walk.
-pub fn bars() -> Vec<Bar> {
-    let Some(path) = shared("smc/EURUSD_15M.csv") else { return walk(5_000) };
-    let text = std::fs::read_to_string(path).expect("the bars open");
-    let bar = |(nth, line): (usize, &str)| {
-        let cells: Vec<&str> = line.split(',').collect();
-        let price = |at: usize| Price::parse(cells[at].as_bytes()).expect("a price");
-        Bar {
-            open_ts: TsNs(START.0 + nth as u64 * 900_000_000_000),
-            open: price(1),
-            high: price(2),
-            low: price(3),
-            close: price(4),
-            volume: Qty::parse(cells[5].as_bytes()).expect("a volume"),
-            trades: 1,
-        }
-    };
-    text.lines().skip(1).enumerate().map(bar).collect()
+/// The bars of a recorded file, or a seeded walk where it is not at hand.
+pub fn bars_of(file: &str) -> Vec<Bar> {
+    match shared(file) {
+        Some(path) => smc_detect::live::sound_bars(&path).expect("the bars read"),
+        None => walk(25_000),
+    }
 }
 
-fn walk(count: u64) -> Vec<Bar> {
+/// New York's trading day and four sessions on its clock.
+pub fn calendar() -> Calendar {
+    let names = ["ict-asia", "ict-london", "ict-ny-am", "ict-london-close"];
+    let section = CalendarSection {
+        roll: Some("17:00 America/New_York".to_owned()),
+        sessions: names.map(|name| SessionEntry::Preset(name.to_owned())).to_vec(),
+    };
+    section.resolve().expect("the calendar is sound")
+}
+
+/// `count` fifteen-minute bars of a seeded walk.
+pub fn walk(count: usize) -> Vec<Bar> {
     let mut random = Random(SEED);
     let mut close = 100_000;
     let bar = |nth| {
@@ -98,7 +99,7 @@ fn walk(count: u64) -> Vec<Bar> {
             trades: 1,
         }
     };
-    (0..count).map(bar).collect()
+    (0..count as u64).map(bar).collect()
 }
 
 /// Splitmix64.

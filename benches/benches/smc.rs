@@ -1,18 +1,17 @@
-//! Market structure: all of it for one closed bar, and a trade that closes no bar.
+//! Market structure: one closed bar of everything, of structure alone, as history grows; and a trade that closes
+//! no bar.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench may crash")]
 
-use benches::{BTC, START, bars};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use smc_core::bars::BarBuilder;
+use benches::{START, bars_of, calendar, walk};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use smc_core::bars::BarSet;
+use smc_core::calendar::Calendar;
 use smc_core::event::Bar;
 use smc_core::output::Structure;
 use smc_core::smc::{IdSource, SmcEngine, SmcParams};
-use smc_core::words::{Price, Qty, SCALE, Timeframe};
+use smc_core::words::{InstrumentId, Price, Qty, SCALE, Timeframe, TsNs};
 use std::hint::black_box;
-
-fn engine() -> SmcEngine {
-    SmcEngine::new(BTC, Timeframe::parse("15m").unwrap(), &SmcParams::default())
-}
 
 fn run(engine: &mut SmcEngine, bars: &[Bar]) -> (u64, Option<Structure>) {
     let (mut ids, mut said, mut last) = (IdSource::new(), 0, None);
@@ -25,30 +24,66 @@ fn run(engine: &mut SmcEngine, bars: &[Bar]) -> (u64, Option<Structure>) {
     (said, last)
 }
 
-fn bench(c: &mut Criterion) {
-    let bars = bars();
-    let said = run(&mut engine(), &bars);
+fn time(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    bars: &[Bar],
+    params: &SmcParams,
+    calendar: &Calendar,
+) {
+    let timeframe = Timeframe::parse("15m").unwrap();
+    let engine = || SmcEngine::with_calendar(InstrumentId(0), timeframe, params, calendar);
+    let said = run(&mut engine(), bars);
     assert!(said.0 > bars.len() as u64 / 10, "{} structures in {} bars", said.0, bars.len());
-    assert_eq!(said, run(&mut engine(), &bars), "the same bars, the same structure");
-
-    let mut group = c.benchmark_group("smc");
+    assert_eq!(said, run(&mut engine(), bars), "the same bars, the same structure");
     group.throughput(Throughput::Elements(bars.len() as u64));
-    group.sample_size(20);
-    group.bench_function("closed bars", |b| {
-        b.iter_batched_ref(engine, |engine| black_box(run(engine, &bars)), BatchSize::LargeInput);
+    group.bench_function(name, |b| {
+        b.iter_batched_ref(engine, |engine| black_box(run(engine, bars)), BatchSize::LargeInput);
     });
-    group.throughput(Throughput::Elements(1));
-    let mut builder = BarBuilder::new(Timeframe::parse("1m").unwrap());
-    let mut nth = 0;
-    group.bench_function("trade that closes no bar", |b| {
-        b.iter(|| {
-            nth += 1;
-            let price = Price(60_000 * SCALE + nth % 1_024);
-            assert!(builder.on_trade(START, black_box(price), Qty(SCALE)).is_none());
-        });
-    });
-    assert_eq!(builder.late() + builder.refused(), 0);
 }
 
-criterion_group!(group, bench);
+fn closed_bars(c: &mut Criterion) {
+    let (none, calendar) = (Calendar::default(), calendar());
+    let lean = SmcParams { order_blocks: false, gaps: false, liquidity: false, ..SmcParams::default() };
+    let mut group = c.benchmark_group("smc bar");
+    group.sample_size(20);
+    for (market, file) in [
+        ("EURUSD 15m", "smc/EURUSD_15M.csv"),
+        ("BTC 1m", "market/crypto-1m/btc-perp-20211231-20220201_1m.csv.gz"),
+    ] {
+        let bars = bars_of(file);
+        time(&mut group, &format!("{market}: everything"), &bars, &SmcParams::everything(), &calendar);
+        time(&mut group, &format!("{market}: default"), &bars, &SmcParams::default(), &none);
+        time(&mut group, &format!("{market}: pivots, swings, structure"), &bars, &lean, &none);
+    }
+    group.finish();
+
+    // Flat in the length of history: the cost of a bar does not know how many came before it.
+    let mut group = c.benchmark_group("smc bar after");
+    group.sample_size(10);
+    let is_timed = std::env::args().any(|arg| arg == "--bench");
+    let long = walk(if is_timed { 1_000_000 } else { 10_000 });
+    for count in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&count| count <= long.len()) {
+        time(&mut group, &format!("{count} bars"), &long[..count], &SmcParams::everything(), &calendar);
+    }
+    group.finish();
+}
+
+fn open_bars(c: &mut Criterion) {
+    let mut group = c.benchmark_group("smc trade");
+    group.throughput(Throughput::Elements(1));
+    let timeframes = ["1m", "5m", "15m", "1h"].map(|text| Timeframe::parse(text).unwrap());
+    let mut set = BarSet::new(&timeframes);
+    let mut nth = 0;
+    group.bench_function("that closes no bar, 4 timeframes", |b| {
+        b.iter(|| {
+            nth += 1;
+            let (ts, price) = (TsNs(START.0 + nth as u64 % 60_000_000), Price(60_000 * SCALE + nth % 1_024));
+            assert!(!set.on_trade(black_box(ts), black_box(price), Qty(SCALE)));
+        });
+    });
+    assert_eq!(set.builders().iter().map(|builder| builder.late() + builder.refused()).sum::<u64>(), 0);
+}
+
+criterion_group!(group, closed_bars, open_bars);
 criterion_main!(group);

@@ -7,7 +7,7 @@
 //!
 //! Order at one moment: the shorter timeframe first. `seq` counts everything that is said.
 
-use crate::csv::{Cell, Row};
+use crate::csv::{self, Cell, CsvError, CsvFault, Row, Rows};
 use smc_core::bars::BarBuilder;
 use smc_core::calendar::Calendar;
 use smc_core::event::Bar;
@@ -15,6 +15,7 @@ use smc_core::output::Structure;
 use smc_core::smc::{IdSource, PRICE_MAX, SmcEngine, SmcParams};
 use smc_core::words::{InstrumentId, Price, Qty, Timeframe, TsNs};
 use std::fmt;
+use std::path::Path;
 
 /// One thing said.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -214,33 +215,7 @@ impl Live {
     }
 
     fn bar(&self, row: &Row) -> Result<Bar, Reason> {
-        let price = |cell: Cell| match cell {
-            Cell::Number(price, _) if price.0.unsigned_abs() <= PRICE_MAX.0.unsigned_abs() => Ok(price),
-            Cell::Number(..) | Cell::Huge(_) => Err(Reason::Price),
-            Cell::Missing => Err(Reason::Missing),
-            Cell::Infinite => Err(Reason::Infinite),
-        };
-        let [open, high, low, close] =
-            [price(row.open)?, price(row.high)?, price(row.low)?, price(row.close)?];
-        let volume = match row.volume {
-            Cell::Number(Price(volume), _) if volume < 0 => return Err(Reason::Volume),
-            Cell::Number(Price(volume), _) => Qty(volume),
-            Cell::Missing => Qty(0),
-            Cell::Huge(volume) if volume < 0.0 => return Err(Reason::Volume),
-            Cell::Huge(_) => Qty(i64::MAX),
-            Cell::Infinite => return Err(Reason::Infinite),
-        };
-        if high < low {
-            return Err(Reason::HighLow);
-        }
-        if open < low || high < open || close < low || high < close {
-            return Err(Reason::Shape);
-        }
-        match self.last {
-            Some(last) if row.time == last => Err(Reason::Duplicate),
-            Some(last) if row.time < last => Err(Reason::Time),
-            _ => Ok(Bar { open_ts: row.time, open, high, low, close, volume, trades: 0 }),
-        }
+        bar_of(row, self.last)
     }
 
     #[cold]
@@ -255,6 +230,47 @@ impl Live {
             what: What::Rejected(Rejection { line: row.line, reason, row: *row }),
         }));
     }
+}
+
+/// The bar that a row is, after one that opened at `last`.
+pub fn bar_of(row: &Row, last: Option<TsNs>) -> Result<Bar, Reason> {
+    let price = |cell: Cell| match cell {
+        Cell::Number(price, _) if price.0.unsigned_abs() <= PRICE_MAX.0.unsigned_abs() => Ok(price),
+        Cell::Number(..) | Cell::Huge(_) => Err(Reason::Price),
+        Cell::Missing => Err(Reason::Missing),
+        Cell::Infinite => Err(Reason::Infinite),
+    };
+    let [open, high, low, close] = [price(row.open)?, price(row.high)?, price(row.low)?, price(row.close)?];
+    let volume = match row.volume {
+        Cell::Number(Price(volume), _) if volume < 0 => return Err(Reason::Volume),
+        Cell::Number(Price(volume), _) => Qty(volume),
+        Cell::Missing => Qty(0),
+        Cell::Huge(volume) if volume < 0.0 => return Err(Reason::Volume),
+        Cell::Huge(_) => Qty(i64::MAX),
+        Cell::Infinite => return Err(Reason::Infinite),
+    };
+    if high < low {
+        return Err(Reason::HighLow);
+    }
+    if open < low || high < open || close < low || high < close {
+        return Err(Reason::Shape);
+    }
+    match last {
+        Some(last) if row.time == last => Err(Reason::Duplicate),
+        Some(last) if row.time < last => Err(Reason::Time),
+        _ => Ok(Bar { open_ts: row.time, open, high, low, close, volume, trades: 0 }),
+    }
+}
+
+/// The sound bars of a file, for those who want no events; what is no bar is left out.
+pub fn sound_bars(path: &Path) -> Result<Vec<Bar>, CsvError> {
+    let source = csv::open(path).map_err(|error| CsvError { line: 0, fault: CsvFault::Io(error) })?;
+    let mut bars: Vec<Bar> = Vec::new();
+    for row in Rows::new(source)? {
+        let last = bars.last().map(|bar| bar.open_ts);
+        bars.extend(bar_of(&row?, last));
+    }
+    Ok(bars)
 }
 
 impl Rung {
