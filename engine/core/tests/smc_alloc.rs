@@ -9,7 +9,7 @@ use std::cell::Cell;
 use smc_common::{engine, roomy, walk};
 use smc_core::bars::{BarBuilder, BarSet};
 use smc_core::output::Structure;
-use smc_core::smc::{IdSource, SmcParams};
+use smc_core::smc::{IdSource, SmcParams, Tolerance, VolatilityFilter};
 use smc_core::words::Direction;
 use smc_core::{Price, Qty, Timeframe, TsNs};
 
@@ -57,7 +57,16 @@ fn the_counter_counts() {
 #[test]
 fn bars_take_no_memory() {
     let tiny = SmcParams { fvg_cap: 2, ob_cap: 2, pool_cap: 2, level_cap: 2, ..roomy() };
-    for params in [SmcParams::default(), tiny, roomy().with_leg(10)] {
+    let tiny_everything = SmcParams { internal: SmcParams::everything().internal, patterns: true, ..tiny };
+    let rarer = SmcParams {
+        fvg_join: true,
+        fvg_auto_threshold: true,
+        pool_tolerance: Tolerance::RangePct { ppm: 10_000, bars: 200 },
+        ob_filter: VolatilityFilter::MeanTrueRange,
+        ..SmcParams::everything()
+    };
+    let all = [SmcParams::default(), tiny, roomy().with_leg(10), SmcParams::everything()];
+    for params in all.into_iter().chain([tiny_everything, rarer]) {
         for step in [2, 40] {
             let bars = walk(9, 20_000, step);
             let (mut engine, mut ids, mut said) = (engine(&params), IdSource::new(), 0u64);

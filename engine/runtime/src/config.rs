@@ -14,6 +14,7 @@ use smc_core::risk::{AccountLimits, LimitError, Limits};
 use smc_core::strategy::{ConfluenceParams, EntryKind};
 use smc_core::words::{Money, Name, Qty};
 pub use smc_settings::Decimal;
+pub use smc_settings::calendar::{CalendarError, CalendarSection};
 pub use smc_settings::smc::SmcSection;
 use smc_settings::{section, words};
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub struct FileConfig {
     /// Market structure; missing keys have their defaults.
     #[serde(default)]
     pub smc: SmcSection,
+    /// Trading days and sessions; without it days begin at midnight UTC and there are no sessions.
+    #[serde(default)]
+    pub calendar: CalendarSection,
     /// The confluence strategy; missing keys have their defaults.
     #[serde(default)]
     pub strategy: StrategySection,
@@ -292,6 +296,8 @@ pub enum FileError {
     Name(String),
     /// A symbol with bytes that no symbol has.
     Symbol(String),
+    /// A trading day or session that cannot be resolved.
+    Calendar(CalendarError),
     /// The engine refuses a value.
     Engine(ConfigError),
     /// A limit is absurd.
@@ -312,6 +318,7 @@ impl std::fmt::Display for FileError {
             Self::Symbol(text) => {
                 write!(f, "instruments.symbol: `{text}`: capitals, digits, `-` and `_` only")
             }
+            Self::Calendar(error) => write!(f, "{error}"),
             Self::Engine(error) => write!(f, "{error}"),
             Self::Limit(error) => write!(f, "{error}"),
         }
@@ -354,6 +361,7 @@ impl FileConfig {
         };
         config.timer_interval_ns = ns(self.engine.timer_ms);
         self.smc.apply(&mut config.smc);
+        config.calendar = self.calendar.resolve().map_err(FileError::Calendar)?;
         self.strategy.apply(&mut config.strategy);
         self.sizing.apply(&mut config.sizing);
         self.execution.apply(&mut config.execution);
@@ -459,6 +467,10 @@ runaway_denials_max = 20
 runaway_window_ms = 10000
 entry_forgiven_after_ms = 1000
 
+[calendar]
+roll = "17:00 America/New_York"
+sessions = ["london", { name = "lunch", start = "12:00", end = "13:30", zone = "Europe/London" }]
+
 [strategy]
 require_bias = false
 
@@ -480,6 +492,7 @@ key_file = "key.pem"
         let back = FileConfig::parse(&text).unwrap();
         assert_eq!(format!("{:?}", back.engine().unwrap()), format!("{:?}", config.engine().unwrap()));
         assert!(!back.engine().unwrap().strategy.require_bias);
+        assert_eq!(back.engine().unwrap().calendar.sessions.len(), 2);
     }
 
     #[test]
@@ -494,6 +507,8 @@ key_file = "key.pem"
             ("[\"5s\", \"1m\"]", "[\"1m\", \"5s\"]", "timeframes"),
             ("BTCUSDT", "ABCDEFGHIJKLMNOPQ", "ABCDEFGHIJKLMNOPQ"),
             ("instance = 1", "instance = 0", "instance"),
+            ("\"london\"", "\"londn\"", "calendar.sessions[0]"),
+            ("Europe/London", "Europe/Lodnon", "calendar.sessions[1].zone"),
         ] {
             let text = refusal(from, to);
             assert!(text.contains(named) || text.contains("line"), "{from} -> {to}: {text}");

@@ -5,8 +5,10 @@
 //! | `test` | everything below in its short form: format, clippy, tests, doc tests, guards, fuzzing |
 //! | `guards` | the core builds without std and without unsafe |
 //! | `fuzz [SECONDS]` | every fuzz target, 60 s each unless told otherwise |
+//! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 
+mod anchor;
 mod fuzz;
 mod step;
 
@@ -20,9 +22,12 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("guards") => Ok(guards()),
         Some("fuzz") => number(60).map(fuzz::steps).map_err(|_| "fuzz takes a number of seconds".into()),
+        Some("parity") => {
+            number(1_000).map(anchor::steps).map_err(|_| "parity takes a number of files".into())
+        }
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
-        None => Err("which task? test, guards, fuzz or crash".into()),
+        None => Err("which task? test, guards, fuzz, parity or crash".into()),
     };
     match steps {
         Ok(steps) => run_all(steps),
@@ -44,6 +49,7 @@ fn test() -> Result<Vec<Step>, String> {
     steps.push(Step::cargo("tests", &["test", "--workspace", "--all-targets", "--exclude", "benches"]));
     steps.push(Step::cargo("doc tests", &["test", "--workspace", "--doc"]));
     steps.push(Step::cargo("benches stay alive", &["test", "--package", "benches", "--benches"]));
+    steps.extend(anchor::steps(40));
     steps.extend(fuzz::steps(60));
     Ok(steps)
 }

@@ -6,6 +6,9 @@
 use fixed::FixedI64;
 use fixed::types::extra::{U8, U62};
 
+use super::snapshot;
+use crate::state::{StateError, StateIo};
+
 /// A price with eight more bits: what one step of the average loses stays below one price unit.
 type Average = FixedI64<U8>;
 /// Largest true range the average takes; 180 million quote units in one bar.
@@ -75,6 +78,21 @@ impl Atr {
             Some(scaled) => i64::try_from(scaled / average).unwrap_or(i64::MAX),
             None => ppm_of_far(distance, scale, average),
         }
+    }
+
+    /// Saves or loads it after `count` bars.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let mut bits = self.average.to_bits();
+        io.number(&mut bits)?;
+        io.number(&mut self.seen)?;
+        io.number(&mut self.warm_sum)?;
+        snapshot::price(io, &mut self.close_before)?;
+        self.average = Average::from_bits(bits);
+        let most = i128::from(self.seen) * i128::from(RANGE_MAX);
+        let is_sound = self.seen == self.len.min(count)
+            && (0..=most).contains(&self.warm_sum)
+            && (Average::ZERO..=Average::from_num(RANGE_MAX)).contains(&self.average);
+        snapshot::sound(io, is_sound)
     }
 
     fn warm_up(&mut self, range: i64) {

@@ -24,9 +24,11 @@
 
 use super::atr::Atr;
 use super::params::{FvgMiddle, SmcParams};
+use super::snapshot;
 use super::view::{Candle, Fact, History, Say, Sides, seen_from};
 use super::zones::{Source, Zone, ZoneBook, ZoneRules, ZoneState};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, Qty};
 
 /// Detection and the living gaps of both sides.
@@ -84,6 +86,15 @@ impl Gaps {
         if let Some(zone) = created {
             self.books.of_mut(zone.direction).admit(zone, say);
         }
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.books.up.state(io, count)?;
+        self.books.down.state(io, count)?;
+        let Some(bodies) = &mut self.bodies else { return Ok(()) };
+        io.number(&mut bodies.sum)?;
+        let most = i128::from(count) * i128::from(RATIO_MAX);
+        snapshot::sound(io, (0..=most).contains(&bodies.sum))
     }
 
     fn detect<F: FnMut(Structure)>(

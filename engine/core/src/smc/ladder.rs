@@ -19,11 +19,16 @@ pub(super) struct Ladder {
     /// Rungs at `len` and beyond mean nothing.
     rungs: Box<[Rung]>,
     len: usize,
+    /// Key of the last level, [`EMPTY`] without one: what most bars need to know, without a look at the rungs.
+    last_key: i64,
 }
+
+/// A key that no limit is below.
+const EMPTY: i64 = i64::MIN;
 
 impl Ladder {
     pub fn new(cap: u16) -> Self {
-        Self { rungs: vec![Rung::default(); usize::from(cap)].into_boxed_slice(), len: 0 }
+        Self { rungs: vec![Rung::default(); usize::from(cap)].into_boxed_slice(), len: 0, last_key: EMPTY }
     }
 
     /// At most `cap` are in at once; the owner sees to it.
@@ -35,18 +40,28 @@ impl Ladder {
         }
         self.rungs[at] = Rung { key, slot };
         self.len += 1;
+        self.find_last();
+    }
+
+    /// Whether a level is strictly above `limit`.
+    #[inline]
+    pub const fn has_above(&self, limit: i64) -> bool {
+        limit < self.last_key
     }
 
     /// Takes out the last level if it is strictly above `limit`.
-    #[inline]
     pub fn pop_above(&mut self, limit: i64) -> Option<u16> {
-        let last = self.len.checked_sub(1)?;
-        let Rung { key, slot } = self.rungs[last];
-        if key <= limit {
+        if !self.has_above(limit) {
             return None;
         }
-        self.len = last;
+        self.len = self.len.checked_sub(1)?;
+        let slot = self.rungs[self.len].slot;
+        self.find_last();
         Some(slot)
+    }
+
+    fn find_last(&mut self) {
+        self.last_key = self.len.checked_sub(1).map_or(EMPTY, |last| self.rungs[last].key);
     }
 
     /// Takes out one that is in.
@@ -58,6 +73,17 @@ impl Ladder {
         assert!(at < self.len, "a level that is not in was to be removed");
         self.rungs.copy_within(at + 1..self.len, at);
         self.len -= 1;
+        self.find_last();
+    }
+
+    /// Forgets all.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Slots by level, the one that price meets next last.
+    pub fn slots(&self) -> impl Iterator<Item = u16> {
+        self.rungs[..self.len].iter().map(|rung| rung.slot)
     }
 
     /// Slot of the level that price meets next.

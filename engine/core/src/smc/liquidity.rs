@@ -24,8 +24,10 @@
 use super::params::{SmcParams, Tolerance};
 use super::pivots::Pivot;
 use super::shelf::Shelf;
+use super::snapshot;
 use super::view::{Candle, Fact, Say, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, clamp_i64};
 
 /// Equal highs (`Up`) or lows (`Down`), or the first of them.
@@ -65,6 +67,12 @@ impl Pool {
     fn seed_seen(&self) -> i64 {
         seen_from(self.direction, self.seed.0)
     }
+
+    /// Mean of the members.
+    fn mean(&self) -> Price {
+        let excess = self.excess_sum.div_euclid(i64::from(self.members));
+        Price(seen_from(self.direction, self.seed_seen() + excess))
+    }
 }
 
 /// The last time liquidity was taken and price closed back inside.
@@ -100,24 +108,12 @@ pub(super) struct Liquidity {
 
 impl Liquidity {
     pub fn new(direction: Direction, params: &SmcParams) -> Self {
-        let nothing = Pool {
-            id: 0,
-            direction,
-            level: Price(0),
-            seed: Price(0),
-            tolerance: Price(0),
-            members: 0,
-            bar: 0,
-            last_bar: 0,
-            known_bar: 0,
-            excess_sum: 0,
-        };
         Self {
             direction,
             tolerance: params.pool_tolerance,
             tick: params.tick.0,
-            pools: Shelf::new(params.pool_cap, nothing),
-            levels: Shelf::new(params.level_cap, Pivot { id: 0, bar: 0, price: 0 }),
+            pools: Shelf::new(params.pool_cap, no_pool(direction)),
+            levels: Shelf::new(params.level_cap, NO_PIVOT),
             tolerance_max: 0,
             last_sweep: None,
         }
@@ -178,6 +174,31 @@ impl Liquidity {
         self.last_sweep.as_ref()
     }
 
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let direction = self.direction;
+        io.number(&mut self.tolerance_max)?;
+        snapshot::sound(io, (0..=TOLERANCE_MAX).contains(&self.tolerance_max))?;
+        let tolerances = self.tick..=self.tolerance_max;
+        let mut seed_before = i64::MAX;
+        self.pools.state(io, no_pool(direction), |io, pool| {
+            pool_state(io, pool, count)?;
+            let is_sound = tolerances.contains(&pool.tolerance.0) && pool.seed_seen() < seed_before;
+            seed_before = pool.seed_seen();
+            snapshot::sound(io, is_sound)
+        })?;
+        let mut price_before = i64::MAX;
+        self.levels.state(io, NO_PIVOT, |io, pivot| {
+            snapshot::pivot(io, pivot, count)?;
+            let is_sound = pivot.price <= price_before;
+            price_before = pivot.price;
+            snapshot::sound(io, is_sound)
+        })?;
+        let nothing = Price(0);
+        let blank =
+            || Sweep { id: 0, is_pool: false, direction, level: nothing, extreme: nothing, known_bar: 0 };
+        io.option(&mut self.last_sweep, blank, |io, sweep| sweep_state(io, sweep, count))
+    }
+
     /// The earliest seed that takes `price`. Every pivot lies under the edge of every unswept seed, so only
     /// the lower end of the band is in question.
     fn seed_for(&self, price: i64) -> Option<usize> {
@@ -195,14 +216,10 @@ impl Liquidity {
     }
 
     fn join<F: FnMut(Structure)>(&mut self, at: usize, pivot: &Pivot, say: &mut Say<'_, F>) {
-        let direction = self.direction;
         let pool = self.pools.get_mut(at);
         pool.members = pool.members.saturating_add(1);
         pool.excess_sum = pool.excess_sum.saturating_add(pivot.price - pool.seed_seen());
-        pool.level = Price(seen_from(
-            direction,
-            pool.seed_seen() + pool.excess_sum.div_euclid(i64::from(pool.members)),
-        ));
+        pool.level = pool.mean();
         pool.last_bar = pivot.bar;
         pool.known_bar = say.known;
         let kind = if pool.id == 0 {
@@ -228,7 +245,7 @@ impl Liquidity {
             Tolerance::FixedTicks(distance) => distance.0,
             Tolerance::PctOfPrice(ppm) => part(pivot.price, ppm),
         };
-        let tolerance = tolerance.clamp(self.tick, i64::MAX / 4);
+        let tolerance = tolerance.clamp(self.tick, TOLERANCE_MAX);
         self.tolerance_max = self.tolerance_max.max(tolerance);
         let price = Price(seen_from(self.direction, pivot.price));
         self.pools.push(Pool {
@@ -277,6 +294,62 @@ impl Liquidity {
         let extreme = Price(seen_from(direction, candle.high));
         self.last_sweep = Some(Sweep { id, is_pool, direction, level, extreme, known_bar });
     }
+}
+
+/// Widest tolerance: a seed and twice this much still fit.
+const TOLERANCE_MAX: i64 = i64::MAX / 4;
+const NO_PIVOT: Pivot = Pivot { id: 0, bar: 0, price: 0 };
+
+const fn no_pool(direction: Direction) -> Pool {
+    Pool {
+        id: 0,
+        direction,
+        level: Price(0),
+        seed: Price(0),
+        tolerance: Price(0),
+        members: 0,
+        bar: 0,
+        last_bar: 0,
+        known_bar: 0,
+        excess_sum: 0,
+    }
+}
+
+/// The direction is that of its side, the level follows from the members.
+fn pool_state(io: &mut StateIo<'_>, pool: &mut Pool, count: u32) -> Result<(), StateError> {
+    let Pool { id, direction: _, level: _, seed, tolerance, members, bar, last_bar, known_bar, excess_sum } =
+        pool;
+    io.number(id)?;
+    snapshot::price(io, &mut seed.0)?;
+    io.number(tolerance)?;
+    io.number(members)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::bar(io, last_bar, count)?;
+    snapshot::bar(io, known_bar, count)?;
+    io.number(excess_sum)?;
+    // No member lies further from the seed than the tolerance; so their mean does not either.
+    let excess_max = i128::from(*members) * i128::from(tolerance.0);
+    let is_sound = *members > 0
+        && (*id > 0) == (*members > 1)
+        && i128::from(*excess_sum).abs() <= excess_max
+        && bar <= last_bar
+        && last_bar <= known_bar;
+    snapshot::sound(io, is_sound)?;
+    pool.level = pool.mean();
+    Ok(())
+}
+
+/// The direction is that of its side.
+fn sweep_state(io: &mut StateIo<'_>, sweep: &mut Sweep, count: u32) -> Result<(), StateError> {
+    let Sweep { id, is_pool, direction: _, level, extreme, known_bar } = sweep;
+    io.number(id)?;
+    io.flag(is_pool)?;
+    io.number(level)?;
+    snapshot::price(io, &mut extreme.0)?;
+    snapshot::bar(io, known_bar, count)?;
+    // A pool's edge lies a tolerance beyond a price.
+    let level_max = super::PRICE_MAX.0 + TOLERANCE_MAX;
+    snapshot::sound(io, (-level_max..=level_max).contains(&level.0))
 }
 
 fn tell_pool<F: FnMut(Structure)>(

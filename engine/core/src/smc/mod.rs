@@ -53,6 +53,7 @@ mod scope;
 mod sessions;
 mod shelf;
 mod sliding_max;
+mod snapshot;
 mod structure;
 mod swings;
 mod view;
@@ -145,6 +146,8 @@ pub enum BarFault {
 pub struct SmcEngine {
     instrument: InstrumentId,
     timeframe: Timeframe,
+    /// Of all it was built from; see `snapshot.rs`.
+    fingerprint: u64,
     filter: VolatilityFilter,
     /// Bars taken so far; the index of the next one.
     count: u32,
@@ -191,6 +194,7 @@ impl SmcEngine {
         Self {
             instrument,
             timeframe,
+            fingerprint: snapshot::fingerprint(instrument, timeframe, &params),
             filter: if params.order_blocks { params.ob_filter } else { VolatilityFilter::Off },
             count: 0,
             last_bar: None,
@@ -420,18 +424,11 @@ impl SmcEngine {
     }
 
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
-        let Bar { open_ts, open, high, low, close, volume, .. } = *bar;
-        if self.last_bar.is_some_and(|last| open_ts <= last.open_ts) {
+        if self.last_bar.is_some_and(|last| bar.open_ts <= last.open_ts) {
             return Err(BarFault::Time);
         }
-        if high < low || open < low || high < open || close < low || high < close {
-            return Err(BarFault::Shape);
-        }
-        if PRICE_MAX < high || low < Price(-PRICE_MAX.0) {
-            return Err(BarFault::Price);
-        }
-        if volume.0 < 0 {
-            return Err(BarFault::Volume);
+        if let Some(fault) = fault_of(bar) {
+            return Err(fault);
         }
         if self.count == u32::MAX {
             return Err(BarFault::Index);
@@ -505,7 +502,7 @@ impl SmcEngine {
     fn take_liquidity<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let Some(sides) = &mut self.liquidity else { return };
         if let Some(recent_range) = &mut self.recent_range {
-            recent_range.push(say.known, seen);
+            recent_range.push(seen);
         }
         sides.up.sweep_pools(&seen.up, say);
         sides.down.sweep_pools(&seen.down, say);
@@ -539,4 +536,16 @@ impl SmcEngine {
             internal.confirm(seen, &self.history, say);
         }
     }
+}
+
+/// What is wrong with a bar by itself.
+fn fault_of(bar: &Bar) -> Option<BarFault> {
+    let Bar { open, high, low, close, volume, .. } = *bar;
+    if high < low || open < low || high < open || close < low || high < close {
+        return Some(BarFault::Shape);
+    }
+    if PRICE_MAX < high || low < Price(-PRICE_MAX.0) {
+        return Some(BarFault::Price);
+    }
+    (volume.0 < 0).then_some(BarFault::Volume)
 }

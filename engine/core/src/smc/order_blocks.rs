@@ -21,9 +21,11 @@
 //! are looked through once.
 
 use super::params::{BlockBar, BlockZone, ObMitigation, SmcParams};
+use super::snapshot;
 use super::view::{Candle, Fact, History, Say, Sides, seen_from};
 use super::zones::{Source, Zone, ZoneBook, ZoneRules, ZoneState};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, Qty};
 
 /// Block candidates and the living blocks of both sides.
@@ -43,15 +45,16 @@ struct Candidates {
 }
 
 impl Candidates {
+    /// The colour of a bar is a coin toss, so nobody looks at it unless the `block` rule asks.
     #[inline]
-    fn offer(&mut self, bar: u32, candle: &Candle) {
+    fn offer(&mut self, block: BlockBar, bar: u32, candle: &Candle) {
         if candle.is_wild {
             return;
         }
         if self.extreme.is_none_or(|(_, best)| candle.low <= best.low) {
             self.extreme = Some((bar, *candle));
         }
-        if candle.close < candle.open {
+        if block == BlockBar::LastOpposite && candle.close < candle.open {
             self.last_opposite = Some((bar, *candle));
         }
     }
@@ -126,13 +129,30 @@ impl Blocks {
         self.books.of_mut(direction).admit(zone, say);
     }
 
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.books.up.state(io, count)?;
+        self.books.down.state(io, count)?;
+        for candidates in [&mut self.candidates.up, &mut self.candidates.down] {
+            io.option(candidates, Candidates::default, |io, Candidates { extreme, last_opposite }| {
+                for best in [extreme, last_opposite] {
+                    io.option(best, Default::default, |io, (bar, candle)| {
+                        snapshot::bar(io, bar, count)?;
+                        snapshot::candle(io, candle)
+                    })?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// After the breaks of bar `k` were tested: the bar may be a block of a later break.
     pub fn offer(&mut self, k: u32, seen: &Sides<Candle>) {
         if let Some(candidates) = &mut self.candidates.up {
-            candidates.offer(k, &seen.up);
+            candidates.offer(self.block, k, &seen.up);
         }
         if let Some(candidates) = &mut self.candidates.down {
-            candidates.offer(k, &seen.down);
+            candidates.offer(self.block, k, &seen.down);
         }
     }
 
@@ -140,7 +160,7 @@ impl Blocks {
     pub fn on_pivot(&mut self, direction: Direction, pivot_bar: u32, k: u32, history: &History) {
         let mut candidates = Candidates::default();
         for bar in pivot_bar + 1..=k {
-            candidates.offer(bar, &history.at(bar, direction));
+            candidates.offer(self.block, bar, &history.at(bar, direction));
         }
         *self.candidates.of_mut(direction) = Some(candidates);
     }
@@ -151,9 +171,12 @@ fn volume_and_balance(k: u32, history: &History) -> (i64, i64) {
     let volume = |back: u32| k.checked_sub(back).map_or(0, |bar| history.at(bar, Direction::Up).volume);
     let late = i128::from(volume(0)) + i128::from(volume(1));
     let early = i128::from(volume(2));
-    let balance = match late.max(early) {
-        0 => 1_000_000,
-        greater => late.min(early) * 1_000_000 / greater,
+    let (less, greater) = (late.min(early), late.max(early));
+    // Volumes below 184 thousand units do without a 128-bit division.
+    let balance = match (u64::try_from(less * 1_000_000), u64::try_from(greater)) {
+        (_, Ok(0)) => 1_000_000,
+        (Ok(less), Ok(greater)) => (less / greater) as i64,
+        _ => crate::words::clamp_i64(less * 1_000_000 / greater),
     };
-    (crate::words::clamp_i64(late + early), crate::words::clamp_i64(balance))
+    (crate::words::clamp_i64(late + early), balance)
 }

@@ -8,7 +8,7 @@ use crate::words::Price;
 ///
 /// Where a field says "public definition", the default follows the widely used open batch package, so that
 /// its tables can be compared; the other choices are those of other well-known scripts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SmcParams {
     /// Which pivot rule.
     pub pivot_profile: PivotProfile,
@@ -100,7 +100,7 @@ pub struct SmcParams {
 }
 
 /// Structure inside the swings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InternalParams {
     /// Which pivot rule.
     pub pivot_profile: PivotProfile,
@@ -144,7 +144,7 @@ impl InternalParams {
 }
 
 /// Calendar periods whose highs and lows are kept. Days begin where [`Roll`](crate::calendar::Roll) says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Periods {
     /// Previous day (PDH, PDL).
     pub day: bool,
@@ -162,7 +162,7 @@ impl Periods {
 }
 
 /// Where premium, equilibrium and discount begin in the dealing range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RangeBands {
     /// Discount below the middle, premium above it.
     Halves,
@@ -363,7 +363,7 @@ impl fmt::Display for ParamsError {
 }
 
 /// Which rule makes a pivot. See `pivots.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PivotProfile {
     /// The extreme of a window around it (public definition).
     Window,
@@ -372,7 +372,7 @@ pub enum PivotProfile {
 }
 
 /// Which bar between pivot and break is the order block. See `order_blocks.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockBar {
     /// The lowest low under a bullish break, the highest high over a bearish one; the last on ties.
     Extreme,
@@ -381,7 +381,7 @@ pub enum BlockBar {
 }
 
 /// Which part of the block bar is the zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockZone {
     /// Low to high.
     Wick,
@@ -390,7 +390,7 @@ pub enum BlockZone {
 }
 
 /// What breaks an order block; bullish shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ObMitigation {
     /// Low under the bottom.
     Wick,
@@ -403,7 +403,7 @@ pub enum ObMitigation {
 }
 
 /// Which bars are too wild to be an order block: high − low at least twice the measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VolatilityFilter {
     /// None is.
     Off,
@@ -414,7 +414,7 @@ pub enum VolatilityFilter {
 }
 
 /// What the middle bar of a gap must show; bullish shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FvgMiddle {
     /// Close above open (public definition).
     Body,
@@ -425,7 +425,7 @@ pub enum FvgMiddle {
 }
 
 /// How deep price must come into a gap to mitigate it, from the near edge, inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FvgMitigation {
     /// To the near edge (public definition).
     Touch,
@@ -450,7 +450,7 @@ impl FvgMitigation {
 }
 
 /// How far a pivot may lie from a pool's seed. Fixed when the seed is known, so nothing looks ahead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tolerance {
     /// ppm of the slow ATR (100 000 is 0.1 ATR).
     AtrMult(u32),

@@ -26,10 +26,12 @@ use alloc::vec;
 
 use super::params::SmcParams;
 use super::shelf::Shelf;
+use super::snapshot;
 use super::structure::source;
 use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// Patterns of one side that may wait for their break at once.
@@ -44,10 +46,11 @@ pub(super) struct Patterns {
     is_said: bool,
     /// Confirmed, not broken.
     waiting: Sides<Waiting>,
-    /// Broken, not superseded.
+    /// Broken, not superseded, with the bar of the break; bars and breaks ascend. The last one stands on the
+    /// latest bar that any broken pattern ever stood on.
     broken: Shelf<(Pattern, u32)>,
-    /// The latest bar that a broken pattern stands on.
-    latest: Option<u32>,
+    /// Lowest level of each side, as it sees it, that the next bar may take. A cache.
+    nearest: Sides<i64>,
 }
 
 /// A swing that a pattern may come to stand on.
@@ -82,7 +85,7 @@ impl Patterns {
             is_said: false,
             waiting: Sides::new(|_| Waiting::new()),
             broken: Shelf::new(PATTERNS_MAX, (NO_PATTERN, 0)),
-            latest: None,
+            nearest: Sides { up: i64::MAX, down: i64::MAX },
         }
     }
 
@@ -90,6 +93,12 @@ impl Patterns {
     #[inline]
     pub fn on_bar<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
         let reach = Sides::new(|direction| source(seen.of(direction), self.is_close_break));
+        if self.nearest.up < reach.up || self.nearest.down < reach.down {
+            self.take(&reach, say);
+        }
+    }
+
+    fn take<F: FnMut(Structure)>(&mut self, reach: &Sides<i64>, say: &mut Say<'_, F>) {
         for link in self.chain.iter_mut().flatten() {
             if link.level < *reach.of(link.direction) && link.first_break.is_none() {
                 link.first_break = Some(say.known);
@@ -100,6 +109,17 @@ impl Patterns {
                 self.take_broken(&pattern, say.known, say);
             }
         }
+        self.find_nearest();
+    }
+
+    /// After any change of a level that may be taken.
+    fn find_nearest(&mut self) {
+        self.nearest = Sides::new(|direction| {
+            let waiting = self.waiting.of(direction).nearest().unwrap_or(i64::MAX);
+            let links = self.chain.iter().flatten();
+            let open = links.filter(|link| link.direction == direction && link.first_break.is_none());
+            open.map(|link| link.level).fold(waiting, i64::min)
+        });
     }
 
     /// The provisional swing is new or went further.
@@ -118,6 +138,33 @@ impl Patterns {
             self.is_said = true;
             self.confirm(&base, is_choch, say);
         }
+        self.find_nearest();
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let mut before = None;
+        for link in &mut self.chain {
+            io.option(link, || NO_LINK, |io, link| link_state(io, link, count))?;
+            let direction = link.map(|link| link.direction);
+            // Once there is one, the others follow, and the sides take turns.
+            snapshot::sound(io, before.is_none() || before.map(Direction::opposite) == direction)?;
+            before = direction;
+        }
+        io.flag(&mut self.is_said)?;
+        for direction in [Direction::Up, Direction::Down] {
+            self.waiting.of_mut(direction).state(io, direction, count)?;
+        }
+        let mut last = None;
+        self.broken.state(io, (NO_PATTERN, 0), |io, (pattern, at)| {
+            snapshot::direction(io, &mut pattern.direction)?;
+            pattern_state(io, pattern, count)?;
+            snapshot::bar(io, at, count)?;
+            let is_next = last.is_none_or(|(bar, break_)| bar < pattern.bar && break_ < *at);
+            last = Some((pattern.bar, *at));
+            snapshot::sound(io, is_next)
+        })?;
+        self.find_nearest();
+        Ok(())
     }
 
     /// The swing that the pattern stands on, and whether it is a CHoCH.
@@ -142,7 +189,7 @@ impl Patterns {
     fn take_broken<F: FnMut(Structure)>(&mut self, pattern: &Pattern, at: u32, say: &mut Say<'_, F>) {
         tell(StructureKind::PatternBroken, pattern, at, say);
         // A pattern that broke before it was confirmed stands on the latest bar of all.
-        if self.latest.is_some_and(|latest| pattern.bar < latest) {
+        if self.broken.last().is_some_and(|(latest, _)| pattern.bar < latest.bar) {
             tell(StructureKind::PatternSuperseded, pattern, at, say);
             return;
         }
@@ -156,7 +203,6 @@ impl Patterns {
             self.broken.remove(0);
         }
         self.broken.push((*pattern, at));
-        self.latest = Some(pattern.bar);
     }
 }
 
@@ -180,6 +226,27 @@ fn tell<F: FnMut(Structure)>(kind: StructureKind, pattern: &Pattern, at: u32, sa
 const NO_PATTERN: Pattern =
     Pattern { id: 0, swing_id: 0, direction: Direction::Up, bar: 0, level: 0, is_choch: false };
 
+const NO_LINK: Link = Link { swing_id: 0, direction: Direction::Up, bar: 0, level: 0, first_break: None };
+
+fn link_state(io: &mut StateIo<'_>, link: &mut Link, count: u32) -> Result<(), StateError> {
+    let Link { swing_id, direction, bar, level, first_break } = link;
+    io.number(swing_id)?;
+    snapshot::direction(io, direction)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::price(io, level)?;
+    io.option(first_break, || 0, |io, at| snapshot::bar(io, at, count))
+}
+
+/// All but the direction.
+fn pattern_state(io: &mut StateIo<'_>, pattern: &mut Pattern, count: u32) -> Result<(), StateError> {
+    let Pattern { id, swing_id, direction: _, bar, level, is_choch } = pattern;
+    io.number(id)?;
+    io.number(swing_id)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::price(io, level)?;
+    io.flag(is_choch)
+}
+
 /// Patterns of one side that have not broken, the level that price meets first at the end.
 struct Waiting {
     /// Levels descending, equal ones in the order they came. Places at `len` and beyond mean nothing.
@@ -190,6 +257,11 @@ struct Waiting {
 impl Waiting {
     fn new() -> Self {
         Self { patterns: vec![NO_PATTERN; usize::from(PATTERNS_MAX)].into_boxed_slice(), len: 0 }
+    }
+
+    /// The level that price meets first.
+    fn nearest(&self) -> Option<i64> {
+        Some(self.patterns[self.len.checked_sub(1)?].level)
     }
 
     /// Takes out the last one if its level is under `reach`.
@@ -216,6 +288,18 @@ impl Waiting {
         }
         self.patterns[at] = pattern;
         self.len += 1;
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>, direction: Direction, count: u32) -> Result<(), StateError> {
+        io.len(&mut self.len, self.patterns.len())?;
+        let mut level_before = i64::MAX;
+        for pattern in &mut self.patterns[..self.len] {
+            pattern.direction = direction;
+            pattern_state(io, pattern, count)?;
+            snapshot::sound(io, pattern.level <= level_before)?;
+            level_before = pattern.level;
+        }
+        Ok(())
     }
 
     #[cold]

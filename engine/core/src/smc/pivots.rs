@@ -16,7 +16,9 @@
 
 use super::params::{InternalParams, PivotProfile, SmcParams};
 use super::sliding_max::SlidingMax;
+use super::snapshot;
 use super::view::{Candle, History, Sides};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// A confirmed pivot.
@@ -91,20 +93,21 @@ impl Pivots {
                 true => [Direction::Up, Direction::Down],
                 false => [Direction::Down, Direction::Up],
             },
-            windows: Sides::new(|_| SlidingMax::new(span)),
+            windows: Sides::new(|_| SlidingMax::new(span, profile == PivotProfile::Window && !has_ties)),
             leg: None,
         }
     }
 
     /// Takes closed bar `k`, already in `history`; returns side, bar and price of the pivot it confirms.
+    #[inline]
     pub fn on_bar(
         &mut self,
         k: u32,
         seen: &Sides<Candle>,
         history: &History,
     ) -> Option<(Direction, u32, i64)> {
-        self.windows.up.push(k, seen.up.high);
-        self.windows.down.push(k, seen.down.high);
+        self.windows.up.push(seen.up.high);
+        self.windows.down.push(seen.down.high);
         let bar = k.checked_sub(self.right)?;
         if bar < self.first {
             return None;
@@ -112,17 +115,24 @@ impl Pivots {
         let [first, second] = self.order;
         for direction in [first, second] {
             let price = history.at(bar, direction).high;
-            if self.is_pivot(direction, bar, price) {
+            if self.is_pivot(direction, price) {
                 return self.say(direction).then_some((direction, bar, price));
             }
         }
         None
     }
 
-    fn is_pivot(&self, direction: Direction, bar: u32, price: i64) -> bool {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.windows.up.state(io, count)?;
+        self.windows.down.state(io, count)?;
+        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
+    }
+
+    #[inline]
+    fn is_pivot(&self, direction: Direction, price: i64) -> bool {
         let window = self.windows.of(direction);
         match self.profile {
-            PivotProfile::Window => window.max() == price && (self.has_ties || window.is_alone(bar)),
+            PivotProfile::Window => window.max() == price && (self.has_ties || window.is_alone()),
             PivotProfile::Leg => price > window.max(),
         }
     }

@@ -26,7 +26,7 @@ use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
 use crate::state::{State, StateError, StateIo};
-use crate::words::{Direction, Price, clamp_i64, div_ceil};
+use crate::words::{Direction, Price, clamp_i64};
 
 /// How far price has come back; in ppm of the leg, 0 at its end, 1 000 000 at its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,9 @@ impl Retracements {
         self.leg = Some(Leg { direction, swing_id, bar, origin, end });
         self.is_new = true;
         self.reached = 0;
-        self.make_prices();
+        if self.is_told {
+            self.make_prices();
+        }
     }
 
     /// The end of the bar: it retraces, and what that reaches is said.
@@ -197,11 +199,16 @@ impl Leg {
     }
 
     fn part_ceil(&self, ppm: u32) -> i64 {
-        clamp_i64(div_ceil(self.part(ppm), 1_000_000))
+        let part = self.part_floor(ppm);
+        part.saturating_add(i64::from(i128::from(part) * 1_000_000 < self.part(ppm)))
     }
 
     fn part_floor(&self, ppm: u32) -> i64 {
-        clamp_i64(self.part(ppm) / 1_000_000)
+        // Legs below 184 thousand units do without a 128-bit division.
+        match u64::try_from(self.part(ppm)) {
+            Ok(part) => (part / 1_000_000) as i64,
+            Err(_) => clamp_i64(self.part(ppm) / 1_000_000),
+        }
     }
 
     fn part(&self, ppm: u32) -> i128 {
@@ -233,7 +240,9 @@ impl State for Retracements {
         io.flag(&mut is_inside)?;
         if io.is_loading() {
             self.is_new = false;
-            self.make_prices();
+            if self.is_told {
+                self.make_prices();
+            }
             self.inside = self.leg.filter(|_| is_inside).map(|leg| (leg, self.band));
             if is_inside && self.band.0 < self.band.1 {
                 return Err(io.bad_value());
@@ -252,5 +261,149 @@ impl State for Leg {
         io.number(&mut self.end)?;
         let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
         if is_price(self.origin) && is_price(self.end) { Ok(()) } else { Err(io.bad_value()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::IdSource;
+    use super::super::params::RangeBands;
+    use super::super::range::DealingRange;
+    use super::super::swings::SwingLabel;
+    use super::*;
+    use crate::output::Scope;
+    use crate::words::{InstrumentId, Timeframe};
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// Range and retracement as one thing that is fed, saved and loaded.
+    struct Both {
+        range: DealingRange,
+        retracements: Retracements,
+    }
+
+    impl State for Both {
+        fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+            self.range.state(io)?;
+            self.retracements.state(io)
+        }
+    }
+
+    fn both() -> Both {
+        let params = SmcParams { range_events: true, range_bands: RangeBands::Bands, ..SmcParams::default() };
+        Both { range: DealingRange::new(&params), retracements: Retracements::new(&params) }
+    }
+
+    /// A bar, and the swing that it makes known with the one before it.
+    type Step = (Candle, Option<(Swing, Option<Swing>)>);
+
+    /// A walk whose every seventh bar makes a swing known, now and then the same one extended.
+    fn steps() -> Vec<Step> {
+        let mut random = 3u64;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            ((random >> 33) % below) as i64
+        };
+        let (mut close, mut swings): (i64, Vec<Swing>) = (0, vec![]);
+        let mut steps = vec![];
+        for k in 0..700u32 {
+            let open = close;
+            close += next(41) - 20;
+            let (high, low) = (open.max(close) + next(8), open.min(close) - next(8));
+            let candle = Candle { open, high, low, close, ..Candle::default() };
+            let swing = (k % 7 == 6).then(|| {
+                let last = swings.last().copied();
+                let up = last.is_none_or(|last| last.direction == Direction::Down);
+                let (direction, price) =
+                    if up { (Direction::Up, high + 20) } else { (Direction::Down, low - 20) };
+                let mut swing = Swing {
+                    id: k,
+                    direction,
+                    bar: k,
+                    price: Price(price),
+                    known_bar: k,
+                    label: SwingLabel::None,
+                };
+                if let Some(last) = last.filter(|_| next(3) == 0) {
+                    let beyond = seen_from(last.direction, 5);
+                    swing = Swing { price: Price(last.price.0 + beyond), bar: k, ..last };
+                    swings.pop();
+                }
+                swings.push(swing);
+                (swing, swings.len().checked_sub(2).map(|at| swings[at]))
+            });
+            steps.push((candle, swing));
+        }
+        steps
+    }
+
+    fn run(both: &mut Both, steps: &[Step], known: usize) -> Vec<Structure> {
+        let (mut said, mut ids) = (vec![], IdSource::new());
+        for (at, (candle, swing)) in steps.iter().enumerate() {
+            let seen = Sides::new(|direction| candle.seen_from(direction));
+            let known = (known + at) as u32;
+            let mut say = Say {
+                instrument: InstrumentId(0),
+                timeframe: Timeframe::from_secs(60).unwrap(),
+                known,
+                scope: Scope::Swing,
+                ids: &mut ids,
+                emit: &mut |fact| said.push(fact),
+            };
+            both.range.on_bar(known, &seen);
+            if let Some((swing, origin)) = swing {
+                both.range.on_swing(swing);
+                both.retracements.on_swing(swing, origin.as_ref());
+            }
+            both.range.tell(candle, &mut say);
+            both.retracements.tell(&seen, &mut say);
+        }
+        said
+    }
+
+    #[test]
+    fn a_loaded_state_goes_on_as_if_nothing_had_happened() {
+        let steps = steps();
+        let whole = run(&mut both(), &steps, 0);
+        assert!(whole.iter().any(|fact| fact.kind == StructureKind::OteLeft) && whole.len() > 300);
+        for cut in 0..steps.len() {
+            let (mut before, mut after) = (both(), both());
+            let mut said = run(&mut before, &steps[..cut], 0);
+            let mut bytes = vec![];
+            StateIo::save(&mut before, &mut bytes);
+            assert_eq!(StateIo::load(&mut after, &bytes), Ok(()));
+            assert_eq!(after.retracements.now(), before.retracements.now());
+            assert_eq!(after.range.edges(), before.range.edges());
+            said.extend(run(&mut after, &steps[cut..], cut));
+            assert_eq!(said, whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_broken_state_is_refused_or_harmless() {
+        let steps = steps();
+        let mut before = both();
+        run(&mut before, &steps[..300], 0);
+        let mut bytes = vec![];
+        StateIo::save(&mut before, &mut bytes);
+        for len in 0..bytes.len() {
+            assert!(StateIo::load(&mut both(), &bytes[..len]).is_err());
+        }
+        let mut refused = 0;
+        for at in 0..bytes.len() {
+            for flip in [1, 0x80, 0xFF] {
+                let mut broken = bytes.clone();
+                broken[at] ^= flip;
+                let mut after = both();
+                match StateIo::load(&mut after, &broken) {
+                    Ok(()) => {
+                        let _ = (after.retracements.now(), after.range.position_ppm(Price(0)));
+                        run(&mut after, &steps[300..400], 300);
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(refused > 20, "{refused}");
     }
 }

@@ -13,6 +13,7 @@ use super::swings::Swings;
 use super::view::{Candle, Fact, History, Say, Sides};
 use super::zones::Zone;
 use crate::output::{Scope, Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// The structure of one scope.
@@ -110,6 +111,16 @@ impl ScopeStructure {
             blocks.on_pivot(direction, bar, say.known, history);
         }
         Some(Confirmed { direction, pivot, is_swing })
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.pivots.state(io, count)?;
+        self.swings.state(io, count)?;
+        self.breaks.state(io, count)?;
+        match &mut self.blocks {
+            Some(blocks) => blocks.state(io, count),
+            None => Ok(()),
+        }
     }
 
     /// Living order blocks, bullish first.

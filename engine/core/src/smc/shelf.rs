@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use crate::state::{StateError, StateIo};
+
 /// A row of bounded length: new things at the end, the oldest in front. Taking one out near either end is
 /// cheap.
 pub(super) struct Shelf<T> {
@@ -59,6 +61,28 @@ impl<T: Copy> Shelf<T> {
         }
         self.len -= 1;
         item
+    }
+
+    /// Saves or loads it, item by item; `filler` is what loading starts from.
+    pub fn state(
+        &mut self,
+        io: &mut StateIo<'_>,
+        filler: T,
+        mut item: impl FnMut(&mut StateIo<'_>, &mut T) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut len = self.len;
+        io.len(&mut len, self.cap)?;
+        if io.is_loading() {
+            (self.head, self.len) = (0, len);
+        }
+        for at in 0..len {
+            let place = self.get_mut(at);
+            if io.is_loading() {
+                *place = filler;
+            }
+            item(io, place)?;
+        }
+        Ok(())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {

@@ -21,8 +21,10 @@
 use super::atr::Atr;
 use super::params::SmcParams;
 use super::pivots::Pivot;
+use super::snapshot;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
 /// Is a swing expected to hold?
@@ -128,6 +130,15 @@ impl Breaks {
     pub fn on_pivot(&mut self, direction: Direction, pivot: &Pivot) {
         *self.levels.of_mut(direction) = Some(*pivot);
         *self.newest.of_mut(direction) = Some(pivot.price);
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        for direction in [Direction::Up, Direction::Down] {
+            let blank = || Pivot { id: 0, bar: 0, price: 0 };
+            io.option(self.levels.of_mut(direction), blank, |io, pivot| snapshot::pivot(io, pivot, count))?;
+            io.option(self.newest.of_mut(direction), || 0, snapshot::price)?;
+        }
+        io.option(&mut self.bias, || Direction::Up, snapshot::direction)
     }
 
     pub const fn bias(&self) -> Option<Direction> {

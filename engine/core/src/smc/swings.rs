@@ -12,8 +12,10 @@
 //! 3 higher (or equal) low, 4 lower low; 0 when there is none to compare with.
 
 use super::pivots::Pivot;
+use super::snapshot;
 use super::view::{Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price};
 
 /// A swing high (`Up`) or low (`Down`).
@@ -100,6 +102,23 @@ impl Swings {
         self.current.map(|(swing, _)| swing)
     }
 
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        io.option(
+            &mut self.current,
+            || (BLANK, 0),
+            |io, (swing, pivot_id)| {
+                swing_state(io, swing, count)?;
+                io.number(pivot_id)
+            },
+        )?;
+        for direction in [Direction::Up, Direction::Down] {
+            let locked = self.locked.of_mut(direction);
+            io.option(locked, || BLANK, |io, swing| swing_state(io, swing, count))?;
+            snapshot::sound(io, locked.is_none_or(|swing| swing.direction == direction))?;
+        }
+        Ok(())
+    }
+
     fn lock<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
         let Some((mut swing, pivot_id)) = self.current.take() else { return };
         let before = self.locked.of_mut(swing.direction);
@@ -108,6 +127,21 @@ impl Swings {
         *before = Some(swing);
         say_swing(StructureKind::SwingLocked, &swing, pivot_id, swing.label as i64, say);
     }
+}
+
+const BLANK: Swing =
+    Swing { id: 0, direction: Direction::Up, bar: 0, price: Price(0), known_bar: 0, label: SwingLabel::None };
+
+fn swing_state(io: &mut StateIo<'_>, swing: &mut Swing, count: u32) -> Result<(), StateError> {
+    use SwingLabel::{HigherHigh, HigherLow, LowerHigh, LowerLow, None};
+    let Swing { id, direction, bar, price, known_bar, label } = swing;
+    io.number(id)?;
+    snapshot::direction(io, direction)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::price(io, &mut price.0)?;
+    snapshot::bar(io, known_bar, count)?;
+    io.choice(label, &[None, HigherHigh, LowerHigh, HigherLow, LowerLow])?;
+    snapshot::sound(io, bar <= known_bar)
 }
 
 fn label(swing: &Swing, before: Option<&Swing>) -> SwingLabel {

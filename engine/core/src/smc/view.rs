@@ -6,8 +6,10 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use super::snapshot;
 use crate::event::Bar;
 use crate::output::{Scope, Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, InstrumentId, Price, Timeframe};
 
 /// Prices of a bar as a side sees them: as they are from `Up`, mirrored from `Down`.
@@ -95,6 +97,16 @@ impl History {
     /// Bar `bar`, which must be among the last ones.
     pub fn at(&self, bar: u32, direction: Direction) -> Candle {
         self.candles[(bar & self.mask) as usize].seen_from(direction)
+    }
+}
+
+impl History {
+    /// Saves or loads it after `count` bars.
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        for bar in count.saturating_sub(self.mask + 1)..count {
+            snapshot::candle(io, &mut self.candles[(bar & self.mask) as usize])?;
+        }
+        Ok(())
     }
 }
 

@@ -12,10 +12,13 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::ladder::Ladder;
+use super::snapshot;
 use super::view::{Candle, Fact, Say, seen_from};
 use crate::output::{Structure, StructureKind};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, Qty};
 
 /// An order block or a fair value gap.
@@ -120,37 +123,47 @@ pub(super) struct ZoneBook {
 
 impl ZoneBook {
     pub fn new(direction: Direction, rules: ZoneRules, cap: u16) -> Self {
-        let zone = Zone {
-            id: 0,
-            cause_id: 0,
-            direction,
-            state: ZoneState::Fresh,
-            top: Price(0),
-            bottom: Price(0),
-            bar: 0,
-            known_bar: 0,
-            volume: Qty(0),
-        };
-        let mut slots = vec![Slot { zone, older: NONE, newer: NONE }; usize::from(cap)].into_boxed_slice();
-        for (slot, newer) in slots.iter_mut().zip(1..cap) {
-            slot.newer = newer;
-        }
-        Self {
+        let slot = Slot { zone: blank(direction), older: NONE, newer: NONE };
+        let mut book = Self {
             direction,
             rules,
-            slots,
-            free: 0,
+            slots: vec![slot; usize::from(cap)].into_boxed_slice(),
+            free: NONE,
             oldest: NONE,
             newest: NONE,
             fresh: Ladder::new(cap),
             unbroken: Ladder::new(cap),
             flipped: Ladder::new(cap),
+        };
+        book.clear();
+        book
+    }
+
+    /// Forgets all zones.
+    fn clear(&mut self) {
+        let cap = self.slots.len() as u16;
+        for (slot, newer) in self.slots.iter_mut().zip(1..=cap) {
+            slot.newer = if newer < cap { newer } else { NONE };
         }
+        (self.free, self.oldest, self.newest) = (0, NONE, NONE);
+        self.fresh.clear();
+        self.unbroken.clear();
+        self.flipped.clear();
     }
 
     /// One closed bar, as this side sees it, in the life of all zones.
     #[inline]
     pub fn on_bar<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
+        // Every source lies between low and high, so most bars end here.
+        let is_met = self.flipped.has_above(-candle.high)
+            | self.fresh.has_above(candle.low - 1)
+            | self.unbroken.has_above(candle.low);
+        if is_met {
+            self.meet(candle, say);
+        }
+    }
+
+    fn meet<F: FnMut(Structure)>(&mut self, candle: &Candle, say: &mut Say<'_, F>) {
         let rules = self.rules;
         let back = source(rules.end_source, candle.high, candle.open.max(candle.close), candle.close);
         while let Some(slot) = self.flipped.pop_above(-back) {
@@ -175,6 +188,14 @@ impl ZoneBook {
         if self.free == NONE {
             self.expire_oldest(say);
         }
+        let at = self.place(zone);
+        let (touch, break_) = self.levels(at);
+        self.fresh.insert(touch, at);
+        self.unbroken.insert(break_, at);
+    }
+
+    /// Puts a zone into a free slot, of which there must be one, as the newest.
+    fn place(&mut self, zone: Zone) -> u16 {
         let at = self.free;
         let newest = self.newest;
         let slot = self.slot(at);
@@ -184,9 +205,7 @@ impl ZoneBook {
             _ => self.slot(newest).newer = at,
         }
         self.newest = at;
-        let (touch, break_) = self.levels(at);
-        self.fresh.insert(touch, at);
-        self.unbroken.insert(break_, at);
+        at
     }
 
     /// Takes out the newest zone if it is that of `bar` and still fresh.
@@ -216,6 +235,70 @@ impl ZoneBook {
     /// The fresh zone that price meets next.
     pub fn nearest_fresh(&self) -> Option<&Zone> {
         Some(&self.slots[usize::from(self.fresh.nearest()?)].zone)
+    }
+
+    /// Saves or loads it after `count` bars: the zones by age, then the order of the flipped ones. The ladders of
+    /// the others follow from age.
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        let mut zones: Vec<Zone> = self.iter().copied().collect();
+        let mut flipped = self.flipped_by_age();
+        let (mut len, mut flipped_len) = (zones.len(), flipped.len());
+        io.len(&mut len, self.slots.len())?;
+        io.len(&mut flipped_len, len)?;
+        zones.resize(len, blank(self.direction));
+        flipped.resize(flipped_len, 0);
+        for zone in &mut zones {
+            zone_state(io, zone, count)?;
+        }
+        for age in &mut flipped {
+            io.number(age)?;
+        }
+        if io.is_loading() && !self.fill(&zones, &flipped) {
+            return Err(io.bad_value());
+        }
+        Ok(())
+    }
+
+    /// How old, by rank, the flipped zones are, in the order of their ladder.
+    fn flipped_by_age(&self) -> Vec<u16> {
+        let (mut ranks, mut at) = (vec![0; self.slots.len()], self.oldest);
+        for rank in 0.. {
+            let Some(slot) = self.slots.get(usize::from(at)) else { break };
+            ranks[usize::from(at)] = rank;
+            at = slot.newer;
+        }
+        self.flipped.slots().map(|slot| ranks[usize::from(slot)]).collect()
+    }
+
+    /// Makes the book anew; false when `flipped` does not name the flipped zones once each, by level.
+    fn fill(&mut self, zones: &[Zone], flipped: &[u16]) -> bool {
+        self.clear();
+        for zone in zones {
+            let at = self.place(*zone);
+            let (touch, break_) = self.levels(at);
+            if zone.state == ZoneState::Fresh {
+                self.fresh.insert(touch, at);
+            }
+            if zone.state != ZoneState::Flipped {
+                self.unbroken.insert(break_, at);
+            }
+        }
+        // In a new book the rank of a zone is its slot.
+        let mut is_left: Vec<bool> = zones.iter().map(Zone::is_flipped).collect();
+        let mut key_before = i64::MIN;
+        for &at in flipped {
+            match is_left.get_mut(usize::from(at)) {
+                Some(is_left) if *is_left => *is_left = false,
+                _ => return false,
+            }
+            let key = -self.edges(at).0;
+            if key < key_before {
+                return false;
+            }
+            key_before = key;
+            self.flipped.insert(key, at);
+        }
+        !is_left.contains(&true)
     }
 
     #[cold]
@@ -280,6 +363,34 @@ impl ZoneBook {
     fn slot(&mut self, at: u16) -> &mut Slot {
         &mut self.slots[usize::from(at)]
     }
+}
+
+const fn blank(direction: Direction) -> Zone {
+    Zone {
+        id: 0,
+        cause_id: 0,
+        direction,
+        state: ZoneState::Fresh,
+        top: Price(0),
+        bottom: Price(0),
+        bar: 0,
+        known_bar: 0,
+        volume: Qty(0),
+    }
+}
+
+/// The direction is that of its book.
+fn zone_state(io: &mut StateIo<'_>, zone: &mut Zone, count: u32) -> Result<(), StateError> {
+    let Zone { id, cause_id, direction: _, state, top, bottom, bar, known_bar, volume } = zone;
+    io.number(id)?;
+    io.number(cause_id)?;
+    io.choice(state, &[ZoneState::Fresh, ZoneState::Touched, ZoneState::Flipped])?;
+    snapshot::price(io, &mut top.0)?;
+    snapshot::price(io, &mut bottom.0)?;
+    snapshot::bar(io, bar, count)?;
+    snapshot::bar(io, known_bar, count)?;
+    io.number(volume)?;
+    snapshot::sound(io, bottom <= top && bar <= known_bar && volume.0 >= 0)
 }
 
 const fn source(source: Source, wick: i64, body: i64, close: i64) -> i64 {
