@@ -4,10 +4,13 @@
 
 pub mod calendar;
 pub mod smc;
+pub mod text;
 
+use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use smc_core::words::{Price, SCALE};
+use std::str::FromStr;
 
 /// Decimal text in the file, 1e-8 units here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,20 @@ impl Serialize for Decimal {
     }
 }
 
+impl FromStr for Decimal {
+    type Err = text::TextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let price = Price::parse(text.as_bytes()).map(|price| Self(price.0));
+        price.map_err(|_| text::TextError::new(text, "a number such as 0.5, at most eight decimals"))
+    }
+}
+
+/// A word as the file would say it; the refusal lists the words there are.
+pub fn from_word<'a, T: Deserialize<'a>>(word: &'a str) -> Result<T, WordError> {
+    T::deserialize(StrDeserializer::new(word))
+}
+
 /// A section whose keys are all optional and change the core's defaults.
 #[macro_export]
 macro_rules! section {
@@ -63,7 +80,7 @@ macro_rules! section {
 #[macro_export]
 macro_rules! words {
     ($($name:ident => $target:ty { $($variant:ident),* })*) => {$(
-        #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case")]
         #[allow(missing_docs, reason = "the core's variants of the same names are documented")]
         pub enum $name { $($variant),* }
@@ -71,6 +88,14 @@ macro_rules! words {
         impl From<$name> for $target {
             fn from(word: $name) -> Self {
                 match word { $($name::$variant => Self::$variant),* }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = serde::de::value::Error;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                $crate::from_word(word)
             }
         }
     )*};

@@ -7,6 +7,7 @@ mod bench;
 mod ctl;
 mod decode;
 mod demo;
+mod detect;
 mod failure;
 mod journal;
 mod replay;
@@ -36,6 +37,8 @@ enum Command {
     Sim(sim::Args),
     /// Decode captured venue messages into JSON lines
     Decode(decode::Args),
+    /// Find market structure in a CSV of bars: events, tables, a chart
+    Detect(detect::Args),
     /// Run the engine again over a journal
     Replay(replay::Args),
     /// Look after journals
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Sim(args) => sim::sim(&args),
         Command::Decode(args) => decode::decode(&args),
+        Command::Detect(args) => detect::detect(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Bench(command) => bench::bench(&command),
