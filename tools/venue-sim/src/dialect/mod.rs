@@ -325,11 +325,6 @@ impl Venue {
         true
     }
 
-    /// Queues the answer to an upgrade request, ahead of anything the session sends.
-    pub fn answer_upgrade(&mut self, conn: ConnId, answer: Vec<u8>) {
-        self.send(conn, Frame::Http(answer));
-    }
-
     /// Takes one text message of a connection.
     pub fn on_text(&mut self, conn: ConnId, text: &str) {
         if self.api_sessions.contains_key(&conn) {

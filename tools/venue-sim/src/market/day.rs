@@ -97,14 +97,12 @@ impl Day {
         self.is_up = random.chance(0.5 + lean);
         let sign = if self.is_up { 1.0 } else { -1.0 };
         let (run, goal) = if self.is_up { (self.low, self.high) } else { (self.high, self.low) };
-        let mut at = (self.high + self.low) / 2.0;
         let mut go = |target: f64, minutes: f64| legs.push(Leg::new(target, minutes * MINUTE));
         if random.chance(0.8) {
             go(run - sign * height * random.between(0.12, 0.35), random.between(15.0, 40.0));
-            at = run + sign * height * random.between(0.3, 0.5);
-            go(at, random.between(8.0, 18.0));
-            at -= sign * height * random.between(0.15, 0.3);
-            go(at, random.between(8.0, 20.0));
+            let turn = run + sign * height * random.between(0.3, 0.5);
+            go(turn, random.between(8.0, 18.0));
+            go(turn - sign * height * random.between(0.15, 0.3), random.between(8.0, 20.0));
         }
         go(goal + sign * height * random.between(0.1, 0.4), random.between(40.0, 80.0));
         go(goal - sign * height * random.between(0.1, 0.35), random.between(12.0, 30.0));
