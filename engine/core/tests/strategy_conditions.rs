@@ -262,6 +262,20 @@ fn the_sweep_is_of_the_session_named() {
 }
 
 #[test]
+fn the_session_itself_swept_where_that_is_asked_for() {
+    let base = ConfluenceParams { entry_sessions: SessionSet::of(LONDON), ..loose() };
+    check_from(
+        base,
+        |p| p.require_sweep_in_session = true,
+        |m| {
+            let swept = swept_bar(m).unwrap();
+            let closed_min = (u64::from(swept) + 1) * m.timeframe.nanos() / MINUTE % 1_440;
+            (HOURS[LONDON].0 * 60..HOURS[LONDON].1 * 60).contains(&closed_min)
+        },
+    );
+}
+
+#[test]
 fn a_sweep_above_counts_where_it_is_accepted() {
     let is_from_above = |m: &Moment| m.reason(SWEEP).unwrap().timeframe > m.timeframe;
     let bars = minutes(11, 20);
@@ -532,7 +546,7 @@ fn the_reasons_name_the_open_session() {
 #[test]
 fn contradictions_are_refused_by_name() {
     type Fault = (&'static str, fn(&mut ConfluenceParams));
-    let faults: [Fault; 19] = [
+    let faults: [Fault; 20] = [
         ("entry_margin_min", |p| p.entry_margin_min = 5),
         ("entry_margin_min", |p| (p.entry_margin_min, p.entry_sessions) = (240, SessionSet::of(LONDON))),
         ("signals_per_session_max", |p| p.signals_per_session_max = 1),
@@ -547,6 +561,7 @@ fn contradictions_are_refused_by_name() {
             (p.bias_timeframe, p.bias_source) = (Timeframe::parse("5m"), BiasSource::PreviousDayHalf);
         }),
         ("require_sweep", deaf),
+        ("require_sweep_in_session", |p| p.require_sweep_in_session = true),
         ("accept_order_blocks", blind),
         ("require_mss", |p| p.require_mss = true),
         ("stop_at", |p| (p.stop_at, p.require_sweep) = (StopAt::Sweep, false)),

@@ -58,6 +58,8 @@ pub struct ConfluenceParams {
     pub sweep_sessions: SessionSet,
     /// Sweeps on timeframes above the entry's count too, from the moment they are known.
     pub accept_higher_sweeps: bool,
+    /// The bar that swept closed while an entry session was open: London itself swept, not the hours before.
+    pub require_sweep_in_session: bool,
     /// The sweep is at most this many bars old.
     pub sweep_age_bars_max: u32,
 
@@ -242,6 +244,7 @@ impl Default for ConfluenceParams {
             accept_month_sweeps: false,
             sweep_sessions: SessionSet::NONE,
             accept_higher_sweeps: false,
+            require_sweep_in_session: false,
             sweep_age_bars_max: 40,
             require_shift: true,
             shift_scope: ShiftScope::Swing,
@@ -289,7 +292,7 @@ impl ConfluenceParams {
         own.iter().chain(&among).find(|(is_wrong, _)| *is_wrong).map(|(_, field)| *field)
     }
 
-    fn own_faults(&self) -> [(bool, &'static str); 21] {
+    fn own_faults(&self) -> [(bool, &'static str); 22] {
         let has_hours = !self.entry_sessions.is_empty();
         let accepts_sweep = self.accept_pool_sweeps
             || self.accept_level_sweeps
@@ -317,6 +320,7 @@ impl ConfluenceParams {
             (self.exit_margin_min >= DAY_MIN, "strategy.exit_margin_min"),
             (self.bias_timeframe.is_some() && !is_structure, "strategy.bias_timeframe"),
             (self.require_sweep && !accepts_sweep, "strategy.require_sweep"),
+            (self.require_sweep_in_session && !has_hours, "strategy.require_sweep_in_session"),
             (self.require_mss && self.accept_bos, "strategy.require_mss"),
             (self.entry_depth_ppm > ONE_PPM, "strategy.entry_depth_ppm"),
             (self.stop_at == StopAt::Sweep && !self.require_sweep, "strategy.stop_at"),

@@ -124,6 +124,8 @@ strategy_section! {
     sweep_sessions: Vec<String> => |v, r| r.sessions(v)?,
     /// Sweeps on timeframes above the entry's count
     accept_higher_sweeps: bool => |v, r| *v,
+    /// The sweep happened in an entry session
+    require_sweep_in_session: bool => |v, r| *v,
     /// Oldest sweep, in bars
     sweep_age_bars_max: u32 => |v, r| *v,
 

@@ -99,9 +99,9 @@ impl Day {
         let (run, goal) = if self.is_up { (self.low, self.high) } else { (self.high, self.low) };
         let mut go = |target: f64, minutes: f64| legs.push(Leg::new(target, minutes * MINUTE));
         if random.chance(0.8) {
-            go(run - sign * height * random.between(0.12, 0.35), random.between(15.0, 40.0));
+            go(run - sign * height * random.between(0.1, 0.3), random.between(12.0, 25.0));
             let turn = run + sign * height * random.between(0.3, 0.5);
-            go(turn, random.between(8.0, 18.0));
+            go(turn, random.between(6.0, 14.0));
             go(turn - sign * height * random.between(0.15, 0.3), random.between(8.0, 20.0));
         }
         go(goal + sign * height * random.between(0.1, 0.4), random.between(40.0, 80.0));

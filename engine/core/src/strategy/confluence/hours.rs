@@ -88,6 +88,13 @@ impl Hours {
         self.is_open(instrument, now) && !self.is_exit_near(now) && self.has_day_left(instrument, now)
     }
 
+    /// Was an entry session open at that time?
+    pub fn is_entry_time(&mut self, ts: TsNs) -> bool {
+        let sessions = self.entry_sessions;
+        let windows = self.windows.iter_mut().enumerate().filter(|(index, _)| sessions.has(*index));
+        windows.map(|(_, window)| window.at(ts)).any(|standing| standing.date.is_some())
+    }
+
     /// A signal was made: it counts for the day and for every entry session that is open.
     pub fn count(&mut self, instrument: InstrumentId, now: TsNs) {
         let day = self.day(now);

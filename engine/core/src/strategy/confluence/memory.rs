@@ -2,8 +2,8 @@
 //!
 //! Pure, fixed size. A structure is noted when it is said, under the trade direction it speaks for.
 
+use crate::event::Bar;
 use crate::output::{Scope, Structure, StructureKind};
-use crate::smc::SmcEngine;
 use crate::strategy::ConfluenceParams;
 use crate::words::{Direction, Price};
 
@@ -45,9 +45,8 @@ pub(super) struct Sweep {
 }
 
 impl Memory {
-    /// What the entry timeframe itself says.
-    pub fn note(&mut self, structure: &Structure, smc: &SmcEngine, params: &ConfluenceParams) {
-        self.note_sweep(structure, structure.known_bar, smc, params);
+    /// What the entry timeframe itself says, sweeps apart.
+    pub fn note(&mut self, structure: &Structure, params: &ConfluenceParams) {
         let mark = Mark { id: structure.id, known_bar: structure.known_bar };
         match structure.kind {
             StructureKind::ObBroken | StructureKind::FvgInverted => {
@@ -62,18 +61,8 @@ impl Memory {
         }
     }
 
-    /// A sweep said on `smc`'s timeframe, known here since the bar `known_bar`.
-    pub fn note_sweep(
-        &mut self,
-        structure: &Structure,
-        known_bar: u32,
-        smc: &SmcEngine,
-        params: &ConfluenceParams,
-    ) {
-        if !is_sweep(structure, params) {
-            return;
-        }
-        let Some(bar) = smc.last_bar() else { return };
+    /// A sweep that counts, by the last bar of its own timeframe, known here since the bar `known_bar`.
+    pub fn note_sweep(&mut self, structure: &Structure, known_bar: u32, bar: &Bar) {
         let extreme = match structure.direction {
             Direction::Up => bar.high,
             Direction::Down => bar.low,
@@ -95,7 +84,8 @@ impl Memory {
     }
 }
 
-fn is_sweep(structure: &Structure, params: &ConfluenceParams) -> bool {
+/// Is it a sweep of the kinds asked for?
+pub(super) fn is_sweep(structure: &Structure, params: &ConfluenceParams) -> bool {
     match (structure.kind, structure.value) {
         (StructureKind::PoolSwept, _) => params.accept_pool_sweeps,
         (StructureKind::LevelSwept, PIVOT) => params.accept_level_sweeps,

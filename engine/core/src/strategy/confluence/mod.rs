@@ -31,7 +31,7 @@ use crate::calendar::Calendar;
 use crate::config::{EngineConfig, ExecutionParams};
 use crate::event::{Bar, Quote};
 use crate::output::{Scope, Structure};
-use crate::smc::SmcParams;
+use crate::smc::{SmcEngine, SmcParams};
 use crate::words::{Direction, InstrumentId, Timeframe, TsNs};
 use alloc::vec::Vec;
 use hours::Hours;
@@ -124,16 +124,26 @@ impl Confluence {
         }
     }
 
-    /// A sweep on a higher timeframe, told to every entry timeframe below it.
-    fn note_from_above(&mut self, view: &MarketView<'_>, structure: &Structure) {
-        let Some(source) = view.structure_of(structure.timeframe) else { return };
+    /// A sweep speaks for its own timeframe and, where that is accepted, for every entry timeframe below it.
+    fn note_sweep(&mut self, view: &MarketView<'_>, structure: &Structure) {
+        if !memory::is_sweep(structure, &self.params) {
+            return;
+        }
+        let swept = view.structure_of(structure.timeframe).and_then(SmcEngine::last_bar);
+        let Some(bar) = swept else { return };
+        let closed_at = TsNs(bar.open_ts.0.saturating_add(structure.timeframe.nanos()));
+        if self.params.require_sweep_in_session && !self.hours.is_entry_time(closed_at) {
+            return;
+        }
         let first = view.instrument.index() * self.entry_timeframes.len();
         for (at, &timeframe) in self.entry_timeframes.iter().enumerate() {
+            let is_from_above = self.params.accept_higher_sweeps && timeframe < structure.timeframe;
             let known = view.structure_of(timeframe).and_then(|smc| smc.bar_count().checked_sub(1));
-            if let (true, Some(bar), Some(memory)) =
-                (timeframe < structure.timeframe, known, self.memories.get_mut(first + at))
-            {
-                memory.note_sweep(structure, bar, source, &self.params);
+            let (Some(known_bar), Some(memory)) = (known, self.memories.get_mut(first + at)) else {
+                continue;
+            };
+            if timeframe == structure.timeframe || is_from_above {
+                memory.note_sweep(structure, known_bar, bar);
             }
         }
     }
@@ -149,13 +159,10 @@ impl Strategy for Confluence {
     fn on_structure(&mut self, view: &MarketView<'_>, structure: &Structure, intents: &mut Intents) {
         let params = self.params;
         self.note_bias(structure);
-        if params.accept_higher_sweeps {
-            self.note_from_above(view, structure);
-        }
+        self.note_sweep(view, structure);
         let Some(at) = self.memory_index(view.instrument, structure.timeframe) else { return };
-        let Some(smc) = view.structure_of(structure.timeframe) else { return };
         let Some(memory) = self.memories.get_mut(at) else { return };
-        memory.note(structure, smc, &params);
+        memory.note(structure, &params);
         let is_against = match structure.direction {
             Direction::Up => view.position.0 < 0,
             Direction::Down => view.position.0 > 0,
