@@ -14,7 +14,7 @@ pub const SESSIONS_MAX: usize = 16;
 pub const DAY_SECS: u32 = 86_400;
 
 /// What daily life looks like where an instrument trades.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Calendar {
     /// When a trading day begins.
     pub roll: Roll,
@@ -24,7 +24,7 @@ pub struct Calendar {
 
 /// When a trading day begins: at this local time. From noon on it begins the day that follows (forex: 17:00 in
 /// New York begins Monday on Sunday evening).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Roll {
     /// The zone's offsets.
     pub offsets: ZoneOffsets,
@@ -33,7 +33,7 @@ pub struct Roll {
 }
 
 /// A daily window on the wall clock of a zone: `[start, end)`, over midnight when `end <= start`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionWindow {
     /// What traders call it.
     pub name: Name,
@@ -46,14 +46,14 @@ pub struct SessionWindow {
 }
 
 /// Offset of a zone from UTC as time goes on. Shared, immutable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ZoneOffsets {
     /// Ascending by instant; the first one holds since ever. Never empty.
     steps: Arc<[OffsetStep]>,
 }
 
 /// From `since` on the zone's clocks show UTC plus `offset_secs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OffsetStep {
     /// First instant of it.
     pub since: TsNs,

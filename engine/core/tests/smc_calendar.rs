@@ -528,6 +528,39 @@ fn the_readable_state_is_the_fold_of_the_events() {
     assert!(swept.iter().all(Option::is_some) && engine.session(4).is_none() && !engine.is_in_session(9));
 }
 
+/// An engine saved between two bars goes on word for word, and only onto the same calendar.
+#[test]
+fn a_saved_engine_goes_on_with_the_same_calendar_only() {
+    let bars = gappy(15, 1_200, 28_000_000, 30);
+    let periods = ALL;
+    let params = SmcParams { periods, ..SmcParams::everything() };
+    let new = |calendar: &Calendar| {
+        SmcEngine::with_calendar(InstrumentId(1), Timeframe::parse("30m").unwrap(), &params, calendar)
+    };
+    let run = |engine: &mut SmcEngine, ids: &mut IdSource, bars: &[Bar]| {
+        let mut said = vec![];
+        bars.iter().for_each(|bar| engine.on_bar(bar, ids, &mut |fact| said.push(fact)));
+        said
+    };
+    let whole = run(&mut new(&forex()), &mut IdSource::new(), &bars);
+    for cut in (0..bars.len()).step_by(37) {
+        let (mut before, mut after, mut ids) = (new(&forex()), new(&forex()), IdSource::new());
+        let mut said = run(&mut before, &mut ids, &bars[..cut]);
+        let mut bytes = vec![];
+        before.save(&mut bytes);
+        assert_eq!(after.load(&bytes), Ok(()));
+        said.extend(run(&mut after, &mut ids, &bars[cut..]));
+        assert!(said == whole, "cut at {cut}");
+        let mut later = forex();
+        later.sessions[2].start_secs += 60;
+        let mut other_roll = forex();
+        other_roll.roll.at_secs = 0;
+        for other in [Calendar::default(), later, other_roll] {
+            assert!(new(&other).load(&bytes).is_err());
+        }
+    }
+}
+
 /// Bars of an hour from a UTC minute on, flat but for their number.
 fn hourly(start_minute: u64, count: usize) -> Vec<Bar> {
     let mut bars = walk(1, count, 1);

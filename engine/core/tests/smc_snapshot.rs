@@ -186,7 +186,9 @@ fn damaged_states_are_refused_or_run() {
                         let mut wild = bars[500..550].to_vec();
                         wild[10].high = smc_core::smc::PRICE_MAX;
                         wild[20].low = Price(-smc_core::smc::PRICE_MAX.0);
-                        feed(&mut second, &mut IdSource::new(), &wild);
+                        for fact in feed(&mut second, &mut IdSource::new(), &wild) {
+                            assert!(fact.bottom <= fact.top && fact.bar <= fact.known_bar, "{fact:?}");
+                        }
                     }
                 }
             }

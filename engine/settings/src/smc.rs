@@ -27,7 +27,7 @@ macro_rules! file_and_flags {
             $(
                 $(#[$key_doc])*
                 #[serde(skip_serializing_if = "Option::is_none")]
-                #[cfg_attr(feature = "flags", arg(long))]
+                #[cfg_attr(feature = "flags", arg(long, value_name = "VALUE"))]
                 pub $key: Option<$kind>,
             )*
         }

@@ -2,6 +2,8 @@
 //!
 //! Every line has `seq`, `known`, `bar`, `ts`, `ts_bar`, `tf`, `kind`; every structure has `side` (1 bullish or at
 //! the highs, -1 the mirror image), `id` (the object), `cause` (the object that caused it, 0 for none) and `scope`.
+//! `ts` is the stamp, as in the file, of the bar whose close made it known (index `known`), `ts_bar` that of the bar
+//! it talks about (index `bar`); in nearly all files a bar's stamp is the moment it opened.
 //! `kind` is the name in the engine's documentation, such as `FvgCreated`. Prices are exact decimal
 //! numbers. What else a line has depends on its kind and is named for it:
 //!

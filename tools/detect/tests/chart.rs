@@ -145,6 +145,36 @@ fn every_chart_is_well_formed_and_inside_its_picture() {
     check(&chart(still, &[]));
 }
 
+/// Text boxes from the widths of a common font, a little under them.
+#[test]
+fn no_label_lies_on_another() {
+    for (rows, seed) in [(120, 4), (700, 5), (700, 9)] {
+        let svg = chart(&market(rows, seed, 1), &["--sessions", "london,new-york"]);
+        let mut boxes: Vec<(String, [f64; 4])> = Vec::new();
+        let texts = svg.lines().filter(|line| line.starts_with("<text"));
+        for line in texts.filter(|line| line.contains(" halo\"") || line.contains("\"ts\"")) {
+            let (_, attributes) = elements(line).into_iter().next().unwrap();
+            let get = |key: &str| attributes.iter().find(|(name, _)| name == key).unwrap().1.clone();
+            let number = |key: &str| get(key).parse::<f64>().unwrap();
+            let text = line.split_once('>').unwrap().1.trim_end_matches("</text>").to_owned();
+            let (x, y, size) = (number("x"), number("y"), number("font-size"));
+            let width = text.chars().count() as f64 * size * 0.55;
+            let x = match get("text-anchor").as_str() {
+                "start" => x,
+                "middle" => x - width / 2.0,
+                _ => x - width,
+            };
+            let own = [x, y - size * 0.7, x + width, y];
+            for (other, at) in &boxes {
+                let is_apart = own[2] <= at[0] || at[2] <= own[0] || own[3] <= at[1] || at[3] <= own[1];
+                assert!(is_apart, "{text} {own:?} lies on {other} {at:?}");
+            }
+            boxes.push((text, own));
+        }
+        assert!(boxes.len() > 20, "{}", boxes.len());
+    }
+}
+
 #[test]
 fn the_files_name_is_text() {
     let svg = chart(&market(50, 1, 1), &[]);

@@ -173,6 +173,9 @@ fn malformed_files_and_wrong_flags_say_where() {
     let weekly = "time,open,high,low,close\n2024-01-01,1,1,1,1\n2024-01-08,1,1,1,1\n";
     assert!(error(weekly, &[]).contains("rows are 604800 s apart"));
     assert!(detect(weekly, &["--base", "1d"]).is_ok());
+    assert!(detect(weekly, &["--base", "1D"]).is_ok());
+    let dir = tempfile::tempdir().unwrap();
+    assert!(detect_in(dir.path(), weekly.as_bytes(), &["--columns", "{dir}/out"]).is_ok());
 }
 
 #[test]
@@ -261,7 +264,7 @@ fn the_tables_have_a_row_a_bar() {
     let flags = ["--columns", "{dir}/out", "--swing-length", "5"];
     let answer = detect_in(dir.path(), text.as_bytes(), &flags).unwrap();
     assert_eq!(answer.out, "");
-    assert!(answer.notes.ends_with("bars.csv:202: no bars, not in the tables\n"), "{}", answer.notes);
+    assert!(answer.notes.ends_with("bars.csv:202: one row is no bar: time goes back\n"), "{}", answer.notes);
     let heads = [
         ("swing_highs_lows", "HighLow,Level"),
         ("fvg", "FVG,Top,Bottom,MitigatedIndex"),

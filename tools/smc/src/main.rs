@@ -39,7 +39,7 @@ enum Command {
     /// Decode captured venue messages into JSON lines
     Decode(decode::Args),
     /// Find market structure in a CSV of bars: events, tables, a chart
-    Detect(detect::Args),
+    Detect(Box<detect::Args>),
     /// Run the engine again over a journal
     Replay(replay::Args),
     /// Look after journals

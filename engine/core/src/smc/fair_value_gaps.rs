@@ -197,3 +197,33 @@ fn ratio_of_far(body: u64, open: u64) -> u64 {
     let scaled = u128::from(body) * 1_000_000_000;
     u64::try_from(scaled.checked_div(u128::from(open)).unwrap_or(0)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candle(open: i64, close: i64) -> Candle {
+        Candle { open, high: open.max(close), low: open.min(close), close, ..Candle::default() }
+    }
+
+    #[test]
+    fn only_a_body_of_more_than_twice_the_mean_that_points_the_way_is_large() {
+        let mut bodies = Bodies::default();
+        for candle in [candle(100, 101), candle(100, 99), candle(100, 104)] {
+            bodies.push(&candle);
+        }
+        // The mean of 1, 1 and 4 % is 2 %.
+        assert!(!bodies.is_large(&candle(100, 104), 2), "twice the mean is not more than it");
+        assert!(bodies.is_large(&candle(1_000, 1_041), 2));
+        assert!(!bodies.is_large(&candle(1_000, 959), 2), "it points the other way");
+        assert!(bodies.is_large(&candle(-1_000, -959), 2), "a mirrored bar");
+    }
+
+    #[test]
+    fn a_ratio_is_the_same_near_and_far_and_bounded() {
+        assert_eq!(ratio(&candle(3, 4)), 333_333_333);
+        assert_eq!(ratio(&candle(3 << 58, 1 << 60)), 333_333_333);
+        assert_eq!((ratio(&candle(0, 5)), ratio(&candle(0, 1 << 61))), (0, 0));
+        assert_eq!(ratio(&candle(1, 1 << 61)), RATIO_MAX);
+    }
+}

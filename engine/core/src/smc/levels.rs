@@ -3,13 +3,14 @@
 //! Pure; see `periods.rs` and `sessions.rs` for the rules and the costs. One struct with two hooks per bar:
 //! [`CalendarLevels::open`] first of all, [`CalendarLevels::take`] where levels are swept.
 
-use super::params::SmcParams;
+use super::params::{Periods, SmcParams};
 use super::periods::PeriodLevels;
 use super::sessions::Sessions;
+use super::snapshot;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::calendar::Calendar;
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, TsNs};
 
 /// Value of the first session's `LevelSwept`; the session's index is added.
@@ -37,6 +38,8 @@ pub(super) struct CalendarLevels {
     pub periods: PeriodLevels,
     pub sessions: Sessions,
     sweeps: LevelSweeps,
+    /// Something is kept at all.
+    is_kept: bool,
 }
 
 impl CalendarLevels {
@@ -45,21 +48,26 @@ impl CalendarLevels {
             periods: PeriodLevels::new(params, &calendar.roll),
             sessions: Sessions::new(calendar),
             sweeps: LevelSweeps::default(),
+            is_kept: params.periods != Periods::default() || !calendar.sessions.is_empty(),
         }
     }
 
     /// A bar opens: periods roll, sessions close and open.
     #[inline]
     pub fn open<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
-        self.periods.open(ts, candle, say);
-        self.sessions.open(ts, candle, say);
+        if self.is_kept {
+            self.periods.open(ts, candle, say);
+            self.sessions.open(ts, candle, say);
+        }
     }
 
     /// The bar's high and low: they run on and may take levels.
     #[inline]
     pub fn take<F: FnMut(Structure)>(&mut self, seen: &Sides<Candle>, say: &mut Say<'_, F>) {
-        self.periods.take(seen, &mut self.sweeps, say);
-        self.sessions.take(seen, &mut self.sweeps, say);
+        if self.is_kept {
+            self.periods.take(seen, &mut self.sweeps, say);
+            self.sessions.take(seen, &mut self.sweeps, say);
+        }
     }
 
     pub const fn last_sweep(&self, direction: Direction) -> Option<LevelSweep> {
@@ -67,11 +75,11 @@ impl CalendarLevels {
     }
 }
 
-impl State for CalendarLevels {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        self.periods.state(io)?;
-        self.sessions.state(io)?;
-        self.sweeps.state(io)
+impl CalendarLevels {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.periods.state(io, count)?;
+        self.sessions.state(io, count)?;
+        self.sweeps.state(io, count)
     }
 }
 
@@ -111,8 +119,8 @@ impl LevelSweeps {
     }
 }
 
-impl State for LevelSweeps {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl LevelSweeps {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         for direction in [Direction::Up, Direction::Down] {
             let nothing =
                 LevelSweep { id: 0, code: 0, direction, level: Price(0), extreme: Price(0), known_bar: 0 };
@@ -122,9 +130,9 @@ impl State for LevelSweeps {
                 |io, sweep| {
                     io.number(&mut sweep.id)?;
                     io.number(&mut sweep.code)?;
-                    io.number(&mut sweep.level)?;
-                    io.number(&mut sweep.extreme)?;
-                    io.number(&mut sweep.known_bar)
+                    snapshot::price(io, &mut sweep.level.0)?;
+                    snapshot::price(io, &mut sweep.extreme.0)?;
+                    snapshot::bar(io, &mut sweep.known_bar, count)
                 },
             )?;
         }
@@ -139,6 +147,7 @@ mod tests {
     use crate::output::Scope;
     use crate::smc::params::Periods;
     use crate::smc::{IdSource, PeriodKind};
+    use crate::state::State;
     use crate::words::{InstrumentId, Name, Timeframe};
     use alloc::vec;
     use alloc::vec::Vec;
@@ -158,6 +167,13 @@ mod tests {
         };
         let sessions = vec![window(3_600, 36_000), window(72_000, 7_200), window(0, 0), window(5_400, 9_000)];
         Calendar { roll: Roll { offsets: offsets.clone().unwrap(), at_secs: 17 * 3_600 }, sessions }
+    }
+
+    /// Bars are not counted here.
+    impl State for CalendarLevels {
+        fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+            CalendarLevels::state(self, io, u32::MAX)
+        }
     }
 
     fn levels() -> CalendarLevels {

@@ -89,7 +89,7 @@ use patterns::Patterns;
 use range::DealingRange;
 use retracement::Retracements;
 use scope::ScopeStructure;
-use sliding_max::SlidingRange;
+use sliding_max::SlidingMax;
 use view::{Candle, History, Say, Sides};
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
@@ -158,7 +158,7 @@ pub struct SmcEngine {
     /// None when neither a tolerance nor a filter asks for it.
     slow_atr: Option<Atr>,
     /// None when no tolerance asks for it.
-    recent_range: Option<SlidingRange>,
+    recent_range: Option<SlidingMax>,
     history: History,
     swing: ScopeStructure,
     internal: Option<Box<ScopeStructure>>,
@@ -194,7 +194,7 @@ impl SmcEngine {
         Self {
             instrument,
             timeframe,
-            fingerprint: snapshot::fingerprint(instrument, timeframe, &params),
+            fingerprint: snapshot::fingerprint(instrument, timeframe, &params, calendar),
             filter: if params.order_blocks { params.ob_filter } else { VolatilityFilter::Off },
             count: 0,
             last_bar: None,
@@ -202,7 +202,9 @@ impl SmcEngine {
             atr: Atr::new(params.atr_len),
             slow_atr: params.needs_slow_atr().then(|| Atr::new(params.vol_len)),
             recent_range: match params.pool_tolerance {
-                Tolerance::RangePct { bars, .. } if params.liquidity => Some(SlidingRange::new(bars)),
+                Tolerance::RangePct { bars, .. } if params.liquidity => {
+                    Some(SlidingMax::new(bars.into(), false))
+                }
                 _ => None,
             },
             history: History::new(bars.max(3)),
@@ -393,7 +395,7 @@ impl SmcEngine {
     }
 
     /// High and low of the day, week, month or bucket before the running one.
-    pub const fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+    pub fn previous_period(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
         self.levels.periods.previous(kind)
     }
 

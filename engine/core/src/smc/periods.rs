@@ -19,12 +19,15 @@
 //!
 //! Codes: 1 day, 2 week, 3 month, 4 minutes; several at one bar speak in this order, each high before low.
 
+use alloc::boxed::Box;
+
 use super::levels::LevelSweeps;
 use super::params::{Periods, SmcParams};
+use super::snapshot::{self, sound};
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::calendar::{DAY_SECS, Roll, WallClock, month_of, week_of};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, TsNs};
 
 /// Which period; the numbers are the events' codes.
@@ -64,19 +67,18 @@ pub struct PreviousPeriod {
 
 /// Running and previous periods of one engine.
 pub(super) struct PeriodLevels {
-    /// Which are kept, by code − 1.
-    is_kept: [bool; 4],
+    /// Those that are kept, in the order of their codes.
+    kept: Box<[Period]>,
     roll_shift_secs: i64,
     clock: WallClock,
     bucket_ns: u64,
     /// The first instant at which any kept period may roll. A cache: 0 after loading.
     next: TsNs,
-    periods: [Period; 4],
 }
 
 /// One period as it runs.
-#[derive(Clone, Copy)]
 struct Period {
+    kind: PeriodKind,
     /// Its number; periods only ever go up.
     label: Option<i64>,
     /// Greatest high and greatest mirrored low so far.
@@ -92,20 +94,15 @@ const NEVER: i64 = i64::MAX;
 impl PeriodLevels {
     pub fn new(params: &SmcParams, roll: &Roll) -> Self {
         let Periods { day, week, month, minutes } = params.periods;
-        let unborn = Period {
-            label: None,
-            extremes: Sides { up: 0, down: 0 },
-            watched: Sides { up: NEVER, down: NEVER },
-            previous: None,
-        };
         let is_kept = [day, week, month, minutes > 0];
+        let kinds = PeriodKind::ALL.into_iter().zip(is_kept).filter(|(_, is_kept)| *is_kept);
+        let kept: Box<[Period]> = kinds.map(|(kind, _)| Period::unborn(kind)).collect();
         Self {
-            is_kept,
             roll_shift_secs: roll.shift_secs(),
             clock: WallClock::new(&roll.offsets),
             bucket_ns: u64::from(minutes) * 60 * 1_000_000_000,
-            next: if is_kept == [false; 4] { TsNs(u64::MAX) } else { TsNs(0) },
-            periods: [unborn; 4],
+            next: TsNs(if kept.is_empty() { u64::MAX } else { 0 }),
+            kept,
         }
     }
 
@@ -125,23 +122,20 @@ impl PeriodLevels {
         sweeps: &mut LevelSweeps,
         say: &mut Say<'_, F>,
     ) {
-        for (at, period) in self.periods.iter_mut().enumerate() {
-            if !self.is_kept[at] {
-                continue;
-            }
+        for period in &mut self.kept {
             period.extremes.up = period.extremes.up.max(seen.up.high);
             period.extremes.down = period.extremes.down.max(seen.down.high);
             if period.watched.up < seen.up.high {
-                period.tell_broken(Direction::Up, PeriodKind::ALL[at], &seen.up, sweeps, say);
+                period.tell_broken(Direction::Up, &seen.up, sweeps, say);
             }
             if period.watched.down < seen.down.high {
-                period.tell_broken(Direction::Down, PeriodKind::ALL[at], &seen.down, sweeps, say);
+                period.tell_broken(Direction::Down, &seen.down, sweeps, say);
             }
         }
     }
 
-    pub const fn previous(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
-        self.periods[kind as usize - 1].previous
+    pub fn previous(&self, kind: PeriodKind) -> Option<PreviousPeriod> {
+        self.kept.iter().find(|period| period.kind == kind)?.previous
     }
 
     #[cold]
@@ -151,30 +145,34 @@ impl PeriodLevels {
         let bucket = ts.0.checked_div(self.bucket_ns).unwrap_or(0);
         // Fewer than 2^63 buckets of a minute fit.
         let labels = [day, week_of(day), month_of(day), bucket as i64];
-        for (at, period) in self.periods.iter_mut().enumerate() {
-            if self.is_kept[at] && period.label.is_none_or(|label| label < labels[at]) {
-                period.begin(labels[at], PeriodKind::ALL[at], candle, say);
+        self.next = TsNs(u64::MAX);
+        for period in &mut self.kept {
+            let label = labels[period.kind as usize - 1];
+            if period.label.is_none_or(|before| before < label) {
+                period.begin(label, candle, say);
             }
-        }
-        // Weeks and months begin with a day, so the next day is soon enough for all three.
-        let is_day_kept = self.is_kept[..3].contains(&true);
-        let next_day = self.clock.when((day + 1) * i64::from(DAY_SECS) - self.roll_shift_secs);
-        let next_bucket = (bucket + 1).saturating_mul(self.bucket_ns);
-        self.next = if is_day_kept { next_day } else { TsNs(u64::MAX) };
-        if self.is_kept[3] {
-            self.next = self.next.min(TsNs(next_bucket));
+            // Weeks and months begin with a day, so the next day is soon enough for all three.
+            let next = match period.kind {
+                PeriodKind::Minutes => TsNs((bucket + 1).saturating_mul(self.bucket_ns)),
+                _ => self.clock.when((day + 1) * i64::from(DAY_SECS) - self.roll_shift_secs),
+            };
+            self.next = self.next.min(next);
         }
     }
 }
 
 impl Period {
-    fn begin<F: FnMut(Structure)>(
-        &mut self,
-        label: i64,
-        kind: PeriodKind,
-        candle: &Candle,
-        say: &mut Say<'_, F>,
-    ) {
+    const fn unborn(kind: PeriodKind) -> Self {
+        Self {
+            kind,
+            label: None,
+            extremes: Sides { up: 0, down: 0 },
+            watched: Sides { up: NEVER, down: NEVER },
+            previous: None,
+        }
+    }
+
+    fn begin<F: FnMut(Structure)>(&mut self, label: i64, candle: &Candle, say: &mut Say<'_, F>) {
         if self.label.replace(label).is_some() {
             let (id, bar) = (say.new_id(), say.known);
             let (high, low) = (self.extremes.up, -self.extremes.down);
@@ -187,7 +185,7 @@ impl Period {
                 is_high_broken: false,
                 is_low_broken: false,
             });
-            let extra = kind as i64;
+            let extra = self.kind as i64;
             let kind = StructureKind::PeriodRolled;
             say.fact(
                 Direction::Up,
@@ -201,7 +199,6 @@ impl Period {
     fn tell_broken<F: FnMut(Structure)>(
         &mut self,
         direction: Direction,
-        kind: PeriodKind,
         candle: &Candle,
         sweeps: &mut LevelSweeps,
         say: &mut Say<'_, F>,
@@ -220,35 +217,31 @@ impl Period {
             bar,
             top: level,
             bottom: level,
-            extra: kind as i64,
+            extra: self.kind as i64,
             value: 0,
         };
         say.fact(direction, fact);
         if candle.close <= level {
-            sweeps.tell(direction, id, kind as i64, bar, level, candle, say);
+            sweeps.tell(direction, id, self.kind as i64, bar, level, candle, say);
         }
     }
 }
 
-impl State for PeriodLevels {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        for (at, period) in self.periods.iter_mut().enumerate() {
-            if self.is_kept[at] {
-                period.state(io)?;
-            }
-        }
-        if io.is_loading() && self.is_kept != [false; 4] {
+impl PeriodLevels {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.kept.iter_mut().try_for_each(|period| period.state(io, count))?;
+        if io.is_loading() && !self.kept.is_empty() {
             self.next = TsNs(0);
         }
         Ok(())
     }
 }
 
-impl State for Period {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl Period {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         io.option(&mut self.label, || 0, |io, label| io.number(label))?;
-        io.number(&mut self.extremes.up)?;
-        io.number(&mut self.extremes.down)?;
+        snapshot::price(io, &mut self.extremes.up)?;
+        snapshot::price(io, &mut self.extremes.down)?;
         let nothing = PreviousPeriod {
             id: 0,
             bar: 0,
@@ -262,29 +255,25 @@ impl State for Period {
             || nothing,
             |io, previous| {
                 io.number(&mut previous.id)?;
-                io.number(&mut previous.bar)?;
-                io.number(&mut previous.high)?;
-                io.number(&mut previous.low)?;
+                snapshot::bar(io, &mut previous.bar, count)?;
+                snapshot::price(io, &mut previous.high.0)?;
+                snapshot::price(io, &mut previous.low.0)?;
                 io.flag(&mut previous.is_high_broken)?;
                 io.flag(&mut previous.is_low_broken)
             },
         )?;
         self.check(io)
     }
-}
 
-impl Period {
     /// After loading: the levels make sense, and what is derived from them is made again.
     fn check(&mut self, io: &StateIo<'_>) -> Result<(), StateError> {
         if !io.is_loading() {
             return Ok(());
         }
-        let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
-        let is_span = |high: i64, low: i64| low <= high && is_price(high) && is_price(low);
-        let mut is_sane = is_span(self.extremes.up, self.extremes.down.saturating_neg());
+        let mut is_sound = -self.extremes.down <= self.extremes.up;
         self.watched = Sides { up: NEVER, down: NEVER };
         if let Some(previous) = &self.previous {
-            is_sane &= self.label.is_some() && previous.id > 0 && is_span(previous.high.0, previous.low.0);
+            is_sound &= self.label.is_some() && previous.id > 0 && previous.low <= previous.high;
             if !previous.is_high_broken {
                 self.watched.up = previous.high.0;
             }
@@ -292,6 +281,6 @@ impl Period {
                 self.watched.down = seen_from(Direction::Down, previous.low.0);
             }
         }
-        if is_sane { Ok(()) } else { Err(io.bad_value()) }
+        sound(io, is_sound)
     }
 }

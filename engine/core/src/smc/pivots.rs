@@ -72,7 +72,7 @@ pub(super) struct Pivots {
     first: u32,
     has_ties: bool,
     order: [Direction; 2],
-    windows: Sides<SlidingMax>,
+    window: SlidingMax,
     /// Side of the last pivot said by the leg rule.
     leg: Option<Direction>,
 }
@@ -93,7 +93,7 @@ impl Pivots {
                 true => [Direction::Up, Direction::Down],
                 false => [Direction::Down, Direction::Up],
             },
-            windows: Sides::new(|_| SlidingMax::new(span, profile == PivotProfile::Window && !has_ties)),
+            window: SlidingMax::new(span, profile == PivotProfile::Window && !has_ties),
             leg: None,
         }
     }
@@ -106,35 +106,35 @@ impl Pivots {
         seen: &Sides<Candle>,
         history: &History,
     ) -> Option<(Direction, u32, i64)> {
-        self.windows.up.push(seen.up.high);
-        self.windows.down.push(seen.down.high);
+        self.window.push(seen);
         let bar = k.checked_sub(self.right)?;
         if bar < self.first {
             return None;
         }
-        let [first, second] = self.order;
-        for direction in [first, second] {
-            let price = history.at(bar, direction).high;
-            if self.is_pivot(direction, price) {
-                return self.say(direction).then_some((direction, bar, price));
-            }
-        }
-        None
-    }
-
-    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
-        self.windows.up.state(io, count)?;
-        self.windows.down.state(io, count)?;
-        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
+        let candle = history.at(bar, Direction::Up);
+        let prices = [candle.high, -candle.low];
+        let hits = [self.is_hit(Direction::Up, prices[0]), self.is_hit(Direction::Down, prices[1])];
+        let direction = match self.order {
+            [Direction::Up, _] if hits[0] => Direction::Up,
+            _ if hits[1] => Direction::Down,
+            _ if hits[0] => Direction::Up,
+            _ => return None,
+        };
+        self.say(direction).then_some((direction, bar, prices[direction as usize]))
     }
 
     #[inline]
-    fn is_pivot(&self, direction: Direction, price: i64) -> bool {
-        let window = self.windows.of(direction);
+    fn is_hit(&self, direction: Direction, price: i64) -> bool {
+        let max = self.window.max(direction);
         match self.profile {
-            PivotProfile::Window => window.max() == price && (self.has_ties || window.is_alone()),
-            PivotProfile::Leg => price > window.max(),
+            PivotProfile::Window => price == max && (self.has_ties || self.window.is_alone(direction)),
+            PivotProfile::Leg => price > max,
         }
+    }
+
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.window.state(io, count)?;
+        io.option(&mut self.leg, || Direction::Up, snapshot::direction)
     }
 
     /// False when the leg rule has said this side already.

@@ -19,10 +19,11 @@
 //! says the mirror image.
 
 use super::params::{RangeBands, SmcParams};
+use super::snapshot::{self, sound};
 use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, clamp_i64};
 
 /// Where price is in its dealing range.
@@ -66,6 +67,8 @@ pub(super) struct DealingRange {
     is_told: bool,
     bands: RangeBands,
     edges: Sides<Option<Edge>>,
+    /// Prices of the edges, [`NEVER`] where there is none. A cache.
+    reach: Sides<i64>,
     /// Side of the last swing.
     swing_side: Direction,
     /// Prices of the edges as last said.
@@ -77,6 +80,8 @@ pub(super) struct DealingRange {
     zone_span: (i64, i64),
 }
 
+/// A price that none exceeds.
+const NEVER: i64 = i64::MAX;
 /// A span that no close lies in.
 const NOWHERE: (i64, i64) = (i64::MAX, i64::MIN);
 
@@ -86,6 +91,7 @@ impl DealingRange {
             is_told: params.range_events,
             bands: params.range_bands,
             edges: Sides::default(),
+            reach: Sides { up: NEVER, down: NEVER },
             swing_side: Direction::Up,
             told: Sides::default(),
             is_moved: false,
@@ -97,14 +103,25 @@ impl DealingRange {
     /// A bar before its swings are known: it may push the edges.
     #[inline]
     pub fn on_bar(&mut self, bar: u32, seen: &Sides<Candle>) {
-        for (edge, candle) in [(&mut self.edges.up, &seen.up), (&mut self.edges.down, &seen.down)] {
-            if let Some(edge) = edge
-                && edge.price < candle.high
-            {
-                *edge = Edge { price: candle.high, bar, swing_id: 0 };
-                self.is_moved = true;
+        if self.reach.up < seen.up.high || self.reach.down < seen.down.high {
+            self.push(bar, seen);
+        }
+    }
+
+    #[inline(never)]
+    fn push(&mut self, bar: u32, seen: &Sides<Candle>) {
+        for direction in [Direction::Up, Direction::Down] {
+            let high = seen.of(direction).high;
+            if *self.reach.of(direction) < high {
+                *self.edges.of_mut(direction) = Some(Edge { price: high, bar, swing_id: 0 });
             }
         }
+        self.is_moved = true;
+        self.find_reach();
+    }
+
+    fn find_reach(&mut self) {
+        self.reach = Sides::new(|direction| self.edges.of(direction).map_or(NEVER, |edge| edge.price));
     }
 
     /// A pivot became or extended the provisional swing.
@@ -114,6 +131,7 @@ impl DealingRange {
         *self.edges.of_mut(direction) = Some(Edge { price, bar, swing_id });
         self.swing_side = direction;
         self.is_moved = true;
+        self.find_reach();
     }
 
     /// The end of the bar: says what changed.
@@ -163,7 +181,7 @@ impl DealingRange {
         Some((self.edges.up?.price, seen_from(Direction::Down, self.edges.down?.price)))
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_edges<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
         self.is_moved = false;
         let Some((top, bottom)) = self.span() else { return };
@@ -189,7 +207,7 @@ impl DealingRange {
         self.zone_span = NOWHERE;
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_zone<F: FnMut(Structure)>(&mut self, close: i64, say: &mut Say<'_, F>) {
         let Some((top, bottom)) = self.span() else { return };
         let before = self.zone;
@@ -243,29 +261,24 @@ fn zone_of(close: i64, top: i64, bottom: i64, bands: RangeBands) -> (RangeZone, 
     }
 }
 
-impl State for DealingRange {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl DealingRange {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         for direction in [Direction::Up, Direction::Down] {
             io.option(self.edges.of_mut(direction), Edge::default, |io, edge| {
-                io.number(&mut edge.price)?;
-                io.number(&mut edge.bar)?;
+                snapshot::price(io, &mut edge.price)?;
+                snapshot::bar(io, &mut edge.bar, count)?;
                 io.number(&mut edge.swing_id)
             })?;
-            io.option(self.told.of_mut(direction), || 0, |io, price| io.number(price))?;
+            io.option(self.told.of_mut(direction), || 0, snapshot::price)?;
         }
-        io.choice(&mut self.swing_side, &[Direction::Up, Direction::Down])?;
+        snapshot::direction(io, &mut self.swing_side)?;
         io.choice(&mut self.zone, &RangeZone::ALL)?;
         if io.is_loading() {
             // Edges are looked at again: what was said is known, so nothing is said twice.
             self.is_moved = true;
             self.zone_span = NOWHERE;
-            let is_price = |edge: &Edge| edge.price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
-            let is_sane = self.edges.up.iter().chain(&self.edges.down).all(is_price)
-                && self.span().is_none_or(|(top, bottom)| bottom <= top);
-            if !is_sane {
-                return Err(io.bad_value());
-            }
+            self.find_reach();
         }
-        Ok(())
+        sound(io, self.span().is_none_or(|(top, bottom)| bottom <= top))
     }
 }

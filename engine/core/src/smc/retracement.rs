@@ -22,11 +22,12 @@
 //!   was extended, the bar that made it known included. Several at one bar come in ascending order.
 
 use super::params::{RETRACEMENT_LEVELS_MAX, SmcParams};
+use super::snapshot::{self, sound};
 use super::swings::Swing;
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
-use crate::words::{Direction, Price, clamp_i64};
+use crate::state::{StateError, StateIo};
+use crate::words::{Direction, Price, clamp_i64, div_ceil};
 
 /// How far price has come back; in ppm of the leg, 0 at its end, 1 000 000 at its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub(super) struct Retracements {
     band: (i64, i64),
 }
 
+/// Of a whole.
+const PPM: i64 = 1_000_000;
 /// A level that no low reaches.
 const NEVER: i64 = i64::MIN;
 /// A band that no close is in.
@@ -112,9 +115,7 @@ impl Retracements {
         self.leg = Some(Leg { direction, swing_id, bar, origin, end });
         self.is_new = true;
         self.reached = 0;
-        if self.is_told {
-            self.make_prices();
-        }
+        self.make_prices();
     }
 
     /// The end of the bar: it retraces, and what that reaches is said.
@@ -157,18 +158,21 @@ impl Retracements {
     }
 
     fn make_prices(&mut self) {
+        if !self.is_told {
+            return;
+        }
         self.level_prices = [NEVER; RETRACEMENT_LEVELS_MAX];
         self.band = NO_BAND;
         let Some(leg) = self.leg.filter(|leg| leg.origin < leg.end) else { return };
         let used = self.levels_ppm.iter().take_while(|ppm| **ppm > 0);
         for (price, ppm) in self.level_prices.iter_mut().zip(used) {
             // A level far beyond any price saturates to one that no price reaches.
-            *price = leg.end.saturating_sub(leg.part_ceil(*ppm));
+            *price = leg.end.saturating_sub(leg.part(*ppm).0);
         }
-        self.band = (leg.end - leg.part_ceil(self.ote_ppm.0), leg.end - leg.part_floor(self.ote_ppm.1));
+        self.band = (leg.end - leg.part(self.ote_ppm.0).0, leg.end - leg.part(self.ote_ppm.1).1);
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_band<F: FnMut(Structure)>(&mut self, is_inside: bool, say: &mut Say<'_, F>) {
         if let Some((leg, band)) = self.inside.take() {
             leg.say(StructureKind::OteLeft, band, 0, say);
@@ -179,7 +183,7 @@ impl Retracements {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_reached<F: FnMut(Structure)>(&mut self, say: &mut Say<'_, F>) {
         let at = self.reached;
         self.reached += 1;
@@ -193,26 +197,26 @@ impl Retracements {
 impl Leg {
     /// Retracement at a price; none on a leg without height.
     fn ppm_at(&self, price: i64) -> Option<i64> {
-        let height = i128::from(self.end) - i128::from(self.origin);
-        let back = i128::from(self.end) - i128::from(price);
-        (height > 0).then(|| clamp_i64((back * 1_000_000).div_euclid(height)))
-    }
-
-    fn part_ceil(&self, ppm: u32) -> i64 {
-        let part = self.part_floor(ppm);
-        part.saturating_add(i64::from(i128::from(part) * 1_000_000 < self.part(ppm)))
-    }
-
-    fn part_floor(&self, ppm: u32) -> i64 {
-        // Legs below 184 thousand units do without a 128-bit division.
-        match u64::try_from(self.part(ppm)) {
-            Ok(part) => (part / 1_000_000) as i64,
-            Err(_) => clamp_i64(self.part(ppm) / 1_000_000),
+        let (height, back) = (self.end - self.origin, self.end.saturating_sub(price));
+        if height <= 0 {
+            return None;
         }
+        Some(match back.checked_mul(PPM) {
+            Some(back) => back.div_euclid(height),
+            None => clamp_i64((i128::from(back) * i128::from(PPM)).div_euclid(height.into())),
+        })
     }
 
-    fn part(&self, ppm: u32) -> i128 {
-        (i128::from(self.end) - i128::from(self.origin)) * i128::from(ppm)
+    /// `ppm` of the height, rounded up; and rounded down.
+    fn part(&self, ppm: u32) -> (i64, i64) {
+        // Prices are within ±2^61, so the height fits; the product nearly always, which saves the wide division.
+        match (self.end - self.origin).checked_mul(i64::from(ppm)) {
+            Some(part) => (part / PPM + i64::from(part % PPM > 0), part / PPM),
+            None => {
+                let part = i128::from(self.end - self.origin) * i128::from(ppm);
+                (clamp_i64(div_ceil(part, PPM.into())), clamp_i64(part / i128::from(PPM)))
+            }
+        }
     }
 
     fn say<F: FnMut(Structure)>(
@@ -227,12 +231,12 @@ impl Leg {
     }
 }
 
-impl State for Retracements {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl Retracements {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
         let blank = Leg { direction: Direction::Up, swing_id: 0, bar: 0, origin: 0, end: 0 };
-        io.option(&mut self.leg, || blank, |io, leg| leg.state(io))?;
-        io.number(&mut self.low)?;
-        io.number(&mut self.deepest_low)?;
+        io.option(&mut self.leg, || blank, |io, leg| leg.state(io, count))?;
+        snapshot::price(io, &mut self.low)?;
+        snapshot::price(io, &mut self.deepest_low)?;
         io.option(&mut self.deepest_before_ppm, || 0, |io, ppm| io.number(ppm))?;
         io.len(&mut self.reached, RETRACEMENT_LEVELS_MAX)?;
         // Between bars the band that the close is in is always the leg's.
@@ -240,27 +244,20 @@ impl State for Retracements {
         io.flag(&mut is_inside)?;
         if io.is_loading() {
             self.is_new = false;
-            if self.is_told {
-                self.make_prices();
-            }
+            self.make_prices();
             self.inside = self.leg.filter(|_| is_inside).map(|leg| (leg, self.band));
-            if is_inside && self.band.0 < self.band.1 {
-                return Err(io.bad_value());
-            }
         }
-        Ok(())
+        sound(io, !is_inside || self.leg.is_some() && self.band.1 <= self.band.0)
     }
 }
 
-impl State for Leg {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        io.choice(&mut self.direction, &[Direction::Up, Direction::Down])?;
+impl Leg {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        snapshot::direction(io, &mut self.direction)?;
         io.number(&mut self.swing_id)?;
-        io.number(&mut self.bar)?;
-        io.number(&mut self.origin)?;
-        io.number(&mut self.end)?;
-        let is_price = |price: i64| price.unsigned_abs() <= super::PRICE_MAX.0.unsigned_abs();
-        if is_price(self.origin) && is_price(self.end) { Ok(()) } else { Err(io.bad_value()) }
+        snapshot::bar(io, &mut self.bar, count)?;
+        snapshot::price(io, &mut self.origin)?;
+        snapshot::price(io, &mut self.end)
     }
 }
 
@@ -272,6 +269,7 @@ mod tests {
     use super::super::swings::SwingLabel;
     use super::*;
     use crate::output::Scope;
+    use crate::state::State;
     use crate::words::{InstrumentId, Timeframe};
     use alloc::vec;
     use alloc::vec::Vec;
@@ -284,8 +282,8 @@ mod tests {
 
     impl State for Both {
         fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-            self.range.state(io)?;
-            self.retracements.state(io)
+            self.range.state(io, u32::MAX)?;
+            self.retracements.state(io, u32::MAX)
         }
     }
 

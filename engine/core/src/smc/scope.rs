@@ -74,6 +74,23 @@ impl ScopeStructure {
         atr: &Atr,
         say: &mut Say<'_, F>,
     ) {
+        if self.breaks.is_reached(seen) {
+            self.take_breaks(seen, ignored, history, atr, say);
+        }
+        if let Some(blocks) = &mut self.blocks {
+            blocks.offer(say.known, seen);
+        }
+    }
+
+    #[inline(never)]
+    fn take_breaks<F: FnMut(Structure)>(
+        &mut self,
+        seen: &Sides<Candle>,
+        ignored: &Sides<Option<i64>>,
+        history: &History,
+        atr: &Atr,
+        say: &mut Say<'_, F>,
+    ) {
         say.scope = self.scope;
         let bar_before = say.known.saturating_sub(1);
         for direction in [Direction::Up, Direction::Down] {
@@ -83,9 +100,6 @@ impl ScopeStructure {
             if let (Some(broken), Some(blocks)) = (broken, &mut self.blocks) {
                 blocks.on_break(direction, broken.id, history, say);
             }
-        }
-        if let Some(blocks) = &mut self.blocks {
-            blocks.offer(say.known, seen);
         }
     }
 
@@ -98,6 +112,19 @@ impl ScopeStructure {
         say: &mut Say<'_, F>,
     ) -> Option<Confirmed> {
         let (direction, bar, price) = self.pivots.on_bar(say.known, seen, history)?;
+        Some(self.follow(direction, bar, price, history, say))
+    }
+
+    /// What follows from a pivot.
+    #[inline(never)]
+    fn follow<F: FnMut(Structure)>(
+        &mut self,
+        direction: Direction,
+        bar: u32,
+        price: i64,
+        history: &History,
+        say: &mut Say<'_, F>,
+    ) -> Confirmed {
         say.scope = self.scope;
         let pivot = Pivot { id: say.new_id(), bar, price };
         let kind = StructureKind::PivotConfirmed;
@@ -110,7 +137,7 @@ impl ScopeStructure {
         if let Some(blocks) = &mut self.blocks {
             blocks.on_pivot(direction, bar, say.known, history);
         }
-        Some(Confirmed { direction, pivot, is_swing })
+        Confirmed { direction, pivot, is_swing }
     }
 
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {

@@ -22,10 +22,11 @@
 use alloc::boxed::Box;
 
 use super::levels::{LevelSweeps, SESSION_CODE};
+use super::snapshot::{self, sound};
 use super::view::{Candle, Fact, Say, Sides, seen_from};
 use crate::calendar::{Calendar, DAY_SECS, SESSIONS_MAX, SessionWindow, WallClock};
 use crate::output::{Structure, StructureKind};
-use crate::state::{State, StateError, StateIo};
+use crate::state::{StateError, StateIo};
 use crate::words::{Direction, Price, TsNs};
 
 /// A session that is open or over.
@@ -47,7 +48,7 @@ pub struct Session {
 pub(super) struct Sessions {
     /// In the order of the calendar.
     slots: Box<[Slot]>,
-    /// The first instant at which any of them may open or close. A cache: 0 after loading.
+    /// The first instant at which any of them may open or close. A cache.
     next: TsNs,
     /// Bit `n` set: session `n` is open.
     open: u16,
@@ -63,6 +64,10 @@ const NEVER: i64 = i64::MAX;
 /// One window and what came of it.
 struct Slot {
     window: Window,
+    /// Until this instant `now` holds. A cache: 0 after loading.
+    next: TsNs,
+    /// Local date of the window that the last bar lay in. A cache.
+    now: Option<i64>,
     /// Local date of the window that is open; means something only then.
     date: i64,
     /// The session that is open.
@@ -137,18 +142,16 @@ impl Sessions {
 
     #[cold]
     fn turn<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
-        self.next = TsNs(u64::MAX);
-        let mut dates = [None; SESSIONS_MAX];
         for (at, slot) in self.slots.iter_mut().enumerate() {
-            let (date, next) = slot.window.at(ts);
-            dates[at] = date;
-            self.next = self.next.min(next);
-            if slot.running.is_some() && date != Some(slot.date) {
+            if slot.next <= ts {
+                (slot.now, slot.next) = slot.window.at(ts);
+            }
+            if slot.running.is_some() && slot.now != Some(slot.date) {
                 slot.close(at, say);
             }
         }
         for (at, slot) in self.slots.iter_mut().enumerate() {
-            if let (Some(date), None) = (dates[at], slot.running) {
+            if let (Some(date), None) = (slot.now, slot.running) {
                 slot.open(date, at, candle, say);
             }
         }
@@ -173,13 +176,17 @@ impl Sessions {
         self.refresh();
     }
 
-    /// Makes the caches again, all but `next`.
+    /// Makes the caches over all sessions again.
     fn refresh(&mut self) {
-        let nearest =
-            |direction| self.slots.iter().filter_map(|slot| slot.watched(direction)).min().unwrap_or(NEVER);
-        self.nearest = Sides::new(nearest);
-        let bits = self.slots.iter().enumerate().filter(|(_, slot)| slot.running.is_some());
-        self.open = bits.fold(0, |open, (at, _)| open | 1 << at);
+        self.next = TsNs(u64::MAX);
+        self.open = 0;
+        self.nearest = Sides { up: NEVER, down: NEVER };
+        for (at, slot) in self.slots.iter().enumerate() {
+            self.next = self.next.min(slot.next);
+            self.open |= u16::from(slot.running.is_some()) << at;
+            self.nearest.up = self.nearest.up.min(slot.watched(Direction::Up).unwrap_or(NEVER));
+            self.nearest.down = self.nearest.down.min(slot.watched(Direction::Down).unwrap_or(NEVER));
+        }
     }
 }
 
@@ -193,6 +200,8 @@ impl Slot {
                 start_secs: i64::from(start_secs),
                 end_secs: i64::from(end_secs + over_midnight),
             },
+            next: TsNs(0),
+            now: None,
             date: 0,
             running: None,
             last: None,
@@ -249,22 +258,22 @@ fn tell<F: FnMut(Structure)>(kind: StructureKind, session: &Session, at: usize, 
     );
 }
 
-impl State for Sessions {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        self.slots.iter_mut().try_for_each(|slot| slot.state(io))?;
+impl Sessions {
+    pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.slots.iter_mut().try_for_each(|slot| slot.state(io, count))?;
         if io.is_loading() && !self.slots.is_empty() {
-            self.next = TsNs(0);
             self.refresh();
         }
         Ok(())
     }
 }
 
-impl State for Slot {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+impl Slot {
+    fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
+        self.next = if io.is_loading() { TsNs(0) } else { self.next };
         io.number(&mut self.date)?;
-        io.option(&mut self.running, || BLANK, |io, session| fields(session, true, io))?;
-        io.option(&mut self.last, || BLANK, |io, session| fields(session, false, io))?;
+        io.option(&mut self.running, || BLANK, |io, session| fields(session, true, io, count))?;
+        io.option(&mut self.last, || BLANK, |io, session| fields(session, false, io, count))?;
         io.flag(&mut self.is_watched.up)?;
         io.flag(&mut self.is_watched.down)
     }
@@ -272,14 +281,11 @@ impl State for Slot {
 
 const BLANK: Session = Session { id: 0, opened_bar: 0, high: Price(0), low: Price(0), is_open: false };
 
-fn fields(session: &mut Session, is_open: bool, io: &mut StateIo<'_>) -> Result<(), StateError> {
+fn fields(session: &mut Session, is_open: bool, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
     session.is_open = is_open;
     io.number(&mut session.id)?;
-    io.number(&mut session.opened_bar)?;
-    io.number(&mut session.high)?;
-    io.number(&mut session.low)?;
-    let max = super::PRICE_MAX;
-    let is_sane =
-        session.id > 0 && -max.0 <= session.low.0 && session.low <= session.high && session.high <= max;
-    if is_sane { Ok(()) } else { Err(io.bad_value()) }
+    snapshot::bar(io, &mut session.opened_bar, count)?;
+    snapshot::price(io, &mut session.high.0)?;
+    snapshot::price(io, &mut session.low.0)?;
+    sound(io, session.id > 0 && session.low <= session.high)
 }

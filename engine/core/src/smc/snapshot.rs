@@ -14,6 +14,7 @@ use core::hash::{Hash, Hasher};
 use super::pivots::Pivot;
 use super::view::Candle;
 use super::{IdSource, PRICE_MAX, SmcEngine, SmcParams};
+use crate::calendar::Calendar;
 use crate::event::Bar;
 use crate::state::{State, StateError, StateIo};
 use crate::words::{Direction, InstrumentId, Price, Qty, Timeframe, TsNs};
@@ -67,9 +68,9 @@ impl State for SmcEngine {
             sides.up.state(io, count)?;
             sides.down.state(io, count)?;
         }
-        self.range.state(io)?;
-        self.retracements.state(io)?;
-        self.levels.state(io)
+        self.range.state(io, count)?;
+        self.retracements.state(io, count)?;
+        self.levels.state(io, count)
     }
 }
 
@@ -142,10 +143,15 @@ const fn blank_bar() -> Bar {
     }
 }
 
-/// One number for all that an engine was built from, calendar apart.
-pub(super) fn fingerprint(instrument: InstrumentId, timeframe: Timeframe, params: &SmcParams) -> u64 {
+/// One number for all that an engine was built from.
+pub(super) fn fingerprint(
+    instrument: InstrumentId,
+    timeframe: Timeframe,
+    params: &SmcParams,
+    calendar: &Calendar,
+) -> u64 {
     let mut hasher = Fnv(0xCBF2_9CE4_8422_2325);
-    (instrument, timeframe, params).hash(&mut hasher);
+    (instrument, timeframe, params, calendar).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -168,6 +174,10 @@ impl Hasher for Fnv {
     }
 
     fn write_u32(&mut self, n: u32) {
+        self.write(&n.to_le_bytes());
+    }
+
+    fn write_u64(&mut self, n: u64) {
         self.write(&n.to_le_bytes());
     }
 

@@ -47,10 +47,15 @@ pub(super) struct Breaks {
     needs_fresh_cross: bool,
     /// The newest pivot of each side, until it breaks.
     levels: Sides<Option<Pivot>>,
+    /// Prices of the levels, [`NEVER`] where there is none. A cache.
+    armed: Sides<i64>,
     /// Price of the newest pivot of each side, broken or not.
     newest: Sides<Option<i64>>,
     bias: Option<Direction>,
 }
+
+/// A price that none exceeds.
+const NEVER: i64 = i64::MAX;
 
 /// A break that just happened.
 pub(super) struct Break {
@@ -67,9 +72,17 @@ impl Breaks {
             may_ignore,
             needs_fresh_cross: params.displacement_min_ppm > 0 || may_ignore,
             levels: Sides::default(),
+            armed: Sides { up: NEVER, down: NEVER },
             newest: Sides::default(),
             bias: None,
         }
+    }
+
+    /// The bar is beyond a level. False for most bars, and then there is nothing to test.
+    #[inline]
+    pub const fn is_reached(&self, seen: &Sides<Candle>) -> bool {
+        self.armed.up < source(&seen.up, self.is_close_break)
+            || self.armed.down < source(&seen.down, self.is_close_break)
     }
 
     /// Tests one side; `candle` and the one `before` it as that side sees them. A level at the `ignored` price
@@ -110,6 +123,7 @@ impl Breaks {
         say: &mut Say<'_, F>,
     ) -> Break {
         *self.levels.of_mut(direction) = None;
+        *self.armed.of_mut(direction) = NEVER;
         let before = self.bias.replace(direction);
         let kind = match before == Some(direction.opposite()) {
             false => StructureKind::Bos,
@@ -129,6 +143,7 @@ impl Breaks {
     /// A newer pivot takes the place of the level on its side.
     pub fn on_pivot(&mut self, direction: Direction, pivot: &Pivot) {
         *self.levels.of_mut(direction) = Some(*pivot);
+        *self.armed.of_mut(direction) = pivot.price;
         *self.newest.of_mut(direction) = Some(pivot.price);
     }
 
@@ -137,6 +152,7 @@ impl Breaks {
             let blank = || Pivot { id: 0, bar: 0, price: 0 };
             io.option(self.levels.of_mut(direction), blank, |io, pivot| snapshot::pivot(io, pivot, count))?;
             io.option(self.newest.of_mut(direction), || 0, snapshot::price)?;
+            *self.armed.of_mut(direction) = self.levels.of(direction).map_or(NEVER, |pivot| pivot.price);
         }
         io.option(&mut self.bias, || Direction::Up, snapshot::direction)
     }

@@ -7,16 +7,22 @@
 //! | `scene.rs` | folds events into things with a beginning and an end |
 //! | `scale.rs` | prices and bars into places, ticks of the axes |
 //! | `canvas.rs` | SVG elements, and labels that keep out of each other's way |
-//! | `layers.rs` | what is drawn over what |
+//! | `picture.rs` | what is drawn over what |
+//! | `ground.rs`, `zones.rs`, `levels.rs`, `bars.rs`, `head.rs` | the layers |
 //! | `style.rs` | colours |
 
+mod bars;
 mod canvas;
-mod layers;
+mod ground;
+mod head;
+mod levels;
+mod picture;
 mod scale;
 mod scene;
 mod style;
+mod zones;
 
-pub use layers::{Title, draw};
+pub use picture::{Title, draw};
 pub use scene::Scene;
 
 /// Size of the picture.

@@ -6,7 +6,7 @@ pub(super) const STYLE: &str = "
 .axis{fill:#5b6676}.title{fill:#111827;font-weight:650}.sub{fill:#667085}.mark{fill:#344054}
 .wu{stroke:#0b8f7a;fill:none;stroke-width:1}.wd{stroke:#d6404a;fill:none;stroke-width:1}
 .bu{fill:#0fa88f}.bd{fill:#e5545c}.vol{fill:#94a3b8;fill-opacity:.28}
-.s0,.s1,.s2,.s3,.s4,.s5{fill-opacity:.20}.s0{fill:#f59e0b}.s1{fill:#ec4899}.s2{fill:#3b82f6}.s3{fill:#8b5cf6}.s4{fill:#10b981}.s5{fill:#64748b}.air{fill-opacity:.022}
+.s0,.s1,.s2,.s3,.s4,.s5{fill-opacity:.20}.s0{fill:#f59e0b}.s1{fill:#ec4899}.s2{fill:#3b82f6}.s3{fill:#8b5cf6}.s4{fill:#10b981}.s5{fill:#64748b}.s0.air,.s1.air,.s2.air,.s3.air,.s4.air,.s5.air{fill-opacity:.022}
 .gu{fill:#14b8a6;fill-opacity:.20}.gd{fill:#f43f5e;fill-opacity:.17}
 .gu.done{fill-opacity:.10}.gd.done{fill-opacity:.09}
 .ou{fill:#2563eb;fill-opacity:.20;stroke:#2563eb;stroke-opacity:.55;stroke-width:.8}
@@ -29,7 +29,7 @@ pub(super) const STYLE: &str = "
 .bg{fill:#0e131b}.plot{stroke:#2a3341}.grid{stroke:#19212c}.day{stroke:#2c3646}
 .axis{fill:#93a0b4}.title{fill:#f3f4f6}.sub{fill:#8b97a8}.mark{fill:#cbd5e1}
 .wu{stroke:#2cc5ab}.wd{stroke:#f2727a}.bu{fill:#22b89e}.bd{fill:#ec6069}.vol{fill:#64748b;fill-opacity:.35}
-.s0,.s1,.s2,.s3,.s4,.s5{fill-opacity:.26}.air{fill-opacity:.03}
+.s0,.s1,.s2,.s3,.s4,.s5{fill-opacity:.26}.s0.air,.s1.air,.s2.air,.s3.air,.s4.air,.s5.air{fill-opacity:.022}
 .gu{fill:#2dd4bf;fill-opacity:.24}.gd{fill:#fb7185;fill-opacity:.24}.gu.done,.gd.done{fill-opacity:.13}
 .ou{fill:#60a5fa;stroke:#60a5fa;fill-opacity:.24}.od{fill:#e879f9;stroke:#e879f9;fill-opacity:.20}.ou.done,.od.done{fill-opacity:.10}.ou.flip,.od.flip{fill-opacity:.04}
 .ku,.iu{stroke:#34d3b8}.kd,.id{stroke:#f87f87}

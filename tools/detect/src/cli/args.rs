@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Find market structure in a CSV of bars.
 ///
 /// Prints one JSON object a line for each thing that became known, in the order it became known; nothing looks
-/// ahead. A row that cannot be a bar gives an InputRejected line and changes nothing; a malformed file ends with its line
+/// ahead. By default everything that can be said is said: swings and internal structure, breaks, patterns, order blocks,
+/// gaps, liquidity, previous highs and lows, sessions, range and retracement. A row that cannot be a bar gives an InputRejected line and changes nothing; a malformed file ends with its line
 /// number and exit code 2. With --columns, --svg or --summary those are made instead.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "detect")]
@@ -18,7 +19,8 @@ pub struct Args {
     /// standard input
     #[arg(long, value_name = "FILE")]
     pub csv: PathBuf,
-    /// The file's own timeframe, such as 1m, 4h or 1d; by default the most common distance of its rows
+    /// The file's own timeframe, such as 1m, 4h or 1d; by default the most common distance of its
+    /// first thousand rows
     #[arg(long, value_name = "TF", value_parser = timeframe)]
     pub base: Option<Timeframe>,
     /// Timeframes to read structure on, folded from the file's; by default the file's alone
@@ -54,7 +56,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 500, help_heading = "Chart")]
     pub last: u32,
 
-    /// Write the eight tables of the open Python package, a row a bar, into this directory
+    /// Write the eight tables of the open Python package smartmoneyconcepts, a row a bar, into this directory; they
+    /// look ahead, as the package does
     #[arg(long, value_name = "DIR", help_heading = "Tables")]
     pub columns: Option<PathBuf>,
     /// A block is broken by its body rather than its wick (live: --ob-mitigation body)
@@ -97,7 +100,9 @@ pub struct Args {
 }
 
 fn timeframe(text: &str) -> Result<Timeframe, String> {
-    Timeframe::parse(text.trim()).ok_or_else(|| "write 5s, 15m, 4h or 1d, dividing a day".into())
+    // Traders write 4H and 1D; a timeframe of months there is not.
+    Timeframe::parse(&text.trim().to_ascii_lowercase())
+        .ok_or_else(|| "write 5s, 15m, 4h or 1d, dividing a day".into())
 }
 
 /// A preset's name, or `name=start-end@zone`.

@@ -1,8 +1,11 @@
 //! `smc detect` as a library: its flags, and what it does with them. Writes only where it is told.
 
 mod args;
+mod kinds;
+mod picture;
 mod run;
 mod settings;
+mod sinks;
 mod summary;
 
 pub use args::Args;
