@@ -201,3 +201,93 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::{OffsetStep, Roll, ZoneOffsets};
+    use crate::event::Bar;
+    use crate::smc::{IdSource, SmcEngine, SmcParams};
+    use crate::words::{Name, Price, Qty, Timeframe};
+    use alloc::vec;
+
+    const MINUTE: u64 = 60_000_000_000;
+    const ONE: InstrumentId = InstrumentId(0);
+
+    /// A zone whose clocks go forward on the second day at 07:00 UTC and back on the fourth at 06:00.
+    fn calendar() -> Calendar {
+        let step = |hour: u64, offset_secs| OffsetStep { since: TsNs(hour * 60 * MINUTE), offset_secs };
+        let zone = ZoneOffsets::new(&[step(0, -18_000), step(31, -14_400), step(78, -18_000)]).unwrap();
+        let window = |name, (start, end): (u32, u32)| SessionWindow {
+            name: Name::new(name).unwrap(),
+            offsets: zone.clone(),
+            start_secs: start * 60,
+            end_secs: end * 60,
+        };
+        let sessions =
+            vec![window("night", (1_200, 170)), window("dawn", (90, 150)), window("day", (420, 1_020))];
+        Calendar { roll: Roll { offsets: zone.clone(), at_secs: 61_200 }, sessions }
+    }
+
+    fn hours(params: ConfluenceParams) -> Hours {
+        Hours::new(&params, &calendar(), 1)
+    }
+
+    /// The twin is the chart's own sessions, which are told of bars.
+    #[test]
+    fn a_session_is_open_here_when_it_is_open_on_the_chart() {
+        let calendar = calendar();
+        let timeframe = Timeframe::parse("1m").unwrap();
+        let mut smc = SmcEngine::with_calendar(ONE, timeframe, &SmcParams::default(), &calendar);
+        let mut ids = IdSource::new();
+        let mut hours: vec::Vec<Hours> = (0..3)
+            .map(|index| {
+                let entry_sessions = SessionSet::of(index);
+                hours(ConfluenceParams { entry_sessions, ..ConfluenceParams::default() })
+            })
+            .collect();
+        let mut open = [0; 3];
+        for minute in 0..6 * 1_440 {
+            let (open_ts, price) = (TsNs(minute * MINUTE), Price(100));
+            let volume = Qty(1);
+            let bar = Bar { open_ts, open: price, high: price, low: price, close: price, volume, trades: 1 };
+            smc.on_bar(&bar, &mut ids, &mut |_| {});
+            for (index, hours) in hours.iter_mut().enumerate() {
+                let is_open = smc.is_in_session(index);
+                assert_eq!(hours.is_entry_time(open_ts), is_open, "session {index}, minute {minute}");
+                assert_eq!(hours.may_enter(ONE, open_ts), is_open);
+                open[index] += u32::from(is_open);
+            }
+        }
+        assert!(open.iter().all(|&minutes| minutes > 200), "{open:?}");
+    }
+
+    /// Once a day at 16:30 on the zone's clocks, through both changes; and a clock that jumps over the moment
+    /// makes it late, not forgotten.
+    #[test]
+    fn the_moment_to_leave_comes_once_a_day_on_the_wall_clock() {
+        let exit_sessions = SessionSet::of(2);
+        let params = ConfluenceParams { exit_sessions, exit_margin_min: 30, ..ConfluenceParams::default() };
+        let mut every_minute = hours(params);
+        let left: vec::Vec<u64> =
+            (0..6 * 1_440).filter(|minute| every_minute.must_leave(ONE, TsNs(minute * MINUTE))).collect();
+        let at = |day: u64, utc_hour: u64| day * 1_440 + utc_hour * 60 + 30;
+        assert_eq!(left, [at(0, 21), at(1, 20), at(2, 20), at(3, 21), at(4, 21), at(5, 21)]);
+        let mut rarely = hours(params);
+        let left =
+            (0..6 * 1_440).step_by(1_000).filter(|minute| rarely.must_leave(ONE, TsNs(minute * MINUTE)));
+        assert_eq!(left.collect::<vec::Vec<u64>>(), [2_000, 3_000, 5_000, 6_000, 8_000]);
+        let mut never = hours(ConfluenceParams::default());
+        assert!(!(0..6 * 1_440).any(|minute| never.must_leave(ONE, TsNs(minute * MINUTE))));
+    }
+
+    /// The trading day of the calendar, not that of Greenwich: it begins at 17:00 on the zone's clocks.
+    #[test]
+    fn a_day_is_used_up_until_the_roll() {
+        let mut hours = hours(ConfluenceParams { signals_per_day_max: 1, ..ConfluenceParams::default() });
+        let at = |hour: u64| TsNs(hour * 60 * MINUTE);
+        hours.count(ONE, at(23));
+        assert!(!hours.may_enter(ONE, at(23)) && !hours.may_enter(ONE, at(24 + 20)));
+        assert!(hours.may_enter(ONE, at(24 + 21)), "17:00 in summer");
+    }
+}
