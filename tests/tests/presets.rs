@@ -9,8 +9,7 @@ use tests::{demo, smc};
 fn run(preset: &str, hours: u64) -> Value {
     let dir = tempfile::tempdir().unwrap();
     let (seconds, speed) = (hours.to_string(), "3600");
-    let document =
-        demo(dir.path(), &["--preset", preset, "--fast", "--seconds", &seconds, "--speed", speed]);
+    let document = demo(dir.path(), &["--preset", preset, "--fast", "--seconds", &seconds, "--speed", speed]);
     println!("{preset}: {document}");
     assert_eq!(document["replay"], "identical", "{document}");
     assert_eq!(document["error"], Value::Null, "{document}");
