@@ -389,7 +389,8 @@ impl SmcEngine {
         self.range.half(price)
     }
 
-    /// How much of the last leg price has taken back; none before two swings, or while the leg has no height.
+    /// How much of the last leg price has taken back; none before two swings, while the leg has no height, or
+    /// without `range_events`.
     pub fn retracement(&self) -> Option<Retracement> {
         self.retracements.now()
     }

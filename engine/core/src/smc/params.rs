@@ -69,8 +69,8 @@ pub struct SmcParams {
     /// Which calendar periods' highs and lows are kept as levels.
     pub periods: Periods,
 
-    /// Changes of the dealing range, of price's place in it and of the retracement are said. Readable they
-    /// always are.
+    /// Changes of the dealing range and of price's place in it are said; the retracement is kept and said. The
+    /// range itself is always readable.
     pub range_events: bool,
     /// Where premium, equilibrium and discount begin.
     pub range_bands: RangeBands,

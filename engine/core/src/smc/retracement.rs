@@ -10,7 +10,7 @@
 //! without height has none. In whole prices, exactly: it is at least `p` ppm where `price <= b - ceil(p h /
 //! 1e6)`, and at most `p` where `price >= b - floor(p h / 1e6)`.
 //!
-//! Readable always ([`Retracement`]); with `range_events` it says, after the range, band first:
+//! Kept with `range_events` only. Readable ([`Retracement`]), and said after the range, band first:
 //!
 //! * `OteEntered {id 0, cause_id = the swing, direction of the leg, bar = the swing's, top / bottom = the
 //!   whole prices of the band}`: the close is from `ote_from_ppm` to `ote_to_ppm`, both included, and was
@@ -58,7 +58,7 @@ struct Leg {
 
 /// The last leg and what has become of it.
 pub(super) struct Retracements {
-    is_told: bool,
+    is_kept: bool,
     levels_ppm: [u32; RETRACEMENT_LEVELS_MAX],
     ote_ppm: (u32, u32),
     leg: Option<Leg>,
@@ -90,7 +90,7 @@ const NO_BAND: (i64, i64) = (i64::MIN, i64::MAX);
 impl Retracements {
     pub fn new(params: &SmcParams) -> Self {
         Self {
-            is_told: params.range_events,
+            is_kept: params.range_events,
             levels_ppm: params.retracement_levels_ppm,
             ote_ppm: (params.ote_from_ppm, params.ote_to_ppm),
             leg: None,
@@ -107,7 +107,7 @@ impl Retracements {
 
     /// A pivot became or extended the provisional swing; `origin` is the locked one before it.
     pub fn on_swing(&mut self, swing: &Swing, origin: Option<&Swing>) {
-        let Some(origin) = origin else { return };
+        let Some(origin) = origin.filter(|_| self.is_kept) else { return };
         let Swing { direction, id: swing_id, bar, price, .. } = *swing;
         let (origin, end) = (seen_from(direction, origin.price.0), seen_from(direction, price.0));
         let is_same_way = self.leg.is_some_and(|leg| leg.direction == direction);
@@ -125,17 +125,15 @@ impl Retracements {
         let candle = seen.of(direction);
         self.low = candle.low;
         self.deepest_low = if self.is_new { candle.low } else { self.deepest_low.min(candle.low) };
-        if self.is_told {
-            let is_inside = self.band.1 <= candle.close && candle.close <= self.band.0;
-            if is_inside != self.inside.is_some() || self.is_new {
-                self.tell_band(is_inside, say);
-            }
-            // Past the last level the price is NEVER or the index is beyond.
-            while let Some(price) = self.level_prices.get(self.reached)
-                && candle.low <= *price
-            {
-                self.tell_reached(say);
-            }
+        let is_inside = self.band.1 <= candle.close && candle.close <= self.band.0;
+        if is_inside != self.inside.is_some() || self.is_new {
+            self.tell_band(is_inside, say);
+        }
+        // Past the last level the price is NEVER or the index is beyond.
+        while let Some(price) = self.level_prices.get(self.reached)
+            && candle.low <= *price
+        {
+            self.tell_reached(say);
         }
         self.is_new = false;
     }
@@ -158,9 +156,6 @@ impl Retracements {
     }
 
     fn make_prices(&mut self) {
-        if !self.is_told {
-            return;
-        }
         self.level_prices = [NEVER; RETRACEMENT_LEVELS_MAX];
         self.band = NO_BAND;
         let Some(leg) = self.leg.filter(|leg| leg.origin < leg.end) else { return };
