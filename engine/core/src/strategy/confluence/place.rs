@@ -73,13 +73,12 @@ impl Search<'_> {
 
     /// The optimal-trade-entry band of the leg that followed; the idea is wrong behind the leg's origin.
     fn ote_offer(&self, since_bar: u32) -> Option<Offer> {
-        let leg = self.smc.retracement().filter(|_| self.params.accept_ote)?;
-        let swing = self.smc.current_swing().filter(|swing| swing.id == leg.swing_id)?;
-        if !self.is_timely(swing.known_bar, since_bar) {
+        let (origin, end) = self.leg().filter(|_| self.params.accept_ote)?;
+        if !self.is_timely(end.known_bar, since_bar) {
             return None;
         }
         let (near, far) = self.ote_band()?;
-        Some(Offer { id: leg.swing_id, near, far, behind: leg.origin })
+        Some(Offer { id: end.id, near, far, behind: origin.price })
     }
 
     fn is_timely(&self, known_bar: u32, since_bar: u32) -> bool {

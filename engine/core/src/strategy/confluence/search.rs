@@ -3,7 +3,7 @@
 use super::memory::{Mark, Memory, Sweep};
 use super::{Settings, part};
 use crate::output::REASONS_MAX;
-use crate::smc::{PeriodKind, SmcEngine};
+use crate::smc::{PeriodKind, SmcEngine, Swing};
 use crate::strategy::{BiasSource, ConfluenceParams, Intent, MarketView};
 use crate::words::{Direction, Price, Timeframe, TsNs};
 
@@ -131,10 +131,17 @@ impl Search<'_> {
 
     /// Near and far edge of the optimal-trade-entry band of the last leg.
     pub fn ote_band(&self) -> Option<(Price, Price)> {
-        let leg = self.smc.retracement().filter(|leg| leg.direction == self.direction)?;
-        let height = leg.end.0 - leg.origin.0;
+        let (origin, end) = self.leg()?;
+        let height = end.price.0 - origin.price.0;
         let (from, to) = self.settings.ote_ppm;
-        Some((Price(leg.end.0 - part(height, from)), Price(leg.end.0 - part(height, to))))
+        Some((Price(end.price.0 - part(height, from)), Price(end.price.0 - part(height, to))))
+    }
+
+    /// The last leg, if it went in the trade's direction: from the last locked swing to the provisional one.
+    pub fn leg(&self) -> Option<(Swing, Swing)> {
+        let end = self.smc.current_swing().filter(|swing| swing.direction == self.direction)?;
+        let origin = self.smc.last_swing(self.direction.opposite())?;
+        self.is_beyond(end.price.0, origin.price.0).then_some((origin, end))
     }
 
     fn expiry(&self) -> TsNs {
