@@ -168,7 +168,7 @@ impl EngineConfig {
         self.smc.validate().map_err(ConfigError::Smc)?;
         self.sizing.check()?;
         self.execution.check()?;
-        match self.strategy.fault() {
+        match self.strategy.fault(self) {
             Some(field) => Err(ConfigError::Senseless { field }),
             None => Ok(()),
         }

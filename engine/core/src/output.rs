@@ -104,9 +104,10 @@ pub struct CancelOrder {
 }
 
 /// Structures a signal may name as its reasons.
-pub const REASONS_MAX: usize = 4;
+pub const REASONS_MAX: usize = 6;
 
-/// A strategy saw its conditions met. The reasons are ids of [`Structure`]s; 0 marks an unused slot.
+/// A strategy saw its conditions met. The reasons are ids of [`Structure`]s; 0 marks an unused slot. The built-in
+/// strategy names sweep, shift, zone, target, bias and session, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal {
     /// Number of the signal, from 1.

@@ -1,10 +1,15 @@
 //! After construction the engine takes no memory: a counting allocator watches every event of a busy run.
 #![allow(unsafe_code, reason = "a global allocator cannot be written without")]
+#![allow(clippy::unwrap_used, reason = "a test may crash")]
 
 mod engine_harness;
 
 use engine_harness::*;
+use smc_core::calendar::{SessionWindow, ZoneOffsets};
+use smc_core::config::EngineConfig;
 use smc_core::event::*;
+use smc_core::smc::SmcParams;
+use smc_core::strategy::{Confluence, ConfluenceParams, SessionSet, ShiftScope, StopAt};
 use smc_core::{Engine, Outbox};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -44,10 +49,54 @@ fn no_event_takes_memory() {
     recorded.run(30_000);
     recorded.command(Command::Kill);
     assert!(recorded.engine.fills() > 0, "a run without trades proves little");
-    let events = recorded.events();
+    check(&recorded, config());
+}
 
-    let config = config();
-    let strategy = confluence(&config);
+/// Every kind of sweep, zone and target, sessions and an exit by the clock.
+#[test]
+fn no_event_takes_memory_with_every_condition_in_use() {
+    let window = |text, end_secs| SessionWindow {
+        name: name(text),
+        offsets: ZoneOffsets::fixed(0),
+        start_secs: 0,
+        end_secs,
+    };
+    let mut rich = config();
+    rich.smc = SmcParams::everything();
+    rich.calendar.sessions = vec![window("all-day", 0), window("half-an-hour", 1_800)];
+    rich.strategy = ConfluenceParams {
+        entry_sessions: SessionSet::of(0),
+        signals_per_session_max: 1_000,
+        signals_per_day_max: 1_000,
+        exit_sessions: SessionSet::of(1),
+        exit_margin_min: 1,
+        require_bias: false,
+        accept_day_sweeps: true,
+        sweep_sessions: SessionSet::of(1),
+        accept_higher_sweeps: true,
+        require_sweep_in_session: true,
+        shift_scope: ShiftScope::Either,
+        accept_internal_blocks: true,
+        accept_breakers: true,
+        accept_inverted_gaps: true,
+        accept_ote: true,
+        stop_at: StopAt::Sweep,
+        target_day: true,
+        target_week: true,
+        target_sessions: SessionSet::of(1),
+        ..ConfluenceParams::default()
+    };
+    let strategy = Confluence::for_config(&rich);
+    let mut recorded = World::new(1, rich.clone(), strategy, Manners::default());
+    recorded.make_ready();
+    recorded.run(30_000);
+    assert!(recorded.engine.fills() > 0, "a run without trades proves little");
+    check(&recorded, rich);
+}
+
+fn check(recorded: &World<Confluence>, config: EngineConfig) {
+    let events = recorded.events();
+    let strategy = Confluence::for_config(&config);
     let mut engine = Engine::new(config, strategy).unwrap();
     let mut outbox = Outbox::new();
     let before = TAKEN.with(Cell::get);

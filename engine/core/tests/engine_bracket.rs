@@ -151,7 +151,7 @@ impl Scene {
             stop: Price(at(60_000 - 100 * sign) + 1),
             target: Price(at(60_000 + 200 * sign)),
             kind: EntryKind::Rest,
-            reasons: [0; 4],
+            reasons: [0; REASONS_MAX],
             expires: TsNs(u64::MAX),
         };
         let mut world = World::new(1, config(), Once(Some(intent)), Manners::default());

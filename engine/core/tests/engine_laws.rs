@@ -297,18 +297,20 @@ fn signals_rest_on_what_was_said_before() {
                 });
                 found.unwrap_or_else(|| panic!("{id} of {signal:?} was never said"))
             };
-            let [sweep, shift, zone, target] = signal.reasons;
+            let [sweep, shift, zone, target, bias_id, session] = signal.reasons;
             let (swept_at, sweep) = of(sweep, &[StructureKind::PoolSwept, StructureKind::LevelSwept]);
             let (shifted_at, shift) = of(shift, &[StructureKind::Choch, StructureKind::Bos]);
             let (_, zone) = of(zone, &[StructureKind::ObCreated, StructureKind::FvgCreated]);
             let highest = world.engine.config().timeframes.last();
+            let breaks = [StructureKind::Choch, StructureKind::Bos];
             let bias = outputs[..at].iter().rev().find_map(|output| match output {
-                Output::Structure(s) if matches!(s.kind, StructureKind::Bos | StructureKind::Choch) => {
-                    (Some(&s.timeframe) == highest).then_some(s.direction)
+                Output::Structure(s) if breaks.contains(&s.kind) => {
+                    (Some(&s.timeframe) == highest).then_some((s.direction, s.id))
                 }
                 _ => None,
             });
-            assert_eq!(bias, Some(signal.direction));
+            assert_eq!(bias, Some((signal.direction, bias_id)));
+            assert_eq!(session, 0, "no session is named");
             assert_eq!(sweep.direction, signal.direction.opposite());
             assert_eq!((shift.direction, zone.direction), (signal.direction, signal.direction));
             assert_eq!((sweep.timeframe, shift.timeframe), (zone.timeframe, zone.timeframe));

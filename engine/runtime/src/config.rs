@@ -5,19 +5,23 @@
 //! The part that decides anything goes into the journal word for word, so that a replay needs nothing else; keys
 //! and addresses do not.
 
+mod demo;
+mod strategy;
+
+pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
 use smc_core::Timeframe;
 use smc_core::config::{
     BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
 };
 use smc_core::risk::{AccountLimits, LimitError, Limits};
-use smc_core::strategy::{ConfluenceParams, EntryKind};
 use smc_core::words::{Money, Name, Qty};
 pub use smc_settings::Decimal;
 pub use smc_settings::calendar::{CalendarError, CalendarSection};
+use smc_settings::section;
 pub use smc_settings::smc::SmcSection;
-use smc_settings::{section, words};
 use std::path::PathBuf;
+pub use strategy::{StrategyError, StrategySection};
 
 /// A whole configuration file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -50,6 +54,9 @@ pub struct FileConfig {
     /// Who we are there. Not journaled.
     #[serde(default, skip_serializing)]
     pub account: Option<AccountSection>,
+    /// What `smc demo` generates. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub demo: Option<DemoSection>,
     /// How threads run. Not journaled: it decides nothing.
     #[serde(default, skip_serializing)]
     pub process: ProcessSection,
@@ -175,6 +182,10 @@ pub struct VenueSection {
     /// Market seconds per second, for a simulated venue that runs faster than life.
     #[serde(default = "real_time")]
     pub speed: f64,
+    /// Longest silence of quotes and of the book before nothing is entered any more; after three times that the
+    /// connection is made anew. Without the key 5 s. Longer where an instrument trades rarely.
+    #[serde(default)]
+    pub silence_max_ms: Option<u64>,
 }
 
 const fn real_time() -> f64 {
@@ -247,40 +258,6 @@ section! {
     }
 }
 
-section! {
-    /// `[strategy]`: the confluence strategy.
-    StrategySection => ConfluenceParams {
-        entry_timeframes: u8 => entry_timeframes = |v| v,
-        require_bias: bool => require_bias = |v| v,
-        require_sweep: bool => require_sweep = |v| v,
-        accept_level_sweeps: bool => accept_level_sweeps = |v| v,
-        sweep_age_bars_max: u32 => sweep_age_bars_max = |v| v,
-        require_shift: bool => require_shift = |v| v,
-        accept_bos: bool => accept_bos = |v| v,
-        shift_age_bars_max: u32 => shift_age_bars_max = |v| v,
-        require_zone: bool => require_zone = |v| v,
-        accept_order_blocks: bool => accept_order_blocks = |v| v,
-        accept_gaps: bool => accept_gaps = |v| v,
-        zone_age_bars_max: u32 => zone_age_bars_max = |v| v,
-        entry_depth_ppm: u32 => entry_depth_ppm = |v| v,
-        require_discount: bool => require_discount = |v| v,
-        stop_buffer_atr_ppm: u32 => stop_buffer_atr_ppm = |v| v,
-        stop_distance_ppm_min: u32 => stop_distance_ppm_min = |v| v,
-        require_liquidity_target: bool => require_liquidity_target = |v| v,
-        target_risk_ppm: u32 => target_risk_ppm = |v| v,
-        reward_to_risk_ppm_min: u32 => reward_to_risk_ppm_min = |v| v,
-        reward_to_risk_ppm_max: u32 => reward_to_risk_ppm_max = |v| v,
-        cooldown_bars: u32 => cooldown_bars = |v| v,
-        entry_lifetime_bars: u32 => entry_lifetime_bars = |v| v,
-        entry_kind: EntryWord => entry_kind = |v| v.into(),
-        exit_on_opposite_choch: bool => exit_on_opposite_choch = |v| v,
-    }
-}
-
-words! {
-    EntryWord => EntryKind { Rest, RestMakerOnly, Take }
-}
-
 const fn ns(ms: u64) -> u64 {
     ms.saturating_mul(1_000_000)
 }
@@ -302,6 +279,10 @@ pub enum FileError {
     Engine(ConfigError),
     /// A limit is absurd.
     Limit(LimitError),
+    /// A key of `[strategy]` names what is not there.
+    Strategy(StrategyError),
+    /// A key of `[demo]` makes no sense.
+    Demo(&'static str),
 }
 
 impl std::fmt::Display for FileError {
@@ -321,6 +302,8 @@ impl std::fmt::Display for FileError {
             Self::Calendar(error) => write!(f, "{error}"),
             Self::Engine(error) => write!(f, "{error}"),
             Self::Limit(error) => write!(f, "{error}"),
+            Self::Strategy(error) => write!(f, "{error}"),
+            Self::Demo(key) => write!(f, "demo.{key}: makes no sense; its documentation says why"),
         }
     }
 }
@@ -332,7 +315,10 @@ impl FileConfig {
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let config: Self = toml::from_str(text).map_err(|error| FileError::Toml(one_line(&error, text)))?;
         config.engine()?;
-        Ok(config)
+        match config.demo.as_ref().and_then(DemoSection::fault) {
+            Some(key) => Err(FileError::Demo(key)),
+            None => Ok(config),
+        }
     }
 
     /// The part that decides, as text that [`FileConfig::parse`] reads back: what the journal keeps.
@@ -362,7 +348,8 @@ impl FileConfig {
         config.timer_interval_ns = ns(self.engine.timer_ms);
         self.smc.apply(&mut config.smc);
         config.calendar = self.calendar.resolve().map_err(FileError::Calendar)?;
-        self.strategy.apply(&mut config.strategy);
+        let sessions = &config.calendar.sessions;
+        self.strategy.apply(&mut config.strategy, sessions).map_err(FileError::Strategy)?;
         self.sizing.apply(&mut config.sizing);
         self.execution.apply(&mut config.execution);
         config.check().map_err(FileError::Engine)?;
@@ -473,6 +460,13 @@ sessions = ["london", { name = "lunch", start = "12:00", end = "13:30", zone = "
 
 [strategy]
 require_bias = false
+entry_sessions = ["lunch", "london"]
+sweep_sessions = ["london"]
+bias_timeframe = "5s"
+round_trip_cost_ppm = 500
+
+[demo]
+hours = 2.5
 
 [account]
 api_key = "secret-looking"
@@ -491,7 +485,12 @@ key_file = "key.pem"
         assert!(!text.contains("secret-looking") && !text.contains("key.pem"), "{text}");
         let back = FileConfig::parse(&text).unwrap();
         assert_eq!(format!("{:?}", back.engine().unwrap()), format!("{:?}", config.engine().unwrap()));
-        assert!(!back.engine().unwrap().strategy.require_bias);
+        let strategy = back.engine().unwrap().strategy;
+        assert!(!strategy.require_bias);
+        assert_eq!((strategy.entry_sessions.0, strategy.sweep_sessions.0), (0b11, 0b01));
+        assert_eq!(strategy.bias_timeframe, Timeframe::parse("5s"));
+        assert_eq!(strategy.round_trip_cost_ppm, 500);
+        assert!(back.demo.is_none(), "what was generated is in the journal already");
         assert_eq!(back.engine().unwrap().calendar.sessions.len(), 2);
     }
 
@@ -507,6 +506,12 @@ key_file = "key.pem"
             ("[\"5s\", \"1m\"]", "[\"1m\", \"5s\"]", "timeframes"),
             ("BTCUSDT", "ABCDEFGHIJKLMNOPQ", "ABCDEFGHIJKLMNOPQ"),
             ("instance = 1", "instance = 0", "instance"),
+            ("[\"lunch\", \"london\"]", "[\"tokyo\"]", "strategy.entry_sessions"),
+            ("sweep_sessions = [\"london\"]", "sweep_sessions = [\"lodnon\"]", "london, lunch"),
+            ("bias_timeframe = \"5s\"", "bias_timeframe = \"15s\"", "strategy.bias_timeframe"),
+            ("bias_timeframe = \"5s\"", "bias_timeframe = \"soon\"", "strategy.bias_timeframe"),
+            ("hours = 2.5", "hours = -1", "demo.hours"),
+            ("hours = 2.5", "minutes = 1", "minutes"),
             ("\"london\"", "\"londn\"", "calendar.sessions[0]"),
             ("Europe/London", "Europe/Lodnon", "calendar.sessions[1].zone"),
         ] {

@@ -369,6 +369,12 @@ fn venue(
     let streams = endpoint("market", &section.market, tls)?;
     let rest = endpoint("rest", &section.rest, tls)?;
     let mut settings = FeedSettings::new(streams, rest);
+    if let Some(ms) = section.silence_max_ms {
+        let silence = ms.saturating_mul(1_000_000);
+        settings.silence.book_ticker_ns = silence;
+        settings.silence.depth_ns = silence;
+        settings.silence.connection_ns = silence.saturating_mul(3);
+    }
     if file.engine.warm_up_bars > 0 {
         settings.streams.klines = kline_streams(config);
     }

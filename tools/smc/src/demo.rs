@@ -5,8 +5,9 @@
 //! gives the same decisions, the same orders and the same digest everywhere, at any speed.
 
 use crate::failure::{Failure, Outcome};
+use crate::presets::{self, Scene};
 use crate::replay::{replay_dir, sound};
-use crate::sim::{API_KEY, account, market, private_dir, private_file};
+use crate::sim::{API_KEY, market, private_dir, private_file};
 use crate::view;
 use clap::Parser;
 use serde_json::json;
@@ -26,23 +27,25 @@ use std::time::{Duration, Instant};
 use venue_sim::credentials::Credentials;
 use venue_sim::{LockStepError, Peer, Sim, SimSettings};
 
-const PRESET: &str = include_str!("../presets/demo.toml");
-/// Generated markets run this much faster than life unless told otherwise.
-const SPEED: f64 = 100.0;
+/// Length of a run that nobody sets, in seconds.
+const SECONDS: u64 = 60;
 
 /// Start a simulated venue and the engine, trade, verify the journal by replay.
 #[derive(Parser)]
 pub struct Args {
-    /// Length of the run in seconds; market time is that times the speed
-    #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    /// Worked example to run: demo, crypto-intraday, forex-session-sweep or swing; `help` tells about each
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    preset: Option<String>,
+    /// Length of the run in seconds, market time is that times the speed [default: the preset's hours, or 60]
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Recorded market instead of a generated one (gzip or text, one timed message a line)
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Seed of the generated market
-    #[arg(long, default_value_t = 7)]
-    seed: u64,
-    /// Market seconds per second [default: 100; a recording: as fast as fits it into the run]
+    /// Seed of the generated market [default: the preset's, or 7]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Market seconds per second [default: the preset's, or 100; a recording: as fast as fits it into the run]
     #[arg(long)]
     speed: Option<f64>,
     /// Do not wait for the wall clock: as fast as the machine can
@@ -66,7 +69,7 @@ pub struct Args {
     /// Path of the control socket [default: one of its own beside the journal]
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
-    /// Strategy, structure and limits from this file instead of the built-in preset
+    /// Strategy, structure, limits and market from this file instead of a built-in preset
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -110,6 +113,13 @@ struct Summary {
 
 /// Runs the demo.
 pub fn demo(args: &Args) -> Outcome {
+    if args.preset.as_deref() == Some("help") {
+        println!("{}", presets::list());
+        return Ok(());
+    }
+    let (name, text) = text(args)?;
+    let config = FileConfig::parse(&text).map_err(|error| Failure::wrong(&name, error))?;
+    let scene = Scene::of(&config, args.seed);
     let home = args.journal.clone().unwrap_or_else(default_home);
     private_dir(&home)?;
     let journal = home.join("journal");
@@ -120,12 +130,16 @@ pub fn demo(args: &Args) -> Outcome {
         ));
     }
     let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
-    let source = market(args.data.as_deref(), args.seed)?;
+    let source = match &args.data {
+        Some(_) => market(args.data.as_deref(), scene.seed())?,
+        None => scene.market()?,
+    };
     let start = source.start_ts();
-    let speed = speed(args)?;
-    let mut settings = SimSettings::new(source, vec![account(&credentials)]);
-    settings.seed = args.seed;
-    let sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
+    let speed = speed(args, &scene)?;
+    let mut settings = SimSettings::new(source, vec![scene.account(&credentials)]);
+    settings.seed = scene.seed();
+    let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
+    sim.set_tick(scene.heartbeat());
     private_file(&home.join("ca.pem"), sim.ca_pem())?;
     private_file(&home.join("key.pem"), credentials.private_pem())?;
 
@@ -135,8 +149,8 @@ pub fn demo(args: &Args) -> Outcome {
     let peer = Arc::new(LockStep { progress: progress.clone(), clock: handle, preamble: OnceLock::new() });
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
-    let config = config(args, &home, &sim.local_addr().to_string())?;
-    let length = Duration::from_secs_f64(args.seconds as f64 * speed);
+    let config = at_venue(args, &name, config, &scene, &home, &sim.local_addr().to_string())?;
+    let length = length(args, &scene, speed);
     let pace = (!args.fast).then_some(speed);
     let venue = start_venue(sim, peer.clone(), length, pace, stop.clone());
 
@@ -190,7 +204,7 @@ pub fn demo(args: &Args) -> Outcome {
         topology,
         error: venue_end.err().map(|error| format!("{error}; {}", progress.describe())).or(ended.error),
     };
-    report(args, &summary, &journal);
+    report(args, &scene, &summary, &journal);
     match (&summary.error, summary.replay.as_str()) {
         (Some(error), _) => Err(Failure::No(error.clone())),
         (None, "identical") => Ok(()),
@@ -205,11 +219,11 @@ fn default_home() -> PathBuf {
 }
 
 /// A recording of 305 s fits into the run; a generated market has no end.
-fn speed(args: &Args) -> Result<f64, Failure> {
+fn speed(args: &Args, scene: &Scene) -> Result<f64, Failure> {
     const RECORDING_SECONDS: f64 = 300.0;
     let default = match args.data {
-        Some(_) => (RECORDING_SECONDS / args.seconds.max(1) as f64).max(1.0),
-        None => SPEED,
+        Some(_) => (RECORDING_SECONDS / args.seconds.unwrap_or(SECONDS).max(1) as f64).max(1.0),
+        None => scene.speed(),
     };
     let speed = args.speed.unwrap_or(default);
     if speed > 0.0 && speed <= 100_000.0 {
@@ -219,23 +233,43 @@ fn speed(args: &Args) -> Result<f64, Failure> {
     }
 }
 
-fn config(args: &Args, home: &std::path::Path, address: &str) -> Result<FileConfig, Failure> {
-    let (name, text) = match &args.config {
-        None => ("the built-in preset".to_string(), PRESET.to_string()),
-        Some(path) => {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
-            (path.display().to_string(), text)
-        }
-    };
-    let mut config = FileConfig::parse(&text).map_err(|error| Failure::wrong(&name, error))?;
+/// Market time of the run.
+fn length(args: &Args, scene: &Scene, speed: f64) -> Duration {
+    match (args.seconds, scene.hours().filter(|_| args.data.is_none())) {
+        (None, Some(hours)) => Duration::from_secs_f64(hours * 3_600.0),
+        (seconds, _) => Duration::from_secs_f64(seconds.unwrap_or(SECONDS) as f64 * speed),
+    }
+}
+
+/// The configuration's text and what to call it.
+fn text(args: &Args) -> Result<(String, String), Failure> {
+    if let Some(path) = &args.config {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
+        return Ok((path.display().to_string(), text));
+    }
+    let wanted = args.preset.as_deref().unwrap_or("demo");
+    let preset = presets::find(wanted).ok_or_else(|| {
+        Failure::Wrong(format!("--preset {wanted}: there is no such preset\n{}", presets::list()))
+    })?;
+    Ok((format!("preset {wanted}"), preset.text.into()))
+}
+
+/// The configuration with the simulated venue and the account there filled in.
+fn at_venue(
+    args: &Args,
+    name: &str,
+    mut config: FileConfig,
+    scene: &Scene,
+    home: &std::path::Path,
+    address: &str,
+) -> Result<FileConfig, Failure> {
     if !args.timeframes.is_empty() {
         config.engine.timeframes.clone_from(&args.timeframes);
         config.engine().map_err(|error| Failure::wrong("--timeframes", error))?;
-    } else if args.data.is_some() {
+    } else if args.data.is_some() && args.preset.is_none() {
         config.engine.timeframes = vec!["1s".into(), "5s".into()];
     }
-    config.engine().map_err(|error| Failure::wrong(&name, error))?;
+    config.engine().map_err(|error| Failure::wrong(name, error))?;
     config.venue = Some(VenueSection {
         kind: VenueKind::BinanceSpot,
         market: address.into(),
@@ -243,6 +277,7 @@ fn config(args: &Args, home: &std::path::Path, address: &str) -> Result<FileConf
         rest: address.into(),
         ca_file: Some(home.join("ca.pem")),
         speed: 1.0,
+        silence_max_ms: scene.silence_max_ms(),
     });
     config.account = Some(AccountSection {
         api_key: API_KEY.into(),
@@ -291,7 +326,7 @@ fn verdict(journal: &std::path::Path) -> String {
     }
 }
 
-fn report(args: &Args, summary: &Summary, journal: &std::path::Path) {
+fn report(args: &Args, scene: &Scene, summary: &Summary, journal: &std::path::Path) {
     let status = &summary.status;
     let wire = status.latency_ns.get("wire_to_wire").copied().unwrap_or_default();
     if args.json {
@@ -301,7 +336,7 @@ fn report(args: &Args, summary: &Summary, journal: &std::path::Path) {
             "structures": status.structures, "realised_pnl": status.realised_pnl, "equity": status.equity,
             "positions": status.positions, "latency_ns": wire, "latencies_ns": status.latency_ns,
             "journal_records": summary.journal_records, "journal": journal, "replay": summary.replay,
-            "digest": summary.digest, "seed": args.seed, "topology": format!("{:?}", summary.topology).to_lowercase(),
+            "digest": summary.digest, "seed": scene.seed(), "topology": format!("{:?}", summary.topology).to_lowercase(),
             "market_seconds": summary.market_seconds, "wall_seconds": summary.wall_seconds,
             "state": status.state, "error": summary.error,
         });

@@ -10,6 +10,7 @@ mod demo;
 mod detect;
 mod failure;
 mod journal;
+mod presets;
 mod replay;
 mod run;
 mod signals;

@@ -61,22 +61,32 @@ pub const API_KEY: &str = "smc-demo-key";
 pub fn market(data: Option<&Path>, seed: u64) -> Result<Box<dyn MarketSource>, Failure> {
     match data {
         Some(path) => Ok(Box::new(Capture::open(path).map_err(|error| Failure::Wrong(error.to_string()))?)),
-        None => {
-            let settings = GeneratorSettings { seed, ..GeneratorSettings::default() };
-            let market =
-                Generator::new(settings).ok_or_else(|| Failure::Wrong("generator settings".into()))?;
-            Ok(Box::new(market))
-        }
+        None => generated(GeneratorSettings { seed, ..GeneratorSettings::default() }),
     }
+}
+
+/// A market made as told.
+pub fn generated(settings: GeneratorSettings) -> Result<Box<dyn MarketSource>, Failure> {
+    let market = Generator::new(settings);
+    Ok(Box::new(market.ok_or_else(|| Failure::Wrong("generator settings".into()))?))
 }
 
 /// The account every simulated venue of ours has: enough of both assets to trade either way.
 pub fn account(credentials: &Credentials) -> AccountSettings {
-    let balances = [("USDT", Qty(100_000 * SCALE)), ("BTC", Qty(5 * SCALE))];
+    account_with(credentials, &[("USDT", Qty(100_000 * SCALE)), ("BTC", Qty(5 * SCALE))], 1, 2)
+}
+
+/// The same with other balances and fees (resting, taking; in basis points).
+pub fn account_with(
+    credentials: &Credentials,
+    balances: &[(&str, Qty)],
+    maker_fee_bps: u32,
+    taker_fee_bps: u32,
+) -> AccountSettings {
     AccountSettings {
-        maker_fee_bps: 1,
-        taker_fee_bps: 2,
-        ..AccountSettings::new(API_KEY, credentials.credential(), &balances)
+        maker_fee_bps,
+        taker_fee_bps,
+        ..AccountSettings::new(API_KEY, credentials.credential(), balances)
     }
 }
 

@@ -415,6 +415,12 @@ impl SmcEngine {
         self.levels.sessions.last(index)
     }
 
+    /// The high (`Up`) or low of the last session of the window `index` that closed, and the session's id, while
+    /// no bar has gone beyond it.
+    pub fn untaken_session_level(&self, index: usize, direction: Direction) -> Option<(Price, u32)> {
+        self.levels.sessions.untaken(index, direction)
+    }
+
     /// The last sweep of a high (`Up`) or low of a previous period or a closed session.
     pub const fn last_level_sweep(&self, direction: Direction) -> Option<LevelSweep> {
         self.levels.last_sweep(direction)

@@ -133,6 +133,13 @@ impl Sessions {
         self.slots.get(index)?.last.as_ref()
     }
 
+    /// The watched level of the last closed session, and its id.
+    pub fn untaken(&self, index: usize, direction: Direction) -> Option<(Price, u32)> {
+        let slot = self.slots.get(index)?;
+        let level = slot.watched(direction)?;
+        Some((Price(seen_from(direction, level)), slot.last?.id))
+    }
+
     #[cold]
     fn turn<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
         for (at, slot) in self.slots.iter_mut().enumerate() {

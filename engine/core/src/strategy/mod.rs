@@ -4,28 +4,87 @@
 //! thread. It never sees an order, a socket or a clock, and cannot send anything: the engine sizes its
 //! intents, asks the gate and looks after the bracket. Give it state of fixed size; it must not allocate.
 //!
-//! ```
-//! use smc_core::event::Bar;
-//! use smc_core::strategy::{Intents, MarketView, Strategy};
-//! use smc_core::words::Timeframe;
+//! A whole idea: in London, buy the first fair value gap after a change of character.
 //!
-//! /// Watches, never trades.
-//! struct Watcher {
-//!     bars: u32,
+//! ```
+//! use smc_core::output::{Structure, StructureKind};
+//! use smc_core::strategy::{EntryKind, Intent, Intents, MarketView, Strategy};
+//! use smc_core::words::{Direction, Price, Timeframe, TsNs};
+//!
+//! /// London's place in the calendar of the configuration.
+//! const LONDON: usize = 0;
+//!
+//! #[derive(Default)]
+//! struct FirstGap {
+//!     /// The change of character that waits for its gap.
+//!     turn: Option<u32>,
 //! }
 //!
-//! impl Strategy for Watcher {
-//!     fn on_bar(&mut self, _view: &MarketView<'_>, _timeframe: Timeframe, _bar: &Bar, _intents: &mut Intents) {
-//!         self.bars += 1;
+//! impl Strategy for FirstGap {
+//!     fn on_structure(&mut self, view: &MarketView<'_>, said: &Structure, intents: &mut Intents) {
+//!         let Some(smc) = view.structure_of(said.timeframe) else { return };
+//!         match (said.kind, said.direction) {
+//!             (StructureKind::Choch, Direction::Up) if smc.is_in_session(LONDON) => self.turn = Some(said.id),
+//!             (StructureKind::Choch, Direction::Down) => self.turn = None,
+//!             (StructureKind::FvgCreated, Direction::Up) => {
+//!                 let Some(turn) = self.turn.take() else { return };
+//!                 let (entry, stop) = (said.top, Price(said.bottom.0 - smc.atr().0));
+//!                 let target = Price(entry.0 + 2 * (entry.0 - stop.0));
+//!                 let expires = TsNs(view.now.0 + 10 * said.timeframe.nanos());
+//!                 let entry = Intent::enter(Direction::Up, entry, stop, target, EntryKind::Rest, expires);
+//!                 intents.push(entry.because(&[turn, said.id]));
+//!             }
+//!             _ => {}
+//!         }
 //!     }
 //! }
+//!
+//! // An engine with it; the compiler joins the two, nothing is looked up at run time.
+//! # fn config() -> smc_core::config::EngineConfig {
+//! #     use smc_core::words::{Money, Name, Qty, SCALE};
+//! #     let limits = smc_core::risk::Limits {
+//! #         strategies_allowed: 1 << 1,
+//! #         order_qty_max: Qty(SCALE),
+//! #         order_notional_max: Money(SCALE),
+//! #         collar_ppm: 20_000,
+//! #         collar_passive_ppm: 100_000,
+//! #         reference_age_max_ns: 1,
+//! #         reference_skew_max_ns: 1,
+//! #         position_qty_max: Qty(SCALE),
+//! #         open_orders_max: 10,
+//! #         duplicate_window_ns: 1,
+//! #         repeat_max: 20,
+//! #     };
+//! #     let account_limits = smc_core::risk::AccountLimits {
+//! #         gross_max: Money(SCALE),
+//! #         net_max: Money(SCALE),
+//! #         leverage_max_milli: 3_000,
+//! #         open_orders_max: 50,
+//! #         messages_max: 20,
+//! #         messages_window_ns: 1_000_000_000,
+//! #         runaway_denials_max: 20,
+//! #         runaway_window_ns: 1_000_000_000,
+//! #         entry_forgiven_after_ns: 1,
+//! #     };
+//! #     let symbol = Name::new("EURUSDT").unwrap();
+//! #     let instruments = vec![smc_core::config::InstrumentConfig { symbol, limits }];
+//! #     let timeframes = vec![Timeframe::parse("5m").unwrap()];
+//! #     let quote = Name::new("USDT").unwrap();
+//! #     smc_core::config::EngineConfig::new(quote, instruments, timeframes, account_limits)
+//! # }
+//! let mut engine = smc_core::Engine::new(config(), FirstGap::default()).unwrap();
+//! let mut outbox = smc_core::Outbox::new();
+//! # let (seq, ts_event, ts_recv) = (1, TsNs(0), TsNs(0));
+//! # let (instrument, body) = (smc_core::InstrumentId(0), smc_core::event::EventBody::Timer);
+//! # let event = smc_core::event::Event { seq, ts_event, ts_recv, instrument, body };
+//! engine.on_event(&event, &mut outbox); // as events come in; then hand the outbox on
 //! ```
 
 mod confluence;
 mod params;
 
 pub use confluence::Confluence;
-pub use params::ConfluenceParams;
+pub use params::{BiasSource, ConfluenceParams, SessionSet, ShiftScope, StopAt};
 
 use crate::book::Book;
 use crate::event::{Bar, Quote};
@@ -127,6 +186,30 @@ pub enum Intent {
     },
     /// Cancel the entry and close the position.
     Exit,
+}
+
+impl Intent {
+    /// An entry that names no reasons yet.
+    pub const fn enter(
+        direction: Direction,
+        entry: Price,
+        stop: Price,
+        target: Price,
+        kind: EntryKind,
+        expires: TsNs,
+    ) -> Self {
+        Self::Enter { direction, entry, stop, target, kind, reasons: [0; REASONS_MAX], expires }
+    }
+
+    /// The same with the structures it rests on, at most [`REASONS_MAX`].
+    pub fn because(mut self, ids: &[u32]) -> Self {
+        if let Self::Enter { reasons, .. } = &mut self {
+            for (reason, id) in reasons.iter_mut().zip(ids) {
+                *reason = *id;
+            }
+        }
+        self
+    }
 }
 
 /// Intents one call may make.

@@ -559,7 +559,7 @@ impl Strategy for Eager {
             stop: Price(entry.0 - width),
             target: Price(entry.0 + width),
             kind,
-            reasons: [0; 4],
+            reasons: [0; REASONS_MAX],
             expires: TsNs(view.now.0 + 3 * SECOND),
         });
     }

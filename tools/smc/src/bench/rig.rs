@@ -105,6 +105,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         rest: address.to_string(),
         ca_file: Some(home.join("ca.pem")),
         speed: 1.0,
+        silence_max_ms: None,
     });
     config.account = Some(AccountSection {
         api_key: API_KEY.into(),

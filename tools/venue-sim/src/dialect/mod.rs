@@ -107,6 +107,8 @@ pub struct Venue {
     summary: Summary,
     start: TsNs,
     now: TsNs,
+    /// Length of a tick; the streams' speeds are counted in them.
+    tick_ns: u64,
     next_tick: u64,
 }
 
@@ -155,8 +157,16 @@ impl Venue {
             summary: Summary::default(),
             start,
             now: start,
+            tick_ns: TICK_NS,
             next_tick: start.0 / TICK_NS + 1,
         })
+    }
+
+    /// Lets the streams of books and candles breathe every so often instead of every 100 ms; before the market
+    /// starts. A venue of a market in which days pass in seconds.
+    pub fn set_tick(&mut self, tick: std::time::Duration) {
+        self.tick_ns = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX).max(1);
+        self.next_tick = self.now.0 / self.tick_ns + 1;
     }
 
     /// Market time at which the market opened.
@@ -171,7 +181,7 @@ impl Venue {
 
     /// When something happens next by itself.
     pub fn next_due(&self) -> TsNs {
-        let tick = TsNs(self.next_tick.saturating_mul(TICK_NS));
+        let tick = TsNs(self.next_tick.saturating_mul(self.tick_ns));
         self.pending.map_or(tick, |op| tick.min(op.at))
     }
 
@@ -190,7 +200,7 @@ impl Venue {
     pub fn step(&mut self) -> bool {
         let due = self.next_due();
         self.set_now(due);
-        let is_tick = due.0 >= self.next_tick.saturating_mul(TICK_NS);
+        let is_tick = due.0 >= self.next_tick.saturating_mul(self.tick_ns);
         if is_tick {
             self.tick()
         } else {
@@ -313,11 +323,6 @@ impl Venue {
         self.sort_streams();
         self.greet(conn, &streams);
         true
-    }
-
-    /// Queues the answer to an upgrade request, ahead of anything the session sends.
-    pub fn answer_upgrade(&mut self, conn: ConnId, answer: Vec<u8>) {
-        self.send(conn, Frame::Http(answer));
     }
 
     /// Takes one text message of a connection.

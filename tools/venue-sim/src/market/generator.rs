@@ -3,7 +3,7 @@
 //! Each step moves the plot's price; an aggressor takes every level that stands in the way, the book closes
 //! behind it, makers add, change and pull quotes. The book is therefore always the consequence of its own trades.
 
-use super::plot::Plot;
+use super::plot::{Plot, Tempo};
 use super::random::Random;
 use super::{Kline, MarketOp, MarketOpKind, MarketSource, SymbolInfo};
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
@@ -17,7 +17,7 @@ pub struct GeneratorSettings {
     /// The same seed gives the same market.
     pub seed: u64,
     /// Symbol, upper case; base and quote asset.
-    pub symbol: [&'static str; 3],
+    pub symbol: [String; 3],
     /// First price, in quote currency.
     pub price: f64,
     /// Price step.
@@ -30,19 +30,31 @@ pub struct GeneratorSettings {
     pub step_ns: u64,
     /// One-minute candles of history before the opening.
     pub history_minutes: usize,
+    /// Long-run deviation of one second's noise as a share of price; the legs of the story grow with it.
+    pub noise: f64,
+    /// Legs of the story last so many times as long as those of a market for five-second bars.
+    pub leg_stretch: f64,
+    /// The story has days and nights instead of legs at any hour.
+    pub has_days: bool,
+    /// Quantities are so many times larger.
+    pub qty_scale: f64,
 }
 
 impl Default for GeneratorSettings {
     fn default() -> Self {
         Self {
             seed: 1,
-            symbol: ["BTCUSDT", "BTC", "USDT"],
+            symbol: ["BTCUSDT", "BTC", "USDT"].map(str::to_owned),
             price: 60_000.0,
             tick: Price(SCALE / 100),
             lot: Qty(1_000),
             start_ts: TsNs(1_767_225_600_000_000_000), // 2026-01-01 00:00 UTC
             step_ns: 250_000_000,
             history_minutes: 240,
+            noise: Tempo::default().calm,
+            leg_stretch: 1.0,
+            has_days: false,
+            qty_scale: 1.0,
         }
     }
 }
@@ -66,10 +78,11 @@ pub struct Generator {
 impl Generator {
     /// None when the symbol's names are too long or the steps are not positive.
     pub fn new(settings: GeneratorSettings) -> Option<Self> {
-        let [symbol, base, quote] = settings.symbol;
+        let [symbol, base, quote] = &settings.symbol;
         let is_sane =
             settings.tick.0 > 0 && settings.lot.0 > 0 && settings.step_ns > 0 && settings.price > 0.0;
-        if !is_sane {
+        let shape = [settings.noise, settings.leg_stretch, settings.qty_scale];
+        if !is_sane || shape.iter().any(|number| !number.is_finite() || *number <= 0.0) {
             return None;
         }
         let spec = InstrumentSpec {
@@ -79,11 +92,11 @@ impl Generator {
             tick: settings.tick,
             lot: settings.lot,
             qty_min: settings.lot,
-            qty_max: Qty(9_000 * SCALE),
+            qty_max: Qty((9_000.0 * settings.qty_scale.max(1.0) * SCALE as f64) as i64),
             notional_min: Money(5 * SCALE),
             status: TradingStatus::Trading,
         };
-        let mut plot = Plot::new(settings.seed, settings.price);
+        let mut plot = plot(&settings);
         let klines = history(&mut plot, &settings);
         let mut generator = Self {
             symbols: [SymbolInfo::new(spec)],
@@ -217,6 +230,7 @@ impl Generator {
     }
 
     fn qty(&mut self, scale: f64) -> i64 {
+        let scale = scale * self.settings.qty_scale;
         let lots = self.random.heavy(scale) * SCALE as f64 / self.settings.lot.0 as f64;
         (lots as i64).max(1) * self.settings.lot.0
     }
@@ -269,6 +283,13 @@ fn to_grid(price: f64, tick: i64) -> i64 {
     ((price * SCALE as f64) as i64).div_euclid(tick) * tick
 }
 
+/// The story, from the first minute of the history on.
+fn plot(settings: &GeneratorSettings) -> Plot {
+    let tempo = Tempo { calm: settings.noise, stretch: settings.leg_stretch, has_days: settings.has_days };
+    let first_secs = settings.start_ts.0 as f64 / 1e9 - settings.history_minutes as f64 * 60.0;
+    Plot::at(settings.seed, settings.price, tempo, first_secs)
+}
+
 /// The minutes before the opening: the same story, without a book.
 fn history(plot: &mut Plot, settings: &GeneratorSettings) -> Vec<Kline> {
     const MINUTE: u64 = 60_000_000_000;
@@ -277,7 +298,7 @@ fn history(plot: &mut Plot, settings: &GeneratorSettings) -> Vec<Kline> {
     let minute = |nth: usize| {
         let prices: Vec<i64> = (0..60).map(|_| to_grid(plot.step(1.0), settings.tick.0)).collect();
         let extreme = |pick: fn(i64, i64) -> i64| Price(prices.iter().copied().fold(prices[0], pick));
-        let volume = (random.heavy(2.0) * SCALE as f64) as i64;
+        let volume = (random.heavy(2.0 * settings.qty_scale) * SCALE as f64) as i64;
         let taken = (volume as f64 * random.between(0.35, 0.65)) as i64;
         let value = |qty: i64| Price(prices[59]).notional_floor(Qty(qty)).0;
         Kline {

@@ -5,6 +5,7 @@
 //! Pure: a source owns its state, reads no clock, and the same settings give the same operations.
 
 mod capture;
+mod day;
 mod generator;
 mod plot;
 mod random;

@@ -162,11 +162,13 @@ impl Conn {
     }
 
     fn upgrade(&mut self, venue: &mut Venue, target: &str, accept: &str) -> Result<(), Gone> {
-        venue.answer_upgrade(self.id, http::switching_protocols(accept));
         if !venue.open(self.id, target) {
             venue.close(self.id);
             return self.refuse(404);
         }
+        // At once, not in turn with the frames: a peer in lock step that makes a connection anew is not quiet
+        // before it has this, and nothing else is sent until it is quiet.
+        self.send(Frame::Http(http::switching_protocols(accept)))?;
         self.is_stream = !target.starts_with("/ws-api/");
         let State::Http { pipe, bytes } = std::mem::replace(&mut self.state, State::Turning) else {
             return Err(Gone);

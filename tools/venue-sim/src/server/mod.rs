@@ -123,6 +123,11 @@ impl Sim {
         self.quiet_within = limit;
     }
 
+    /// As [`Venue::set_tick`].
+    pub fn set_tick(&mut self, tick: Duration) {
+        self.venue.set_tick(tick);
+    }
+
     /// Market time.
     pub fn now(&self) -> TsNs {
         self.venue.now()

@@ -168,7 +168,7 @@ pub fn short_and_stopped() -> Vec<Word> {
         entry: price(10_050),
         stop: price(10_100),
         target: price(9_900),
-        reasons: [1, 2, 3, 0],
+        reasons: [1, 2, 3, 0, 0, 0],
     };
     let mut words = market();
     words.push(Word::Output(Output::Signal(signal)));

@@ -1,0 +1,139 @@
+//! Where to get in and where the idea is wrong: the zone price would reach first, at the wanted depth.
+//!
+//! Steps are bounded by the zones that the structure engine keeps.
+
+use super::memory::Sweep;
+use super::part;
+use super::search::Search;
+use crate::output::Scope;
+use crate::smc::Zone;
+use crate::strategy::StopAt;
+use crate::words::{Direction, Price};
+
+/// A stop nearer than this many ticks would be hit by noise of the grid itself.
+const STOP_DISTANCE_TICKS_MIN: i64 = 3;
+
+/// Entry and stop that a zone offers.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub zone_id: u32,
+    pub entry: Price,
+    pub stop: Price,
+}
+
+/// A zone as the trade sees it: price comes to `near`, and the idea is wrong behind `behind`.
+#[derive(Clone, Copy)]
+struct Offer {
+    id: u32,
+    near: Price,
+    far: Price,
+    behind: Price,
+}
+
+impl Search<'_> {
+    /// The open zone of the trade's direction that price would reach first.
+    pub fn nearest_zone(&self, since_bar: u32, sweep: Option<Sweep>) -> Option<Place> {
+        let zones = self.born_zones(since_bar).chain(self.turned_zones(since_bar));
+        zones
+            .map(|zone| self.offer_of(zone))
+            .chain(self.ote_offer(since_bar))
+            .filter_map(|offer| self.place_at(&offer, sweep))
+            .max_by_key(|place| self.signed_by(place.entry.0))
+    }
+
+    /// Blocks and gaps that still are what they were born as.
+    fn born_zones(&self, since_bar: u32) -> impl Iterator<Item = &Zone> {
+        let params = self.params;
+        let blocks = self.smc.order_blocks().filter(|_| params.accept_order_blocks);
+        let inner = self.smc.order_blocks_of(Scope::Internal).filter(|_| params.accept_internal_blocks);
+        let gaps = self.smc.fair_value_gaps().filter(|_| params.accept_gaps);
+        blocks
+            .chain(inner)
+            .chain(gaps)
+            .filter(|zone| !zone.is_flipped() && zone.direction == self.direction)
+            .filter(move |zone| self.is_timely(zone.known_bar, since_bar))
+    }
+
+    /// Breakers and inverted gaps: what counts is when they changed sides.
+    fn turned_zones(&self, since_bar: u32) -> impl Iterator<Item = &Zone> {
+        let params = self.params;
+        let blocks = self.smc.order_blocks().filter(|_| params.accept_breakers);
+        let is_inner = params.accept_breakers && params.accept_internal_blocks;
+        let inner = self.smc.order_blocks_of(Scope::Internal).filter(move |_| is_inner);
+        let gaps = self.smc.watched_gaps().filter(|_| params.accept_inverted_gaps);
+        blocks
+            .chain(inner)
+            .chain(gaps)
+            .filter(|zone| zone.is_flipped() && zone.role() == self.direction)
+            .filter(move |zone| {
+                let flipped = self.memory.flipped_bar(self.direction, zone.id);
+                flipped.is_some_and(|bar| self.is_timely(bar, since_bar))
+            })
+    }
+
+    /// The optimal-trade-entry band of the leg that followed; the idea is wrong behind the leg's origin.
+    fn ote_offer(&self, since_bar: u32) -> Option<Offer> {
+        let (origin, end) = self.leg().filter(|_| self.params.accept_ote)?;
+        if !self.is_timely(end.known_bar, since_bar) {
+            return None;
+        }
+        let (near, far) = self.ote_band()?;
+        Some(Offer { id: end.id, near, far, behind: origin.price })
+    }
+
+    fn is_timely(&self, known_bar: u32, since_bar: u32) -> bool {
+        known_bar >= since_bar && self.bar.saturating_sub(known_bar) <= self.params.zone_age_bars_max
+    }
+
+    fn offer_of(&self, zone: &Zone) -> Offer {
+        let (near, far) = match self.direction {
+            Direction::Up => (zone.top, zone.bottom),
+            Direction::Down => (zone.bottom, zone.top),
+        };
+        Offer { id: zone.id, near, far, behind: far }
+    }
+
+    /// Entry in the zone at the wanted depth, or at the market where the market already is deeper.
+    fn place_at(&self, offer: &Offer, sweep: Option<Sweep>) -> Option<Place> {
+        let touch = self.touch()?;
+        let depth = part(offer.near.0 - offer.far.0, self.params.entry_depth_ppm);
+        let wanted = offer.near.0 - depth;
+        let entry = Price(if self.is_beyond(wanted, touch.0) { touch.0 } else { wanted });
+        if self.is_beyond(offer.far.0, entry.0) || entry == offer.behind {
+            return None;
+        }
+        let behind = match (self.params.stop_at, sweep) {
+            (StopAt::Sweep, Some(sweep)) if self.is_beyond(offer.behind.0, sweep.extreme.0) => sweep.extreme,
+            _ => offer.behind,
+        };
+        Some(Place { zone_id: offer.id, entry, stop: self.stop_beyond(behind, entry) })
+    }
+
+    /// Without a zone: the best price now, the stop beyond the last swing against the trade.
+    pub fn at_market(&self) -> Option<Place> {
+        let entry = self.touch()?;
+        let swing = self.smc.last_swing(self.direction.opposite())?;
+        if !self.is_beyond(entry.0, swing.price.0) {
+            return None;
+        }
+        Some(Place { zone_id: swing.id, entry, stop: self.stop_beyond(swing.price, entry) })
+    }
+
+    /// The price at which we would rest first in line: best bid for a long.
+    fn touch(&self) -> Option<Price> {
+        match self.direction {
+            Direction::Up => self.view.book.best_bid().map(|level| level.price),
+            Direction::Down => self.view.book.best_ask().map(|level| level.price),
+        }
+    }
+
+    /// Beyond `level` by the buffer, and never nearer to the entry than noise reaches.
+    fn stop_beyond(&self, level: Price, entry: Price) -> Price {
+        let buffer = part(self.smc.atr().0, self.params.stop_buffer_atr_ppm);
+        let ticks = self.view.spec.map_or(0, |spec| spec.tick.0.saturating_mul(STOP_DISTANCE_TICKS_MIN));
+        let spread = self.view.book.spread().map_or(0, |spread| spread.0);
+        let noise = part(entry.0, self.params.stop_distance_ppm_min).max(ticks).max(spread);
+        let distance = (entry.0 - level.0).abs().saturating_add(buffer).max(noise);
+        Price(entry.0.saturating_sub(self.signed_by(distance)))
+    }
+}
