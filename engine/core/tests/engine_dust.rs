@@ -121,3 +121,34 @@ fn equity_is_the_venues_two_balances() {
     let units = i128::from(world.venue.fills) * 2 * i128::from(SCALE);
     assert!((change - ours).abs() <= units, "{change} against {ours}");
 }
+
+/// An entry as large as the limits let it be leaves its exit room: fees taken in the base asset make a short's exit
+/// larger than its entry, and the price may have run. A denied exit would be tried at every timer for nothing.
+#[test]
+fn an_exit_is_never_too_large_for_the_limits_of_an_order() {
+    for (seed, by_qty) in [(45, true), (46, false), (47, true)] {
+        let mut config = config();
+        let limits = &mut config.instruments[0].limits;
+        if by_qty {
+            limits.order_qty_max = Qty(SCALE / 50);
+        } else {
+            limits.order_notional_max = Money(1_000 * SCALE);
+        }
+        let manners = Manners { partial: true, base_fees: true, ..Manners::default() };
+        let mut world = eager_with(config, seed, manners);
+        let (mut denied, mut exits, mut told) = (0, 0, 0);
+        for _ in 0..10_000 {
+            world.tick();
+            for output in world.steps[told..].iter().flat_map(|step| &step.outputs) {
+                match output {
+                    Output::Decision(decision) => denied += u32::from(decision.codes != 0),
+                    Output::NewOrder(order) => exits += u32::from(order.order().purpose != Purpose::Entry),
+                    _ => {}
+                }
+            }
+            told = world.steps.len();
+        }
+        assert!(exits > 100, "seed {seed}: {exits} exits prove nothing");
+        assert_eq!(denied, 0, "seed {seed}");
+    }
+}

@@ -22,6 +22,8 @@ use alloc::vec::Vec;
 /// Steps one bracket may take at one event: cancels of three legs and a stray, one order, with room to spare.
 const STEPS_MAX: u32 = 8;
 const ONE_PPM: i128 = 1_000_000;
+/// Part of an order's limits that an entry leaves to its exit, for a price that runs beyond the plan.
+const EXIT_ROOM_PPM: i128 = 20_000;
 
 /// The gate with the configuration's limits.
 pub(super) fn gate(config: &EngineConfig) -> Result<Gate, ConfigError> {
@@ -138,9 +140,8 @@ impl<S: Strategy> Engine<S> {
         let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
-        let qty_max = limits
-            .order_qty_max
-            .min(quantity_for(limits.order_notional_max, plan.entry.max(market.book.mark())))
+        let qty_max = self
+            .closable_qty(&limits, plan, market.book.mark())
             .min(quantity_for(Money(clamp_i64(most)), plan.entry))
             .min(Qty(limits.position_qty_max.0.saturating_sub(position)))
             .min(self.affordable_qty(market, plan));
@@ -155,6 +156,16 @@ impl<S: Strategy> Engine<S> {
             spec,
         );
         size.qty
+    }
+
+    /// So much that one order can still close it: the limits of an order hold for the exit too, which may have to
+    /// buy back fees taken in the base asset, and at the target's or a worse price.
+    fn closable_qty(&self, limits: &Limits, plan: &Plan, mark: Price) -> Qty {
+        let room = ONE_PPM + 2 * i128::from(self.config.sizing.fee_ppm) + EXIT_ROOM_PPM;
+        let by_qty = Qty(clamp_i64(i128::from(limits.order_qty_max.0) * ONE_PPM / room));
+        let dearest = plan.entry.max(mark).max(plan.stop).max(plan.target);
+        let value = Money(clamp_i64(i128::from(limits.order_notional_max.0) * ONE_PPM / room));
+        by_qty.min(quantity_for(value, dearest))
     }
 
     /// What the free balance pays for: quote and fee for a purchase, base for a sale.

@@ -567,8 +567,12 @@ impl Strategy for Eager {
 
 /// A world that trades all the time.
 pub fn eager(seed: u64, manners: Manners) -> World<Eager> {
+    eager_with(config(), seed, manners)
+}
+
+pub fn eager_with(config: EngineConfig, seed: u64, manners: Manners) -> World<Eager> {
     let strategy = Eager { quotes: 0, every: 7, half_width_ppm: 400 };
-    let mut world = World::new(seed, config(), strategy, manners);
+    let mut world = World::new(seed, config, strategy, manners);
     world.make_ready();
     world
 }
