@@ -4,7 +4,7 @@
 //! is the last bar closed, so numbers stay right even when a reader joined late.
 
 use smc_core::event::Bar;
-use smc_core::output::{Structure, StructureKind};
+use smc_core::output::{Scope, Structure, StructureKind};
 use smc_core::words::{Direction, Price, Timeframe, TsNs};
 use std::collections::VecDeque;
 
@@ -156,6 +156,10 @@ impl Chart {
     pub fn on_structure(&mut self, structure: &Structure) {
         use StructureKind as Kind;
         self.next_bar = i64::from(structure.known_bar) + 1;
+        // A screen of characters has room for one scope.
+        if structure.scope == Scope::Internal {
+            return;
+        }
         match structure.kind {
             Kind::Bos | Kind::Choch | Kind::Mss => {
                 self.bias = Some(structure.direction);

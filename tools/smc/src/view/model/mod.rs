@@ -13,7 +13,9 @@ pub use trading::{Execution, OrderRow, OrderStage, Trading};
 
 use smc_core::codec;
 use smc_core::event::{Event, EventBody, GatewayState};
-use smc_core::output::{Alert, Decision, NewOrder, Output, Signal, StateChange, Structure, StructureKind};
+use smc_core::output::{
+    Alert, Decision, NewOrder, Output, Scope, Signal, StateChange, Structure, StructureKind,
+};
 use smc_core::words::{InstrumentId, Timeframe, TsNs};
 use smc_journal::RecordKind;
 use smc_runtime::config::FileConfig;
@@ -118,7 +120,7 @@ impl Model {
                 if let Some(chart) = self.chart_mut(structure.instrument, structure.timeframe) {
                     chart.on_structure(structure);
                 }
-                if is_told(structure.kind) {
+                if is_told(structure.kind) && structure.scope == Scope::Swing {
                     self.note(Note::Structure(*structure));
                 }
             }

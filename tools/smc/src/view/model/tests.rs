@@ -43,6 +43,22 @@ fn a_market_is_seen_as_it_was_told() {
 }
 
 #[test]
+fn internal_structure_is_neither_drawn_nor_told() {
+    let (plain, mut words) = (folded(market()), market());
+    let Word::Output(Output::Structure(mut inner)) =
+        news(StructureKind::Choch, 9, 105, 108, [10_010, 10_010])
+    else {
+        panic!("news is structure");
+    };
+    inner.scope = Scope::Internal;
+    words.push(Word::Output(Output::Structure(inner)));
+    let model = folded(words);
+    assert_eq!(model.notes.len(), plain.notes.len());
+    let charts = [&model, &plain].map(|model| &model.markets[0].charts[0]);
+    assert_eq!((charts[0].marks.len(), charts[0].bias), (charts[1].marks.len(), charts[1].bias));
+}
+
+#[test]
 fn a_zone_lives_and_dies() {
     let mut words = market();
     let count = |words: Vec<Word>| folded(words).markets[0].charts[0].zone_counts(ZoneKind::Gap);
