@@ -81,7 +81,8 @@ pub struct EngineSection {
     /// Distance of timer events.
     #[serde(default = "hundred")]
     pub timer_ms: u64,
-    /// Closed candles of each timeframe that the venue is asked for at start, at most 1000; 0 asks for none.
+    /// Closed candles of each timeframe that the venue is asked for at start, at most 1000; 0 asks for none. Where
+    /// bars are made of quotes the venue's candles of trades are the nearest thing to their past.
     #[serde(default = "five_hundred")]
     pub warm_up_bars: u16,
     /// Sequence of the first order id.
@@ -92,6 +93,9 @@ pub struct EngineSection {
 const fn hundred() -> u64 {
     100
 }
+
+/// As many candles as the venue gives in one answer.
+const WARM_UP_BARS_MAX: u64 = 1_000;
 
 const fn five_hundred() -> u16 {
     500
@@ -329,6 +333,16 @@ impl FileConfig {
 
     /// The core's configuration.
     pub fn engine(&self) -> Result<EngineConfig, FileError> {
+        let warm_up_bars = u64::from(self.engine.warm_up_bars);
+        if warm_up_bars > WARM_UP_BARS_MAX {
+            let field = "engine.warm_up_bars";
+            return Err(FileError::Engine(ConfigError::OutOfRange {
+                field,
+                got: warm_up_bars,
+                min: 0,
+                max: WARM_UP_BARS_MAX,
+            }));
+        }
         let timeframes = self.engine.timeframes.iter();
         let timeframes = timeframes
             .map(|text| Timeframe::parse(text).ok_or_else(|| FileError::Timeframe(text.clone())))
@@ -506,6 +520,7 @@ key_file = "key.pem"
             ("[\"5s\", \"1m\"]", "[\"1m\", \"5s\"]", "timeframes"),
             ("BTCUSDT", "ABCDEFGHIJKLMNOPQ", "ABCDEFGHIJKLMNOPQ"),
             ("instance = 1", "instance = 0", "instance"),
+            ("instance = 1", "instance = 1\nwarm_up_bars = 1001", "engine.warm_up_bars"),
             ("[\"lunch\", \"london\"]", "[\"tokyo\"]", "strategy.entry_sessions"),
             ("sweep_sessions = [\"london\"]", "sweep_sessions = [\"lodnon\"]", "london, lunch"),
             ("bias_timeframe = \"5s\"", "bias_timeframe = \"15s\"", "strategy.bias_timeframe"),

@@ -19,7 +19,7 @@ use crate::venue::{MarketFeed, OrderGateway, not_sent};
 use crate::warm_up::Candle;
 use questions::Questions;
 use smc_core::codec::Buffer;
-use smc_core::config::{ConfigError, EngineConfig};
+use smc_core::config::{BarSource, ConfigError, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::engine::Engine;
 use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
@@ -375,7 +375,8 @@ fn venue(
         settings.silence.depth_ns = silence;
         settings.silence.connection_ns = silence.saturating_mul(3);
     }
-    if file.engine.warm_up_bars > 0 {
+    // The venue's candles are made of trades: they must not stand for bars of mids.
+    if file.engine.warm_up_bars > 0 && config.bars.source == BarSource::Trades {
         settings.streams.klines = kline_streams(config);
     }
     let feed =
