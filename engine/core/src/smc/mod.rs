@@ -427,7 +427,7 @@ impl SmcEngine {
     }
 
     fn check(&self, bar: &Bar) -> Result<(), BarFault> {
-        if self.last_bar.is_some_and(|last| bar.open_ts <= last.open_ts) {
+        if self.last_bar.as_ref().is_some_and(|last| bar.open_ts <= last.open_ts) {
             return Err(BarFault::Time);
         }
         if let Some(fault) = fault_of(bar) {

@@ -82,6 +82,7 @@ impl ScopeStructure {
         }
     }
 
+    /// Out of line, because it is rare and long: the bar that reaches nothing runs straight past it.
     #[inline(never)]
     fn take_breaks<F: FnMut(Structure)>(
         &mut self,
@@ -116,7 +117,6 @@ impl ScopeStructure {
     }
 
     /// What follows from a pivot.
-    #[inline(never)]
     fn follow<F: FnMut(Structure)>(
         &mut self,
         direction: Direction,
