@@ -8,7 +8,8 @@ use crate::random::{Case, case};
 use crate::record::{Record, Speaker};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::RngSeed;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngSeed, TestRunner};
 use smc_core::event::Bar;
 use smc_core::output::{Scope, Structure, StructureKind as Kind};
 use smc_core::smc::{SmcParams, Tolerance};
@@ -104,6 +105,23 @@ fn refused(choice: u8, bar: &Bar, before: Option<&Bar>) -> Bar {
         (6, _) => Bar { high: Price(i64::MAX), ..*bar },
         _ => Bar { volume: Qty(-1), ..*bar },
     }
+}
+
+/// The laws below are about something: the random markets say everything that can be said, and few of them are
+/// beyond the mirror law.
+#[test]
+fn random_markets_say_everything() {
+    let mut runner = TestRunner::deterministic();
+    let (mut kinds, mut facts, mut doubles) = (BTreeSet::new(), 0, 0);
+    for _ in 0..300 {
+        let said = record(&case().new_tree(&mut runner).unwrap().current()).facts;
+        facts += said.len();
+        doubles += u32::from(has_double_break(&said));
+        kinds.extend(said.iter().map(|fact| fact.kind));
+    }
+    println!("{} kinds, {facts} facts, {doubles} of 300 with a double break", kinds.len());
+    // All but `InputRejected`: these are all bars.
+    assert!(kinds.len() == 34 && facts > 30_000 && doubles < 60, "{kinds:?} {facts} {doubles}");
 }
 
 proptest! {
