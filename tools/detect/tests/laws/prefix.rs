@@ -1,9 +1,8 @@
 //! The prefix law over all events of all concepts, and restarts from a snapshot at any bar.
 
 use crate::market::{calendar, markets, variants};
-use crate::number;
 use crate::record::{Record, Speaker};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::{number, seed};
 
 /// Bars after a snapshot that must go on with the same bytes.
 const RESUMED: usize = 2_000;
@@ -13,10 +12,8 @@ const RESUMED: usize = 2_000;
 #[test]
 fn nothing_looks_ahead_and_every_snapshot_goes_on() {
     let (calendar, markets) = (calendar(), markets());
-    let seed = number("SMC_LAWS_SEED", clock());
     let cuts = number("SMC_LAWS_CUTS", 500);
-    println!("SMC_LAWS_SEED={seed} SMC_LAWS_CUTS={cuts}");
-    let mut random = seed;
+    let mut random = seed();
     for (nth, market) in markets.iter().enumerate() {
         for (variant, params) in variants(market.tick).iter().enumerate() {
             let whole = Record::of(&market.bars, market.timeframe, params, &calendar);
@@ -48,10 +45,6 @@ fn check(speaker: &mut Speaker, whole: &Record, market: &crate::market::Market, 
         });
         assert_eq!(at, whole.before[k + 1], "{} {from}..{to}: bar {k} said less", market.name);
     }
-}
-
-fn clock() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
 }
 
 /// splitmix64.

@@ -3,9 +3,9 @@
 //! `SMC_LAWS_CASES` cases a law; a failure prints the smallest case found and the seed of the run.
 
 use crate::invariants::{check, sign};
-use crate::number;
 use crate::random::{Case, case};
 use crate::record::{Record, Speaker};
+use crate::{number, seed};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -18,9 +18,12 @@ use std::collections::BTreeSet;
 
 fn config() -> ProptestConfig {
     let cases = u32::try_from(number("SMC_LAWS_CASES", 64)).unwrap();
-    let rng_seed =
-        std::env::var("SMC_LAWS_SEED").map_or(RngSeed::Random, |text| RngSeed::Fixed(text.parse().unwrap()));
-    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(seed()),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 fn timeframe() -> Timeframe {
