@@ -112,16 +112,7 @@ fn swings_and_patterns_are_the_tables() {
                 compare(&format!("{what} swings"), &table, ["HighLow", "Level"], &swing_rows(&market, &said));
                 let table = bos_choch_unrounded(&bars, &swings, close_break).unwrap();
                 let names = ["BOS", "CHOCH", "Level", "BrokenIndex"];
-                let (ours, expired) = pattern_rows(&market, &said);
-                if expired == 0 {
-                    compare(&format!("{what} patterns"), &table, names, &ours);
-                } else {
-                    // More than 512 waited at once; those that had to go are the only rows missing.
-                    println!("{what} patterns: {expired} expired");
-                    let broken = table.column("BrokenIndex").unwrap();
-                    let theirs = (0..broken.len()).filter(|&row| !broken.at(row).is_nan()).count();
-                    assert!(theirs - ours.len() <= expired);
-                }
+                compare(&format!("{what} patterns"), &table, names, &pattern_rows(&market, &said));
             }
         }
     }
@@ -135,8 +126,8 @@ fn swing_rows(market: &Market, said: &[Structure]) -> Rows<2> {
 }
 
 /// Patterns that broke; those superseded keep the bar of their break alone.
-fn pattern_rows(market: &Market, said: &[Structure]) -> (Rows<4>, usize) {
-    let (mut rows, mut expired) = (Rows::new(), 0);
+fn pattern_rows(market: &Market, said: &[Structure]) -> Rows<4> {
+    let mut rows = Rows::new();
     for fact in said {
         let row = fact.bar as usize;
         match fact.kind {
@@ -146,11 +137,11 @@ fn pattern_rows(market: &Market, said: &[Structure]) -> (Rows<4>, usize) {
                 assert!(rows.insert(row, cells).is_none(), "{fact:?}");
             }
             Kind::PatternSuperseded => rows.get_mut(&row).unwrap()[..3].fill(f64::NAN),
-            Kind::Expired => expired += 1,
+            Kind::Expired => panic!("{fact:?}"),
             _ => {}
         }
     }
-    (rows, expired)
+    rows
 }
 
 #[test]
