@@ -8,10 +8,11 @@ use std::cell::Cell;
 
 use smc_common::{engine, roomy, walk};
 use smc_core::bars::{BarBuilder, BarSet};
-use smc_core::output::Structure;
-use smc_core::smc::{IdSource, SmcParams, Tolerance, VolatilityFilter};
-use smc_core::words::Direction;
-use smc_core::{Price, Qty, Timeframe, TsNs};
+use smc_core::calendar::{Calendar, OffsetStep, Roll, SessionWindow, ZoneOffsets};
+use smc_core::output::{Structure, StructureKind};
+use smc_core::smc::{IdSource, Periods, SmcEngine, SmcParams, Tolerance, VolatilityFilter};
+use smc_core::words::{Direction, Name};
+use smc_core::{InstrumentId, Price, Qty, Timeframe, TsNs};
 
 thread_local! {
     static TAKEN: Cell<u64> = const { Cell::new(0) };
@@ -81,6 +82,46 @@ fn bars_take_no_memory() {
             assert!(said > 10_000, "the walk was too quiet to prove anything");
         }
     }
+}
+
+/// Two sessions on clocks that change under way, and every period there is.
+fn calendar() -> Calendar {
+    let hour = |hour: u64, offset_secs| OffsetStep { since: TsNs(hour * 3_600_000_000_000), offset_secs };
+    let offsets = ZoneOffsets::new(&[hour(0, -18_000), hour(700, -14_400), hour(3_000, -18_000)]).unwrap();
+    let window = |start_secs, end_secs| SessionWindow {
+        name: Name::default(),
+        offsets: offsets.clone(),
+        start_secs,
+        end_secs,
+    };
+    let sessions = vec![window(25_200, 36_000), window(72_000, 7_200)];
+    Calendar { roll: Roll { offsets: offsets.clone(), at_secs: 61_200 }, sessions }
+}
+
+#[test]
+fn bars_with_sessions_and_periods_take_no_memory() {
+    let periods = Periods { minutes: 240, ..Periods::CALENDAR };
+    let params = SmcParams { periods, ..SmcParams::everything() };
+    let timeframe = Timeframe::parse("15m").unwrap();
+    let mut bars = walk(9, 20_000, 12);
+    for (bar, quarter) in bars.iter_mut().zip(0..) {
+        bar.open_ts = TsNs(quarter * 900_000_000_000);
+    }
+    let mut engine = SmcEngine::with_calendar(InstrumentId(3), timeframe, &params, &calendar());
+    let (mut ids, mut told) = (IdSource::new(), [0u32; 3]);
+    let taken = taken_by(|| {
+        for bar in &bars {
+            engine.on_bar(bar, &mut ids, &mut |fact| match fact.kind {
+                StructureKind::SessionClosed => told[0] += 1,
+                StructureKind::PeriodRolled => told[1] += 1,
+                StructureKind::LevelSwept if fact.value != 0 => told[2] += 1,
+                _ => {}
+            });
+            told[0] += u32::from(engine.session(1).is_some_and(|session| session.id == 0));
+        }
+    });
+    assert_eq!(taken, 0);
+    assert!(told.iter().all(|&told| told > 300), "{told:?} is too quiet to prove anything");
 }
 
 #[test]

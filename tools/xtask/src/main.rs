@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `test` | everything below in its short form: format, clippy, tests, doc tests, guards, fuzzing |
 //! | `guards` | the core builds without std and without unsafe |
-//! | `fuzz [SECONDS]` | every fuzz target, 60 s each unless told otherwise |
+//! | `fuzz [SECONDS]` | every fuzz target, side by side for 60 s unless told otherwise (`smc` half of it) |
 //! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
+//! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 
 mod anchor;
@@ -25,9 +26,10 @@ fn main() -> ExitCode {
         Some("parity") => {
             number(1_000).map(anchor::steps).map_err(|_| "parity takes a number of files".into())
         }
+        Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
-        None => Err("which task? test, guards, fuzz, parity or crash".into()),
+        None => Err("which task? test, guards, fuzz, parity, smc or crash".into()),
     };
     match steps {
         Ok(steps) => run_all(steps),
@@ -74,6 +76,16 @@ fn core_says_so() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The long form of what `test` runs with a few hundred cuts and a few dozen cases.
+fn laws(cases: u64) -> Vec<Step> {
+    let test = ["test", "--release", "--package", "smc-detect", "--test", "laws", "--", "--nocapture"];
+    vec![
+        Step::cargo(&format!("laws of market structure, {cases} cases each"), &test)
+            .env("SMC_LAWS_CASES", &cases.to_string())
+            .env("SMC_LAWS_CUTS", &(cases / 4).to_string()),
+    ]
 }
 
 fn crash(runs: u64) -> Vec<Step> {
