@@ -13,15 +13,21 @@ use smc_core::smc::{IdSource, SmcEngine, SmcParams};
 use smc_core::words::{InstrumentId, Price, Qty, SCALE, Timeframe, TsNs};
 use std::hint::black_box;
 
-fn run(engine: &mut SmcEngine, bars: &[Bar]) -> (u64, Option<Structure>) {
-    let (mut ids, mut said, mut last) = (IdSource::new(), 0, None);
+/// How many structures were said, and a fold of them that nobody can optimise away: what is timed is the engine
+/// and not a reader.
+fn run(engine: &mut SmcEngine, bars: &[Bar]) -> (u64, i64) {
+    let (mut ids, mut said, mut fold) = (IdSource::new(), 0, 0);
     for bar in bars {
-        engine.on_bar(bar, &mut ids, &mut |structure| {
+        engine.on_bar(bar, &mut ids, &mut |structure: Structure| {
             said += 1;
-            last = Some(structure);
+            fold ^= structure.top.0 ^ structure.extra;
         });
     }
-    (said, last)
+    (said, fold)
+}
+
+fn new(params: &SmcParams, calendar: &Calendar) -> SmcEngine {
+    SmcEngine::with_calendar(InstrumentId(0), Timeframe::parse("15m").unwrap(), params, calendar)
 }
 
 fn time(
@@ -31,16 +37,40 @@ fn time(
     params: &SmcParams,
     calendar: &Calendar,
 ) {
-    let timeframe = Timeframe::parse("15m").unwrap();
-    let engine = || SmcEngine::with_calendar(InstrumentId(0), timeframe, params, calendar);
-    let said = run(&mut engine(), bars);
+    let said = run(&mut new(params, calendar), bars);
     assert!(said.0 > bars.len() as u64 / 10, "{} structures in {} bars", said.0, bars.len());
-    assert_eq!(said, run(&mut engine(), bars), "the same bars, the same structure");
+    assert_eq!(said, run(&mut new(params, calendar), bars), "the same bars, the same structure");
     group.throughput(Throughput::Elements(bars.len() as u64));
     group.bench_function(name, |b| {
-        b.iter_batched_ref(engine, |engine| black_box(run(engine, bars)), BatchSize::LargeInput);
+        b.iter_batched_ref(
+            || new(params, calendar),
+            |engine| black_box(run(engine, bars)),
+            BatchSize::PerIteration,
+        );
     });
 }
+
+/// The next bars of an engine that has seen so many before: always the same ones, so that only history differs.
+fn time_after(group: &mut BenchmarkGroup<'_, WallTime>, history: usize, long: &[Bar], calendar: &Calendar) {
+    let params = SmcParams::everything();
+    let (past, next) = long.split_at(long.len() - AFTER_BARS);
+    let mut veteran = new(&params, calendar);
+    run(&mut veteran, &past[past.len() - history..]);
+    let mut state = Vec::new();
+    veteran.save(&mut state);
+    group.throughput(Throughput::Elements(next.len() as u64));
+    group.bench_function(format!("{history} bars"), |b| {
+        let veteran = || {
+            let mut engine = new(&params, calendar);
+            engine.load(&state).unwrap();
+            engine
+        };
+        b.iter_batched_ref(veteran, |engine| black_box(run(engine, next)), BatchSize::PerIteration);
+    });
+}
+
+/// Bars timed after each length of history: more than any branch predictor learns by heart.
+const AFTER_BARS: usize = 20_000;
 
 fn closed_bars(c: &mut Criterion) {
     let (none, calendar) = (Calendar::default(), calendar());
@@ -62,9 +92,10 @@ fn closed_bars(c: &mut Criterion) {
     let mut group = c.benchmark_group("smc bar after");
     group.sample_size(10);
     let is_timed = std::env::args().any(|arg| arg == "--bench");
-    let long = walk(if is_timed { 1_000_000 } else { 10_000 });
-    for count in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&count| count <= long.len()) {
-        time(&mut group, &format!("{count} bars"), &long[..count], &SmcParams::everything(), &calendar);
+    let history_max = if is_timed { 1_000_000 } else { 1_000 };
+    let long = walk(history_max + AFTER_BARS);
+    for history in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&count| count <= history_max) {
+        time_after(&mut group, history, &long, &calendar);
     }
     group.finish();
 }

@@ -40,8 +40,47 @@ pub(super) struct Blocks {
 /// Best bars since a pivot, as the side sees them.
 #[derive(Clone, Copy, Default)]
 struct Candidates {
-    extreme: Option<(u32, Candle)>,
+    extreme: Extreme,
     last_opposite: Option<(u32, Candle)>,
+}
+
+/// The bar with the lowest low, the last on ties.
+#[derive(Clone, Copy)]
+struct Extreme {
+    bar: u32,
+    /// Its low is [`NEVER`] before the first bar.
+    candle: Candle,
+}
+
+/// A low that every bar goes under.
+const NEVER: i64 = i64::MAX;
+
+impl Default for Extreme {
+    fn default() -> Self {
+        Self { bar: 0, candle: Candle { low: NEVER, ..Candle::default() } }
+    }
+}
+
+impl Extreme {
+    /// Bars take the place of the last one as they like, so it is done without a branch to guess.
+    #[inline]
+    fn offer(&mut self, bar: u32, candle: &Candle) {
+        let is_lower = candle.low <= self.candle.low;
+        let pick = |new: i64, old: i64| old ^ (old ^ new) & -i64::from(is_lower);
+        let old = self.candle;
+        self.bar = pick(bar.into(), self.bar.into()) as u32;
+        self.candle = Candle {
+            open: pick(candle.open, old.open),
+            high: pick(candle.high, old.high),
+            low: pick(candle.low, old.low),
+            close: pick(candle.close, old.close),
+            ..Candle::default()
+        };
+    }
+
+    fn get(&self) -> Option<(u32, Candle)> {
+        (self.candle.low != NEVER).then_some((self.bar, self.candle))
+    }
 }
 
 impl Candidates {
@@ -51,9 +90,7 @@ impl Candidates {
         if candle.is_wild {
             return;
         }
-        if self.extreme.is_none_or(|(_, best)| candle.low <= best.low) {
-            self.extreme = Some((bar, *candle));
-        }
+        self.extreme.offer(bar, candle);
         if block == BlockBar::LastOpposite && candle.close < candle.open {
             self.last_opposite = Some((bar, *candle));
         }
@@ -99,8 +136,8 @@ impl Blocks {
     ) {
         let Some(candidates) = self.candidates.of_mut(direction).take() else { return };
         let chosen = match self.block {
-            BlockBar::Extreme => candidates.extreme,
-            BlockBar::LastOpposite => candidates.last_opposite.or(candidates.extreme),
+            BlockBar::Extreme => candidates.extreme.get(),
+            BlockBar::LastOpposite => candidates.last_opposite.or(candidates.extreme.get()),
         };
         let Some((bar, candle)) = chosen else { return };
         let (top, bottom) = match self.zone {
@@ -134,12 +171,14 @@ impl Blocks {
         self.books.down.state(io, count)?;
         for candidates in [&mut self.candidates.up, &mut self.candidates.down] {
             io.option(candidates, Candidates::default, |io, Candidates { extreme, last_opposite }| {
-                for best in [extreme, last_opposite] {
+                let mut lowest = extreme.get();
+                for best in [&mut lowest, last_opposite] {
                     io.option(best, Default::default, |io, (bar, candle)| {
                         snapshot::bar(io, bar, count)?;
                         snapshot::candle(io, candle)
                     })?;
                 }
+                *extreme = lowest.map_or_else(Extreme::default, |(bar, candle)| Extreme { bar, candle });
                 Ok(())
             })?;
         }

@@ -138,7 +138,7 @@ impl PeriodLevels {
         self.kept.iter().find(|period| period.kind == kind)?.previous
     }
 
-    #[cold]
+    #[inline(never)]
     fn roll<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
         let local_secs = self.clock.read(ts) + self.roll_shift_secs;
         let day = local_secs.div_euclid(i64::from(DAY_SECS));
@@ -195,7 +195,7 @@ impl Period {
         self.extremes = Sides { up: candle.high, down: -candle.low };
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell_broken<F: FnMut(Structure)>(
         &mut self,
         direction: Direction,

@@ -140,7 +140,7 @@ impl Sessions {
         Some((Price(seen_from(direction, level)), slot.last?.id))
     }
 
-    #[cold]
+    #[inline(never)]
     fn turn<F: FnMut(Structure)>(&mut self, ts: TsNs, candle: &Candle, say: &mut Say<'_, F>) {
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if slot.next <= ts {
@@ -158,7 +158,7 @@ impl Sessions {
         self.refresh();
     }
 
-    #[cold]
+    #[inline(never)]
     fn test_levels<F: FnMut(Structure)>(
         &mut self,
         direction: Direction,

@@ -341,7 +341,11 @@ impl ZoneBook {
         // Rounded so that the integer comparisons say what the exact ones would: `low <= level`
         // rounds the level down, `close < level` rounds it up.
         let depth = height * i128::from(self.rules.touch_depth_ppm);
-        let touch = top - crate::words::clamp_i64(crate::words::div_ceil(depth, 1_000_000));
+        let touch = match self.rules.touch_depth_ppm {
+            // Most rules touch at the near edge, and a wide division is slow.
+            0 => top,
+            _ => top - crate::words::clamp_i64(crate::words::div_ceil(depth, 1_000_000)),
+        };
         let break_ = if self.rules.is_broken_at_middle { bottom + (top - bottom + 1) / 2 } else { bottom };
         (touch, break_)
     }
