@@ -15,136 +15,138 @@ use super::view::{Candle, Sides};
 use crate::state::{StateError, StateIo};
 use crate::words::Direction;
 
-/// Highest high and lowest low of the last `span` bars, each as its side sees it; of all bars while there are
-/// fewer. One cursor for both sides, because every bar asks for both.
+/// Highest high and lowest low of the last `span` bars; of all bars while there are fewer. Both stand side by side,
+/// because every bar asks for both.
 pub(super) struct SlidingMax {
+    /// Places before `filled`: bars of the running block. Places from `filled` on: extremes of the former block from
+    /// there to its end. One place more than `span`, which stays [`NOTHING`].
+    places: Box<[Span]>,
     /// Bars in the running block, 1 to `span` after the first push.
     filled: usize,
-    up: Blocks,
-    down: Blocks,
-    /// Place of the next value in the sides' `values`.
+    /// Extremes of the running block.
+    block: Span,
+    /// The last `span` bars, where somebody asks who is alone; else empty.
+    bars: Box<[Span]>,
+    /// Place of the next bar in `bars`.
     next: usize,
 }
 
-/// The blocks of one side. The sides lie apart, so that the compiler does not pair them up: 64-bit maxima in pairs
-/// cost three times as much on the plain instruction set.
-struct Blocks {
-    /// Places before `filled`: values of the running block. Places from `filled` on: maximum of the former block
-    /// from there to its end. One place more than `span`, which stays the least value.
-    places: Box<[i64]>,
-    /// Greatest value of the running block.
-    max: i64,
-    /// The last `span` values, where somebody asks who is alone; else empty.
-    values: Box<[i64]>,
+/// A high and a low, as prices and not as sides see them: a maximum and a minimum are two instructions each, while
+/// two maxima would be paired up by the compiler into a long emulation of one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Span {
+    high: i64,
+    low: i64,
 }
 
-impl Blocks {
-    fn new(span: usize, counts_equals: bool) -> Self {
-        Self {
-            places: vec![i64::MIN; span + 1].into_boxed_slice(),
-            max: i64::MIN,
-            values: vec![i64::MIN; if counts_equals { span } else { 0 }].into_boxed_slice(),
-        }
-    }
+const NOTHING: Span = Span { high: i64::MIN, low: i64::MAX };
 
+impl Span {
     #[inline]
-    fn put(&mut self, at: usize, value: i64) {
-        self.places[at] = value;
-        self.max = self.max.max(value);
+    fn join(self, other: Self) -> Self {
+        Self { high: self.high.max(other.high), low: self.low.min(other.low) }
     }
 
-    fn turn(&mut self) {
-        let mut max = i64::MIN;
-        for place in self.places.iter_mut().rev() {
-            max = max.max(*place);
-            *place = max;
+    /// As the side sees its extreme.
+    #[inline]
+    const fn extreme(self, direction: Direction) -> i64 {
+        match direction {
+            Direction::Up => self.high,
+            Direction::Down => self.low.wrapping_neg(),
         }
-        self.max = i64::MIN;
     }
 
-    fn state(&mut self, io: &mut StateIo<'_>, filled: usize, seen: usize) -> Result<(), StateError> {
-        self.max = i64::MIN;
-        for at in 0..seen.min(self.places.len() - 1) {
-            snapshot::price(io, &mut self.places[at])?;
-            if at < filled {
-                self.max = self.max.max(self.places[at]);
-            } else {
-                // Maxima to the end of a block never rise.
-                snapshot::sound(io, at == filled || self.places[at] <= self.places[at - 1])?;
-            }
-        }
-        for value in self.values.iter_mut().take(seen) {
-            snapshot::price(io, value)?;
-        }
-        let max = self.max.max(self.places[filled]);
-        snapshot::sound(io, self.values.is_empty() || self.values.iter().max() == Some(&max))
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        snapshot::price(io, &mut self.high)?;
+        snapshot::price(io, &mut self.low)?;
+        snapshot::sound(io, self.low <= self.high)
     }
 }
 
 impl SlidingMax {
     /// `counts_equals`: [`is_alone`](Self::is_alone) will be asked.
     pub fn new(span: u32, counts_equals: bool) -> Self {
-        let blocks = || Blocks::new(span as usize, counts_equals);
-        Self { filled: 0, up: blocks(), down: blocks(), next: 0 }
+        let span = span as usize;
+        Self {
+            places: vec![NOTHING; span + 1].into_boxed_slice(),
+            filled: 0,
+            block: NOTHING,
+            bars: vec![NOTHING; if counts_equals { span } else { 0 }].into_boxed_slice(),
+            next: 0,
+        }
     }
 
     /// Takes the next bar.
     #[inline]
     pub fn push(&mut self, seen: &Sides<Candle>) {
-        self.push_values(seen.up.high, seen.down.high);
+        self.push_span(Span { high: seen.up.high, low: seen.up.low });
     }
 
     #[inline]
-    fn push_values(&mut self, up: i64, down: i64) {
-        if self.filled + 1 == self.up.places.len() {
-            self.up.turn();
-            self.down.turn();
-            self.filled = 0;
+    fn push_span(&mut self, bar: Span) {
+        if self.filled + 1 == self.places.len() {
+            self.turn_block();
         }
-        self.up.put(self.filled, up);
-        self.down.put(self.filled, down);
+        self.places[self.filled] = bar;
         self.filled += 1;
-        if !self.up.values.is_empty() {
-            self.up.values[self.next] = up;
-            self.down.values[self.next] = down;
-            self.next = (self.next + 1) % self.up.values.len();
+        self.block = self.block.join(bar);
+        if !self.bars.is_empty() {
+            self.bars[self.next] = bar;
+            self.next = (self.next + 1) % self.bars.len();
         }
     }
 
-    /// The greatest value of a side. Valid after the first push.
+    /// The extreme of a side, as it sees it. Valid after the first push.
     #[inline]
     pub fn max(&self, direction: Direction) -> i64 {
-        let blocks = self.side(direction);
-        blocks.max.max(blocks.places[self.filled])
+        self.block.join(self.places[self.filled]).extreme(direction)
     }
 
     /// High minus low of the window; valid after the first push.
     pub fn height(&self) -> i64 {
-        self.max(Direction::Up) + self.max(Direction::Down)
+        let Span { high, low } = self.block.join(self.places[self.filled]);
+        high - low
     }
 
-    /// One bar of the window has the greatest value of the side and no other. Looks at the whole window.
+    /// One bar of the window has the extreme of the side and no other. Looks at the whole window.
     pub fn is_alone(&self, direction: Direction) -> bool {
         let max = self.max(direction);
-        self.side(direction).values.iter().filter(|&&value| value == max).count() == 1
+        self.bars.iter().filter(|bar| **bar != NOTHING && bar.extreme(direction) == max).count() == 1
     }
 
     /// Saves or loads it after `count` bars, each of which was pushed.
     pub fn state(&mut self, io: &mut StateIo<'_>, count: u32) -> Result<(), StateError> {
-        let span = self.up.places.len() - 1;
+        let span = self.places.len() - 1;
         let seen = count as usize;
         self.filled = if seen == 0 { 0 } else { (seen - 1) % span + 1 };
         self.next = seen % span;
-        self.up.state(io, self.filled, seen)?;
-        self.down.state(io, self.filled, seen)
+        self.block = NOTHING;
+        for at in 0..seen.min(span) {
+            self.places[at].state(io)?;
+            if at < self.filled {
+                self.block = self.block.join(self.places[at]);
+            } else {
+                // Extremes to the end of a block never grow.
+                let before = self.places[at.saturating_sub(1)];
+                snapshot::sound(io, at == self.filled || before.join(self.places[at]) == before)?;
+            }
+        }
+        for bar in self.bars.iter_mut().take(seen) {
+            bar.state(io)?;
+        }
+        let window = self.block.join(self.places[self.filled]);
+        let is_same = self.bars.is_empty() || self.bars.iter().copied().fold(NOTHING, Span::join) == window;
+        snapshot::sound(io, is_same)
     }
 
-    #[inline]
-    const fn side(&self, direction: Direction) -> &Blocks {
-        match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
+    fn turn_block(&mut self) {
+        let mut joined = NOTHING;
+        for place in self.places.iter_mut().rev() {
+            joined = joined.join(*place);
+            *place = joined;
         }
+        self.filled = 0;
+        self.block = NOTHING;
     }
 }
 
@@ -161,7 +163,7 @@ mod tests {
             for _ in 0..600 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let pair = [(state >> 60) as i64 - 8, (state >> 50 & 7) as i64];
-                window.push_values(pair[0], pair[1]);
+                window.push_span(Span { high: pair[0], low: -pair[1] });
                 all.push(pair);
                 let last = &all[all.len().saturating_sub(span as usize)..];
                 for direction in [Direction::Up, Direction::Down] {
