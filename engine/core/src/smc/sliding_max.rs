@@ -1,4 +1,4 @@
-//! The greatest value of the last bars, and their range, as they move on.
+//! The highest high and the lowest low of the last bars, as they move on.
 //!
 //! Pure, no allocation; four steps a bar without a branch that depends on the values, and one walk over the
 //! block every `span` bars. The idea (van Herk, Gil and Werman): cut time into blocks of `span` bars. A window
