@@ -28,6 +28,8 @@ pub enum RecordKind {
     Close = 6,
     /// The process started, or started again.
     Run = 7,
+    /// Where the inputs that follow came from: an importer's note about a file, as text.
+    Source = 8,
 }
 
 /// One committed, checked record, in place.
@@ -86,6 +88,7 @@ impl RecordKind {
             5 => Self::Snapshot,
             6 => Self::Close,
             7 => Self::Run,
+            8 => Self::Source,
             _ => Self::Unknown,
         }
     }
@@ -106,6 +109,7 @@ impl RecordKind {
             Self::Snapshot => "snapshot",
             Self::Close => "close",
             Self::Run => "run",
+            Self::Source => "source",
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct SegmentInfo {
     pub bytes_used: u64,
     /// Bytes of the file.
     pub bytes: u64,
+    /// A run begins here: the journal was created or resumed.
+    pub is_run_start: bool,
     /// Chain hash up to its end.
     pub chain: [u8; 32],
 }
@@ -127,6 +129,7 @@ fn extend(list: &mut Vec<SegmentInfo>, set: &Set, number: u32) {
             last_ts: TsNs(0),
             bytes_used: HEADER_BYTES,
             bytes: segment.region.len(),
+            is_run_start: segment.head.link.is_some_and(|link| link.is_run_start),
             chain: [0; 32],
         });
     }

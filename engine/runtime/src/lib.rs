@@ -1,10 +1,9 @@
-//! The process around the core: threads, rings, turns, control port, counters, configuration, replay.
+//! The process around the core: threads, rings, turns, control port, counters.
 //!
 //! Knows everyone and is known by the tools alone. The hot path is one function per topology, in [`topology`];
 //! what a turn does to one event is [`engine_thread::EngineThread::take`].
 
 pub mod clock;
-pub mod config;
 pub mod control;
 pub mod counters;
 pub mod engine_thread;
@@ -12,11 +11,12 @@ pub mod idle;
 pub mod latency;
 pub mod launch;
 pub mod progress;
-pub mod replay;
 pub mod resume;
 pub mod topology;
 pub mod venue;
 mod warm_up;
+
+pub use smc_settings::file as config;
 
 /// Name and version of this build, as the journal's header hashes it.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));

@@ -3,6 +3,7 @@
 //! Knows text, time zones and nothing of a running engine. Every refusal names the key.
 
 pub mod calendar;
+pub mod file;
 pub mod smc;
 pub mod text;
 

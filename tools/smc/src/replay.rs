@@ -6,8 +6,8 @@ use clap::Parser;
 use smc_core::engine::Engine;
 use smc_core::strategy::Confluence;
 use smc_journal::{JournalError, Reader, RecordKind, verify};
+use smc_replay::{Replay, replay as run_again};
 use smc_runtime::config::FileConfig;
-use smc_runtime::replay::{Replay, replay as run_again};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

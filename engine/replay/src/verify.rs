@@ -122,7 +122,11 @@ pub fn replay<S: Strategy>(reader: &Reader, core: &mut Engine<S>) -> Result<Repl
                 }
             }
             RecordKind::Close => result.is_closed = true,
-            RecordKind::Config | RecordKind::Snapshot | RecordKind::Run | RecordKind::Unknown => {}
+            RecordKind::Config
+            | RecordKind::Snapshot
+            | RecordKind::Run
+            | RecordKind::Source
+            | RecordKind::Unknown => {}
         }
         last_seq = record.seq;
     }

@@ -3,11 +3,11 @@
 //! Every key is optional and has the name and meaning of a field of [`ConfluenceParams`]. Sessions go by the names
 //! of `[calendar]`, here as in the core.
 
+use crate::words;
 use serde::{Deserialize, Serialize};
 use smc_core::calendar::SessionWindow;
 use smc_core::strategy::{BiasSource, ConfluenceParams, EntryKind, SessionSet, ShiftScope, StopAt};
 use smc_core::words::Timeframe;
-use smc_settings::words;
 use std::fmt;
 
 /// Why `[strategy]` was refused.

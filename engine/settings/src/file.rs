@@ -8,6 +8,10 @@
 mod demo;
 mod strategy;
 
+pub use crate::Decimal;
+pub use crate::calendar::{CalendarError, CalendarSection};
+use crate::section;
+pub use crate::smc::SmcSection;
 pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
 use smc_core::Timeframe;
@@ -16,10 +20,6 @@ use smc_core::config::{
 };
 use smc_core::risk::{AccountLimits, LimitError, Limits};
 use smc_core::words::{Money, Name, Qty};
-pub use smc_settings::Decimal;
-pub use smc_settings::calendar::{CalendarError, CalendarSection};
-use smc_settings::section;
-pub use smc_settings::smc::SmcSection;
 use std::path::PathBuf;
 pub use strategy::{StrategyError, StrategySection};
 

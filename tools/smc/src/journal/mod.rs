@@ -42,7 +42,7 @@ pub struct Dump {
     /// Last record
     #[arg(long, default_value_t = u64::MAX)]
     to: u64,
-    /// Only this kind: config, input, output, digest, snapshot, close or run
+    /// Only this kind: config, input, output, digest, snapshot, close, run or source
     #[arg(long)]
     kind: Option<String>,
     /// One JSON document a line
@@ -136,7 +136,7 @@ fn dump(which: &Dump) -> Outcome {
         if record.seq > which.to {
             break;
         }
-        let kind = kind_name(record.kind);
+        let kind = record.kind.name();
         if record.seq < which.from || which.kind.as_deref().is_some_and(|wanted| wanted != kind) {
             continue;
         }
@@ -162,7 +162,7 @@ fn dump(which: &Dump) -> Outcome {
 fn describe(record: &Record<'_>) -> String {
     let plain = || format!("{} bytes", record.payload.len());
     match record.kind {
-        RecordKind::Config => String::from_utf8_lossy(record.payload).into_owned(),
+        RecordKind::Config | RecordKind::Source => String::from_utf8_lossy(record.payload).into_owned(),
         RecordKind::Input => codec::decode::<Event>(record.payload).map_or_else(
             |error| error.to_string(),
             |event| format!("{:?} {:?}", event.instrument, event.body),
@@ -171,19 +171,6 @@ fn describe(record: &Record<'_>) -> String {
             .map_or_else(|error| error.to_string(), |output| format!("{output:?}")),
         RecordKind::Digest => hex(record.payload),
         RecordKind::Close | RecordKind::Snapshot | RecordKind::Run | RecordKind::Unknown => plain(),
-    }
-}
-
-const fn kind_name(kind: RecordKind) -> &'static str {
-    match kind {
-        RecordKind::Config => "config",
-        RecordKind::Input => "input",
-        RecordKind::Output => "output",
-        RecordKind::Digest => "digest",
-        RecordKind::Snapshot => "snapshot",
-        RecordKind::Close => "close",
-        RecordKind::Run => "run",
-        RecordKind::Unknown => "unknown",
     }
 }
 
