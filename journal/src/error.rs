@@ -55,7 +55,7 @@ pub enum JournalError {
     Unhealthy(crate::Health),
 }
 
-/// Why a record was not appended. Nothing was written and the sequence number is still free.
+/// Why a record was not appended. Nothing can be read there and the sequence number is still free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
     /// The segment is full and no prepared one is ready: disk full, or the helper thread is held up.
@@ -69,7 +69,7 @@ pub enum AppendError {
     },
     /// [`Close`](crate::RecordKind::Close) and [`Unknown`](crate::RecordKind::Unknown) are not the caller's to write.
     ReservedKind,
-    /// Someone cut or deleted the segment under the writer; a store might be a SIGBUS.
+    /// Someone cut or deleted the segment under the writer. Stays.
     Cut,
 }
 
@@ -187,6 +187,8 @@ pub enum Reason {
     AfterEnd,
     /// A Close record whose content is not what a writer writes.
     Close,
+    /// The file was cut while it was being read.
+    Cut,
 }
 
 impl JournalError {
@@ -285,6 +287,7 @@ impl fmt::Display for Reason {
             }
             Self::AfterEnd => f.write_str("record behind the end"),
             Self::Close => f.write_str("close record makes no sense"),
+            Self::Cut => f.write_str("the file was cut while it was being read"),
         }
     }
 }

@@ -216,7 +216,9 @@ impl Helper {
                 .file
                 .metadata()
                 .is_ok_and(|now| now.len() == followed.live.region.len() && now.nlink() > 0);
-            if !is_whole {
+            if !is_whole || followed.live.region.is_torn() {
+                // The flag of the segment being written stops the writer at its next record.
+                followed.live.region.tear();
                 self.board.raise(Health::CUT, 0);
             }
         }

@@ -18,6 +18,7 @@ mod record;
 mod recovery;
 pub mod segment;
 mod set;
+mod sigbus;
 mod tail;
 mod verify;
 mod writer;

@@ -1,7 +1,7 @@
 //! What the writer and its helper thread share: the segment being written, its marks, and the health word.
 //!
 //! Each mark has one writer: the hot thread stores `committed`, `last_crc`, `first_seq` and `is_left`; the helper
-//! stores health and the synced mark.
+//! stores health and the synced mark. Only that a file was cut may be found, and told, by either.
 
 use crate::map::Region;
 use std::fmt;
@@ -104,16 +104,18 @@ impl Board {
         self.health().is_cut()
     }
 
+    /// Sets a flag and, if it came with one, the error number. Rare: two threads may do so.
     pub fn raise(&self, flag: u64, errno: i32) {
-        let old = self.health.load(Ordering::Relaxed);
-        let errno = if errno == 0 { old >> 32 } else { u64::from(errno as u32) };
-        self.health.store((old & 0xFFFF_FFFF) | flag | errno << 32, Ordering::Release);
+        let with = |old: u64| {
+            let errno = if errno == 0 { old >> 32 } else { u64::from(errno as u32) };
+            Some((old & 0xFFFF_FFFF) | flag | errno << 32)
+        };
+        let _ = self.health.fetch_update(Ordering::Release, Ordering::Relaxed, with);
     }
 
     pub fn lower(&self, flag: u64) {
-        let old = self.health.load(Ordering::Relaxed);
-        if old & flag != 0 {
-            self.health.store(old & !flag, Ordering::Release);
+        if self.health.load(Ordering::Relaxed) & flag != 0 {
+            self.health.fetch_and(!flag, Ordering::Release);
         }
     }
 }

@@ -2,21 +2,24 @@
 //!
 //! A [`Region`] maps a whole segment. Whoever holds it may load words and borrow committed bytes; only a
 //! [`Pen`], of which the writer makes one per segment, stores. Files are expected to keep their length while
-//! mapped; the helper thread watches for one that does not.
+//! mapped; the helper thread watches for one that does not, and `sigbus` keeps a touch behind its end from killing.
 
 use crate::live::Live;
 use crate::record::Source;
+use crate::sigbus::Watch;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 
 const PAGE: u64 = 4096;
 
 /// A whole segment in memory, shared with its file.
 pub(crate) struct Region {
+    /// Dropped before the map, in the order of the fields.
+    watch: Watch,
     map: MmapRaw,
     len: u64,
 }
@@ -24,9 +27,7 @@ pub(crate) struct Region {
 impl Region {
     /// Maps a file for reading.
     pub fn open(file: &File) -> io::Result<Self> {
-        let map = MmapOptions::new().map_raw_read_only(file)?;
-        let len = map.len() as u64;
-        Ok(Self { map, len })
+        Ok(Self::of(MmapOptions::new().map_raw_read_only(file)?))
     }
 
     /// Maps a preallocated file for writing. "Random" keeps the kernel from caching it in large folios:
@@ -36,8 +37,22 @@ impl Region {
     pub fn open_for_writing(file: &File) -> io::Result<Self> {
         let map = MmapOptions::new().map_raw(file)?;
         map.advise(Advice::Random)?;
+        Ok(Self::of(map))
+    }
+
+    fn of(map: MmapRaw) -> Self {
         let len = map.len() as u64;
-        Ok(Self { map, len })
+        Self { watch: Watch::new(map.as_ptr(), map.len()), map, len }
+    }
+
+    /// The file was found cut under the map: pages behind its end hold zeros and go nowhere.
+    pub fn is_torn(&self) -> bool {
+        self.watch.torn().load(Ordering::Acquire)
+    }
+
+    /// The file is not what it was: whoever asks will know.
+    pub fn tear(&self) {
+        self.watch.torn().store(true, Ordering::Release);
     }
 
     /// Makes the pages of a writable map present and writable without changing them, so that no store there
@@ -114,6 +129,7 @@ pub(crate) struct Pen {
     /// Start of `live`'s map, which `live` keeps.
     base: *mut u8,
     len: u64,
+    torn: &'static AtomicBool,
 }
 
 // SAFETY: the pointer is into a map that the `Arc` keeps alive and that is not bound to a thread.
@@ -123,7 +139,8 @@ impl Pen {
     /// The caller makes only one per segment: a prepared segment is handed over once.
     pub fn new(live: Arc<Live>) -> Self {
         let (base, len) = (live.region.map.as_mut_ptr(), live.region.len);
-        Self { live, base, len }
+        let torn = live.region.watch.torn();
+        Self { live, base, len, torn }
     }
 
     /// The segment written to.
@@ -134,6 +151,14 @@ impl Pen {
     /// The segment written to, for the helper thread.
     pub fn shared(&self) -> Arc<Live> {
         Arc::clone(&self.live)
+    }
+
+    /// The file is not under the map any more: what was stored last may have gone nowhere.
+    #[inline]
+    pub fn is_torn(&self) -> bool {
+        // The stores asked about come first: a fault in one of them sets the flag before this load runs.
+        compiler_fence(Ordering::SeqCst);
+        self.torn.load(Ordering::Relaxed)
     }
 
     /// Stores a record and commits it: the commit word goes last, with Release. The space must be unwritten;

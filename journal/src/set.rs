@@ -259,6 +259,9 @@ impl<'a> Walker<'a> {
     #[cold]
     fn stop(&mut self, segment: &Segment, damage: Option<Damage>) -> Result<(), Damage> {
         let walk = self.walk;
+        if segment.region.is_torn() {
+            return Err(walk.damage(Reason::Cut));
+        }
         let later = self.set.segments.get(self.index + 1..).unwrap_or_default();
         let is_followed = later.iter().any(|later| {
             later.head.link.is_some() || behind(&later.region, HEADER_BYTES, walk.next_seq).is_valid

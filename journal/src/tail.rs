@@ -61,6 +61,9 @@ impl Tail {
             Ok(Step::Record(record)) => Ok(Some(record)),
             Ok(_) => Ok(None),
             Err(damage) => {
+                if self.current.region.is_torn() {
+                    return Err(before.damage(Reason::Cut).into());
+                }
                 // Torn by a crash, and a resumed writer went on behind it?
                 self.walk = before;
                 self.next = resumed(&self.dir, &before)?;
@@ -97,6 +100,9 @@ impl Tail {
             }
             let region = &self.current.region;
             if region.word(self.walk.offset).is_none_or(|commit| commit == 0) {
+                if region.is_torn() {
+                    return Err(self.walk.damage(Reason::Cut).into());
+                }
                 let now = Instant::now();
                 if now >= self.look_at {
                     self.look_at = now + LOOK_EVERY;

@@ -95,11 +95,12 @@ impl Writer {
         if self.limit - self.offset < padded(RECORD_HEADER_BYTES + payload.len() as u64) {
             self.next_segment(payload.len())?;
         }
-        if self.board.is_cut() {
-            return Err(AppendError::Cut);
-        }
         let seq = self.next_seq;
         self.write(kind.code(), ts.0, payload);
+        // Asked afterwards: a store behind the end of a cut file says so itself, and nothing was sent yet.
+        if self.pen.is_torn() {
+            return Err(self.refuse_torn());
+        }
         self.next_seq = seq + 1;
         Ok(seq)
     }
@@ -218,17 +219,27 @@ impl Writer {
         self.pen.live().marks.committed.store(self.offset, Ordering::Release);
     }
 
+    /// The segment's file was cut or deleted. Nothing is hashed, synced or written any more.
+    #[cold]
+    #[inline(never)]
+    fn refuse_torn(&mut self) -> AppendError {
+        self.board.raise(Health::CUT, 0);
+        // Nothing fits any more: the next call ends in `next_segment`, which refuses without a store.
+        self.limit = self.offset;
+        AppendError::Cut
+    }
+
     /// Marks this segment's end and goes on in a prepared one.
     #[cold]
     #[inline(never)]
     fn next_segment(&mut self, payload_len: usize) -> Result<(), AppendError> {
+        if self.board.is_cut() || self.pen.is_torn() {
+            return Err(AppendError::Cut);
+        }
         let room = self.limit - HEADER_BYTES;
         if room < padded((RECORD_HEADER_BYTES as usize).saturating_add(payload_len) as u64) {
             let max = (room - RECORD_HEADER_BYTES) as usize;
             return Err(AppendError::TooLong { len: payload_len, max });
-        }
-        if self.board.is_cut() {
-            return Err(AppendError::Cut);
         }
         let next = self.ready.pop().map_err(|_| AppendError::NoSegment)?;
         self.write(KIND_END, self.last_ts, &[]);
