@@ -189,6 +189,10 @@ pub enum Reason {
     Close,
     /// The file was cut while it was being read.
     Cut,
+    /// What stands for pruned segments does not agree with the first segment that is kept.
+    Base,
+    /// A snapshot of a record that this journal does not have.
+    Snapshot,
 }
 
 impl JournalError {
@@ -287,6 +291,8 @@ impl fmt::Display for Reason {
             }
             Self::AfterEnd => f.write_str("record behind the end"),
             Self::Close => f.write_str("close record makes no sense"),
+            Self::Base => f.write_str("the base of a pruned journal does not agree with its first segment"),
+            Self::Snapshot => f.write_str("a snapshot of a record that this journal does not have"),
             Self::Cut => f.write_str("the file was cut while it was being read"),
         }
     }

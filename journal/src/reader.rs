@@ -5,8 +5,9 @@
 
 use crate::error::{Damage, JournalError};
 use crate::format::Header;
-use crate::record::Record;
+use crate::record::{Record, Source};
 use crate::set::{Set, Walker};
+use crate::snapshot::{self, Place, Snapshot};
 use std::path::Path;
 
 /// A journal opened for reading.
@@ -50,6 +51,31 @@ impl Reader {
         let walker = Walker::new(&self.set);
         let refusal = walker.begin().err();
         Records { walker, refusal }
+    }
+
+    /// The records behind `place`, if the journal has the very record that it names: at once, without a look at what
+    /// is before. That is then taken as good; [`verify`](crate::verify) looks at everything.
+    pub fn records_after(&self, place: &Place) -> Result<Records<'_>, Damage> {
+        let offset = snapshot::behind_place(&self.set, place)?;
+        Ok(Records { walker: Walker::after(&self.set, place, offset), refusal: None })
+    }
+
+    /// What the pruned segments before the first record came to; none where nothing was pruned.
+    pub fn base(&self) -> Option<&Snapshot> {
+        self.set.base.as_ref()
+    }
+
+    /// Number of the first record kept: 1, or more in a pruned journal.
+    pub fn first_seq(&self) -> u64 {
+        self.set.base.as_ref().map_or(1, |base| base.place.seq.saturating_add(1))
+    }
+
+    /// Where `record`, given by this reader, stands: what a snapshot of the state behind it needs.
+    pub fn place_of(&self, record: &Record<'_>) -> Option<Place> {
+        let segment = self.set.segments.iter().find(|segment| segment.number == record.segment)?;
+        let crc = segment.region.word(record.offset)? as u32;
+        let prev_chain = segment.head.link.map_or([0; 32], |link| link.prev_chain);
+        Some(Place { seq: record.seq, segment: record.segment, offset: record.offset, crc, prev_chain })
     }
 
     /// Who wrote it: the newest segment's header.

@@ -4,7 +4,7 @@
 //! written, and sets aside segments that a power cut left behind a hole.
 
 use crate::error::{Damage, JournalError};
-use crate::format::{HEADER_BYTES, Header, Link};
+use crate::format::{HEADER_BYTES, Header, Link, SYNCED_AT, synced_word};
 use crate::helper::{chain_hasher, write_link};
 use crate::lock::{Owner, boot_id};
 use crate::reader::Ending;
@@ -13,6 +13,7 @@ use crate::set::{self, Segment, Set, Walker};
 use crate::writer::Start;
 use smc_core::TsNs;
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// What a resumed writer found.
@@ -162,8 +163,26 @@ fn tie(dir: &Path, set: &Set, walker: &Walker<'_>) -> Result<Start, JournalError
         let used = walker.used.get(index).copied().unwrap_or(walker.walk.offset);
         link = link_behind(segment, &link, used);
     }
+    for (index, segment) in kept.iter().enumerate() {
+        let used = walker.used.get(index).copied().unwrap_or(walker.walk.offset);
+        if segment.head.synced < used {
+            mark_synced(dir, segment, used)?;
+        }
+    }
     let number = walker.walk.segment.saturating_add(1);
     Ok(Start { number, link: Link { is_run_start: true, ..link } })
+}
+
+/// What the dead writer had not synced is made to stay now, and said to.
+fn mark_synced(dir: &Path, segment: &Segment, used: u64) -> Result<(), JournalError> {
+    let path = set::path(dir, segment.number);
+    let sync = || -> std::io::Result<()> {
+        let file = File::options().write(true).open(&path)?;
+        file.sync_all()?;
+        file.write_all_at(&synced_word(used).to_le_bytes(), SYNCED_AT)?;
+        file.sync_data()
+    };
+    sync().map_err(JournalError::io("sync", &path))
 }
 
 /// How a segment hangs on `segment`, whose own link and end are given.

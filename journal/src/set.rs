@@ -10,6 +10,7 @@ use crate::map::Region;
 use crate::reader::Ending;
 use crate::record::{Record, Source};
 use crate::segment::{Behind, Head, Step, Walk, behind, read_head};
+use crate::snapshot::{self, Place, Snapshot};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,9 @@ pub(crate) struct Segment {
 /// All segments of a directory as they were when it was listed.
 pub(crate) struct Set {
     pub dir: PathBuf,
-    /// Never empty; numbers run from 1 without a hole.
+    /// What the pruned segments before the first came to; none where the first is segment 1.
+    pub base: Option<Snapshot>,
+    /// Never empty; numbers run from 1, or from the base's, without a hole.
     pub segments: Vec<Segment>,
 }
 
@@ -96,12 +99,15 @@ impl Set {
     /// Maps every segment and checks every header.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let numbers = numbers(dir)?;
-        if numbers.is_empty() {
+        let base = snapshot::newest_base(dir)?;
+        let first = base.as_ref().map_or(1, |base| base.place.segment);
+        if numbers.is_empty() && base.is_none() {
             return Err(JournalError::Empty { dir: dir.to_owned() });
         }
         let missing = |segment| Damage { segment, offset: 0, seq: 0, reason: Reason::Missing };
         let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
-        for (expected, number) in (1..).zip(numbers) {
+        // What stands before the base is what a prune that was killed had not removed yet.
+        for (expected, number) in (first..).zip(numbers.into_iter().skip_while(|&number| number < first)) {
             if number != expected {
                 return Err(missing(expected).into());
             }
@@ -113,11 +119,15 @@ impl Set {
             }
             segments.push(segment);
         }
-        let newest = Owner::read(dir).segment;
-        if segments.len() < newest as usize {
-            return Err(missing(segments.len() as u32 + 1).into());
+        let next = first + segments.len() as u32;
+        if segments.is_empty() || next <= Owner::read(dir).segment {
+            return Err(missing(next).into());
         }
-        Ok(Self { dir: dir.to_owned(), segments })
+        if let Some(base) = &base {
+            let link = segments.first().and_then(|first| first.head.link.as_ref());
+            snapshot::check_base(base, link)?;
+        }
+        Ok(Self { dir: dir.to_owned(), base, segments })
     }
 }
 
@@ -137,15 +147,31 @@ pub(crate) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub fn new(set: &'a Set) -> Self {
+        let walk = set.base.as_ref().map_or(Walk::new(1, 1, Some(0)), |base| {
+            Walk::new(base.place.segment, base.place.seq.saturating_add(1), Some(base.place.crc))
+        });
         let mut walker = Self {
             set,
             index: 0,
-            walk: Walk::new(1, 1, Some(0)),
+            walk,
             limit: u64::MAX,
             used: Vec::with_capacity(set.segments.len()),
             ending: None,
         };
         walker.limit = walker.limit_of(0);
+        walker
+    }
+
+    /// From the record behind `place`, which stands before `offset`; what is before it is not looked at.
+    pub fn after(set: &'a Set, place: &Place, offset: u64) -> Self {
+        let mut walker = Self::new(set);
+        let before = set.segments.iter().take_while(|segment| segment.number < place.segment);
+        walker.index = before.count();
+        // Where the segments passed over end is what their next ones say.
+        walker.used = (0..walker.index).map(|index| walker.limit_of(index)).collect();
+        walker.walk = Walk::new(place.segment, place.seq.saturating_add(1), Some(place.crc));
+        walker.walk.offset = offset;
+        walker.limit = walker.limit_of(walker.index);
         walker
     }
 
@@ -184,9 +210,11 @@ impl<'a> Walker<'a> {
         None
     }
 
-    /// Checks that the first segment is a beginning.
+    /// Checks that the first segment is a beginning. One behind a base was checked when the set was opened.
     pub fn begin(&self) -> Result<(), Damage> {
-        let Some(first) = self.set.segments.first() else { return Ok(()) };
+        let Some(first) = self.set.segments.first().filter(|_| self.set.base.is_none()) else {
+            return Ok(());
+        };
         let at_link = |reason| Damage { segment: 1, offset: LINK_AT, seq: 1, reason };
         match first.head.link {
             None => Err(at_link(Reason::LinkAbsent)),

@@ -9,6 +9,7 @@ use crate::format::{HEADER_BYTES, Header, KIND_END};
 use crate::record::{Record, Source};
 use crate::segment::{Step, Walk};
 use crate::set::{self, Segment};
+use crate::snapshot::{self, Place};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -37,9 +38,10 @@ impl Tail {
     pub fn open_from(dir: impl AsRef<Path>, seq: u64) -> Result<Self, JournalError> {
         let dir = dir.as_ref();
         let mut start: Option<Segment> = None;
-        for number in set::numbers(dir)? {
+        let first = snapshot::base_numbers(dir)?.pop().unwrap_or(1);
+        for number in set::numbers(dir)?.into_iter().skip_while(|&number| number < first) {
             let Some(segment) = Segment::open(dir, number)? else { break };
-            let is_start = segment.head.link.is_some_and(|link| link.first_seq <= seq || number == 1);
+            let is_start = segment.head.link.is_some_and(|link| link.first_seq <= seq || number == first);
             if !is_start {
                 break;
             }
@@ -70,6 +72,16 @@ impl Tail {
                 if self.next.is_some() { Ok(None) } else { Err(damage.into()) }
             }
         }
+    }
+
+    /// Where `record`, just polled, stands.
+    pub fn place_of(&self, seq: u64, segment: u32, offset: u64) -> Option<Place> {
+        if segment != self.current.number {
+            return None;
+        }
+        let crc = self.current.region.word(offset)? as u32;
+        let prev_chain = self.current.head.link.map_or([0; 32], |link| link.prev_chain);
+        Some(Place { seq, segment, offset, crc, prev_chain })
     }
 
     /// Who writes it.

@@ -17,6 +17,10 @@ use std::path::Path;
 pub struct Verdict {
     /// Valid records from the first on.
     pub records: u64,
+    /// Number of the first: 1, or more where older segments were pruned.
+    pub first_seq: u64,
+    /// Records whose time lies before that of the record before them: a clock was set back. Not damage.
+    pub went_back: u64,
     /// Segments that hold them.
     pub segments: u32,
     /// Each of them.
@@ -75,12 +79,15 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<Verdict, JournalError> {
 }
 
 fn judge(reader: &Reader) -> Verdict {
-    let mut out = Verdict::nothing();
+    let mut out = Verdict { first_seq: reader.first_seq(), ..Verdict::nothing() };
     let mut closes = Vec::new();
+    let mut before = TsNs(0);
     let mut records = reader.records();
     for record in records.by_ref() {
         let Ok(record) = record else { break };
         out.records += 1;
+        out.went_back += u64::from(record.ts < before);
+        before = record.ts;
         if out.list.last().is_none_or(|info| info.number < record.segment) {
             extend(&mut out.list, reader.set(), record.segment);
         }
@@ -137,7 +144,8 @@ fn extend(list: &mut Vec<SegmentInfo>, set: &Set, number: u32) {
 
 /// Hashes every segment and compares with what the next segment, or a Close record, says.
 fn check_chain(set: &Set, out: &mut Verdict, closes: &[(u32, u64, u64, &[u8])]) -> Option<Damage> {
-    let mut chain = blake3::Hash::from_bytes([0; 32]);
+    let before = set.base.as_ref().map_or([0; 32], |base| base.place.prev_chain);
+    let mut chain = blake3::Hash::from_bytes(before);
     for (index, (segment, info)) in set.segments.iter().zip(&mut out.list).enumerate() {
         let mut hasher = chain_hasher(&chain, &segment.region);
         let mut from = HEADER_BYTES;
@@ -175,6 +183,8 @@ impl Verdict {
     fn nothing() -> Self {
         Self {
             records: 0,
+            first_seq: 1,
+            went_back: 0,
             segments: 0,
             list: Vec::new(),
             damage: None,
