@@ -6,7 +6,7 @@
 
 use crate::live::Live;
 use crate::record::Source;
-use crate::sigbus::Watch;
+use crate::sigbus::MapWatch;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ const PAGE: u64 = 4096;
 /// A whole segment in memory, shared with its file.
 pub(crate) struct Region {
     /// Dropped before the map, in the order of the fields.
-    watch: Watch,
+    watch: MapWatch,
     map: MmapRaw,
     len: u64,
 }
@@ -42,7 +42,7 @@ impl Region {
 
     fn of(map: MmapRaw) -> Self {
         let len = map.len() as u64;
-        Self { watch: Watch::new(map.as_ptr(), map.len()), map, len }
+        Self { watch: MapWatch::of(&map), map, len }
     }
 
     /// The file was found cut under the map: pages behind its end hold zeros and go nowhere.
@@ -184,7 +184,7 @@ impl Pen {
 }
 
 /// Reserves every block of a file: later stores need no space and cannot fail for want of it.
-pub(crate) fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
+pub fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
     let bytes = i64::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     // SAFETY: a plain call on a descriptor that `file` keeps open.
     match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes) } {

@@ -2,9 +2,10 @@
 //!
 //! Touching a page behind the end of its file raises SIGBUS. The handler here puts an anonymous page of zeros in its
 //! place and notes it at the map: the interrupted thread goes on, its bytes go nowhere, and whoever asks
-//! [`Watch::is_torn`] afterwards knows. The writer asks after every record, before anything that rests on it is sent. A
+//! [`MapWatch`] afterwards knows. The writer asks after every record, before anything that rests on it is sent. A
 //! reader sees zeros, which are no record. Faults outside registered maps go to the handler that was there before.
 
+use memmap2::MmapRaw;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
@@ -33,36 +34,38 @@ static INSTALL: Once = Once::new();
 /// What handled SIGBUS before us; leaked once, so that the handler may read it at any time.
 static BEFORE: AtomicPtr<libc::sigaction> = AtomicPtr::new(core::ptr::null_mut());
 
-/// A map being watched, until dropped; to be dropped before the map is.
-pub(crate) struct Watch {
+/// Keeps a cut of the file under a map from killing whoever touches the map, until dropped. To be dropped before the
+/// map is: put it into a field above.
+pub struct MapWatch {
     slot: Option<&'static Slot>,
     torn: &'static AtomicBool,
 }
 
-impl Watch {
-    /// Watches `len` bytes from `start`, whole pages of a map.
-    pub fn new(start: *const u8, len: usize) -> Self {
+impl MapWatch {
+    /// Watches all of a map.
+    pub fn of(map: &MmapRaw) -> Self {
+        let (start, len) = (map.as_ptr() as usize, map.len());
         INSTALL.call_once(install);
         let free = TABLE.iter().find(|slot| {
             slot.is_taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         });
         if let Some(slot) = free {
             slot.is_torn.store(false, Ordering::Relaxed);
-            slot.start.store(start as usize, Ordering::Relaxed);
-            slot.end.store((start as usize).saturating_add(len), Ordering::Release);
+            slot.start.store(start, Ordering::Relaxed);
+            slot.end.store(start.saturating_add(len), Ordering::Release);
         }
         // Without a slot nobody handles the fault, but whoever finds the file cut still has a flag to set.
         let torn = free.map_or_else(|| &*Box::leak(Box::default()), |slot| &slot.is_torn);
         Self { slot: free, torn }
     }
 
-    /// The word that says so; also for others who find the file cut or gone to set.
-    pub fn torn(&self) -> &'static AtomicBool {
+    /// Set once a page was touched that the file does not have any more; also by others who find the file cut or gone.
+    pub(crate) fn torn(&self) -> &'static AtomicBool {
         self.torn
     }
 }
 
-impl Drop for Watch {
+impl Drop for MapWatch {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             slot.end.store(0, Ordering::Release);

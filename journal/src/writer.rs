@@ -115,7 +115,12 @@ impl Writer {
     /// slow disk into CANCEL_ONLY. Grows without end under [`SyncPolicy::Off`].
     pub fn unsynced_bytes(&self) -> u64 {
         let committed = self.left_total + (self.offset - HEADER_BYTES);
-        committed.saturating_sub(self.board.synced_total.load(Ordering::Relaxed))
+        committed.saturating_sub(self.synced_bytes())
+    }
+
+    /// Bytes known to survive a power cut; stands still while the disk does.
+    pub fn synced_bytes(&self) -> u64 {
+        self.board.synced_total.load(Ordering::Relaxed)
     }
 
     /// Number of the segment being written.

@@ -218,6 +218,7 @@ tags! {
     TradingStatus { Unknown, Trading, Halted, CancelOnly }
     FeedState { Down, Syncing, Stale, Live }
     GatewayState { Down, Syncing, Ready }
+    JournalState { Good, Low, Behind, Lost }
     Command { Kill, Pause, Resume, Flatten, Shutdown, Arm }
     OrderKind { Limit, LimitMaker, Market, StopLimit }
     TimeInForce { Gtc, Ioc, Fok }
@@ -350,6 +351,7 @@ macro_rules! variants {
 variants!(EventBody,
     1 => Trade(word), 2 => Quote(word), 3 => Book(word), 4 => Bar(timeframe, word), 5 => Instrument(word),
     6 => Feed(word), 7 => Gateway(word), 8 => Order(word), 9 => Balance(word), 10 => Timer, 11 => Operator(word),
+    12 => Journal(word),
 );
 
 variants!(OrderUpdateKind,

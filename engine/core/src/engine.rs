@@ -20,7 +20,7 @@ use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
 use crate::event::{
-    Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, Quote, Trade,
+    Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, JournalState, Quote, Trade,
 };
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Order, Orders};
@@ -47,7 +47,9 @@ pub struct Engine<S> {
     gate: Gate,
     orders: Orders,
     positions: PositionBook,
-    state: TradingState,
+    /// What the operator's commands come to; [`Engine::state`] is the worse of this and the journal's.
+    commanded: TradingState,
+    journal: JournalState,
     /// A person asked the process to stop: no entry until a new process.
     is_stopping: bool,
     now: TsNs,
@@ -104,7 +106,8 @@ impl<S: Strategy> Engine<S> {
                 config.quote_asset,
                 config.starting_equity,
             ),
-            state: TradingState::Normal,
+            commanded: TradingState::Normal,
+            journal: JournalState::Good,
             is_stopping: false,
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
@@ -132,6 +135,7 @@ impl<S: Strategy> Engine<S> {
             EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
             EventBody::Timer => self.on_timer(outbox),
             EventBody::Operator(command) => self.on_command(*command, outbox),
+            EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
             EventBody::Gateway(state) => self.on_gateway(*state, outbox),
             EventBody::Instrument(spec) => self.on_instrument(at, spec, outbox),
@@ -322,12 +326,14 @@ impl<S: Strategy> Engine<S> {
 
     fn on_command(&mut self, command: Command, outbox: &mut Outbox) {
         let calm = if self.is_stopping { TradingState::ReduceOnly } else { TradingState::Normal };
-        let to = match command {
+        let commanded = match command {
             Command::Kill => TradingState::Halt,
-            Command::Arm if self.state == TradingState::Halt => calm,
-            Command::Resume if self.state <= TradingState::ReduceOnly => calm,
-            Command::Pause | Command::Flatten | Command::Shutdown => self.state.max(TradingState::ReduceOnly),
-            Command::Arm | Command::Resume => self.state,
+            Command::Arm if self.commanded == TradingState::Halt => calm,
+            Command::Resume if self.commanded <= TradingState::ReduceOnly => calm,
+            Command::Pause | Command::Flatten | Command::Shutdown => {
+                self.commanded.max(TradingState::ReduceOnly)
+            }
+            Command::Arm | Command::Resume => self.commanded,
         };
         self.is_stopping |= command == Command::Shutdown;
         if command == Command::Flatten {
@@ -337,19 +343,37 @@ impl<S: Strategy> Engine<S> {
         if command == Command::Arm {
             self.gate.arm();
         }
-        if to != self.state {
-            outbox.push(Output::State(StateChange { from: self.state, to, command: Some(command) }));
-            self.state = to;
-        }
+        let from = self.state();
+        self.commanded = commanded;
+        self.tell_state(from, Some(command), outbox);
         self.manage_all(outbox);
+    }
+
+    fn on_journal(&mut self, state: JournalState, outbox: &mut Outbox) {
+        let from = self.state();
+        self.journal = state;
+        self.tell_state(from, None, outbox);
+        self.manage_all(outbox);
+    }
+
+    fn tell_state(&mut self, from: TradingState, command: Option<Command>, outbox: &mut Outbox) {
+        let to = self.state();
+        if to != from {
+            outbox.push(Output::State(StateChange { from, to, command }));
+        }
     }
 }
 
 /// Read-only views.
 impl<S> Engine<S> {
-    /// Trading state.
+    /// Trading state: the worse of what the operator commanded and what the journal can keep.
     pub fn state(&self) -> TradingState {
-        self.state
+        self.commanded.max(match self.journal {
+            JournalState::Good => TradingState::Normal,
+            JournalState::Low => TradingState::Warn,
+            JournalState::Behind => TradingState::CancelOnly,
+            JournalState::Lost => TradingState::Halt,
+        })
     }
 
     /// Time of the last event.

@@ -43,6 +43,8 @@ pub enum EventBody {
     Timer,
     /// An operator's act.
     Operator(Command),
+    /// How the journal fares: what it cannot keep must not be done.
+    Journal(JournalState),
 }
 
 /// A public trade.
@@ -145,6 +147,22 @@ pub enum GatewayState {
     Syncing = 1,
     /// Orders may be sent.
     Ready = 2,
+}
+
+/// Can the journal keep what happens? Each state but the first takes something away until it passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum JournalState {
+    /// Yes.
+    Good = 0,
+    /// Its disk fills up: WARN.
+    Low = 1,
+    /// The disk is slow, so that a power cut would cost more than was agreed, or the next segment cannot be had:
+    /// CANCEL_ONLY.
+    Behind = 2,
+    /// A sync failed, a file was cut or deleted, or the thread that syncs is gone: HALT. The process
+    /// says nothing else any more; the next one, which has read the journal again, does.
+    Lost = 3,
 }
 
 /// One report about one of our orders. Reports may come in any order and twice.

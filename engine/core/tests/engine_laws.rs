@@ -268,6 +268,49 @@ fn a_pause_stops_entries_and_says_why() {
     assert!(world.engine.orders_sent() > 0);
 }
 
+/// Rows J7, J8, J10: what the journal cannot keep is not done, and cancels pass.
+#[test]
+fn j07_j08_j10_a_journal_that_cannot_keep_up_stops_orders_until_it_can() {
+    let states = [
+        (JournalState::Low, TradingState::Warn),
+        (JournalState::Behind, TradingState::CancelOnly),
+        (JournalState::Lost, TradingState::Halt),
+    ];
+    for (journal, state) in states {
+        let (mut cancelled, mut warned) = (0, 0);
+        for seed in 50..56 {
+            let mut world = world(seed, HONEST);
+            while world.engine.open_orders().count() == 0 {
+                world.tick();
+            }
+            let sent = world.engine.orders_sent();
+            let said = world.feed(InstrumentId::NONE, EventBody::Journal(journal));
+            assert_eq!(world.engine.state(), state);
+            assert!(matches!(said.first(), Some(Output::State(change)) if change.to == state));
+            world.run(3_000);
+            if state == TradingState::Warn {
+                warned += world.engine.orders_sent() - sent;
+                continue;
+            }
+            assert_eq!(world.engine.orders_sent(), sent, "seed {seed}: an order nobody can keep");
+            let entries = world.engine.open_orders().filter(|order| order.purpose == Purpose::Entry).count();
+            assert_eq!(entries, 0, "seed {seed}: an entry still works");
+            cancelled += world.engine.counters().cancels;
+            // What a person commanded meanwhile holds when the journal is well again.
+            world.command(Command::Pause);
+            world.command(Command::Arm);
+            assert_eq!(world.engine.state(), state, "arming does not mend a disk");
+            world.feed(InstrumentId::NONE, EventBody::Journal(JournalState::Good));
+            assert_eq!(world.engine.state(), TradingState::ReduceOnly);
+            world.command(Command::Resume);
+            assert_eq!(world.engine.state(), TradingState::Normal);
+            world.run(TICKS);
+            assert!(world.engine.orders_sent() > sent);
+        }
+        assert!(cancelled > 0 || warned > 0, "a warning is no ban");
+    }
+}
+
 #[test]
 fn after_shutdown_nothing_brings_entries_back() {
     let mut world = world(1, HONEST);

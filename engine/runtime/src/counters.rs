@@ -9,6 +9,7 @@
 //! see one newer than another.
 
 use memmap2::{MmapOptions, MmapRaw};
+use smc_journal::{MapWatch, preallocate};
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
@@ -65,11 +66,14 @@ const FILE_BYTES: usize = (HEADER_SLOTS + Slot::End as usize) * 8;
 
 /// The writer's end; clones of the reader's end may be made from it.
 pub struct Counters {
+    /// Whoever cuts the file must not stop the engine. Dropped before the map.
+    _watch: MapWatch,
     map: MmapRaw,
 }
 
 /// A reader's end.
 pub struct CountersView {
+    _watch: MapWatch,
     map: MmapRaw,
 }
 
@@ -84,8 +88,10 @@ impl Counters {
     /// Makes (or makes anew) the file `path`.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        file.set_len(FILE_BYTES as u64)?;
-        let counters = Self { map: MmapOptions::new().len(FILE_BYTES).map_raw(&file)? };
+        // Reserved, not only long: a store into a hole of a full disk would kill the thread that stores.
+        preallocate(&file, FILE_BYTES as u64)?;
+        let map = MmapOptions::new().len(FILE_BYTES).map_raw(&file)?;
+        let counters = Self { _watch: MapWatch::of(&map), map };
         let header = slots(&counters.map);
         header[1].store(VERSION, Ordering::Relaxed);
         header[2].store(u64::from(std::process::id()), Ordering::Relaxed);
@@ -119,7 +125,11 @@ impl CountersView {
             let header = slots(&map);
             header[0].load(Ordering::Acquire) == MAGIC && header[1].load(Ordering::Relaxed) == VERSION
         };
-        if is_ours { Ok(Self { map }) } else { Err(io::Error::other("not a counter file of this version")) }
+        if is_ours {
+            Ok(Self { _watch: MapWatch::of(&map), map })
+        } else {
+            Err(io::Error::other("not a counter file of this version"))
+        }
     }
 
     /// The value of the `nth` slot from `slot`.

@@ -9,11 +9,12 @@
 //! take a record the order it would have explained is not sent, and the thread stops.
 
 use crate::counters::{Counters, INSTRUMENTS_MAX, Slot};
+use crate::journal_watch::JournalWatch;
 use crate::latency::{Probe, Stretch};
 use crate::topology::RunError;
 use smc_core::codec::Buffer;
 use smc_core::engine::Engine;
-use smc_core::event::{Command, Event, EventBody};
+use smc_core::event::{Event, EventBody};
 use smc_core::outbox::Outbox;
 use smc_core::output::Output;
 use smc_core::strategy::Strategy;
@@ -51,8 +52,7 @@ pub struct EngineThread<S: Strategy> {
     last_ts: TsNs,
     records_to_digest: u64,
     outputs_out: u64,
-    /// The command the journal's state has already caused.
-    alarm: Option<Command>,
+    watch: JournalWatch,
 }
 
 impl<S: Strategy> EngineThread<S> {
@@ -70,8 +70,14 @@ impl<S: Strategy> EngineThread<S> {
             last_ts: TsNs(0),
             records_to_digest: DIGEST_EVERY,
             outputs_out: 0,
-            alarm: None,
+            watch: JournalWatch::new(None),
         }
+    }
+
+    /// Says what a slow or full disk is to mean; without it only a journal that is lost matters.
+    pub fn watched_by(mut self, watch: JournalWatch) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Takes one event, after the timers that were due before it.
@@ -206,20 +212,12 @@ impl<S: Strategy> EngineThread<S> {
         }
     }
 
-    /// What the journal's helper thread could not do, as the command that makes it safe: a failed sync or a dead
-    /// helper halts (cancels go on), no room for the next segment pauses. Each is given once.
-    pub fn journal_alarm(&mut self) -> Option<Command> {
-        let health = self.journal.health();
-        let command = if health.sync_failed() || health.is_cut() || health.helper_gone() {
-            Command::Kill
-        } else if health.prepare_failed() {
-            Command::Pause
-        } else {
-            return None;
-        };
-        let is_new = self.alarm != Some(command) && self.alarm != Some(Command::Kill);
-        self.alarm = Some(command);
-        is_new.then_some(command)
+    /// What has become of the journal, when it is something else than before: an event to be taken like any other.
+    /// Called once a turn.
+    pub fn journal_event(&mut self, now: TsNs, mono_ns: u64) -> Option<Event> {
+        let state = self.watch.look(&self.journal, mono_ns)?;
+        let (seq, instrument) = (0, InstrumentId::NONE);
+        Some(Event { seq, ts_event: now, ts_recv: now, instrument, body: EventBody::Journal(state) })
     }
 
     /// What changes without an output: open orders. Called when idle.

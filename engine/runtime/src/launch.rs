@@ -5,12 +5,14 @@
 
 mod questions;
 
+use crate::account_lock::{AccountError, AccountLock, user_dir};
 use crate::clock::{Clock, mono_ns};
-use crate::config::{FileConfig, FileError, VenueSection};
+use crate::config::{AccountSection, FileConfig, FileError, VenueSection};
 use crate::control::{ControlError, ControlPort, StatusSource, operator_event};
 use crate::counters::{Counters, CountersView, FILE_NAME};
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, cores};
+use crate::journal_watch::JournalWatch;
 use crate::latency::Latencies;
 use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
@@ -22,7 +24,7 @@ use smc_core::codec::Buffer;
 use smc_core::config::{BarSource, ConfigError, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::engine::Engine;
-use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
+use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState, JournalState};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
 use smc_core::words::{InstrumentId, Name, Timeframe};
@@ -30,6 +32,7 @@ use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, KLINES_MAX, candle_
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
 use smc_net::{Endpoint, HttpClient, TlsSettings};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +90,8 @@ pub enum LaunchError {
     Symbol(String, String),
     /// The API key.
     Key(PathBuf, String),
+    /// Another engine trades on the account.
+    Account(AccountError),
     /// More open orders in the journal than the gateway can ask about.
     Orders,
     /// The feed.
@@ -110,6 +115,7 @@ impl std::fmt::Display for LaunchError {
             Self::Tls(path, reason) | Self::Key(path, reason) => write!(f, "{}: {reason}", path.display()),
             Self::Rules(reason) => write!(f, "the venue's rules could not be fetched: {reason}"),
             Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
+            Self::Account(error) => write!(f, "{error}"),
             Self::Orders => f.write_str("more open orders in the journal than the gateway can ask about"),
             Self::Feed(reason) => write!(f, "market data: {reason}"),
             Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
@@ -146,6 +152,7 @@ pub struct Running {
     control: Option<JoinHandle<std::io::Result<()>>>,
     /// Kept open: a simulator in lock step counts its bytes.
     _rules: HttpClient,
+    _account: AccountLock,
 }
 
 /// The feed and the gateway of the configured venue.
@@ -180,7 +187,12 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let mut venue = venue(&options.config, section, &tls, &config, &specs)?;
     let mut core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
     let text = options.config.deciding_text();
-    let header = header(&text, &specs);
+    let account = options.config.account.as_ref().ok_or(LaunchError::Section("account"))?;
+    let name = account_name(account);
+    let port = section.orders.replace(['/', ':', '[', ']'], "-");
+    let account_lock = AccountLock::take(&user_dir(), &format!("{name}-{port}"), &options.journal);
+    let account_lock = account_lock.map_err(LaunchError::Account)?;
+    let header = header(&text, &specs, name, environment(section));
     let opened = match former {
         None => resume::create(&journal_settings, &header, &text, clock.now()),
         Some(_) => resume::resume(&journal_settings, &header, &mut core),
@@ -224,7 +236,8 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         first_core: options.config.process.first_core,
     };
     let mut probe = latencies.probe();
-    let mut engine = EngineThread::new(core, journal, counters, latencies.probe(), config.timer_interval_ns);
+    let mut engine = EngineThread::new(core, journal, counters, latencies.probe(), config.timer_interval_ns)
+        .watched_by(JournalWatch::new(unsynced_ns_max(&options)));
     let topology = options.topology;
     let is_resumed = recovery.is_some();
     let thread = std::thread::Builder::new().name("engine".into());
@@ -260,6 +273,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         engine,
         control,
         _rules: rules.client,
+        _account: account_lock,
     })
 }
 
@@ -285,6 +299,8 @@ fn begin(
         Ok(())
     };
     if is_resumed {
+        // Read again from end to end, it is as good as new, whatever the dead process thought of it.
+        take(InstrumentId::NONE, now, EventBody::Journal(JournalState::Good))?;
         take(InstrumentId::NONE, now, EventBody::Gateway(GatewayState::Down))?;
         take(InstrumentId::NONE, now, EventBody::Feed(FeedState::Down))?;
     }
@@ -416,8 +432,34 @@ fn journal_settings(options: &Options) -> JournalSettings {
     settings
 }
 
-/// Who writes: build, configuration, instruments.
-fn header(config_text: &str, specs: &[InstrumentSpec]) -> Header {
+/// None where nobody syncs, or nobody wants it watched.
+fn unsynced_ns_max(options: &Options) -> Option<u64> {
+    let process = &options.config.process;
+    let ms = process.unsynced_max_ms.unwrap_or(1_000);
+    (ms > 0 && process.sync_ms != Some(0)).then(|| ms.saturating_mul(1_000_000))
+}
+
+/// Which account, as the journal and the account's lock name it: enough to tell two apart, not the key's name itself.
+fn account_name(section: &AccountSection) -> String {
+    let mut digest = Digest::default();
+    digest.fold(section.api_key.as_bytes());
+    format!("key-{digest}")
+}
+
+/// What the orders are: a journal of one is never continued in another.
+fn environment(section: &VenueSection) -> &'static str {
+    let host = section.orders.rsplit_once(':').map_or(section.orders.as_str(), |(host, _)| host);
+    let is_local =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    match host {
+        _ if is_local => "sim",
+        _ if host.contains("testnet") || host.contains("demo") || host.contains("practice") => "testnet",
+        _ => "live",
+    }
+}
+
+/// Who writes: build, configuration, instruments, for whom.
+fn header(config_text: &str, specs: &[InstrumentSpec], account: String, environment: &str) -> Header {
     let mut instruments = Digest::default();
     for spec in specs {
         instruments.fold(Buffer::default().encode(spec));
@@ -435,7 +477,8 @@ fn header(config_text: &str, specs: &[InstrumentSpec]) -> Header {
         build: build.to_bytes(),
         config_hash: wide(config),
         instruments_hash: wide(instruments),
-        ..Header::default()
+        account,
+        environment: environment.into(),
     }
 }
 

@@ -7,20 +7,22 @@
 //! their journals agree. The feed starts only after the gateway was ready once: accounts are known before prices.
 
 use crate::clock::{Clock, mono_ns};
-use crate::control::operator_event;
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, Idler, pin_to};
 use crate::latency::{Probe, Stretch};
 use crate::progress::{Counts, Progress};
 use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, refusal, send};
 use smc_core::TsNs;
+use smc_core::engine::Engine;
 use smc_core::event::{Event, EventBody, OrderUpdateKind};
-use smc_core::output::Output;
+use smc_core::orders::Order;
+use smc_core::output::{CancelOrder, Output};
 use smc_core::strategy::Strategy;
 use smc_journal::{AppendError, JournalError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Slots of the feed's ring.
 const FEED_RING: usize = 1 << 14;
@@ -30,6 +32,8 @@ const ORDER_RING: usize = 1 << 10;
 const CANCEL_RESERVE: usize = 128;
 /// Events the engine thread takes per turn and ring.
 const EVENTS_PER_TURN_MAX: usize = 256;
+/// How long the order path may take for the last cancels of a run that has lost its journal.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Everything a topology shares with the world outside its threads.
 #[derive(Clone)]
@@ -134,11 +138,12 @@ where
             failure = failure.or(engine.advance_to(now, read_at, &mut forward).err());
         }
         if let Some(error) = failure {
+            cancel_unjournaled(gateway, engine.core(), &shared.clock);
             return Err(RunError::Journal(error));
         }
+        answers.extend(engine.journal_event(now, read_at));
         if handled == 0 && answers.is_empty() {
             was_ready |= gateway.is_ready();
-            answers.extend(engine.journal_alarm().map(|command| at(operator_event(command), now)));
             shared.progress.note_feed(feed.tallies(), 0);
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
             shared.progress.tell(engine.counters());
@@ -151,6 +156,27 @@ where
         idler.after(handled);
     }
     Ok(())
+}
+
+/// The journal is gone and with it the run. What may still fill is cancelled without a record: a cancel risks nothing,
+/// and the next start asks the venue about every order.
+fn cancel_unjournaled<S: Strategy, G: OrderGateway>(gateway: &mut G, core: &Engine<S>, clock: &Clock) {
+    for order in core.open_orders() {
+        gateway.cancel(clock.now(), &cancel_of(order));
+    }
+    let started = Instant::now();
+    while started.elapsed() < FAREWELL {
+        gateway.turn(clock.now(), &mut |_| {});
+        std::thread::yield_now();
+    }
+}
+
+const fn cancel_of(order: &Order) -> CancelOrder {
+    CancelOrder {
+        instrument: order.instrument,
+        client_order_id: order.client_order_id,
+        venue_order_id: order.venue_order_id,
+    }
 }
 
 fn publish_inline<F: MarketFeed, G: OrderGateway>(
@@ -213,8 +239,14 @@ where
         let sender = name("gateway").spawn_scoped(scope, move || {
             gateway_thread(shared, gateway, answers_out, orders_in, probe, was_ready)
         });
-        let result = engine_thread(shared, engine, control, feed_in, answers_in, orders_out);
+        let (result, mut orders_out) =
+            engine_thread(shared, engine, control, feed_in, answers_in, orders_out);
         if result.is_err() {
+            for order in engine.core().open_orders() {
+                let (output, read_at) = (Output::Cancel(cancel_of(order)), mono_ns());
+                let _ = orders_out.push(Outbound { output, read_at, decided_at: read_at });
+            }
+            std::thread::sleep(FAREWELL);
             shared.stop.store(true, Ordering::Release);
         }
         let feeder =
@@ -309,10 +341,22 @@ fn engine_thread<S: Strategy>(
     mut feed: rtrb::Consumer<Stamped>,
     mut answers: rtrb::Consumer<Stamped>,
     mut orders: rtrb::Producer<Outbound>,
-) -> Result<(), RunError> {
+) -> (Result<(), RunError>, rtrb::Producer<Outbound>) {
     if let Some(core) = shared.first_core {
         pin_to(core);
     }
+    let result = engine_turns(shared, engine, &mut control, &mut feed, &mut answers, &mut orders);
+    (result, orders)
+}
+
+fn engine_turns<S: Strategy>(
+    shared: &Shared,
+    engine: &mut EngineThread<S>,
+    control: &mut [&mut rtrb::Consumer<Event>; 2],
+    feed: &mut rtrb::Consumer<Stamped>,
+    answers: &mut rtrb::Consumer<Stamped>,
+    orders: &mut rtrb::Producer<Outbound>,
+) -> Result<(), RunError> {
     let mut idler = Idler::new(shared.idle);
     let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut taken: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
@@ -322,7 +366,7 @@ fn engine_thread<S: Strategy>(
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
         std::mem::swap(&mut refused, &mut taken);
-        let mut forward = |out: Outbound| match push_order(&mut orders, now, out) {
+        let mut forward = |out: Outbound| match push_order(orders, now, out) {
             None => counts.pushed += 1,
             Some(event) => refused.push_back(event),
         };
@@ -354,13 +398,13 @@ fn engine_thread<S: Strategy>(
         if handled == 0 {
             engine.advance_to(now, read_at, &mut forward).map_err(RunError::Journal)?;
         }
+        refused.extend(engine.journal_event(now, read_at));
         if handled == 0 && refused.is_empty() {
             counts.now = now.0;
             counts.popped[2] = commands;
             shared.progress.engine.publish(&counts);
             shared.progress.tell(engine.counters());
             engine.note_idle();
-            refused.extend(engine.journal_alarm().map(|command| at(operator_event(command), now)));
         }
         idler.after(handled);
     }

@@ -237,6 +237,11 @@ pub struct ProcessSection {
     pub segment_mib: Option<u64>,
     /// Sync window of the journal; 0 leaves it to the operating system.
     pub sync_ms: Option<u64>,
+    /// How long a record may wait for the disk before no new order is sent, 1000 by default. 0 looks at neither slow
+    /// nor full disks until they stop the journal.
+    pub unsynced_max_ms: Option<u64>,
+    /// Records between two snapshots, from which the next start goes on; 0 takes none. 1,000,000 by default.
+    pub snapshot_records: Option<u64>,
     /// Path of the control socket.
     pub control: Option<PathBuf>,
 }

@@ -56,13 +56,7 @@ impl Action {
 
 /// Where engines of this user listen unless told otherwise.
 pub fn default_socket() -> PathBuf {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-    let base = runtime.unwrap_or_else(|| std::env::temp_dir().join(format!("smc-{}", user())));
-    base.join("smc").join("control.sock")
-}
-
-fn user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "user".into())
+    smc_runtime::account_lock::user_dir().join("control.sock")
 }
 
 /// Sends the request and prints the answer.

@@ -279,6 +279,9 @@ fn at_venue(
         speed: 1.0,
         silence_max_ms: scene.silence_max_ms(),
     });
+    // Neither a full nor a slow disk may change what a demonstration shows.
+    config.process.unsynced_max_ms = Some(0);
+    config.process.snapshot_records = Some(0);
     config.account = Some(AccountSection {
         api_key: API_KEY.into(),
         key_file: home.join("key.pem"),

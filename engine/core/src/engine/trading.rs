@@ -214,9 +214,9 @@ impl<S: Strategy> Engine<S> {
         Permissions {
             now: self.now,
             is_gateway_ready: self.gateway == GatewayState::Ready,
-            may_enter: self.state <= TradingState::Warn,
-            may_close: self.state <= TradingState::ReduceOnly,
-            is_halted: self.state == TradingState::Halt,
+            may_enter: self.state() <= TradingState::Warn,
+            may_close: self.state() <= TradingState::ReduceOnly,
+            is_halted: self.state() == TradingState::Halt,
             retry_ns: self.config.execution.retry_ns,
         }
     }
@@ -320,6 +320,7 @@ impl<S: Strategy> Engine<S> {
 
     /// No position stays without a working stop (or exit) for longer than the limit.
     pub(super) fn check_protection(&mut self, at: usize, outbox: &mut Outbox) {
+        let may_close = self.state() <= TradingState::ReduceOnly;
         let Some(market) = self.markets.get_mut(at) else { return };
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
         if is_covered || !market.is_holding(&self.positions) {
@@ -331,7 +332,7 @@ impl<S: Strategy> Engine<S> {
         if self.now.since(since) < self.config.execution.naked_ns_max {
             return;
         }
-        if self.state <= TradingState::ReduceOnly {
+        if may_close {
             market.bracket.leave(Purpose::Flatten);
         }
         self.tell_unprotected(at, outbox);
@@ -359,7 +360,7 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get(at) else { return false };
         let view = GateView {
             now: self.now,
-            state: self.state.max(self.venue_state(market, order.purpose)),
+            state: self.state().max(self.venue_state(market, order.purpose)),
             loss_level: TradingState::Normal,
             spec: market.spec.as_ref(),
             reference: market.book.reference(),

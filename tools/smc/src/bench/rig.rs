@@ -107,6 +107,8 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         speed: 1.0,
         silence_max_ms: None,
     });
+    config.process.unsynced_max_ms = Some(0);
+    config.process.snapshot_records = Some(0);
     config.account = Some(AccountSection {
         api_key: API_KEY.into(),
         key_file: home.join("key.pem"),
