@@ -287,14 +287,15 @@ impl<'a> Walker<'a> {
     #[cold]
     fn stop(&mut self, segment: &Segment, damage: Option<Damage>) -> Result<(), Damage> {
         let walk = self.walk;
-        if segment.region.is_torn() {
-            return Err(walk.damage(Reason::Cut));
-        }
         let later = self.set.segments.get(self.index + 1..).unwrap_or_default();
         let is_followed = later.iter().any(|later| {
             later.head.link.is_some() || behind(&later.region, HEADER_BYTES, walk.next_seq).is_valid
         });
         let Behind { is_valid, bytes } = behind(&segment.region, walk.offset, walk.next_seq);
+        // Asked last: looking is what finds out.
+        if segment.region.is_torn() {
+            return Err(walk.damage(Reason::Cut));
+        }
         if is_followed || is_valid {
             // In a live journal the record may have come while we looked behind it.
             if damage.is_none() && segment.region.word(walk.offset).is_some_and(|word| word != 0) {
