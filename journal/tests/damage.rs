@@ -1,7 +1,7 @@
 //! Every cut and every flipped bit of a small journal: a valid prefix or a refusal, never an altered record.
 //!
-//! `JOURNAL_EXHAUSTIVE_BYTES` makes the journal longer (65536 is the long form); the default is one small
-//! segment with a spare, and one of two segments.
+//! Journals of 4 KiB exhaustively; of 64 KiB every so many cuts and bits, or all of them with `JOURNAL_EXHAUSTIVE=1`
+//! (`cargo xtask journal-exhaustive`). Each of one segment as a kill leaves it, and of two, closed.
 #![allow(clippy::unwrap_used)] // helper functions of tests, too
 
 mod common;
@@ -11,13 +11,17 @@ use smc_journal::{Ending, Reader, RecordKind, Writer, segment, verify};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn journal_bytes() -> u64 {
-    std::env::var("JOURNAL_EXHAUSTIVE_BYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(SMALL)
+const LARGE: u64 = 64 << 10;
+
+/// Steps between two cuts and between two bits: a large journal is sampled unless told otherwise. Primes, so that
+/// every place in a record and every bit of a byte has its turn.
+fn steps(segment_bytes: u64) -> (usize, usize) {
+    let is_all = segment_bytes <= SMALL || std::env::var_os("JOURNAL_EXHAUSTIVE").is_some();
+    if is_all { (1, 1) } else { (61, 509) }
 }
 
 /// A journal that fills `segments` segments nearly, closed or as a kill leaves it.
-fn make(dir: &Path, segments: u32, is_closed: bool) -> u64 {
-    let bytes = journal_bytes();
+fn make(dir: &Path, bytes: u64, segments: u32, is_closed: bool) -> u64 {
     let mut writer = Writer::create(&settings(dir, bytes), &header()).unwrap();
     let mut last = 0;
     while writer.segment() < segments || writer.offset() < bytes * 3 / 4 {
@@ -70,75 +74,80 @@ fn each_case(dir: &Path, segments: u32, mut case: impl FnMut(&Path, &[u8], u32))
     }
 }
 
-fn check_every_cut(segments: u32, is_closed: bool) {
+fn check_every_cut(bytes: u64, segments: u32, is_closed: bool) {
     let dir = tempfile::tempdir().unwrap();
-    let last = make(dir.path(), segments, is_closed);
+    let last = make(dir.path(), bytes, segments, is_closed);
     assert_eq!(read_broken(dir.path()), (last, false));
+    let mut cases = 0;
     each_case(dir.path(), segments, |path, bytes, _| {
-        for cut in 0..bytes.len() {
+        for cut in (0..bytes.len()).step_by(steps(bytes.len() as u64).0) {
             fs::write(path, &bytes[..cut]).unwrap();
             let (records, is_noticed) = read_broken(dir.path());
             assert!(is_noticed && records < last, "cut at {cut}");
             assert!(!verify(dir.path()).unwrap().is_sound());
             let _ = segment::scan(&bytes[..cut]);
+            cases += 1;
         }
     });
+    println!("{cases} cuts");
 }
 
-fn check_every_bit(segments: u32, is_closed: bool) {
+fn check_every_bit(bytes: u64, segments: u32, is_closed: bool) {
     let dir = tempfile::tempdir().unwrap();
-    let last = make(dir.path(), segments, is_closed);
+    let last = make(dir.path(), bytes, segments, is_closed);
     let used: Vec<u64> = verify(dir.path()).unwrap().list.iter().map(|info| info.bytes_used).collect();
+    let mut cases = 0;
     each_case(dir.path(), segments, |path, bytes, number| {
         let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         let used = used[number as usize - 1];
-        for bit in 0..bytes.len() * 8 {
+        let mut broken = bytes.to_vec();
+        for bit in (0..bytes.len() * 8).step_by(steps(bytes.len() as u64).1) {
             let at = bit / 8;
-            let flipped = bytes[at] ^ 1 << (bit % 8);
-            std::os::unix::fs::FileExt::write_all_at(&file, &[flipped], at as u64).unwrap();
+            broken[at] ^= 1 << (bit % 8);
+            std::os::unix::fs::FileExt::write_all_at(&file, &[broken[at]], at as u64).unwrap();
             let (records, is_noticed) = read_broken(dir.path());
             // The synced mark checks itself and is only used after a power cut; behind the end of a segment
             // that has a next one nothing is read.
             let is_harmless = (384..392).contains(&at) || at as u64 >= used && number < segments;
             assert!(is_noticed || is_harmless && records == last, "byte {at} bit {} of {number}", bit % 8);
-            std::os::unix::fs::FileExt::write_all_at(&file, &[bytes[at]], at as u64).unwrap();
-        }
-        for bit in 0..bytes.len() * 8 {
-            let mut broken = bytes.to_vec();
-            broken[bit / 8] ^= 1 << (bit % 8);
             if let Ok(scan) = segment::scan(&broken) {
                 assert!(scan.records <= last);
             }
-            if bytes.len() > 4096 {
-                break;
-            }
+            broken[at] = bytes[at];
+            std::os::unix::fs::FileExt::write_all_at(&file, &[bytes[at]], at as u64).unwrap();
+            cases += 1;
         }
     });
+    println!("{cases} flipped bits");
 }
 
 #[test]
-fn every_cut_of_a_killed_journal() {
-    check_every_cut(1, false);
+fn j04_every_cut_of_a_killed_journal() {
+    check_every_cut(SMALL, 1, false);
+    check_every_cut(LARGE, 1, false);
 }
 
 #[test]
-fn every_cut_of_a_closed_journal() {
-    check_every_cut(2, true);
+fn j04_every_cut_of_a_closed_journal() {
+    check_every_cut(SMALL, 2, true);
+    check_every_cut(LARGE, 2, true);
 }
 
 #[test]
-fn every_bit_of_a_killed_journal() {
-    check_every_bit(1, false);
+fn j03_every_bit_of_a_killed_journal() {
+    check_every_bit(SMALL, 1, false);
+    check_every_bit(LARGE, 1, false);
 }
 
 #[test]
-fn every_bit_of_a_closed_journal() {
-    check_every_bit(2, true);
+fn j03_every_bit_of_a_closed_journal() {
+    check_every_bit(SMALL, 2, true);
+    check_every_bit(LARGE, 2, true);
 }
 
 /// A page as it was earlier, put back: the records on it are valid but fewer, and valid ones follow.
 #[test]
-fn a_stale_or_misplaced_page_is_refused() {
+fn j05_a_stale_or_misplaced_page_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(&settings(dir.path(), 1 << 16), &header()).unwrap();
     let path = dir.path().join("00000001.smcj");
@@ -164,7 +173,7 @@ fn a_stale_or_misplaced_page_is_refused() {
 
 /// Records of another journal with the same numbers do not pass: each names the checksum of the one before.
 #[test]
-fn records_of_another_journal_do_not_pass() {
+fn j05_records_of_another_journal_do_not_pass() {
     let ours = tempfile::tempdir().unwrap();
     let theirs = tempfile::tempdir().unwrap();
     let mut offset = 0;

@@ -56,7 +56,7 @@ fn child_on_a_full_disk() {
 }
 
 #[test]
-fn a_full_disk_is_noticed_when_preparing_and_costs_nothing_committed() {
+fn j08_a_full_disk_is_noticed_when_preparing_and_costs_nothing_committed() {
     let dir = tempfile::tempdir().unwrap();
     let script =
         "mount -t tmpfs -o size=1m none \"$1\" && exec \"$2\" --exact child_on_a_full_disk --nocapture";
@@ -80,7 +80,7 @@ fn a_full_disk_is_noticed_when_preparing_and_costs_nothing_committed() {
 
 /// Synced pages are there, of the others any subset: what is kept is a prefix that holds all synced records.
 #[test]
-fn after_a_power_cut_a_prefix_with_everything_synced_is_kept() {
+fn j06_after_a_power_cut_a_prefix_with_everything_synced_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path(), 1 << 16);
     settings.sync = SyncPolicy::Every(Duration::from_millis(1));
@@ -132,7 +132,7 @@ fn after_a_power_cut_a_prefix_with_everything_synced_is_kept() {
 
 /// A flipped bit in what had been synced is never taken for a power cut.
 #[test]
-fn damage_below_the_synced_mark_is_refused_also_after_a_restart() {
+fn j06_damage_below_the_synced_mark_is_refused_also_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path(), 1 << 16);
     settings.sync = SyncPolicy::Every(Duration::from_millis(1));

@@ -86,7 +86,7 @@ fn refusals_of_the_writer() {
 }
 
 #[test]
-fn a_second_writer_is_refused_by_the_owners_name() {
+fn j11_a_second_writer_is_refused_by_the_owners_name() {
     let dir = tempfile::tempdir().unwrap();
     let writer = Writer::create(&settings(dir.path(), SMALL), &header()).unwrap();
     for result in [
@@ -130,7 +130,7 @@ fn resume_goes_on_in_a_new_segment_again_and_again() {
 }
 
 #[test]
-fn resume_refuses_another_account_environment_or_instrument_table() {
+fn j13_resume_refuses_another_account_environment_or_instrument_table() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path(), 3);
     for (name, other) in [
@@ -149,7 +149,7 @@ fn resume_refuses_another_account_environment_or_instrument_table() {
 }
 
 #[test]
-fn a_torn_tail_is_dropped_reported_and_stays_dropped() {
+fn j02_a_torn_tail_is_dropped_reported_and_stays_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(&settings(dir.path(), 8192), &header()).unwrap();
     fill(&mut writer, 30);
@@ -179,7 +179,7 @@ fn a_torn_tail_is_dropped_reported_and_stays_dropped() {
 }
 
 #[test]
-fn damage_in_the_middle_is_refused_and_named() {
+fn j03_damage_in_the_middle_is_refused_and_named() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path(), 100);
     let reader = Reader::open(dir.path()).unwrap();
@@ -203,7 +203,7 @@ fn damage_in_the_middle_is_refused_and_named() {
 }
 
 #[test]
-fn a_missing_swapped_or_duplicated_segment_is_refused() {
+fn j04_a_missing_swapped_or_duplicated_segment_is_refused() {
     for newest_killed in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let make = |dir: &Path| {
@@ -237,7 +237,7 @@ fn a_missing_swapped_or_duplicated_segment_is_refused() {
 }
 
 #[test]
-fn a_missing_resumed_segment_is_known_from_the_lock_file() {
+fn j04_a_missing_resumed_segment_is_known_from_the_lock_file() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path(), 5);
     let (mut writer, _) = Writer::resume(&settings(dir.path(), SMALL), &header()).unwrap();
@@ -248,7 +248,7 @@ fn a_missing_resumed_segment_is_known_from_the_lock_file() {
 }
 
 #[test]
-fn an_unknown_version_is_refused_and_untouched() {
+fn j12_an_unknown_version_is_refused_and_untouched() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path(), 20);
     let mut bytes = fs::read(segment(dir.path(), 1)).unwrap();
@@ -275,7 +275,7 @@ fn an_unknown_version_is_refused_and_untouched() {
 
 /// Edit a payload, then repair its checksum and every link and checksum behind it: only the chain can tell.
 #[test]
-fn tampering_with_repaired_checksums_is_caught_by_the_chain() {
+fn j16_tampering_with_repaired_checksums_is_caught_by_the_chain() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path(), 60);
     let segments = verify(dir.path()).unwrap().segments;
@@ -335,7 +335,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_cut_segment_stops_the_writer_cleanly() {
+fn j09_a_cut_segment_stops_the_writer_cleanly() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(&settings(dir.path(), 1 << 20), &header()).unwrap();
     fill(&mut writer, 10);

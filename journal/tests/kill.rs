@@ -1,7 +1,7 @@
 //! Real `kill -9` of a writing process: every record it acknowledged is there afterwards.
 //!
 //! The child is this test binary again, told by an environment variable. It writes the number of each appended
-//! record to a pipe, then appends the next. `JOURNAL_KILLS` sets the count (20 by default).
+//! record to a pipe, then appends the next. `JOURNAL_KILLS` sets the count (100 by default).
 #![allow(clippy::unwrap_used)] // helper functions of tests, too
 
 mod common;
@@ -41,8 +41,8 @@ fn child_that_appends_until_it_is_killed() {
 }
 
 #[test]
-fn every_acknowledged_record_survives_kill_9() {
-    let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+fn j01_every_acknowledged_record_survives_kill_9() {
+    let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let dir = tempfile::tempdir().unwrap();
     let mut seed: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut kept = 0;

@@ -443,7 +443,7 @@ fn unsynced_ns_max(options: &Options) -> Option<u64> {
 fn account_name(section: &AccountSection) -> String {
     let mut digest = Digest::default();
     digest.fold(section.api_key.as_bytes());
-    format!("key-{digest}")
+    format!("key-{:.24}", digest.to_string())
 }
 
 /// What the orders are: a journal of one is never continued in another.
