@@ -212,7 +212,7 @@ pub(crate) fn behind<S: Source + ?Sized>(source: &S, offset: u64, next_seq: u64)
     // Sequence numbers that could stand in the rest: bounds the work on garbage that looks like lengths.
     let last_seq = next_seq.saturating_add(source.len() / RECORD_HEADER_BYTES);
     let mut out = Behind { is_valid: false, bytes: 0 };
-    let mut at = offset;
+    let mut at = skip_zeros(source, offset);
     while at < source.len() {
         let Some(word) = source.word(at) else {
             // Fewer than eight bytes are left: a file cut at an odd place.
@@ -222,15 +222,34 @@ pub(crate) fn behind<S: Source + ?Sized>(source: &S, offset: u64, next_seq: u64)
             }
             break;
         };
-        if word != 0 {
-            out.bytes = at - offset + 8 - u64::from(word.leading_zeros() / 8);
-            if !out.is_valid {
-                let seq = source.word(at.saturating_add(8)).unwrap_or(0);
-                let plausible = seq >= next_seq && seq <= last_seq;
-                out.is_valid = plausible && matches!(parse(source, at), Ok(Some(_)));
-            }
+        if word == 0 {
+            at = skip_zeros(source, at);
+            continue;
+        }
+        out.bytes = at - offset + 8 - u64::from(word.leading_zeros() / 8);
+        if !out.is_valid {
+            let seq = source.word(at.saturating_add(8)).unwrap_or(0);
+            let plausible = seq >= next_seq && seq <= last_seq;
+            out.is_valid = plausible && matches!(parse(source, at), Ok(Some(_)));
         }
         at = at.saturating_add(ALIGN);
     }
     out
+}
+
+/// The first word at or behind `at` that is not zero, or the end: most of what stands behind the records of a segment
+/// is nothing, and it is looked at in pieces that a processor likes.
+fn skip_zeros<S: Source + ?Sized>(source: &S, mut at: u64) -> u64 {
+    const PIECE: u64 = 4096;
+    while let Some(piece) = source.bytes(at, PIECE) {
+        let is_zero = |line: &[u8]| line.iter().fold(0, |all, byte| all | byte) == 0;
+        if !piece.chunks(64).all(is_zero) {
+            break;
+        }
+        at += PIECE;
+    }
+    while source.word(at) == Some(0) {
+        at += ALIGN;
+    }
+    at
 }
