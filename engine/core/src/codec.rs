@@ -219,7 +219,7 @@ tags! {
     FeedState { Down, Syncing, Stale, Live }
     GatewayState { Down, Syncing, Ready }
     JournalState { Good, Low, Behind, Lost }
-    Command { Kill, Pause, Resume, Flatten, Shutdown, Arm }
+    Command { Kill, Pause, Resume, Flatten, Shutdown, Arm, Start }
     OrderKind { Limit, LimitMaker, Market, StopLimit }
     TimeInForce { Gtc, Ioc, Fok }
     Purpose { Entry, Stop, Target, Flatten }

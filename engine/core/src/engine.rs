@@ -47,7 +47,7 @@ pub struct Engine<S> {
     gate: Gate,
     orders: Orders,
     positions: PositionBook,
-    /// What the operator's commands come to; [`Engine::state`] is the worse of this and the journal's.
+    /// What the operator's commands come to; [`Engine::state`] looks at more.
     commanded: TradingState,
     journal: JournalState,
     /// A person asked the process to stop: no entry until a new process.
@@ -325,17 +325,18 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn on_command(&mut self, command: Command, outbox: &mut Outbox) {
-        let calm = if self.is_stopping { TradingState::ReduceOnly } else { TradingState::Normal };
-        let commanded = match command {
+        let from = self.state();
+        self.commanded = match command {
             Command::Kill => TradingState::Halt,
-            Command::Arm if self.commanded == TradingState::Halt => calm,
-            Command::Resume if self.commanded <= TradingState::ReduceOnly => calm,
-            Command::Pause | Command::Flatten | Command::Shutdown => {
-                self.commanded.max(TradingState::ReduceOnly)
-            }
-            Command::Arm | Command::Resume => self.commanded,
+            Command::Arm if self.commanded == TradingState::Halt => TradingState::Normal,
+            Command::Resume if self.commanded <= TradingState::ReduceOnly => TradingState::Normal,
+            Command::Pause | Command::Flatten => self.commanded.max(TradingState::ReduceOnly),
+            Command::Arm | Command::Resume | Command::Shutdown | Command::Start => self.commanded,
         };
-        self.is_stopping |= command == Command::Shutdown;
+        self.is_stopping = command == Command::Shutdown || self.is_stopping && command != Command::Start;
+        if command == Command::Start {
+            self.journal = JournalState::Good;
+        }
         if command == Command::Flatten {
             // Under HALT nothing may be sent: the wish is kept, and carried out once armed.
             self.markets.iter_mut().for_each(Market::flatten);
@@ -343,8 +344,6 @@ impl<S: Strategy> Engine<S> {
         if command == Command::Arm {
             self.gate.arm();
         }
-        let from = self.state();
-        self.commanded = commanded;
         self.tell_state(from, Some(command), outbox);
         self.manage_all(outbox);
     }
@@ -366,9 +365,10 @@ impl<S: Strategy> Engine<S> {
 
 /// Read-only views.
 impl<S> Engine<S> {
-    /// Trading state: the worse of what the operator commanded and what the journal can keep.
+    /// Trading state: the worst of what the operator commanded, a process that stops, and what the journal can keep.
     pub fn state(&self) -> TradingState {
-        self.commanded.max(match self.journal {
+        let stopping = if self.is_stopping { TradingState::ReduceOnly } else { TradingState::Normal };
+        self.commanded.max(stopping).max(match self.journal {
             JournalState::Good => TradingState::Normal,
             JournalState::Low => TradingState::Warn,
             JournalState::Behind => TradingState::CancelOnly,

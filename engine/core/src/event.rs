@@ -160,8 +160,8 @@ pub enum JournalState {
     /// The disk is slow, so that a power cut would cost more than was agreed, or the next segment cannot be had:
     /// CANCEL_ONLY.
     Behind = 2,
-    /// A sync failed, a file was cut or deleted, or the thread that syncs is gone: HALT. The process
-    /// says nothing else any more; the next one, which has read the journal again, does.
+    /// A sync failed, a file was cut or deleted, or the thread that syncs is gone: HALT. A process that
+    /// says so says nothing else any more.
     Lost = 3,
 }
 
@@ -251,4 +251,7 @@ pub enum Command {
     Shutdown = 4,
     /// Leave HALT.
     Arm = 5,
+    /// A new process goes on with what the last one left: its `Shutdown` is over, and so is what it thought of its
+    /// journal, which has been read again. Pauses and kills stay. Nobody types this.
+    Start = 6,
 }

@@ -319,6 +319,19 @@ fn after_shutdown_nothing_brings_entries_back() {
     world.run(TICKS);
     assert_eq!(world.engine.orders_sent(), 0);
     assert_eq!(world.engine.state(), TradingState::ReduceOnly);
+    // … but a new process, unless a person had paused or killed.
+    world.command(Command::Start);
+    assert_eq!(world.engine.state(), TradingState::Normal);
+    world.run(TICKS);
+    assert!(world.engine.orders_sent() > 0);
+    for (command, state) in [(Command::Pause, TradingState::ReduceOnly), (Command::Kill, TradingState::Halt)]
+    {
+        world.command(command);
+        world.feed(InstrumentId::NONE, EventBody::Journal(JournalState::Lost));
+        world.command(Command::Shutdown);
+        world.command(Command::Start);
+        assert_eq!(world.engine.state(), state);
+    }
 }
 
 /// Every signal can be explained from what was said before it: a swept low (for a long), a later break upwards, an

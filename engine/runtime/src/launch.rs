@@ -24,7 +24,7 @@ use smc_core::codec::Buffer;
 use smc_core::config::{BarSource, ConfigError, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::engine::Engine;
-use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState, JournalState};
+use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
 use smc_core::words::{InstrumentId, Name, Timeframe};
@@ -258,8 +258,11 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         shared.progress.is_over.store(true, Ordering::Release);
         shared.stop.store(true, Ordering::Release);
         let error = result.err().map(|error| error.to_string());
-        let core = engine.close().map_err(|error| format!("closing the journal: {error}"))?;
-        Ok(Ended { digest: core.digest(), error })
+        match (engine.close(), error) {
+            (Ok(core), error) => Ok(Ended { digest: core.digest(), error }),
+            (Err(_), Some(error)) => Err(error),
+            (Err(close), None) => Err(close.to_string()),
+        }
     };
     let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
     let preamble = (rules.client.bytes_received(), rules.client.bytes_sent());
@@ -299,8 +302,7 @@ fn begin(
         Ok(())
     };
     if is_resumed {
-        // Read again from end to end, it is as good as new, whatever the dead process thought of it.
-        take(InstrumentId::NONE, now, EventBody::Journal(JournalState::Good))?;
+        take(InstrumentId::NONE, now, EventBody::Operator(Command::Start))?;
         take(InstrumentId::NONE, now, EventBody::Gateway(GatewayState::Down))?;
         take(InstrumentId::NONE, now, EventBody::Feed(FeedState::Down))?;
     }
