@@ -60,6 +60,13 @@ impl Reader {
         Ok(Records { walker: Walker::after(&self.set, place, offset), refusal: None })
     }
 
+    /// The beginnings of the segments, oldest first: places to start at. Newest ones may be left out while the writer's
+    /// helper has not tied them yet.
+    pub fn segment_places(&self) -> Vec<Place> {
+        let numbers = self.set.segments.iter().map(|segment| segment.number);
+        numbers.filter_map(|number| snapshot::place_at(&self.set, number)).collect()
+    }
+
     /// What the pruned segments before the first record came to; none where nothing was pruned.
     pub fn base(&self) -> Option<&Snapshot> {
         self.set.base.as_ref()

@@ -1,4 +1,6 @@
-//! `smc journal`: ls, verify, dump.
+//! `smc journal`: ls, verify, dump, tail.
+
+mod tail;
 
 use crate::failure::{Failure, Outcome};
 use crate::replay::unusable;
@@ -19,6 +21,8 @@ pub enum Command {
     Verify(Which),
     /// Print the records
     Dump(Dump),
+    /// Print the last records, and with -f those that come
+    Tail(tail::TailArgs),
 }
 
 /// Which journal.
@@ -56,6 +60,7 @@ pub fn journal(command: &Command) -> Outcome {
         Command::Ls(which) => ls(which),
         Command::Verify(which) => check(which),
         Command::Dump(which) => dump(which),
+        Command::Tail(args) => tail::tail(args),
     }
 }
 
@@ -122,6 +127,7 @@ fn as_json(verdict: &Verdict) -> serde_json::Value {
     });
     serde_json::json!({
         "sound": verdict.is_sound(), "closed": verdict.is_closed, "records": verdict.records,
+        "first_seq": verdict.first_seq, "last_seq": verdict.first_seq + verdict.records - 1, "times_back": verdict.went_back,
         "damage": place(&verdict.damage), "cut": place(&verdict.torn), "dropped_bytes": verdict.dropped_bytes,
         "chain": hex(&verdict.chain), "segments": segments.collect::<Vec<_>>(),
     })
@@ -140,21 +146,11 @@ fn dump(which: &Dump) -> Outcome {
         if record.seq < which.from || which.kind.as_deref().is_some_and(|wanted| wanted != kind) {
             continue;
         }
-        let body = describe(&record);
-        let written = if which.json {
-            let line =
-                serde_json::json!({ "seq": record.seq, "ts_ns": record.ts.0, "kind": kind, "body": body });
-            writeln!(out, "{line}")
-        } else {
-            writeln!(out, "{:>9} {} {kind:<8} {body}", record.seq, record.ts.0)
-        };
-        match written {
-            Ok(()) => {}
-            // The reader of our output has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            Err(error) => return Err(Failure::wrong("output", error)),
+        if !tail::print(which.json, &record, &mut out)? {
+            return Ok(());
         }
     }
+    tail::written(out.flush())?;
     Ok(())
 }
 
