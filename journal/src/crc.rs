@@ -17,6 +17,23 @@ pub(crate) fn record(words: [u64; 4], payload: &[u8]) -> u32 {
     record_portable(words, payload)
 }
 
+/// Copies a record's bytes to plain memory with its checksum, and does nothing else that a journal does: the machine's
+/// own limit, beside which an append is measured. False if the slot is too small.
+#[inline]
+pub fn copy_with_checksum(slot: &mut [u8], seq: u64, payload: &[u8]) -> bool {
+    let words = crate::record::header_words(payload.len(), seq, seq, 2, seq as u32);
+    let crc = record(words, payload);
+    let Some((head, body)) = slot.split_at_mut_checked(32) else { return false };
+    let Some(body) = body.get_mut(..payload.len()) else { return false };
+    body.copy_from_slice(payload);
+    let (chunks, _) = head.as_chunks_mut::<8>();
+    for (chunk, word) in chunks.iter_mut().zip(words) {
+        *chunk = word.to_le_bytes();
+    }
+    head[..4].copy_from_slice(&crc.to_le_bytes());
+    true
+}
+
 /// Checksum of plain bytes: headers and other cold blocks.
 pub(crate) fn bytes(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)

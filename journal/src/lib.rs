@@ -25,6 +25,7 @@ mod tail;
 mod verify;
 mod writer;
 
+pub use crc::copy_with_checksum;
 pub use error::{AppendError, Damage, JournalError, Reason};
 pub use format::{Header, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, VERSION};
 pub use live::Health;

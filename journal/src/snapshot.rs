@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: [u8; 8] = *b"SMCSNAP\x1a";
 const VERSION: u32 = 1;
 /// Up to where the caller's bytes begin.
-const HEAD_BYTES: usize = 112;
+const HEAD_BYTES: usize = 128;
 const HASH_BYTES: usize = 32;
 /// A snapshot larger than this is not ours.
 const BYTES_MAX: u64 = 1 << 31;
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub place: Place,
     /// Time of that record.
     pub ts: TsNs,
+    /// Hash of the program that made it.
+    pub build: [u8; 16],
     /// The configuration in force.
     pub config: Vec<u8>,
     /// The state.
@@ -175,7 +177,7 @@ fn write(path: &Path, snapshot: &Snapshot) -> Result<(), JournalError> {
 }
 
 fn to_bytes(snapshot: &Snapshot) -> Vec<u8> {
-    let Snapshot { place, ts, config, state } = snapshot;
+    let Snapshot { place, ts, build, config, state } = snapshot;
     let mut out = Vec::with_capacity(HEAD_BYTES + config.len() + state.len() + HASH_BYTES);
     out.extend(MAGIC);
     out.extend(VERSION.to_le_bytes());
@@ -188,6 +190,7 @@ fn to_bytes(snapshot: &Snapshot) -> Vec<u8> {
     out.extend(ts.0.to_le_bytes());
     out.extend((config.len() as u64).to_le_bytes());
     out.extend((state.len() as u64).to_le_bytes());
+    out.extend(build);
     out.resize(HEAD_BYTES, 0);
     out.extend(config);
     out.extend(state);
@@ -229,6 +232,8 @@ fn from_bytes(bytes: &[u8]) -> Result<Snapshot, Reason> {
     }
     let mut prev_chain = [0; 32];
     prev_chain.copy_from_slice(&head[40..72]);
+    let mut build = [0; 16];
+    build.copy_from_slice(&head[96..112]);
     let (config_bytes, state_bytes) = (field(80), field(88));
     let body = &hashed[HEAD_BYTES..];
     if config_bytes.checked_add(state_bytes) != Some(body.len() as u64) {
@@ -247,6 +252,7 @@ fn from_bytes(bytes: &[u8]) -> Result<Snapshot, Reason> {
             prev_chain,
         },
         ts: TsNs(field(72)),
+        build,
         config: config.to_vec(),
         state: state.to_vec(),
     })
@@ -283,6 +289,7 @@ mod tests {
         let snapshot = Snapshot {
             place: Place { seq: 7, segment: 2, offset: 640, crc: 9, prev_chain: [3; 32] },
             ts: TsNs(5),
+            build: [4; 16],
             config: b"config".to_vec(),
             state: (0..200).collect(),
         };

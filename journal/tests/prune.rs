@@ -34,6 +34,7 @@ fn base(place: Place) -> Snapshot {
     Snapshot {
         place,
         ts: TsNs(place.seq * 10),
+        build: [1; 16],
         config: b"config".to_vec(),
         state: place.seq.to_le_bytes().into(),
     }

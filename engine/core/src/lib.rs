@@ -28,6 +28,16 @@ pub mod state;
 pub mod strategy;
 pub mod words;
 
+/// Version and source hash of this crate: the same text makes the same decisions. `build.rs` computes it.
+pub const BUILD: &str = env!("SMC_CORE_BUILD");
+
+/// [`BUILD`] as journals and snapshots carry it.
+pub fn build_hash() -> [u8; 16] {
+    let mut digest = digest::Digest::default();
+    digest.fold(BUILD.as_bytes());
+    digest.to_bytes()
+}
+
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use event::{Event, EventBody};

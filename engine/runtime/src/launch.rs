@@ -468,15 +468,13 @@ fn header(config_text: &str, specs: &[InstrumentSpec], account: String, environm
     }
     let mut config = Digest::default();
     config.fold(config_text.as_bytes());
-    let mut build = Digest::default();
-    build.fold(crate::BUILD.as_bytes());
     let wide = |digest: Digest| {
         let mut out = [0; 32];
         out[..16].copy_from_slice(&digest.to_bytes());
         out
     };
     Header {
-        build: build.to_bytes(),
+        build: smc_core::build_hash(),
         config_hash: wide(config),
         instruments_hash: wide(instruments),
         account,

@@ -19,6 +19,3 @@ pub mod venue;
 mod warm_up;
 
 pub use smc_settings::file as config;
-
-/// Name and version of this build, as the journal's header hashes it.
-pub const BUILD: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));

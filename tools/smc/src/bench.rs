@@ -4,6 +4,7 @@
 //! carry. Every run checks the answers of what it timed: a journal that does not replay is no result.
 
 mod echo;
+mod journal;
 mod machine;
 mod market;
 mod rig;
@@ -20,6 +21,8 @@ use serde::Serialize;
 pub enum Command {
     /// Each stage by itself, in memory: nanoseconds
     Stages(stages::Args),
+    /// The journal: append, tail, iterate, verify, replay
+    Journal(journal::Args),
     /// From a message on the wire to the order it causes, over TLS on loopback, beside a raw TCP echo
     Wire(wire::Args),
 }
@@ -28,6 +31,7 @@ pub enum Command {
 pub fn bench(command: &Command) -> Outcome {
     match command {
         Command::Stages(args) => stages::stages(args),
+        Command::Journal(args) => journal::journal(args),
         Command::Wire(args) => wire::wire(args),
     }
 }

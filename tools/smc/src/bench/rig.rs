@@ -56,11 +56,16 @@ pub struct Round {
 pub struct Home(PathBuf);
 
 impl Home {
-    /// Makes it.
+    /// Makes it in the system's temporary directory.
     pub fn new() -> Result<Self, Failure> {
+        Self::within(None)
+    }
+
+    /// Makes it in a directory, on the disk that is to be measured.
+    pub fn within(dir: Option<&Path>) -> Result<Self, Failure> {
         let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let name = format!("smc-bench-{}-{}", std::process::id(), nanos.as_nanos());
-        let home = Self(std::env::temp_dir().join(name));
+        let home = Self(dir.map_or_else(std::env::temp_dir, Path::to_owned).join(name));
         private_dir(&home.0)?;
         Ok(home)
     }
