@@ -26,11 +26,13 @@ use smc_core::digest::Digest;
 use smc_core::engine::Engine;
 use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
 use smc_core::instrument::InstrumentSpec;
+use smc_core::state::StateError;
 use smc_core::strategy::Confluence;
 use smc_core::words::{InstrumentId, Name, Timeframe};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, KLINES_MAX, candle_interval};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
+use smc_replay::{Shadow, Under};
 use smc_net::{Endpoint, HttpClient, TlsSettings};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,10 @@ use std::time::{Duration, Instant};
 
 /// How long working entries may take to be cancelled at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Records between two snapshots unless the configuration says otherwise.
+const SNAPSHOT_RECORDS: u64 = 1_000_000;
+/// How long the shadow sleeps when nothing came.
+const SHADOW_IDLE: Duration = Duration::from_millis(5);
 
 /// Which way the threads are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +106,8 @@ pub enum LaunchError {
     Journal(PathBuf, ResumeError),
     /// The control socket.
     Control(ControlError),
+    /// A state that was just saved does not load.
+    State(StateError),
     /// A thread could not be started.
     Thread(std::io::Error),
 }
@@ -120,6 +128,7 @@ impl std::fmt::Display for LaunchError {
             Self::Feed(reason) => write!(f, "market data: {reason}"),
             Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
             Self::Control(error) => write!(f, "{error}"),
+            Self::State(error) => write!(f, "a second engine for snapshots: {error}"),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
     }
@@ -150,6 +159,7 @@ pub struct Running {
     commands: rtrb::Producer<Event>,
     engine: JoinHandle<Result<Ended, String>>,
     control: Option<JoinHandle<std::io::Result<()>>>,
+    shadow: Option<JoinHandle<()>>,
     /// Kept open: a simulator in lock step counts its bytes.
     _rules: HttpClient,
     _account: AccountLock,
@@ -185,7 +195,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     };
     let candles = rules.candles(&config, options.config.engine.warm_up_bars, clock.now())?;
     let mut venue = venue(&options.config, section, &tls, &config, &specs)?;
-    let mut core = Engine::new(config.clone(), Confluence::for_config(&config)).map_err(LaunchError::Core)?;
+    let make = || Engine::new(config.clone(), Confluence::for_config(&config));
     let text = options.config.deciding_text();
     let account = options.config.account.as_ref().ok_or(LaunchError::Section("account"))?;
     let name = account_name(account);
@@ -193,11 +203,25 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let account_lock = AccountLock::take(&user_dir(), &format!("{name}-{port}"), &options.journal);
     let account_lock = account_lock.map_err(LaunchError::Account)?;
     let header = header(&text, &specs, name, environment(section));
-    let opened = match former {
-        None => resume::create(&journal_settings, &header, &text, clock.now()),
-        Some(_) => resume::resume(&journal_settings, &header, &mut core),
+    let under = Under { text: &text, build: header.build };
+    let (opened, mut core) = match former {
+        None => {
+            let core = make().map_err(LaunchError::Core)?;
+            let opened = resume::create(&journal_settings, &header, &text, clock.now());
+            (opened.map_err(no_journal)?, core)
+        }
+        Some(_) => resume::resume(&journal_settings, &header, &under, make).map_err(no_journal)?,
     };
-    let Opened { journal, recovery } = opened.map_err(no_journal)?;
+    let Opened { journal, recovery } = opened;
+    let shadow = match options.config.process.snapshot_records.unwrap_or(SNAPSHOT_RECORDS) {
+        0 => None,
+        every => {
+            let mut copy = make().map_err(LaunchError::Core)?;
+            copy_state(&mut core, &mut copy).map_err(LaunchError::State)?;
+            let shadow = Shadow::new(&options.journal, journal.next_seq(), copy, &under, every);
+            Some(shadow.map_err(|error| no_journal(ResumeError::Journal(error)))?)
+        }
+    };
     for order in core.open_orders() {
         let is_taken =
             venue.gateway.resolve(clock.now(), order.instrument, order.client_order_id, order.filled_qty);
@@ -265,6 +289,14 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         }
     };
     let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
+    let shadow = match shadow {
+        None => None,
+        Some(shadow) => {
+            let stop = stop.clone();
+            let thread = std::thread::Builder::new().name("snapshots".into());
+            Some(thread.spawn(move || follow(shadow, &stop)).map_err(LaunchError::Thread)?)
+        }
+    };
     let preamble = (rules.client.bytes_received(), rules.client.bytes_sent());
     Ok(Running {
         progress,
@@ -275,6 +307,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         commands,
         engine,
         control,
+        shadow,
         _rules: rules.client,
         _account: account_lock,
     })
@@ -351,8 +384,35 @@ impl Running {
         if let Some(control) = self.control {
             let _ = control.join();
         }
+        if let Some(shadow) = self.shadow {
+            let _ = shadow.join();
+        }
         ended
     }
+}
+
+/// Runs the shadow until the journal is closed, or until well after the engine was told to stop.
+fn follow(mut shadow: Shadow<Confluence>, stop: &AtomicBool) {
+    let mut stopped_at: Option<Instant> = None;
+    while !shadow.is_closed() && stopped_at.is_none_or(|at| at.elapsed() < SHUTDOWN_TIMEOUT) {
+        match shadow.turn() {
+            Ok(0) => std::thread::sleep(SHADOW_IDLE),
+            Ok(_) => {}
+            Err(error) => {
+                eprintln!("smc: snapshots end here: {error}");
+                return;
+            }
+        }
+        if stop.load(Ordering::Acquire) {
+            stopped_at.get_or_insert_with(Instant::now);
+        }
+    }
+}
+
+fn copy_state(from: &mut Engine<Confluence>, to: &mut Engine<Confluence>) -> Result<(), StateError> {
+    let mut state = Vec::new();
+    from.save(&mut state);
+    to.load(&state)
 }
 
 fn trust(section: &VenueSection) -> Result<TlsSettings, LaunchError> {

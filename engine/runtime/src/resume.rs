@@ -1,17 +1,17 @@
 //! How a process gets its journal: a new one, or the one a crashed process left, continued.
 //!
-//! Continuing runs every journaled input through a fresh core, which is then exactly where the dead process was; the
+//! Continuing brings a fresh core to exactly where the dead process was, from a snapshot or from the first input; the
 //! venue is asked about every order the core believes alive before anything new is sent. Never sends anything
 //! itself; runs once, before the threads start.
 
 use crate::config::{FileConfig, FileError};
 use smc_core::TsNs;
-use smc_core::codec;
+use smc_core::config::ConfigError;
 use smc_core::engine::Engine;
-use smc_core::event::Event;
-use smc_core::outbox::Outbox;
+use smc_core::state::State;
 use smc_core::strategy::Strategy;
 use smc_journal::{AppendError, Header, JournalError, JournalSettings, Reader, RecordKind, Recovery, Writer};
+use smc_replay::{RebuildError, Under, rebuild};
 use std::fmt;
 
 /// Why there is no journal to write to.
@@ -27,13 +27,8 @@ pub enum ResumeError {
     Config(FileError),
     /// It does not begin with a configuration.
     NoConfig,
-    /// An input that this version does not read.
-    Content {
-        /// Which record.
-        seq: u64,
-        /// What is wrong.
-        error: codec::CodecError,
-    },
+    /// It does not lead to an engine.
+    Rebuild(RebuildError),
 }
 
 impl fmt::Display for ResumeError {
@@ -46,7 +41,7 @@ impl fmt::Display for ResumeError {
             ),
             Self::Config(error) => write!(f, "its configuration: {error}"),
             Self::NoConfig => f.write_str("does not begin with a configuration"),
-            Self::Content { seq, error } => write!(f, "record {seq}: {error}"),
+            Self::Rebuild(error) => write!(f, "{error}"),
         }
     }
 }
@@ -63,15 +58,16 @@ pub fn config_of(settings: &JournalSettings) -> Result<Option<FileConfig>, Resum
         }
         Err(error) => return Err(ResumeError::Journal(error)),
     };
-    let first = reader.records().next();
-    match first {
-        Some(Ok(record)) if record.kind == RecordKind::Config => {
-            let text = String::from_utf8_lossy(record.payload);
-            FileConfig::parse(&text).map(Some).map_err(ResumeError::Config)
+    // A pruned journal keeps its configuration with its base.
+    let text = match (reader.base(), reader.records().next()) {
+        (Some(base), _) => String::from_utf8_lossy(&base.config).into_owned(),
+        (None, Some(Ok(record))) if record.kind == RecordKind::Config => {
+            String::from_utf8_lossy(record.payload).into_owned()
         }
-        Some(Err(damage)) => Err(ResumeError::Journal(JournalError::Damage(damage))),
-        _ => Err(ResumeError::NoConfig),
-    }
+        (None, Some(Err(damage))) => return Err(ResumeError::Journal(JournalError::Damage(damage))),
+        _ => return Err(ResumeError::NoConfig),
+    };
+    FileConfig::parse(&text).map(Some).map_err(ResumeError::Config)
 }
 
 /// A journal ready for the next record.
@@ -94,29 +90,16 @@ pub fn create(
     Ok(Opened { journal, recovery: None })
 }
 
-/// Continues a journal: brings `core` to where it ended, and marks the new process.
-pub fn resume<S: Strategy>(
+/// Continues a journal: brings a core to where it ended, and marks the new process. `make` gives a fresh core.
+pub fn resume<S: Strategy + State>(
     settings: &JournalSettings,
     header: &Header,
-    core: &mut Engine<S>,
-) -> Result<Opened, ResumeError> {
+    under: &Under<'_>,
+    make: impl Fn() -> Result<Engine<S>, ConfigError>,
+) -> Result<(Opened, Engine<S>), ResumeError> {
     let (mut journal, recovery) = Writer::resume(settings, header).map_err(ResumeError::Journal)?;
-    rebuild(settings, core)?;
-    journal.append(RecordKind::Run, recovery.last_ts, &[]).map_err(ResumeError::Append)?;
-    Ok(Opened { journal, recovery: Some(recovery) })
-}
-
-fn rebuild<S: Strategy>(settings: &JournalSettings, core: &mut Engine<S>) -> Result<(), ResumeError> {
     let reader = Reader::open(&settings.dir).map_err(ResumeError::Journal)?;
-    let mut outbox = Outbox::new();
-    for record in reader.records() {
-        let record = record.map_err(|damage| ResumeError::Journal(JournalError::Damage(damage)))?;
-        if record.kind == RecordKind::Input {
-            let event: Event = codec::decode(record.payload)
-                .map_err(|error| ResumeError::Content { seq: record.seq, error })?;
-            core.on_event(&event, &mut outbox);
-            outbox.clear();
-        }
-    }
-    Ok(())
+    let rebuilt = rebuild(&settings.dir, &reader, under, None, make).map_err(ResumeError::Rebuild)?;
+    journal.append(RecordKind::Run, recovery.last_ts, &[]).map_err(ResumeError::Append)?;
+    Ok((Opened { journal, recovery: Some(recovery) }, rebuilt.core))
 }

@@ -8,8 +8,13 @@
 //! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
+//! | `journal-exhaustive` | a 64 KiB journal cut at every byte and with every bit flipped |
+//! | `journal-kills [RUNS]` | kill -9 of a writing process and of an engine at full speed, 2,000 of each unless told otherwise |
+//! | `journal-stall` | a disk that stands still for ten seconds |
+//! | `builds` | debug and release builds and other instruction sets replay to the same digest |
 
 mod anchor;
+mod builds;
 mod fuzz;
 mod step;
 
@@ -28,8 +33,14 @@ fn main() -> ExitCode {
         }
         Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
+        Some("journal-exhaustive") => Ok(exhaustive()),
+        Some("journal-kills") => {
+            number(2_000).map(kills).map_err(|_| "journal-kills takes a number of runs".into())
+        }
+        Some("journal-stall") => Ok(stall()),
+        Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
-        None => Err("which task? test, guards, fuzz, parity, smc or crash".into()),
+        None => Err("which task? test, guards, fuzz, parity, smc, crash, builds or journal-…".into()),
     };
     match steps {
         Ok(steps) => run_all(steps),
@@ -38,6 +49,27 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The long form of what `test` samples.
+fn exhaustive() -> Vec<Step> {
+    let test = ["test", "--release", "--package", "smc-journal", "--test", "damage", "--", "--nocapture"];
+    vec![Step::cargo("every cut and every bit of 64 KiB", &test).env("JOURNAL_EXHAUSTIVE", "1")]
+}
+
+fn kills(runs: u64) -> Vec<Step> {
+    let writer = ["test", "--release", "--package", "smc-journal", "--test", "kill", "--", "--nocapture"];
+    let engine = ["test", "--release", "--package", "tests", "--test", "engine_kill", "--", "--nocapture"];
+    let runs = runs.to_string();
+    vec![
+        Step::cargo("writers killed", &writer).env("JOURNAL_KILLS", &runs),
+        Step::cargo("engines killed at full speed", &engine).env("ENGINE_KILLS", &runs),
+    ]
+}
+
+fn stall() -> Vec<Step> {
+    let test = ["test", "--release", "--package", "smc-journal", "--test", "io_faults", "j10", "--", "--nocapture"];
+    vec![Step::cargo("ten seconds without a disk", &test).env("JOURNAL_STALL_MS", "10000")]
 }
 
 /// Everything, cheapest first, so that a slip is told within seconds.
@@ -51,6 +83,7 @@ fn test() -> Result<Vec<Step>, String> {
     steps.push(Step::cargo("tests", &["test", "--workspace", "--all-targets", "--exclude", "benches"]));
     steps.push(Step::cargo("doc tests", &["test", "--workspace", "--doc"]));
     steps.push(Step::cargo("benches stay alive", &["test", "--package", "benches", "--benches"]));
+    steps.extend(builds::steps().into_iter().skip(1));
     steps.extend(anchor::steps(40));
     steps.extend(fuzz::steps(60));
     Ok(steps)
