@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+#[allow(clippy::disallowed_methods, reason = "a build script is not the core")]
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src");
     let mut files = Vec::new();

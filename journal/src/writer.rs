@@ -123,6 +123,11 @@ impl Writer {
         self.board.synced_total.load(Ordering::Relaxed)
     }
 
+    /// A prepared segment waits: appends of less than a segment's length cannot fail for want of one.
+    pub fn has_segment_ahead(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Number of the segment being written.
     pub fn segment(&self) -> u32 {
         self.pen.live().number

@@ -26,7 +26,8 @@ fn digest(dir: &str) -> Result<String, String> {
     if first.kind != RecordKind::Config {
         return Err("the journal does not begin with a configuration".into());
     }
-    let config = FileConfig::parse(&String::from_utf8_lossy(first.payload)).map_err(|error| error.to_string())?;
+    let config =
+        FileConfig::parse(&String::from_utf8_lossy(first.payload)).map_err(|error| error.to_string())?;
     let config = config.engine().map_err(|error| error.to_string())?;
     let strategy = Confluence::for_config(&config);
     let mut core = Engine::new(config, strategy).map_err(|error| error.to_string())?;

@@ -5,14 +5,16 @@
 //! compares: an engine whose outputs are not those of its inputs is found while it runs, not in an audit.
 
 use crate::rebuild::Under;
+use smc_core::TsNs;
 use smc_core::codec::{self, CodecError};
 use smc_core::engine::Engine;
 use smc_core::event::Event;
 use smc_core::outbox::Outbox;
 use smc_core::state::State;
 use smc_core::strategy::Strategy;
-use smc_core::TsNs;
-use smc_journal::{JournalError, Place, RecordKind, Snapshot, Tail, remove_snapshot, snapshots, write_snapshot};
+use smc_journal::{
+    JournalError, Place, RecordKind, Snapshot, Tail, remove_snapshot, snapshots, write_snapshot,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -98,8 +100,8 @@ impl<S: Strategy + State> Shadow<S> {
             let (seq, ts, segment, offset) = (record.seq, record.ts, record.segment, record.offset);
             match record.kind {
                 RecordKind::Input => {
-                    let event: Event = codec::decode(record.payload)
-                        .map_err(|error| ShadowError::Content { seq, error })?;
+                    let event: Event =
+                        codec::decode(record.payload).map_err(|error| ShadowError::Content { seq, error })?;
                     self.core.on_event(&event, &mut self.outbox);
                     self.outbox.clear();
                 }

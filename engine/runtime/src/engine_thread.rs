@@ -220,6 +220,12 @@ impl<S: Strategy> EngineThread<S> {
         Some(Event { seq, ts_event: now, ts_recv: now, instrument, body: EventBody::Journal(state) })
     }
 
+    /// The journal has a segment ready behind the one being written: whoever makes events faster than a disk can take
+    /// them asks before each.
+    pub fn has_segment_ahead(&self) -> bool {
+        self.journal.has_segment_ahead()
+    }
+
     /// What changes without an output: open orders. Called when idle.
     pub fn note_idle(&self) {
         self.counters.set(Slot::OpenOrders, self.core.open_orders().count() as u64);

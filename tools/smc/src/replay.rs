@@ -109,7 +109,11 @@ pub fn replay_dir(dir: &Path, config: Option<&Path>) -> Result<Timed, Failure> {
     Ok(Timed { replay, seconds: started.elapsed().as_secs_f64() })
 }
 
-fn own_config(dir: &Path, reader: &Reader) -> Result<FileConfig, Failure> {
+/// The configuration that a journal's inputs were decided under.
+pub fn own_config(dir: &Path, reader: &Reader) -> Result<FileConfig, Failure> {
+    if let Some(base) = reader.base() {
+        return config_of(dir, &base.config);
+    }
     let first = reader.records().next();
     match first {
         Some(Ok(record)) if record.kind == RecordKind::Config => config_of(dir, record.payload),

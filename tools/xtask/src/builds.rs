@@ -24,7 +24,8 @@ fn agree() -> Result<(), String> {
     let _ = std::fs::remove_dir_all(home.join("journal"));
     std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
     let mut demo = Command::new(root().join("target/release/smc"));
-    demo.args(["demo", "--fast", "--headless", "--json", "--seconds", "20", "--journal"]).arg(home.join("journal"));
+    demo.args(["demo", "--fast", "--headless", "--json", "--seconds", "20", "--journal"])
+        .arg(home.join("journal"));
     let document = output(&mut demo)?;
     let digest = document.split("\"digest\":\"").nth(1).and_then(|rest| rest.get(..32));
     let digest = digest.ok_or_else(|| format!("no digest in {document}"))?;

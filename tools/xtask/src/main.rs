@@ -68,7 +68,8 @@ fn kills(runs: u64) -> Vec<Step> {
 }
 
 fn stall() -> Vec<Step> {
-    let test = ["test", "--release", "--package", "smc-journal", "--test", "io_faults", "j10", "--", "--nocapture"];
+    let test =
+        ["test", "--release", "--package", "smc-journal", "--test", "io_faults", "j10", "--", "--nocapture"];
     vec![Step::cargo("ten seconds without a disk", &test).env("JOURNAL_STALL_MS", "10000")]
 }
 

@@ -1,5 +1,6 @@
 //! `smc journal`: ls, verify, dump, tail.
 
+mod prune;
 mod tail;
 
 use crate::failure::{Failure, Outcome};
@@ -23,6 +24,8 @@ pub enum Command {
     Dump(Dump),
     /// Print the last records, and with -f those that come
     Tail(tail::TailArgs),
+    /// Remove old segments and keep what they came to
+    Prune(prune::PruneArgs),
 }
 
 /// Which journal.
@@ -61,6 +64,7 @@ pub fn journal(command: &Command) -> Outcome {
         Command::Verify(which) => check(which),
         Command::Dump(which) => dump(which),
         Command::Tail(args) => tail::tail(args),
+        Command::Prune(args) => prune::prune(args),
     }
 }
 

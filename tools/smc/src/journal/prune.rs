@@ -3,9 +3,9 @@
 use crate::failure::{Failure, Outcome};
 use crate::replay::{own_config, unusable};
 use clap::Args;
+use smc_core::TsNs;
 use smc_core::engine::Engine;
 use smc_core::strategy::Confluence;
-use smc_core::TsNs;
 use smc_journal::{Kept, PrunePlan, Reader, Retention, Snapshot, plan_prune, prune as remove};
 use smc_replay::{Under, rebuild};
 use std::path::PathBuf;
@@ -57,7 +57,11 @@ pub fn prune(args: &PruneArgs) -> Outcome {
         let what = if args.dry_run { "would go" } else { "removed" };
         let mib = plan.bytes as f64 / f64::from(1 << 20);
         println!("{what}: segments {first} to {last}, records up to {}, {mib:.0} MiB", plan.last_seq);
-        println!("the journal {} with record {}", if args.dry_run { "would begin" } else { "begins" }, plan.last_seq + 1);
+        println!(
+            "the journal {} with record {}",
+            if args.dry_run { "would begin" } else { "begins" },
+            plan.last_seq + 1
+        );
     }
     Ok(())
 }
@@ -67,7 +71,9 @@ fn nothing(args: &PruneArgs, kept: Kept) -> Outcome {
         Kept::Young => "nothing is old or large enough".to_string(),
         Kept::Newest => "only the newest segments are left".to_string(),
         Kept::Unsynced(segment) => {
-            format!("segment {segment} is not known to be on the disk; the next start of the engine sees to that")
+            format!(
+                "segment {segment} is not known to be on the disk; the next start of the engine sees to that"
+            )
         }
     };
     if args.json {
@@ -97,7 +103,9 @@ fn base(args: &PruneArgs, plan: &PrunePlan) -> Result<Snapshot, Failure> {
 /// Nanoseconds of an age such as `12h`.
 fn age(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
-    counted(text, &UNITS).and_then(|secs| secs.checked_mul(1_000_000_000)).ok_or_else(|| "expected an age such as 90m, 12h or 30d".into())
+    counted(text, &UNITS)
+        .and_then(|secs| secs.checked_mul(1_000_000_000))
+        .ok_or_else(|| "expected an age such as 90m, 12h or 30d".into())
 }
 
 /// Bytes of a size such as `20GiB`.

@@ -1,0 +1,183 @@
+//! Saving the whole engine between two events and going on from there as if nothing had happened.
+//!
+//! So a start after a crash replays only what came after the last snapshot. Off the hot path; saving allocates.
+//! The bytes begin with a version and a fingerprint of configuration and strategy, so that they load only onto an
+//! engine that was built the same. Then each part names its fields in the file where it lives. Equal states have
+//! equal bytes whatever their past: rings are turned until the oldest entry stands first, caches and sums are no
+//! fields.
+//!
+//! Loading believes nothing. Times lie in the past, lists fit, ids are unique, sums agree with their parts; what
+//! passes cannot make a later event panic. It fills the memory that the engine has, so that no later event takes
+//! any. An engine that failed to load must be thrown away.
+
+use super::bracket::Known;
+use super::{Counters, Engine};
+use crate::event::{GatewayState, JournalState};
+use crate::output::TradingState;
+use crate::state::{State, StateError, StateIo, fingerprint};
+use crate::strategy::Strategy;
+use alloc::vec::Vec;
+
+/// First byte of a saved engine.
+const VERSION: u8 = 1;
+
+impl<S: Strategy + State> Engine<S> {
+    /// Appends the state after the last event. Changes nothing that anyone could notice.
+    pub fn save(&mut self, to: &mut Vec<u8>) {
+        StateIo::save(self, to);
+    }
+
+    /// Brings a saved state back, onto an engine built with the same configuration and strategy. On an error
+    /// throw the engine away: it is half filled.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        StateIo::load(self, bytes)
+    }
+
+    /// One number for all that the engine was built from: configuration and strategy.
+    pub fn fingerprint(&self) -> u64 {
+        fingerprint(&(&self.config, self.strategy.number(), self.strategy.settings()))
+    }
+}
+
+impl<S: Strategy + State> State for Engine<S> {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        check_head(io, self.fingerprint())?;
+        let Self {
+            config: _,
+            strategy,
+            markets: _,
+            structure_ids,
+            account,
+            gateway,
+            gate,
+            orders,
+            positions,
+            commanded,
+            journal,
+            is_stopping,
+            now,
+            order_sequence,
+            signal_id,
+            digest,
+            counters,
+        } = self;
+        io.number(now)?;
+        let now = *now;
+        io.choice(commanded, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
+        io.choice(journal, &JournalState::ALL)?;
+        io.flag(is_stopping)?;
+        io.choice(gateway, &GatewayState::ALL)?;
+        io.tally(order_sequence)?;
+        io.number(signal_id)?;
+        digest.state(io)?;
+        counters.state(io)?;
+        structure_ids.state(io)?;
+        account.state(io)?;
+        orders.state(io, now)?;
+        positions.state(io)?;
+        gate.state(io, now)?;
+        strategy.state(io)?;
+        self.markets_state(io)?;
+        if io.is_loading() {
+            self.recall();
+            io.sound(self.is_counted())?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> u64 {
+        self.fingerprint()
+    }
+}
+
+impl<S> Engine<S> {
+    fn markets_state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { config, markets, orders, now, signal_id, .. } = self;
+        for (market, instrument) in markets.iter_mut().zip(&config.instruments) {
+            let known = Known { instrument: market.id, orders, now: *now, signal_id: *signal_id };
+            market.state(io, (instrument.symbol, config.quote_asset), &known)?;
+        }
+        Ok(())
+    }
+
+    /// What the position book has from others.
+    fn recall(&mut self) {
+        self.positions.recall(self.account.balances());
+        for market in &self.markets {
+            if let Some(spec) = &market.spec {
+                self.positions.set_assets(market.id, spec.base, spec.quote);
+            }
+        }
+    }
+
+    /// Numbers that are told in two places agree.
+    fn is_counted(&self) -> bool {
+        let Counters { bars, signals, orders_sent, orders_denied, fills, .. } = self.counters;
+        let smc = self.markets.iter().flat_map(|market| &market.smc);
+        let bars_taken: u64 = smc.map(|smc| u64::from(smc.bar_count())).sum();
+        let fills_of = |id| self.positions.stats(id).fills;
+        let filled: u64 = self.positions.instruments().map(fills_of).map(u64::from).sum();
+        let is_full = self.positions.instruments().map(fills_of).any(|fills| fills == u32::MAX);
+        let first = self.config.order_sequence_first;
+        let asked = orders_sent + orders_denied;
+        let last_sequence = self.orders.last_sequence();
+        let starting_equity = self.config.starting_equity;
+        bars_taken <= bars
+            && u64::from(self.signal_id) == signals.min(u32::MAX.into())
+            && (filled == fills || is_full && filled < fills)
+            && self.order_sequence == first.saturating_add(asked)
+            && (last_sequence == 0) == (orders_sent == 0)
+            && (last_sequence == 0 || (first..self.order_sequence).contains(&last_sequence))
+            && (starting_equity.is_none() || starting_equity == self.positions.starting_equity())
+    }
+}
+
+impl State for Counters {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self {
+            events,
+            bars,
+            structures,
+            signals,
+            intents_ignored,
+            orders_sent,
+            orders_denied,
+            cancels,
+            fills,
+            rejects,
+            orders_unknown,
+            alerts,
+        } = self;
+        for count in [
+            events,
+            bars,
+            structures,
+            signals,
+            intents_ignored,
+            orders_sent,
+            orders_denied,
+            cancels,
+            fills,
+            rejects,
+            orders_unknown,
+            alerts,
+        ] {
+            io.tally(count)?;
+        }
+        Ok(())
+    }
+}
+
+/// What tells at once that bytes are not of this engine.
+fn check_head(io: &mut StateIo<'_>, wanted: u64) -> Result<(), StateError> {
+    let (mut version, mut got) = (VERSION, wanted);
+    io.number(&mut version)?;
+    if version != VERSION {
+        return Err(StateError::OtherVersion { got: version });
+    }
+    io.number(&mut got)?;
+    if got != wanted {
+        return Err(StateError::OtherSettings { got, wanted });
+    }
+    Ok(())
+}
