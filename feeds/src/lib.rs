@@ -7,5 +7,6 @@
 
 mod backoff;
 pub mod binance_spot;
+pub mod binance_usdm;
 
 pub use backoff::Backoff;

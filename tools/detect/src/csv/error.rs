@@ -52,6 +52,13 @@ pub enum CsvFault {
     },
 }
 
+impl CsvFault {
+    /// The rows behind it can still be read.
+    pub(super) const fn is_of_one_row(&self) -> bool {
+        matches!(self, Self::Columns { .. } | Self::Time(_) | Self::Number { .. } | Self::NotText)
+    }
+}
+
 impl fmt::Display for CsvFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -27,3 +27,8 @@ pub use number::Cell;
 pub use rows::{Row, Rows};
 pub use source::open;
 pub use time::{Iso, civil, parse as parse_time};
+
+/// A line that is a header of bars, or a bar.
+pub fn is_bars(line: &str) -> bool {
+    layout::Layout::of(line).is_ok()
+}

@@ -38,6 +38,7 @@ pub struct Rows<R> {
     /// After a fault nothing more is read.
     is_over: bool,
     has_row: bool,
+    is_lenient: bool,
 }
 
 /// Longer lines are no rows of bars.
@@ -65,8 +66,23 @@ impl<R: BufRead> Rows<R> {
             };
             let Lines { source, line, text } = lines;
             let is_first_pending = !layout.has_header;
-            return Ok(Self { source, layout, line, text, is_first_pending, is_over: false, has_row: false });
+            return Ok(Self {
+                source,
+                layout,
+                line,
+                text,
+                is_first_pending,
+                is_over: false,
+                has_row: false,
+                is_lenient: false,
+            });
         }
+    }
+
+    /// Goes on behind a row that cannot be read; without this reading ends there.
+    pub const fn lenient(mut self) -> Self {
+        self.is_lenient = true;
+        self
     }
 
     fn read(&mut self) -> Result<Option<Row>, CsvError> {
@@ -146,7 +162,11 @@ impl<R: BufRead> Iterator for Rows<R> {
             return None;
         }
         let row = self.read().transpose();
-        self.is_over = !matches!(row, Some(Ok(_)));
+        self.is_over = match &row {
+            Some(Ok(_)) => false,
+            Some(Err(error)) => !self.is_lenient || !error.fault.is_of_one_row(),
+            None => true,
+        };
         row
     }
 }

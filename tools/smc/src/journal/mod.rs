@@ -1,5 +1,6 @@
 //! `smc journal`: ls, verify, dump, tail.
 
+mod import;
 mod prune;
 mod tail;
 
@@ -24,6 +25,8 @@ pub enum Command {
     Dump(Dump),
     /// Print the last records, and with -f those that come
     Tail(tail::TailArgs),
+    /// Bring archives, captured feeds, candles or bars into a journal
+    Import(Box<import::ImportArgs>),
     /// Remove old segments and keep what they came to
     Prune(prune::PruneArgs),
 }
@@ -64,6 +67,7 @@ pub fn journal(command: &Command) -> Outcome {
         Command::Verify(which) => check(which),
         Command::Dump(which) => dump(which),
         Command::Tail(args) => tail::tail(args),
+        Command::Import(args) => import::import(args),
         Command::Prune(args) => prune::prune(args),
     }
 }

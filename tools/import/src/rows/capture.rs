@@ -1,0 +1,117 @@
+//! Feeds as somebody recorded them: a receive time in nanoseconds, a space, the venue's message.
+
+use super::book::{Book, Stamps};
+use super::{Draft, LineRow, Taken, needed};
+use smc_core::TsNs;
+use smc_core::event::EventBody;
+use smc_core::words::{InstrumentId, Name};
+use smc_feeds::binance_spot::{DecodeError, Decoded, Decoder, Delta, TimeUnit, decode};
+use smc_feeds::binance_usdm;
+
+const ONLY: InstrumentId = InstrumentId(0);
+
+/// The receive time and the message.
+pub(crate) fn timed(line: &str) -> Option<(TsNs, &str)> {
+    let (ts, message) = line.split_once(' ')?;
+    let ts: u64 = ts.parse().ok().filter(|ts| *ts > 1_000_000_000_000_000_000)?;
+    let message = message.trim();
+    message.starts_with('{').then_some((TsNs(ts), message))
+}
+
+fn split(line: &str) -> Result<(TsNs, &str), String> {
+    timed(line).ok_or_else(|| "neither a receive time in ns nor a message behind it".into())
+}
+
+/// Messages of other instruments are none of ours; everything else that does not decode is refused.
+fn refused(error: DecodeError) -> Result<Taken, String> {
+    match error {
+        DecodeError::UnknownSymbol(_) => Ok(Taken::Skipped("messages of other symbols")),
+        error => Err(error.to_string()),
+    }
+}
+
+/// Binance spot.
+pub struct Spot {
+    decoder: Decoder,
+    book: Book,
+    message: Vec<u8>,
+}
+
+impl Spot {
+    pub fn new(symbol: Name) -> Self {
+        let decoder = Decoder::new(&[(ONLY, symbol)], TimeUnit::Millis);
+        Self { decoder, book: Book::new(), message: Vec::new() }
+    }
+}
+
+impl LineRow for Spot {
+    fn row(&mut self, line: &str, _: bool, out: &mut Vec<Draft>) -> Result<Taken, String> {
+        let (ts_recv, message) = split(line)?;
+        self.message.clear();
+        self.message.extend_from_slice(message.as_bytes());
+        let decoded = match decode(&mut self.message, &mut self.decoder) {
+            Ok(decoded) => decoded,
+            Err(error) => return refused(error),
+        };
+        let at = |ts_event| Stamps { ts_event, ts_recv };
+        let one = |stamps: Stamps, body, out: &mut Vec<Draft>| {
+            out.push(stamps.draft(body));
+            Ok(Taken::Events)
+        };
+        match decoded {
+            Decoded::Trade { ts, trade, .. } | Decoded::AggTrade { ts, trade, .. } => {
+                one(at(ts), EventBody::Trade(trade), out)
+            }
+            Decoded::BookTicker { quote, .. } => Ok(self.book.quote(&quote, at(ts_recv), out)),
+            Decoded::Depth { ts, first_id, last_id, bids, asks, .. } => {
+                self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
+            }
+            Decoded::PartialDepth { last_update_id, bids, asks, .. } => {
+                self.book.snapshot(last_update_id, [bids, asks], at(ts_recv), out)
+            }
+            Decoded::Kline { timeframe, ts_close, bar, is_closed: true, .. } => {
+                let timeframe = needed(timeframe, "candle length", "not a part of a day")?;
+                one(at(ts_close), EventBody::Bar(timeframe, bar), out)
+            }
+            Decoded::Kline { .. } => Ok(Taken::Skipped("candles not closed yet")),
+            _ => Ok(Taken::Skipped("messages that are no market data")),
+        }
+    }
+}
+
+/// Binance USD-M futures.
+pub struct Usdm {
+    decoder: binance_usdm::Decoder,
+    book: Book,
+}
+
+impl Usdm {
+    pub fn new(symbol: Name) -> Self {
+        Self { decoder: binance_usdm::Decoder::new(symbol), book: Book::new() }
+    }
+}
+
+impl LineRow for Usdm {
+    fn row(&mut self, line: &str, _: bool, out: &mut Vec<Draft>) -> Result<Taken, String> {
+        let (ts_recv, message) = split(line)?;
+        let at = |ts_event| Stamps { ts_event, ts_recv };
+        match self.decoder.decode(message.as_bytes()) {
+            Ok(binance_usdm::Message::Trade { ts, trade }) => {
+                out.push(at(ts).draft(EventBody::Trade(trade)));
+                Ok(Taken::Events)
+            }
+            Ok(binance_usdm::Message::Quote { ts, quote }) => Ok(self.book.quote(&quote, at(ts), out)),
+            // Here ids have holes and a delta names its predecessor: it fits when that is the last one applied.
+            Ok(binance_usdm::Message::Depth { ts, previous_id, last_id, bids, asks }) => {
+                let first_id = previous_id.saturating_add(1).min(last_id);
+                self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
+            }
+            Ok(binance_usdm::Message::Snapshot { ts, last_id, bids, asks }) => {
+                self.book.snapshot(last_id, [bids, asks], at(ts), out)
+            }
+            Ok(binance_usdm::Message::Other) => Ok(Taken::Skipped("messages that are no market data")),
+            Err(binance_usdm::DecodeError::OtherSymbol) => Ok(Taken::Skipped("messages of other symbols")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
