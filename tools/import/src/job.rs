@@ -322,8 +322,8 @@ fn one(
         }
         out.report.rows += 1;
         if let Some(last) = drafts.last() {
-            out.report.out_of_order += u64::from(last.ts_event < out.latest);
-            out.latest = out.latest.max(last.ts_event);
+            out.report.out_of_order += u64::from(last.ts_recv < out.latest);
+            out.latest = out.latest.max(last.ts_recv);
         }
         // The first rows wait until they have said how fine their numbers are.
         match &mut waiting {
