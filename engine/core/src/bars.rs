@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::event::Bar;
+use crate::state::{State, StateError, StateIo};
 use crate::words::{Price, Qty, Timeframe, TsNs};
 
 /// Builds the bars of one instrument and timeframe.
@@ -375,6 +376,82 @@ impl Told {
         }
         is_complete
     }
+}
+
+impl BarBuilder {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { timeframe, grace_ns: _, forming, closed_until, late, refused } = self;
+        io.option(forming, || Bar::BLANK, |io, bar| price_bar(io, bar, *timeframe))?;
+        match forming {
+            // Everything before a forming bar is history.
+            Some(bar) => *closed_until = bar.open_ts,
+            None => bucket_end(io, closed_until, *timeframe)?,
+        }
+        io.tally(late)?;
+        io.tally(refused)
+    }
+}
+
+impl BarSet {
+    /// The state between two events: every bar that closed has been taken.
+    pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { builders, told, piece, piece_ns, watched_from, incomplete } = self;
+        for (builder, told) in builders.iter_mut().zip(told) {
+            builder.state(io)?;
+            if io.is_loading() {
+                told.bar = None;
+            }
+            bucket_end(io, &mut told.until, builder.timeframe)?;
+            io.sound(told.until <= builder.closed_until)?;
+        }
+        io.past(watched_from, now)?;
+        io.tally(incomplete)?;
+        let bucket = builders.first().and_then(|shortest| shortest.forming).map(|bar| bar.open_ts);
+        // A piece lies in the bucket that every builder is in.
+        let may_be_open = *piece_ns > 0
+            && bucket.is_some_and(|bucket| builders.iter().all(|builder| builder.is_forming_at(bucket)));
+        piece.state(io, bucket.filter(|_| may_be_open))
+    }
+}
+
+impl Piece {
+    /// `bucket` is the one it lies in if it is open.
+    fn state(&mut self, io: &mut StateIo<'_>, bucket: Option<TsNs>) -> Result<(), StateError> {
+        let (mut is_open, mut is_empty) = (self.is_open, self.is_empty);
+        io.flag(&mut is_open)?;
+        io.flag(&mut is_empty)?;
+        io.sound(is_empty || is_open)?;
+        if io.is_loading() {
+            let open_ts = match bucket {
+                Some(bucket) if is_open => bucket.0,
+                _ => 0,
+            };
+            io.sound(!is_open || bucket.is_some())?;
+            *self = Self { open_ts, is_open, is_empty, ..Self::CLOSED };
+        }
+        if is_empty {
+            return Ok(());
+        }
+        let Self { open_ts: _, is_open: _, is_empty: _, high, low, close, volume, trades } = self;
+        io.number(high)?;
+        io.number(low)?;
+        io.number(close)?;
+        io.unsigned(volume)?;
+        io.number(trades)?;
+        io.sound(Price::ZERO < *low && low <= close && close <= high)
+    }
+}
+
+/// A bar made of prices, which are positive, in a bucket of the timeframe.
+fn price_bar(io: &mut StateIo<'_>, bar: &mut Bar, timeframe: Timeframe) -> Result<(), StateError> {
+    bar.state(io)?;
+    io.sound(bar.low > Price::ZERO && bar.open_ts == timeframe.open_of(bar.open_ts))
+}
+
+/// The end of a bucket, which the last one of all times does not reach; 0 when none has ended.
+fn bucket_end(io: &mut StateIo<'_>, end: &mut TsNs, timeframe: Timeframe) -> Result<(), StateError> {
+    io.number(end)?;
+    io.sound(*end == timeframe.open_of(*end) || end.0 == u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! the newer one names the best prices.
 
 use crate::event::{BookUpdate, FeedState, Level, Quote, Trade};
+use crate::state::{State, StateError, StateIo};
 use crate::words::{Price, Side, TsNs};
 use alloc::vec::Vec;
 
@@ -274,5 +275,61 @@ impl Ladder {
                 *slot = level;
             }
         }
+    }
+}
+
+impl Book {
+    /// `now` is the time of the last event.
+    pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self {
+            feed,
+            bids,
+            asks,
+            ladder_update_id,
+            is_ladder_whole,
+            quote,
+            last_trade,
+            last_trusted,
+            mark,
+        } = self;
+        io.choice(feed, &FeedState::ALL)?;
+        bids.state(io)?;
+        asks.state(io)?;
+        io.number(ladder_update_id)?;
+        io.flag(is_ladder_whole)?;
+        io.option(quote, || Quote::BLANK, |io, quote| quote.state(io))?;
+        for reference in [&mut *last_trade, &mut *last_trusted] {
+            let blank = Reference { price: Price::ZERO, ts: TsNs(0) };
+            io.option(reference, || blank, |io, reference| reference.state(io, now))?;
+        }
+        io.unsigned(&mut mark.0)?;
+        // The mark is the newest of what is known; losing the feed leaves the mark alone.
+        let known = last_trusted.or(*last_trade);
+        io.sound(known.is_none_or(|known| known.price == *mark))?;
+        io.sound(last_trusted.is_none() || matches!(feed, FeedState::Stale | FeedState::Live))
+    }
+}
+
+impl Reference {
+    fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { price, ts } = self;
+        io.number(price)?;
+        io.past(ts, now)?;
+        io.sound(*price > Price::ZERO)
+    }
+}
+
+impl Ladder {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { side, levels } = self;
+        io.list(levels, LADDER_LEVELS_MAX, Level::default, |io, level| {
+            level.state(io)?;
+            io.sound(level.qty.0 > 0)
+        })?;
+        let is_ordered = levels.is_sorted_by(|worse, better| match side {
+            Side::Buy => worse.price < better.price,
+            Side::Sell => worse.price > better.price,
+        });
+        io.sound(is_ordered)
     }
 }

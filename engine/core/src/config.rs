@@ -17,7 +17,7 @@ pub const INSTRUMENTS_MAX: usize = 64;
 pub const TIMEFRAMES_MAX: usize = 8;
 
 /// The engine's configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct EngineConfig {
     /// Part of every order id: two engines on one account must differ. At least 1.
     pub instance: u16,
@@ -50,7 +50,7 @@ pub struct EngineConfig {
 }
 
 /// One instrument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct InstrumentConfig {
     /// The venue's symbol.
     pub symbol: Name,
@@ -59,7 +59,7 @@ pub struct InstrumentConfig {
 }
 
 /// How bars are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BarParams {
     /// From what.
     pub source: BarSource,
@@ -68,7 +68,7 @@ pub struct BarParams {
 }
 
 /// What bars are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BarSource {
     /// Trades.
     Trades,
@@ -77,7 +77,7 @@ pub enum BarSource {
 }
 
 /// How much to trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SizingParams {
     /// Part of equity lost if the stop fills at its price, fees included.
     pub risk_fraction_ppm: u32,
@@ -88,7 +88,7 @@ pub struct SizingParams {
 }
 
 /// How orders are worked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExecutionParams {
     /// A signal from a bar that ended longer ago than this is not acted on: warm-up bars, late data.
     pub signal_age_ns_max: u64,

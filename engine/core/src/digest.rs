@@ -3,6 +3,7 @@
 //! Not a cryptographic hash: it must notice a difference between two honest runs, in about a nanosecond per
 //! eight bytes. Tamper evidence is the journal's chain hash.
 
+use crate::state::{State, StateError, StateIo};
 use core::fmt;
 
 const LANE_A: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -54,6 +55,14 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}{:016x}", self.a, self.b)
+    }
+}
+
+impl State for Digest {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { a, b } = self;
+        io.number(a)?;
+        io.number(b)
     }
 }
 

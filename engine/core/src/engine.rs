@@ -11,6 +11,7 @@
 mod account;
 mod bracket;
 mod market;
+mod snapshot;
 mod trading;
 
 pub use bracket::Plan;
@@ -290,16 +291,7 @@ impl<S: Strategy> Engine<S> {
     /// what is held and how small an order may be, so that a working stop stays.
     fn on_instrument(&mut self, at: usize, spec: &InstrumentSpec, outbox: &mut Outbox) {
         let Some(config) = self.config.instruments.get(at) else { return };
-        let fault = [
-            spec.symbol != config.symbol,
-            spec.quote != self.config.quote_asset,
-            spec.tick.0 <= 0,
-            spec.lot.0 <= 0,
-            spec.qty_min.0 < 0 || spec.qty_max < spec.qty_min,
-            spec.notional_min.0 < 0,
-        ]
-        .iter()
-        .position(|&is_wrong| is_wrong);
+        let fault = spec.fault(config.symbol, self.config.quote_asset);
         let Some(market) = self.markets.get_mut(at) else { return };
         market.spec = match fault {
             None => Some(*spec),
@@ -310,7 +302,7 @@ impl<S: Strategy> Engine<S> {
         }
         if let Some(rule) = fault {
             let id = InstrumentId(at as u16);
-            self.alert(AlertKind::Instrument, id, ClientOrderId::NONE, rule as i64 + 1, outbox);
+            self.alert(AlertKind::Instrument, id, ClientOrderId::NONE, rule as i64, outbox);
         }
         self.manage(at, outbox);
     }

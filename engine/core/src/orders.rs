@@ -23,10 +23,11 @@ pub use order::{Order, OrderState};
 use crate::event::{OrderUpdate, OrderUpdateKind};
 use crate::output::{CancelOrder, NewOrder, OrderKind};
 use crate::risk::ApprovedOrder;
+use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, TsNs};
 use alloc::vec;
 use alloc::vec::Vec;
-use order::{Ending, Refusal};
+use order::{Ending, Known, Refusal};
 use ring::{History, TradeIds};
 
 /// Open orders the table can hold.
@@ -327,6 +328,56 @@ impl Orders {
             Side::Sell => reserved.sell_qty += qty,
         }
         reserved.orders = reserved.orders.saturating_add_signed(sign);
+    }
+}
+
+impl Orders {
+    /// `now` is the time of the last event.
+    pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { open, history, trades, reserved, last_sequence, lost } = self;
+        io.number(last_sequence)?;
+        let known = Known { instruments: reserved.len(), last_sequence: *last_sequence, now };
+        // Their order is chance, but what an event says may depend on it: it is kept.
+        io.list(
+            open,
+            ORDERS_MAX,
+            || Order::BLANK,
+            |io, order| {
+                order.fields(io, known)?;
+                io.sound(order.is_open())
+            },
+        )?;
+        history.state(io, known)?;
+        trades.state(io, reserved.len())?;
+        io.tally(lost)?;
+        io.sound(*lost > 0 || !history.iter().any(Order::is_open))?;
+        if io.is_loading() {
+            self.reserve_anew();
+            io.sound(self.are_ids_unique())?;
+        }
+        Ok(())
+    }
+
+    /// The sums over the open orders.
+    fn reserve_anew(&mut self) {
+        self.reserved.fill(Reserved::default());
+        for at in 0..self.open.len() {
+            if let Some(order) = self.open.get(at).copied() {
+                self.account(&order, 1);
+            }
+        }
+    }
+
+    fn are_ids_unique(&self) -> bool {
+        let all = self.open.iter().chain(self.history.iter());
+        let mut ids: Vec<ClientOrderId> = all.map(|order| order.client_order_id).collect();
+        ids.sort_unstable();
+        ids.is_sorted_by(|a, b| a < b)
+    }
+
+    /// Highest sequence of an order taken in; 0 before the first.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.last_sequence
     }
 }
 

@@ -321,3 +321,15 @@ pub enum AlertKind {
     /// A position is open without a stop.
     Unprotected = 6,
 }
+
+impl OrderKind {
+    pub(crate) const ALL: [Self; 4] = [Self::Limit, Self::LimitMaker, Self::Market, Self::StopLimit];
+}
+
+impl TimeInForce {
+    pub(crate) const ALL: [Self; 3] = [Self::Gtc, Self::Ioc, Self::Fok];
+}
+
+impl Purpose {
+    pub(crate) const ALL: [Self; 4] = [Self::Entry, Self::Stop, Self::Target, Self::Flatten];
+}

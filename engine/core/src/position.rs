@@ -13,6 +13,7 @@ use crate::event::Balance;
 use crate::orders::Fill;
 use crate::output::Position;
 use crate::sizing::Rate;
+use crate::state::{StateError, StateIo};
 use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64, div_ceil};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -374,4 +375,79 @@ fn money_floor(e16: i128) -> Money {
 
 fn money_ceil(e16: i128) -> Money {
     Money(clamp_i64(div_ceil(e16, SCALE.into())))
+}
+
+impl PositionBook {
+    /// Balances and the names of assets are known elsewhere: see [`Self::recall`].
+    pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { account: _, starting_equity, instruments, balances: _, unpriced_fees } = self;
+        io.option(starting_equity, || Money::ZERO, |io, equity| io.number(equity))?;
+        instruments.iter_mut().try_for_each(|held| held.state(io))?;
+        io.tally(unpriced_fees)
+    }
+
+    /// After loading: the balances told so far, in the order of the assets' first words.
+    pub(crate) fn recall(&mut self, balances: &[Balance]) {
+        let room = self.balances.capacity();
+        self.balances.clear();
+        self.balances.extend(balances.iter().take(room));
+    }
+
+    /// Equity before the first fill, once known.
+    pub(crate) fn starting_equity(&self) -> Option<Money> {
+        self.starting_equity
+    }
+}
+
+/// No cost of a position that a person could have is larger: 2^62 units at 2^62 units.
+const COST_MAX_E16: i128 = 1 << 124;
+
+impl Held {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self {
+            base,
+            quote,
+            qty,
+            cost_e16,
+            realised_e16,
+            fees_e16,
+            base_fees,
+            mark,
+            is_in_trip,
+            trip_start_e16,
+            stats,
+        } = self;
+        if io.is_loading() {
+            // Those of the instrument's rules; named anew when these are loaded.
+            (*base, *quote) = (Name::default(), Name::default());
+        }
+        io.number(qty)?;
+        io.number(cost_e16)?;
+        let is_signed = cost_e16.signum() * i128::from(qty.signum()) >= 0;
+        io.sound(is_signed && cost_e16.saturating_abs() <= COST_MAX_E16)?;
+        io.sound(*qty != 0 || *cost_e16 == 0)?;
+        io.number(realised_e16)?;
+        io.number(fees_e16)?;
+        for rate in base_fees {
+            io.option(rate, Rate::default, |io, rate| {
+                io.number(rate)?;
+                io.sound(Rate::default() < *rate && *rate <= BASE_FEE_MAX)
+            })?;
+        }
+        io.unsigned(&mut mark.0)?;
+        io.flag(is_in_trip)?;
+        io.number(trip_start_e16)?;
+        stats.state(io)
+    }
+}
+
+impl TradeStats {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { fills, wins, losses, losses_in_a_row } = self;
+        io.number(fills)?;
+        io.number(wins)?;
+        io.number(losses)?;
+        io.number(losses_in_a_row)?;
+        io.sound(losses_in_a_row <= losses)
+    }
 }

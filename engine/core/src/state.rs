@@ -4,15 +4,52 @@
 //! cannot drift apart. The bytes are little-endian without padding. Reading trusts nothing: short bytes,
 //! numbers out of range and lists longer than their room are errors, never panics; a state that failed to
 //! load must be thrown away. Off the hot path: saving may allocate.
+//!
+//! A strategy of one's own names its fields in the same way and can then be saved with its engine:
+//!
+//! ```
+//! use smc_core::state::{State, StateError, StateIo};
+//!
+//! #[derive(Default)]
+//! struct FirstGap {
+//!     turn: Option<u32>,
+//!     trades: u32,
+//! }
+//!
+//! impl State for FirstGap {
+//!     fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+//!         let Self { turn, trades } = self;
+//!         io.option(turn, || 0, |io, id| io.number(id))?;
+//!         io.number(trades)
+//!     }
+//! }
+//!
+//! let mut bytes = Vec::new();
+//! StateIo::save(&mut FirstGap { turn: Some(7), trades: 3 }, &mut bytes);
+//! let mut loaded = FirstGap::default();
+//! StateIo::load(&mut loaded, &bytes)?;
+//! assert_eq!((loaded.turn, loaded.trades), (Some(7), 3));
+//! # Ok::<(), StateError>(())
+//! ```
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
+
+use crate::sizing::Rate;
+use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, TsNs};
 
 /// Something whose fields can be saved and loaded.
 pub trait State {
     /// Hands every field that matters to `io`, in a fixed order. What is derived from settings alone is not a
     /// field. After loading, invariants must hold or an error be returned.
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError>;
+
+    /// One number for the settings it was built from, such as [`fingerprint`] of them: an engine refuses states
+    /// of a strategy that was built otherwise. 0 where there are none.
+    fn settings(&self) -> u64 {
+        0
+    }
 }
 
 /// Why a state was refused.
@@ -33,6 +70,18 @@ pub enum StateError {
         /// Offset behind it.
         at: usize,
     },
+    /// Of a build that writes states in another way.
+    OtherVersion {
+        /// The version it bears.
+        got: u8,
+    },
+    /// Of an engine that was built from another configuration or strategy.
+    OtherSettings {
+        /// The fingerprint it bears.
+        got: u64,
+        /// The fingerprint of the engine that was to load it.
+        wanted: u64,
+    },
 }
 
 impl fmt::Display for StateError {
@@ -41,6 +90,12 @@ impl fmt::Display for StateError {
             Self::Short { at } => write!(f, "the state ends at byte {at}, more expected"),
             Self::Spare { bytes } => write!(f, "the state has {bytes} bytes too many"),
             Self::BadValue { at } => write!(f, "the state has an impossible value before byte {at}"),
+            Self::OtherVersion { got } => {
+                write!(f, "the state is of version {got}, which this build cannot read")
+            }
+            Self::OtherSettings { got, wanted } => {
+                write!(f, "the state is of other settings: {got:016x}, not {wanted:016x}")
+            }
         }
     }
 }
@@ -90,6 +145,11 @@ impl<'a> StateIo<'a> {
         StateError::BadValue { at: if let Self::Load { at, .. } = self { *at } else { 0 } }
     }
 
+    /// Refuses what was loaded unless `is_sound`; says nothing about what is saved.
+    pub const fn sound(&self, is_sound: bool) -> Result<(), StateError> {
+        if self.is_loading() && !is_sound { Err(self.bad_value()) } else { Ok(()) }
+    }
+
     /// One number.
     pub fn number<T: Number>(&mut self, value: &mut T) -> Result<(), StateError> {
         match self {
@@ -121,6 +181,41 @@ impl<'a> StateIo<'a> {
         Ok(())
     }
 
+    /// How often something happened: it can go on counting for ever.
+    pub fn tally<T: Tally>(&mut self, value: &mut T) -> Result<(), StateError> {
+        self.number(value)?;
+        self.sound(value.has_room())
+    }
+
+    /// A quantity or price that is not negative.
+    pub fn unsigned(&mut self, value: &mut i64) -> Result<(), StateError> {
+        self.number(value)?;
+        self.sound(*value >= 0)
+    }
+
+    /// An instant that is not after `now`.
+    pub fn past(&mut self, value: &mut TsNs, now: TsNs) -> Result<(), StateError> {
+        self.number(value)?;
+        self.sound(*value <= now)
+    }
+
+    /// A list in its order, at most `max` long, in the memory that it has; `blank` is what loading starts from.
+    pub fn list<T>(
+        &mut self,
+        list: &mut Vec<T>,
+        max: usize,
+        blank: impl Fn() -> T,
+        mut fields: impl FnMut(&mut Self, &mut T) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut len = list.len();
+        self.len(&mut len, max)?;
+        if self.is_loading() {
+            list.clear();
+            list.resize_with(len, blank);
+        }
+        list.iter_mut().try_for_each(|item| fields(self, item))
+    }
+
     /// A value that may be absent; `blank` is what loading starts from.
     pub fn option<T>(
         &mut self,
@@ -141,9 +236,12 @@ impl<'a> StateIo<'a> {
 
     /// An enum without fields; `all` are its variants, whose order is part of the byte form.
     pub fn choice<T: Copy + PartialEq>(&mut self, value: &mut T, all: &[T]) -> Result<(), StateError> {
-        let mut at = all.iter().position(|known| known == value).unwrap_or(0) as u8;
+        // One that is not among them is saved as a number that no loading takes.
+        let mut at = all.iter().position(|known| known == value).unwrap_or(all.len()) as u8;
         self.number(&mut at)?;
-        *value = *all.get(usize::from(at)).ok_or(self.bad_value())?;
+        if self.is_loading() {
+            *value = *all.get(usize::from(at)).ok_or(self.bad_value())?;
+        }
         Ok(())
     }
 }
@@ -174,9 +272,27 @@ macro_rules! numbers {
 }
 numbers!(u8, u16, u32, u64, i32, i64, i128);
 
+/// A number that counts up.
+pub trait Tally: Number {
+    /// At least half of its range is left.
+    fn has_room(&self) -> bool;
+}
+
+impl Tally for u32 {
+    fn has_room(&self) -> bool {
+        *self <= u32::MAX / 2
+    }
+}
+
+impl Tally for u64 {
+    fn has_room(&self) -> bool {
+        *self <= u64::MAX / 2
+    }
+}
+
 macro_rules! newtypes {
     ($($name:ident),*) => {$(
-        impl Number for crate::words::$name {
+        impl Number for $name {
             fn append(&self, to: &mut Vec<u8>) {
                 self.0.append(to);
             }
@@ -186,7 +302,53 @@ macro_rules! newtypes {
         }
     )*};
 }
-newtypes!(Price, Qty, Money, TsNs);
+newtypes!(Price, Qty, Money, TsNs, ClientOrderId, InstrumentId, Rate);
+
+/// One number for all that something was built from, the same on every machine of one build.
+pub fn fingerprint(of: &impl Hash) -> u64 {
+    let mut hasher = Fnv(0xCBF2_9CE4_8422_2325);
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// FNV-1a: numbers are taken as little-endian bytes.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.write(&n.to_le_bytes());
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write(&n.to_le_bytes());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.write(&n.to_le_bytes());
+    }
+
+    fn write_i64(&mut self, n: i64) {
+        self.write(&n.to_le_bytes());
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.write(&(n as u64).to_le_bytes());
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.write(&(n as i64).to_le_bytes());
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::state::{State, StateError, StateIo};
+
 /// Units in one whole: every `Price`, `Qty` and `Money` is an integer number of 1e-8.
 pub const SCALE: i64 = 100_000_000;
 
@@ -225,6 +227,8 @@ pub enum Side {
 }
 
 impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Buy, Self::Sell];
+
     /// +1 for a buy, −1 for a sell.
     pub const fn sign(self) -> i64 {
         match self {
@@ -466,6 +470,24 @@ impl fmt::Display for Name {
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.as_str())
+    }
+}
+
+impl State for Name {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let mut name = *self;
+        io.number(&mut name.len)?;
+        io.sound(usize::from(name.len) <= Self::MAX)?;
+        for (at, byte) in name.bytes.iter_mut().enumerate() {
+            if at < usize::from(name.len) {
+                io.number(byte)?;
+            } else {
+                *byte = 0;
+            }
+        }
+        io.sound(core::str::from_utf8(name.as_bytes()).is_ok())?;
+        *self = name;
+        Ok(())
     }
 }
 

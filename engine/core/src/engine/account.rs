@@ -1,6 +1,7 @@
 //! What the venue says we own. Absolute amounts, replaced by each report; never computed from our own fills.
 
 use crate::event::Balance;
+use crate::state::{State, StateError, StateIo};
 use crate::words::{Name, Qty};
 use alloc::vec::Vec;
 
@@ -31,9 +32,24 @@ impl Account {
         self.balances.iter().find(|known| known.asset == asset)
     }
 
+    /// In the order in which the assets were first told.
+    pub(super) fn balances(&self) -> &[Balance] {
+        &self.balances
+    }
+
     /// Free amount; nothing when never told.
     pub(super) fn free(&self, asset: Name) -> Qty {
         self.get(asset).map_or(Qty::ZERO, |balance| balance.free)
+    }
+}
+
+impl State for Account {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { balances } = self;
+        io.list(balances, ASSETS_MAX, Balance::blank, |io, balance| balance.state(io))?;
+        let mut assets: Vec<Name> = balances.iter().map(|balance| balance.asset).collect();
+        assets.sort_unstable();
+        io.sound(assets.is_sorted_by(|a, b| a < b))
     }
 }
 

@@ -16,10 +16,11 @@
 //!                     └──► Idle                └──► stop cancelled ──► market exit ──► flat ──► Idle
 //! ```
 
-use crate::orders::Orders;
-use crate::output::Purpose;
+use crate::orders::{Order, Orders};
+use crate::output::{OrderKind, Purpose};
+use crate::state::{StateError, StateIo};
 use crate::strategy::EntryKind;
-use crate::words::{ClientOrderId, Direction, Price, Qty, Side, TsNs};
+use crate::words::{ClientOrderId, Direction, InstrumentId, Price, Qty, Side, TsNs};
 
 /// What was planned when the strategy asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Stop, entry and target lie in this order, in the trade's direction, and are prices.
+    pub(super) fn is_ordered(&self) -> bool {
+        match self.direction {
+            Direction::Up => Price::ZERO < self.stop && self.stop < self.entry && self.entry < self.target,
+            Direction::Down => {
+                self.stop > self.entry && self.entry > self.target && self.target > Price::ZERO
+            }
+        }
+    }
+
     /// A trade at `price` reaches the stop.
     pub(super) fn is_stop_reached(&self, price: Price) -> bool {
         match self.direction {
@@ -275,7 +286,8 @@ impl Bracket {
             return may_place.then_some(Step::PlaceStop(facts.held));
         };
         let bare = facts.held.0 - stop.leaves.0;
-        let bare_min = if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0 + 1 };
+        let bare_min =
+            if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0.saturating_add(1) };
         let is_wrong = bare < -facts.rounding.0 || bare >= bare_min && !stop.has_filled;
         // One way only: once its cancel is asked, the replacement waits for the answer.
         if is_wrong && stop.cancel_asked.is_none_or(|at| facts.now.since(at) >= facts.retry_ns) {
@@ -292,6 +304,99 @@ impl Bracket {
 /// The side that closes a position.
 pub(super) fn closing_side(position: Qty) -> Side {
     if position.0 > 0 { Side::Sell } else { Side::Buy }
+}
+
+/// What the engine knows when a bracket is loaded.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) instrument: InstrumentId,
+    pub(super) orders: &'a Orders,
+    /// Time of the last event.
+    pub(super) now: TsNs,
+    /// Number of the last signal.
+    pub(super) signal_id: u32,
+}
+
+impl Bracket {
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>, known: &Known<'_>) -> Result<(), StateError> {
+        let Self {
+            plan,
+            entry,
+            stop,
+            exit,
+            leaving,
+            retry_at,
+            refusals,
+            stop_reached,
+            naked_since,
+            is_naked_told,
+            stray_cancel_asked,
+        } = self;
+        io.option(plan, || Plan::BLANK, |io, plan| plan.state(io, known.signal_id))?;
+        entry.state(io, known, |order| order.purpose == Purpose::Entry)?;
+        stop.state(io, known, |order| order.purpose == Purpose::Stop && order.kind == OrderKind::StopLimit)?;
+        exit.state(io, known, |order| order.purpose != Purpose::Entry && order.kind == OrderKind::Market)?;
+        let reasons = [Purpose::Stop, Purpose::Target, Purpose::Flatten];
+        io.option(leaving, || Purpose::Flatten, |io, why| io.choice(why, &reasons))?;
+        io.number(retry_at)?;
+        io.number(refusals)?;
+        for since in [&mut *stop_reached, &mut *naked_since, &mut *stray_cancel_asked] {
+            io.option(since, || TsNs(0), |io, since| io.past(since, known.now))?;
+        }
+        io.flag(is_naked_told)?;
+        let is_any_live = entry.is_live() || stop.is_live() || exit.is_live();
+        io.sound(self.is_engaged() || !is_any_live)
+    }
+}
+
+impl Plan {
+    /// What loading starts from.
+    const BLANK: Self = Self {
+        signal_id: 0,
+        direction: Direction::Up,
+        entry: Price::ZERO,
+        stop: Price::ZERO,
+        target: Price::ZERO,
+        kind: EntryKind::Rest,
+        expires: TsNs(0),
+    };
+
+    fn state(&mut self, io: &mut StateIo<'_>, last_signal_id: u32) -> Result<(), StateError> {
+        let Self { signal_id, direction, entry, stop, target, kind, expires } = self;
+        io.number(signal_id)?;
+        io.sound((1..=last_signal_id).contains(signal_id))?;
+        io.choice(direction, &[Direction::Up, Direction::Down])?;
+        io.number(entry)?;
+        io.number(stop)?;
+        io.number(target)?;
+        io.choice(kind, &[EntryKind::Rest, EntryKind::RestMakerOnly, EntryKind::Take])?;
+        io.number(expires)?;
+        io.sound(self.is_ordered())
+    }
+}
+
+impl Leg {
+    /// What the order table knows is taken from there; `is_fit` says whether an order can be this leg.
+    fn state(
+        &mut self,
+        io: &mut StateIo<'_>,
+        known: &Known<'_>,
+        is_fit: impl FnOnce(&Order) -> bool,
+    ) -> Result<(), StateError> {
+        let blank =
+            || LegOrder { id: ClientOrderId::NONE, leaves: Qty::ZERO, has_filled: false, cancel_asked: None };
+        io.option(&mut self.order, blank, |io, leg| {
+            let LegOrder { id, leaves: _, has_filled: _, cancel_asked } = leg;
+            io.number(id)?;
+            io.option(cancel_asked, || TsNs(0), |io, asked| io.past(asked, known.now))?;
+            let order = known.orders.get(*id).filter(|order| order.instrument == known.instrument);
+            io.sound(order.is_some_and(is_fit))
+        })?;
+        if io.is_loading() {
+            self.sync(known.orders);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! Everything the engine keeps about one instrument: rules, book, bars, structure, the trade under way.
 
-use super::bracket::{Bracket, Facts, Plan};
+use super::bracket::{Bracket, Facts, Known, Plan};
 use crate::bars::BarSet;
 use crate::book::Book;
 use crate::config::EngineConfig;
+use crate::event::FeedState;
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
 use crate::output::Purpose;
 use crate::position::PositionBook;
 use crate::smc::SmcEngine;
+use crate::state::{State, StateError, StateIo};
 use crate::strategy::MarketView;
-use crate::words::{Direction, InstrumentId, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil};
+use crate::words::{Direction, InstrumentId, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil};
 use alloc::vec::Vec;
 
 /// One instrument.
@@ -77,7 +79,7 @@ impl Market {
     /// `qty` in whole lots, rounded down; 0 until the lot is known.
     pub(super) fn whole_lots(&self, qty: Qty) -> Qty {
         match self.spec {
-            Some(spec) if spec.lot.0 > 0 => Qty(qty.0 - qty.0.rem_euclid(spec.lot.0)),
+            Some(spec) if spec.lot.0 > 0 => Qty(qty.0.saturating_sub(qty.0.rem_euclid(spec.lot.0))),
             _ => Qty::ZERO,
         }
     }
@@ -88,7 +90,7 @@ impl Market {
         let Some(tick) = self.spec.map(|spec| spec.tick.0).filter(|&tick| tick > 0) else { return price };
         let over = price.0.rem_euclid(tick);
         match direction {
-            Direction::Up => Price(price.0 - over),
+            Direction::Up => Price(price.0.saturating_sub(over)),
             Direction::Down if over == 0 => price,
             Direction::Down => Price(price.0.saturating_add(tick - over)),
         }
@@ -196,5 +198,29 @@ impl Permissions {
             may_close: self.may_close,
             retry_ns: self.retry_ns,
         }
+    }
+}
+
+impl Market {
+    /// `names` are those of the configuration: of the instrument and of the account's currency.
+    pub(super) fn state(
+        &mut self,
+        io: &mut StateIo<'_>,
+        (symbol, quote): (Name, Name),
+        known: &Known<'_>,
+    ) -> Result<(), StateError> {
+        let Self { id: _, spec, book, bars, is_watched, smc, bracket, dust, stop_limit_offset_ppm: _ } = self;
+        io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
+        book.state(io, known.now)?;
+        bars.state(io, known.now)?;
+        io.flag(is_watched)?;
+        io.sound(match book.feed() {
+            FeedState::Live => *is_watched,
+            FeedState::Down => !*is_watched,
+            FeedState::Syncing | FeedState::Stale => true,
+        })?;
+        smc.iter_mut().try_for_each(|smc| smc.state(io))?;
+        bracket.state(io, known)?;
+        io.number(dust)
     }
 }

@@ -16,7 +16,7 @@ use crate::output::{
 use crate::risk::{Gate, GateView, Limits};
 use crate::sizing::{Rate, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
-use crate::words::{ClientOrderId, Direction, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64};
+use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64};
 use alloc::vec::Vec;
 
 /// Steps one bracket may take at one event: cancels of three legs and a stray, one order, with room to spare.
@@ -122,13 +122,7 @@ impl<S: Strategy> Engine<S> {
             kind,
             expires: expires.min(TsNs(self.now.0.saturating_add(lifetime))),
         };
-        let is_ordered = match direction {
-            Direction::Up => Price::ZERO < plan.stop && plan.stop < plan.entry && plan.entry < plan.target,
-            Direction::Down => {
-                plan.stop > plan.entry && plan.entry > plan.target && plan.target > Price::ZERO
-            }
-        };
-        is_ordered.then_some((plan, reasons))
+        plan.is_ordered().then_some((plan, reasons))
     }
 
     /// So much that the stop costs the risk fraction; no more than limits and free balance allow. 0 when that

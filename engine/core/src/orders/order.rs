@@ -1,6 +1,7 @@
 //! One order: the facts known about it, and what follows from them.
 
 use crate::output::{NewOrder, OrderKind, Purpose, TimeInForce};
+use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Price, Qty, Side, TsNs};
 
 /// One of our orders.
@@ -202,5 +203,119 @@ impl Order {
     /// For comparing what a report changed: learning the venue's id alone is no news.
     pub(super) fn without_ids(&self) -> Self {
         Self { venue_order_id: 0, ..*self }
+    }
+}
+
+/// What every order of a table agrees with.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// Instruments of the table.
+    pub(super) instruments: usize,
+    /// Highest sequence of an id.
+    pub(super) last_sequence: u64,
+    /// Time of the last event.
+    pub(super) now: TsNs,
+}
+
+impl Order {
+    /// What loading starts from.
+    pub(super) const BLANK: Self = Self {
+        client_order_id: ClientOrderId::NONE,
+        venue_order_id: 0,
+        instrument: InstrumentId::NONE,
+        side: Side::Buy,
+        kind: OrderKind::Limit,
+        time_in_force: TimeInForce::Gtc,
+        purpose: Purpose::Entry,
+        price: Price::ZERO,
+        stop_price: Price::ZERO,
+        qty: Qty::ZERO,
+        filled_qty: Qty::ZERO,
+        last_fill_price: Price::ZERO,
+        signal_id: 0,
+        accepted_ts: TsNs(0),
+        cum_qty: Qty::ZERO,
+        is_alive: false,
+        is_cancel_pending: false,
+        is_unknown: false,
+        refusal: None,
+        ending: None,
+    };
+
+    /// Saves or loads it.
+    pub(super) fn fields(&mut self, io: &mut StateIo<'_>, known: Known) -> Result<(), StateError> {
+        let Self {
+            client_order_id,
+            venue_order_id,
+            instrument,
+            side,
+            kind,
+            time_in_force,
+            purpose,
+            price,
+            stop_price,
+            qty,
+            filled_qty,
+            last_fill_price,
+            signal_id,
+            accepted_ts,
+            cum_qty,
+            is_alive,
+            is_cancel_pending,
+            is_unknown,
+            refusal,
+            ending,
+        } = self;
+        io.number(client_order_id)?;
+        io.sound((1..=known.last_sequence).contains(&client_order_id.sequence()))?;
+        io.number(venue_order_id)?;
+        io.number(instrument)?;
+        io.sound(instrument.index() < known.instruments)?;
+        io.choice(side, &Side::BOTH)?;
+        io.choice(kind, &OrderKind::ALL)?;
+        io.choice(time_in_force, &TimeInForce::ALL)?;
+        io.choice(purpose, &Purpose::ALL)?;
+        for amount in [&mut price.0, &mut stop_price.0, &mut qty.0, &mut filled_qty.0, &mut last_fill_price.0]
+        {
+            io.unsigned(amount)?;
+        }
+        io.number(signal_id)?;
+        io.past(accepted_ts, known.now)?;
+        io.number(cum_qty)?;
+        io.flag(is_alive)?;
+        io.flag(is_cancel_pending)?;
+        io.flag(is_unknown)?;
+        io.option(refusal, || Refusal::NotFound, |io, refusal| refusal.state(io))?;
+        io.option(ending, || Ending::Canceled, |io, ending| ending.state(io))?;
+        let is_filled = *filled_qty > Qty::ZERO;
+        io.sound(*qty > Qty::ZERO && filled_qty <= cum_qty)?;
+        io.sound(is_filled == (*last_fill_price > Price::ZERO) && (*is_alive || !is_filled))
+    }
+}
+
+impl Ending {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        io.choice(self, &[Self::Canceled, Self::Expired])
+    }
+}
+
+impl Refusal {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let (mut kind, mut code) = match *self {
+            Self::NotFound => (0u8, 0),
+            Self::Unsent => (1, 0),
+            Self::Rejected(code) => (2, code),
+        };
+        io.number(&mut kind)?;
+        *self = match kind {
+            0 => Self::NotFound,
+            1 => Self::Unsent,
+            2 => {
+                io.number(&mut code)?;
+                Self::Rejected(code)
+            }
+            _ => return Err(io.bad_value()),
+        };
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! Fixed memories of the order table: orders that ended, and trades that were counted.
 
 use super::Order;
+use super::order::Known;
+use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -84,5 +86,67 @@ impl TradeIds {
             (*trade, *known) = (trade_id, instrument);
         }
         self.next = (self.next + 1) % TRADES_MAX;
+    }
+}
+
+impl History {
+    /// Oldest first. Forgotten orders keep their place, for it is a place in time; those before the oldest order
+    /// that is remembered have none.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>, known: Known) -> Result<(), StateError> {
+        if self.ids.len() == HISTORY_MAX {
+            self.ids.rotate_left(self.next);
+            self.orders.rotate_left(self.next);
+        }
+        let Self { ids, orders, next } = self;
+        let forgotten = ids.iter().take_while(|&&id| id == ClientOrderId::NONE).count();
+        ids.drain(..forgotten);
+        orders.drain(..forgotten);
+        let mut len = ids.len();
+        io.len(&mut len, HISTORY_MAX)?;
+        if io.is_loading() {
+            ids.clear();
+            orders.clear();
+            ids.resize(len, ClientOrderId::NONE);
+            orders.resize(len, Order::BLANK);
+        }
+        *next = len % HISTORY_MAX;
+        for (id, order) in ids.iter_mut().zip(orders) {
+            let mut is_remembered = *id != ClientOrderId::NONE;
+            io.flag(&mut is_remembered)?;
+            if is_remembered {
+                order.fields(io, known)?;
+                *id = order.client_order_id;
+            }
+        }
+        io.sound(ids.first() != Some(&ClientOrderId::NONE))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Order> {
+        let places = self.ids.iter().zip(&self.orders);
+        places.filter(|(id, _)| **id != ClientOrderId::NONE).map(|(_, order)| order)
+    }
+}
+
+impl TradeIds {
+    /// Oldest first.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>, instruments: usize) -> Result<(), StateError> {
+        let Self { trades, instruments: of, next } = self;
+        let mut len = of.iter().filter(|&&id| id != InstrumentId::NONE).count();
+        if len == TRADES_MAX {
+            trades.rotate_left(*next);
+            of.rotate_left(*next);
+        }
+        io.len(&mut len, TRADES_MAX)?;
+        *next = len % TRADES_MAX;
+        for (at, (trade, instrument)) in trades.iter_mut().zip(of).enumerate() {
+            if at < len {
+                io.number(trade)?;
+                io.number(instrument)?;
+                io.sound(instrument.index() < instruments)?;
+            } else {
+                (*trade, *instrument) = (0, InstrumentId::NONE);
+            }
+        }
+        Ok(())
     }
 }

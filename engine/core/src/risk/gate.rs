@@ -14,6 +14,7 @@ use crate::risk::check::{Check, Violations};
 use crate::risk::facts::{Exposure, Facts, notional_ceil};
 use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
+use crate::state::{State, StateError, StateIo};
 use crate::words::{InstrumentId, Money, Price, Qty, Side, TsNs};
 use alloc::vec::Vec;
 
@@ -319,5 +320,48 @@ fn decision(order: &NewOrder, facts: &Facts, violations: Violations) -> Decision
             OrderKind::Market => facts.reference.map_or(Price::ZERO, |r| r.price),
             _ => order.price,
         },
+    }
+}
+
+impl Gate {
+    /// With the limits as they are now; `now` is the time of the last event.
+    pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { account, instruments, strategies, throttle, recent } = self;
+        account.state(io)?;
+        for instrument in instruments {
+            instrument.state(io, account)?;
+        }
+        for strategy in strategies {
+            strategy.state(io, account, now)?;
+        }
+        throttle.state(io, now)?;
+        recent.state(io, now)
+    }
+}
+
+impl PerInstrument {
+    fn state(&mut self, io: &mut StateIo<'_>, account: &AccountLimits) -> Result<(), StateError> {
+        let Self { limits, entries } = self;
+        io.option(
+            limits,
+            || Limits::NOTHING,
+            |io, limits| {
+                limits.state(io)?;
+                io.sound(account.validate_duplicate_window(limits).is_ok())
+            },
+        )?;
+        entries.iter_mut().flatten().try_for_each(|count| io.number(count))
+    }
+}
+
+impl PerStrategy {
+    fn state(&mut self, io: &mut StateIo<'_>, account: &AccountLimits, now: TsNs) -> Result<(), StateError> {
+        let Self { is_repeat_latched, is_runaway, denials } = self;
+        io.flag(is_repeat_latched)?;
+        io.flag(is_runaway)?;
+        if denials.room() != account.runaway_denials_max as usize {
+            *denials = Throttle::new(account.runaway_denials_max as usize);
+        }
+        denials.state(io, now)
     }
 }

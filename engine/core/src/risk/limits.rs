@@ -5,6 +5,7 @@
 
 use crate::orders::ORDERS_MAX;
 use crate::risk::windows::WINDOW_MESSAGES_MAX;
+use crate::state::{State, StateError, StateIo};
 use crate::words::{InstrumentId, Money, Qty};
 use core::fmt;
 
@@ -12,7 +13,7 @@ use core::fmt;
 pub const STRATEGIES_MAX: usize = 16;
 
 /// Limits of one instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Allow list: bit `n` lets strategy `n` trade the instrument. 0 lets nobody.
     pub strategies_allowed: u16,
@@ -39,7 +40,7 @@ pub struct Limits {
 }
 
 /// Limits over all instruments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountLimits {
     /// Sum of the worst-case exposures, quote currency.
     pub gross_max: Money,
@@ -208,4 +209,60 @@ fn count(field: &'static str, value: u64, max: u64) -> Result<(), LimitError> {
 
 fn absurd(field: &'static str, value: u64, max: u64) -> Result<(), LimitError> {
     Err(LimitError { instrument: None, field, reason: LimitReason::Absurd { value, max } })
+}
+
+impl State for Limits {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self {
+            strategies_allowed,
+            order_qty_max,
+            order_notional_max,
+            collar_ppm,
+            collar_passive_ppm,
+            reference_age_max_ns,
+            reference_skew_max_ns,
+            position_qty_max,
+            open_orders_max,
+            duplicate_window_ns,
+            repeat_max,
+        } = self;
+        io.number(strategies_allowed)?;
+        io.number(order_qty_max)?;
+        io.number(order_notional_max)?;
+        io.number(collar_ppm)?;
+        io.number(collar_passive_ppm)?;
+        io.number(reference_age_max_ns)?;
+        io.number(reference_skew_max_ns)?;
+        io.number(position_qty_max)?;
+        io.number(open_orders_max)?;
+        io.number(duplicate_window_ns)?;
+        io.number(repeat_max)?;
+        io.sound(self.validate().is_ok())
+    }
+}
+
+impl State for AccountLimits {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self {
+            gross_max,
+            net_max,
+            leverage_max_milli,
+            open_orders_max,
+            messages_max,
+            messages_window_ns,
+            runaway_denials_max,
+            runaway_window_ns,
+            entry_forgiven_after_ns,
+        } = self;
+        io.number(gross_max)?;
+        io.number(net_max)?;
+        io.number(leverage_max_milli)?;
+        io.number(open_orders_max)?;
+        io.number(messages_max)?;
+        io.number(messages_window_ns)?;
+        io.number(runaway_denials_max)?;
+        io.number(runaway_window_ns)?;
+        io.number(entry_forgiven_after_ns)?;
+        io.sound(self.validate().is_ok())
+    }
 }

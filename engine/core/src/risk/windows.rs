@@ -4,6 +4,7 @@
 //! recent, which refuses rather than permits.
 
 use crate::output::NewOrder;
+use crate::state::{StateError, StateIo};
 use crate::words::{InstrumentId, Price, Qty, Side, TsNs};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -106,6 +107,57 @@ impl RecentOrders {
             None => self.ring.push(recent), // Within the capacity taken by the constructor.
         }
         self.next = (self.next + 1) % WINDOW_MESSAGES_MAX;
+    }
+}
+
+impl Throttle {
+    /// Messages it can remember.
+    pub(super) fn room(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// Oldest first; `now` is the time of the last event.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { accepted, next, len } = self;
+        let room = accepted.len();
+        accepted.rotate_left((*next + room - *len) % room);
+        io.len(len, room)?;
+        *next = *len % room;
+        let mut last = TsNs(0);
+        for stamp in accepted.iter_mut().take(*len) {
+            io.past(stamp, now)?;
+            io.sound(last <= *stamp)?;
+            last = *stamp;
+        }
+        Ok(())
+    }
+}
+
+impl RecentOrders {
+    /// Oldest first; `now` is the time of the last event.
+    pub(super) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { ring, next } = self;
+        if ring.len() == WINDOW_MESSAGES_MAX {
+            ring.rotate_left(*next);
+        }
+        io.list(ring, WINDOW_MESSAGES_MAX, || Recent::BLANK, |io, recent| recent.state(io, now))?;
+        *next = ring.len() % WINDOW_MESSAGES_MAX;
+        io.sound(ring.is_sorted_by_key(|recent| recent.ts))
+    }
+}
+
+impl Recent {
+    /// What loading starts from.
+    const BLANK: Self =
+        Self { ts: TsNs(0), instrument: InstrumentId::NONE, side: Side::Buy, price: Price(0), qty: Qty(0) };
+
+    fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
+        let Self { ts, instrument, side, price, qty } = self;
+        io.past(ts, now)?;
+        io.number(instrument)?;
+        io.choice(side, &Side::BOTH)?;
+        io.unsigned(&mut price.0)?;
+        io.unsigned(&mut qty.0)
     }
 }
 

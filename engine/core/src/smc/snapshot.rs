@@ -9,15 +9,14 @@
 //! error, and what passes cannot make a later bar panic. An engine that failed to load must be thrown away.
 
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
 
 use super::pivots::Pivot;
 use super::view::Candle;
 use super::{IdSource, PRICE_MAX, SmcEngine, SmcParams};
 use crate::calendar::Calendar;
 use crate::event::Bar;
-use crate::state::{State, StateError, StateIo};
-use crate::words::{Direction, InstrumentId, Price, Qty, Timeframe, TsNs};
+use crate::state::{self, State, StateError, StateIo};
+use crate::words::{Direction, InstrumentId, Timeframe};
 
 /// First byte of a saved engine.
 const VERSION: u8 = 1;
@@ -42,7 +41,7 @@ impl State for SmcEngine {
         sound(io, version == VERSION && fingerprint == self.fingerprint)?;
         io.number(&mut self.count)?;
         let count = self.count;
-        io.option(&mut self.last_bar, blank_bar, bar_state)?;
+        io.option(&mut self.last_bar, || Bar::BLANK, bar_state)?;
         sound(io, self.last_bar.is_some() == (count > 0))?;
         io.number(&mut self.range_sum)?;
         sound(io, self.range_sum >= 0 && self.range_sum <= i128::from(count) * i128::from(i64::MAX))?;
@@ -83,7 +82,7 @@ impl State for IdSource {
 
 /// Refuses what was loaded unless `is_sound`.
 pub(super) fn sound(io: &StateIo<'_>, is_sound: bool) -> Result<(), StateError> {
-    if io.is_loading() && !is_sound { Err(io.bad_value()) } else { Ok(()) }
+    io.sound(is_sound)
 }
 
 /// A price within [`PRICE_MAX`], as it is or as a side sees it.
@@ -120,27 +119,8 @@ pub(super) fn candle(io: &mut StateIo<'_>, candle: &mut Candle) -> Result<(), St
 }
 
 fn bar_state(io: &mut StateIo<'_>, bar: &mut Bar) -> Result<(), StateError> {
-    let Bar { open_ts, open, high, low, close, volume, trades } = bar;
-    io.number(open_ts)?;
-    for price in [open, high, low, close] {
-        io.number(price)?;
-    }
-    io.number(volume)?;
-    io.number(trades)?;
+    bar.state(io)?;
     sound(io, super::fault_of(bar).is_none())
-}
-
-const fn blank_bar() -> Bar {
-    let nothing = Price(0);
-    Bar {
-        open_ts: TsNs(0),
-        open: nothing,
-        high: nothing,
-        low: nothing,
-        close: nothing,
-        volume: Qty(0),
-        trades: 0,
-    }
 }
 
 /// One number for all that an engine was built from.
@@ -150,46 +130,5 @@ pub(super) fn fingerprint(
     params: &SmcParams,
     calendar: &Calendar,
 ) -> u64 {
-    let mut hasher = Fnv(0xCBF2_9CE4_8422_2325);
-    (instrument, timeframe, params, calendar).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// FNV-1a, the same on every machine: numbers are taken as little-endian bytes.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-        }
-    }
-
-    fn write_u16(&mut self, n: u16) {
-        self.write(&n.to_le_bytes());
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        self.write(&n.to_le_bytes());
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.write(&n.to_le_bytes());
-    }
-
-    fn write_i64(&mut self, n: i64) {
-        self.write(&n.to_le_bytes());
-    }
-
-    fn write_usize(&mut self, n: usize) {
-        self.write(&(n as u64).to_le_bytes());
-    }
-
-    fn write_isize(&mut self, n: isize) {
-        self.write(&(n as i64).to_le_bytes());
-    }
+    state::fingerprint(&(instrument, timeframe, params, calendar))
 }

@@ -154,7 +154,7 @@ impl<'a> MarketView<'a> {
 }
 
 /// How an entry goes to the market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// Limit order that rests at the entry price and takes what crosses it.
     Rest,

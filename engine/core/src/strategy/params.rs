@@ -16,7 +16,7 @@ const DAY_MIN: u32 = DAY_SECS / 60;
 /// pool or swing, a break after it, an open block or gap in the right half of the range, at any hour. "Bars"
 /// are bars of the entry timeframe; ppm are parts per million; "session" is a window of the configuration's
 /// calendar. Written for longs; shorts are the mirror image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConfluenceParams {
     /// Entries are sought on this many of the lowest timeframes; at least 1, at most all.
     pub entry_timeframes: u8,
@@ -142,7 +142,7 @@ pub struct ConfluenceParams {
 }
 
 /// Sessions of a calendar, by their index in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionSet(pub u16);
 
 impl SessionSet {
@@ -181,7 +181,7 @@ impl SessionSet {
 }
 
 /// What the bias is read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BiasSource {
     /// The last structure break of the swing scope on the bias timeframe.
     Structure,
@@ -193,7 +193,7 @@ pub enum BiasSource {
 }
 
 /// Whose breaks are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShiftScope {
     /// The swing scope's.
     Swing,
@@ -215,7 +215,7 @@ impl ShiftScope {
 }
 
 /// Behind what a stop stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StopAt {
     /// The zone's far edge.
     Zone,

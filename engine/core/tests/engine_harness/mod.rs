@@ -10,6 +10,7 @@ use smc_core::event::*;
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::risk::{AccountLimits, Limits};
+use smc_core::state::{State, StateError, StateIo};
 use smc_core::strategy::{Confluence, EntryKind, Intent, Intents, MarketView, Strategy};
 use smc_core::words::*;
 use smc_core::{Engine, Outbox};
@@ -565,14 +566,29 @@ impl Strategy for Eager {
     }
 }
 
+impl Eager {
+    pub fn new(every: u32, half_width_ppm: i64) -> Self {
+        Self { quotes: 0, every, half_width_ppm }
+    }
+}
+
+impl State for Eager {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        io.tally(&mut self.quotes)
+    }
+
+    fn settings(&self) -> u64 {
+        smc_core::state::fingerprint(&(self.every, self.half_width_ppm))
+    }
+}
+
 /// A world that trades all the time.
 pub fn eager(seed: u64, manners: Manners) -> World<Eager> {
     eager_with(config(), seed, manners)
 }
 
 pub fn eager_with(config: EngineConfig, seed: u64, manners: Manners) -> World<Eager> {
-    let strategy = Eager { quotes: 0, every: 7, half_width_ppm: 400 };
-    let mut world = World::new(seed, config, strategy, manners);
+    let mut world = World::new(seed, config, Eager::new(7, 400), manners);
     world.make_ready();
     world
 }

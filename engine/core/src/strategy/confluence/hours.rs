@@ -6,6 +6,7 @@
 //! the time of the decision, there about the open time of a bar.
 
 use crate::calendar::{Calendar, DAY_SECS, SESSIONS_MAX, SessionWindow, WallClock};
+use crate::state::{StateError, StateIo};
 use crate::strategy::{ConfluenceParams, SessionSet};
 use crate::words::{InstrumentId, TsNs};
 use alloc::vec::Vec;
@@ -199,6 +200,33 @@ impl Window {
         } else {
             Standing { date: None, now_secs, end_secs: end_secs + DAY }
         }
+    }
+}
+
+impl Hours {
+    /// Clocks are no state: they are read anew from the calendar.
+    pub fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let (sessions, never_looks) = (self.windows.len(), self.exit_sessions.is_empty());
+        for used in &mut self.used {
+            used.state(io, sessions)?;
+            io.sound(!never_looks || used.look_at == TsNs(u64::MAX))?;
+        }
+        Ok(())
+    }
+}
+
+impl Used {
+    /// Sessions that the calendar does not have are not used.
+    fn state(&mut self, io: &mut StateIo<'_>, sessions: usize) -> Result<(), StateError> {
+        let Self { day, day_signals, sessions: used, exits_secs, look_at } = self;
+        io.option(day, || 0, |io, day| io.number(day))?;
+        io.number(day_signals)?;
+        for ((date, signals), exit_secs) in used.iter_mut().zip(exits_secs).take(sessions) {
+            io.number(date)?;
+            io.number(signals)?;
+            io.option(exit_secs, || 0, |io, secs| io.number(secs))?;
+        }
+        io.number(look_at)
     }
 }
 

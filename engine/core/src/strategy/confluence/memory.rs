@@ -4,6 +4,8 @@
 
 use crate::event::Bar;
 use crate::output::{Scope, Structure, StructureKind};
+use crate::smc::PRICE_MAX;
+use crate::state::{State, StateError, StateIo};
 use crate::strategy::ConfluenceParams;
 use crate::words::{Direction, Price};
 
@@ -38,7 +40,7 @@ pub(super) struct Mark {
 }
 
 /// Liquidity that was taken, and how far price went for it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Sweep {
     pub mark: Mark,
     pub extreme: Price,
@@ -107,4 +109,46 @@ fn is_shift(kind: StructureKind, scope: Scope, params: &ConfluenceParams) -> boo
             StructureKind::Bos => params.accept_bos,
             _ => false,
         }
+}
+
+impl State for Memory {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { sweeps, shifts, flips, quiet_until_bar } = self;
+        for sweep in sweeps {
+            io.option(sweep, Sweep::default, |io, sweep| sweep.state(io))?;
+        }
+        for shift in shifts {
+            io.option(shift, Mark::default, |io, shift| shift.state(io))?;
+        }
+        for side in flips {
+            let mut len = side.iter().take_while(|flip| flip.id > 0).count();
+            io.len(&mut len, FLIPS_MAX)?;
+            for (at, flip) in side.iter_mut().enumerate() {
+                if at < len {
+                    flip.state(io)?;
+                } else {
+                    *flip = Mark::default();
+                }
+            }
+        }
+        io.number(quiet_until_bar)
+    }
+}
+
+impl State for Mark {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { id, known_bar } = self;
+        io.number(id)?;
+        io.number(known_bar)?;
+        io.sound(*id > 0)
+    }
+}
+
+impl State for Sweep {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { mark, extreme } = self;
+        mark.state(io)?;
+        io.number(extreme)?;
+        io.sound(extreme.abs() <= PRICE_MAX)
+    }
 }

@@ -32,6 +32,7 @@ use crate::config::{EngineConfig, ExecutionParams};
 use crate::event::{Bar, Quote};
 use crate::output::{Scope, Structure};
 use crate::smc::{SmcEngine, SmcParams};
+use crate::state::{self, State, StateError, StateIo};
 use crate::words::{Direction, InstrumentId, Timeframe, TsNs};
 use alloc::vec::Vec;
 use hours::Hours;
@@ -52,10 +53,12 @@ pub struct Confluence {
     /// The last break on the bias timeframe, by instrument; 0 before the first.
     bias_ids: Vec<u32>,
     hours: Hours,
+    /// Of all it was built from.
+    fingerprint: u64,
 }
 
 /// What it knows of the engine around it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Hash)]
 struct Settings {
     /// The highest, or the one named.
     bias_timeframe: Option<Timeframe>,
@@ -102,6 +105,7 @@ impl Confluence {
             hours: Hours::new(&params, calendar, instruments),
             memories: alloc::vec![Memory::default(); instruments * entry_timeframes.len()],
             bias_ids: alloc::vec![0; instruments],
+            fingerprint: state::fingerprint(&(&params, settings, instruments, timeframes, calendar)),
             params,
             settings,
             entry_timeframes,
@@ -215,6 +219,20 @@ impl Strategy for Confluence {
     #[inline]
     fn on_quote(&mut self, view: &MarketView<'_>, _quote: &Quote, intents: &mut Intents) {
         self.leave_by_the_clock(view, intents);
+    }
+}
+
+impl State for Confluence {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { params: _, settings: _, entry_timeframes: _, memories, bias_ids, hours, fingerprint: _ } =
+            self;
+        memories.iter_mut().try_for_each(|memory| memory.state(io))?;
+        bias_ids.iter_mut().try_for_each(|id| io.number(id))?;
+        hours.state(io)
+    }
+
+    fn settings(&self) -> u64 {
+        self.fingerprint
     }
 }
 

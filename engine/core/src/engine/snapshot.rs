@@ -1,0 +1,271 @@
+//! Saving the whole engine between two events and going on from there as if nothing had happened.
+//!
+//! So a start after a crash replays only what came after the last snapshot. Off the hot path; saving allocates.
+//! The bytes begin with a version and a fingerprint of configuration and strategy, so that they load only onto an
+//! engine that was built the same. Then each part names its fields in the file where it lives. Equal states have
+//! equal bytes whatever their past: rings are turned until the oldest entry stands first, caches and sums are no
+//! fields.
+//!
+//! Loading believes nothing. Times lie in the past, lists fit, ids are unique, sums agree with their parts; what
+//! passes cannot make a later event panic. It fills the memory that the engine has, so that no later event takes
+//! any. An engine that failed to load must be thrown away.
+
+use super::bracket::Known;
+use super::{Counters, Engine};
+use crate::event::GatewayState;
+use crate::output::TradingState;
+use crate::state::{State, StateError, StateIo, fingerprint};
+use crate::strategy::Strategy;
+use alloc::vec::Vec;
+
+/// First byte of a saved engine.
+const VERSION: u8 = 1;
+
+impl<S: Strategy + State> Engine<S> {
+    /// Appends the state after the last event. Changes nothing that anyone could notice.
+    pub fn save(&mut self, to: &mut Vec<u8>) {
+        StateIo::save(self, to);
+    }
+
+    /// Brings a saved state back, onto an engine built with the same configuration and strategy. On an error
+    /// throw the engine away: it is half filled.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        StateIo::load(self, bytes)
+    }
+
+    /// One number for all that the engine was built from: configuration and strategy.
+    pub fn fingerprint(&self) -> u64 {
+        fingerprint(&(&self.config, self.strategy.number(), self.strategy.settings()))
+    }
+}
+
+impl<S: Strategy + State> State for Engine<S> {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        check_head(io, self.fingerprint())?;
+        let Self {
+            config: _,
+            strategy,
+            markets: _,
+            structure_ids,
+            account,
+            gateway,
+            gate,
+            orders,
+            positions,
+            state,
+            is_stopping,
+            now,
+            order_sequence,
+            signal_id,
+            digest,
+            counters,
+        } = self;
+        io.number(now)?;
+        let now = *now;
+        io.choice(state, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
+        io.flag(is_stopping)?;
+        io.sound(!*is_stopping || *state != TradingState::Normal)?;
+        io.choice(gateway, &GatewayState::ALL)?;
+        io.tally(order_sequence)?;
+        io.number(signal_id)?;
+        digest.state(io)?;
+        counters.state(io)?;
+        structure_ids.state(io)?;
+        account.state(io)?;
+        orders.state(io, now)?;
+        positions.state(io)?;
+        gate.state(io, now)?;
+        strategy.state(io)?;
+        self.markets_state(io)?;
+        if io.is_loading() {
+            self.recall();
+            io.sound(self.is_counted())?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> u64 {
+        self.fingerprint()
+    }
+}
+
+impl<S> Engine<S> {
+    fn markets_state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { config, markets, orders, now, signal_id, .. } = self;
+        for (market, instrument) in markets.iter_mut().zip(&config.instruments) {
+            let known = Known { instrument: market.id, orders, now: *now, signal_id: *signal_id };
+            market.state(io, (instrument.symbol, config.quote_asset), &known)?;
+        }
+        Ok(())
+    }
+
+    /// What the position book has from others.
+    fn recall(&mut self) {
+        self.positions.recall(self.account.balances());
+        for market in &self.markets {
+            if let Some(spec) = &market.spec {
+                self.positions.set_assets(market.id, spec.base, spec.quote);
+            }
+        }
+    }
+
+    /// Numbers that are told in two places agree.
+    fn is_counted(&self) -> bool {
+        let Counters { bars, signals, orders_sent, orders_denied, fills, .. } = self.counters;
+        let smc = self.markets.iter().flat_map(|market| &market.smc);
+        let bars_taken: u64 = smc.map(|smc| u64::from(smc.bar_count())).sum();
+        let fills_of = |id| self.positions.stats(id).fills;
+        let filled: u64 = self.positions.instruments().map(fills_of).map(u64::from).sum();
+        let is_full = self.positions.instruments().map(fills_of).any(|fills| fills == u32::MAX);
+        let first = self.config.order_sequence_first;
+        let asked = orders_sent + orders_denied;
+        let last_sequence = self.orders.last_sequence();
+        let starting_equity = self.config.starting_equity;
+        bars_taken <= bars
+            && u64::from(self.signal_id) == signals.min(u32::MAX.into())
+            && (filled == fills || is_full && filled < fills)
+            && self.order_sequence == first.saturating_add(asked)
+            && (last_sequence == 0) == (orders_sent == 0)
+            && (last_sequence == 0 || (first..self.order_sequence).contains(&last_sequence))
+            && (starting_equity.is_none() || starting_equity == self.positions.starting_equity())
+    }
+}
+
+impl State for Counters {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self {
+            events,
+            bars,
+            structures,
+            signals,
+            intents_ignored,
+            orders_sent,
+            orders_denied,
+            cancels,
+            fills,
+            rejects,
+            orders_unknown,
+            alerts,
+        } = self;
+        for count in [
+            events,
+            bars,
+            structures,
+            signals,
+            intents_ignored,
+            orders_sent,
+            orders_denied,
+            cancels,
+            fills,
+            rejects,
+            orders_unknown,
+            alerts,
+        ] {
+            io.tally(count)?;
+        }
+        Ok(())
+    }
+}
+
+/// What tells at once that bytes are not of this engine.
+fn check_head(io: &mut StateIo<'_>, wanted: u64) -> Result<(), StateError> {
+    let (mut version, mut got) = (VERSION, wanted);
+    io.number(&mut version)?;
+    if version != VERSION {
+        return Err(StateError::OtherVersion { got: version });
+    }
+    io.number(&mut got)?;
+    if got != wanted {
+        return Err(StateError::OtherSettings { got, wanted });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EngineConfig, InstrumentConfig};
+    use crate::risk::{AccountLimits, Limits};
+    use crate::strategy::Confluence;
+    use crate::words::{InstrumentId, Money, Name, Qty, SCALE, Timeframe, TsNs};
+    use alloc::vec;
+
+    const ONE: InstrumentId = InstrumentId(0);
+
+    fn engine() -> Engine<Confluence> {
+        let limits = Limits {
+            strategies_allowed: 2,
+            order_qty_max: Qty(SCALE),
+            order_notional_max: Money(SCALE),
+            collar_ppm: 10_000,
+            collar_passive_ppm: 100_000,
+            reference_age_max_ns: 1_000,
+            reference_skew_max_ns: 1_000,
+            position_qty_max: Qty(SCALE),
+            open_orders_max: 10,
+            duplicate_window_ns: 1_000,
+            repeat_max: 5,
+        };
+        let account_limits = AccountLimits {
+            gross_max: Money(SCALE),
+            net_max: Money(SCALE),
+            leverage_max_milli: 3_000,
+            open_orders_max: 50,
+            messages_max: 20,
+            messages_window_ns: 1_000,
+            runaway_denials_max: 20,
+            runaway_window_ns: 1_000,
+            entry_forgiven_after_ns: 1_000,
+        };
+        let symbol = Name::new("BTCUSDT").unwrap();
+        let timeframes = vec![Timeframe::parse("1m").unwrap()];
+        let quote = Name::new("USDT").unwrap();
+        let instruments = vec![InstrumentConfig { symbol, limits }];
+        let config = EngineConfig::new(quote, instruments, timeframes, account_limits);
+        let strategy = Confluence::for_config(&config);
+        Engine::new(config, strategy).unwrap()
+    }
+
+    fn reload(engine: &mut Engine<Confluence>) -> Result<Engine<Confluence>, StateError> {
+        let (mut bytes, mut loaded) = (vec![], self::engine());
+        engine.save(&mut bytes);
+        loaded.load(&bytes)?;
+        Ok(loaded)
+    }
+
+    #[test]
+    fn limits_changed_while_running_come_along() {
+        let mut first = engine();
+        let limits = Limits { repeat_max: 7, ..*first.gate.limits(ONE).unwrap() };
+        let account = AccountLimits { runaway_denials_max: 33, ..*first.gate.account_limits() };
+        first.gate.set_account_limits(account).unwrap();
+        first.gate.set_limits(ONE, limits).unwrap();
+        let second = reload(&mut first).unwrap();
+        assert_eq!(second.gate.limits(ONE), Some(&limits));
+        assert_eq!(second.gate.account_limits(), &account);
+    }
+
+    /// Each sets one thing that contradicts another; a sound engine loads.
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        type Fault = fn(&mut Engine<Confluence>);
+        let faults: [Fault; 9] = [
+            |e| e.is_stopping = true,
+            |e| e.signal_id = 1,
+            |e| e.order_sequence += 1,
+            |e| e.counters.orders_sent = 1,
+            |e| e.counters.fills = 1,
+            |e| e.counters.events = u64::MAX,
+            |e| e.markets[0].is_watched = true,
+            |e| e.markets[0].bracket.naked_since = Some(TsNs(1)),
+            |e| e.markets[0].bracket.leaving = Some(crate::output::Purpose::Entry),
+        ];
+        assert!(reload(&mut engine()).is_ok());
+        for (nth, fault) in faults.into_iter().enumerate() {
+            let mut engine = engine();
+            fault(&mut engine);
+            let refusal = reload(&mut engine).err();
+            assert!(matches!(refusal, Some(StateError::BadValue { .. })), "fault {nth}: {refusal:?}");
+        }
+    }
+}
