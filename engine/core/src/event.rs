@@ -335,3 +335,78 @@ impl GatewayState {
 impl JournalState {
     pub(crate) const ALL: [Self; 4] = [Self::Good, Self::Low, Self::Behind, Self::Lost];
 }
+
+impl Bar {
+    /// What loading starts from.
+    pub(crate) const BLANK: Self = Self {
+        open_ts: TsNs(0),
+        open: Price(0),
+        high: Price(0),
+        low: Price(0),
+        close: Price(0),
+        volume: Qty(0),
+        trades: 0,
+    };
+}
+
+impl State for Bar {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { open_ts, open, high, low, close, volume, trades } = self;
+        io.number(open_ts)?;
+        for price in [&mut *open, &mut *high, &mut *low, &mut *close] {
+            io.number(price)?;
+        }
+        io.unsigned(&mut volume.0)?;
+        io.number(trades)?;
+        io.sound(low <= open && open <= high && low <= close && close <= high)
+    }
+}
+
+impl Quote {
+    /// What loading starts from.
+    pub(crate) const BLANK: Self =
+        Self { bid: Price(0), bid_qty: Qty(0), ask: Price(0), ask_qty: Qty(0), update_id: 0 };
+}
+
+impl State for Quote {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { bid, bid_qty, ask, ask_qty, update_id } = self;
+        io.number(bid)?;
+        io.number(bid_qty)?;
+        io.number(ask)?;
+        io.number(ask_qty)?;
+        io.number(update_id)
+    }
+}
+
+impl State for Level {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { price, qty } = self;
+        io.number(price)?;
+        io.number(qty)
+    }
+}
+
+impl Balance {
+    /// What loading starts from.
+    pub(crate) fn blank() -> Self {
+        Self { asset: Name::default(), free: Qty(0), locked: Qty(0) }
+    }
+}
+
+impl State for Balance {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { asset, free, locked } = self;
+        asset.state(io)?;
+        io.number(free)?;
+        io.number(locked)
+    }
+}
+
+impl FeedState {
+    pub(crate) const ALL: [Self; 4] = [Self::Down, Self::Syncing, Self::Stale, Self::Live];
+}
+
+impl GatewayState {
+    pub(crate) const ALL: [Self; 3] = [Self::Down, Self::Syncing, Self::Ready];
+}

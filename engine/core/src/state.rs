@@ -236,9 +236,12 @@ impl<'a> StateIo<'a> {
 
     /// An enum without fields; `all` are its variants, whose order is part of the byte form.
     pub fn choice<T: Copy + PartialEq>(&mut self, value: &mut T, all: &[T]) -> Result<(), StateError> {
-        let mut at = all.iter().position(|known| known == value).unwrap_or(0) as u8;
+        // One that is not among them is saved as a number that no loading takes.
+        let mut at = all.iter().position(|known| known == value).unwrap_or(all.len()) as u8;
         self.number(&mut at)?;
-        *value = *all.get(usize::from(at)).ok_or(self.bad_value())?;
+        if self.is_loading() {
+            *value = *all.get(usize::from(at)).ok_or(self.bad_value())?;
+        }
         Ok(())
     }
 }

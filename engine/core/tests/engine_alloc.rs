@@ -3,16 +3,24 @@
 #![allow(clippy::unwrap_used, reason = "a test may crash")]
 
 mod engine_harness;
+mod engine_storm;
 
-use engine_harness::*;
+use engine_harness::{Eager, Manners, Rng, World, config, name, world};
+use engine_storm::{Dice, Storm};
 use smc_core::calendar::{SessionWindow, ZoneOffsets};
 use smc_core::config::EngineConfig;
 use smc_core::event::*;
 use smc_core::smc::SmcParams;
-use smc_core::strategy::{Confluence, ConfluenceParams, SessionSet, ShiftScope, StopAt};
+use smc_core::strategy::{Confluence, ConfluenceParams, SessionSet, ShiftScope, StopAt, Strategy};
 use smc_core::{Engine, Outbox};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+
+impl Dice for Rng {
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
 
 struct Counting;
 
@@ -97,14 +105,57 @@ fn no_event_takes_memory_with_every_condition_in_use() {
 fn check(recorded: &World<Confluence>, config: EngineConfig) {
     let events = recorded.events();
     let strategy = Confluence::for_config(&config);
-    let mut engine = Engine::new(config, strategy).unwrap();
+    let mut engine = Engine::new(config.clone(), strategy).unwrap();
     let mut outbox = Outbox::new();
+    let (first, rest) = events.split_at(events.len() / 3);
+    run(&mut engine, &mut outbox, first);
+    // The same after a load: it fills the memory that the constructors took, and no less of it.
+    let (mut saved, mut loaded) =
+        (Vec::new(), Engine::new(config.clone(), Confluence::for_config(&config)).unwrap());
+    engine.save(&mut saved);
+    loaded.load(&saved).unwrap();
+    for engine in [&mut engine, &mut loaded] {
+        run(engine, &mut outbox, rest);
+        assert_eq!(engine.digest(), recorded.engine.digest());
+    }
+}
+
+fn run<S: Strategy>(engine: &mut Engine<S>, outbox: &mut Outbox, events: &[Event]) {
     let before = TAKEN.with(Cell::get);
-    for event in &events {
-        engine.on_event(event, &mut outbox);
+    for event in events {
+        engine.on_event(event, outbox);
         outbox.clear();
         let taken = TAKEN.with(Cell::get) - before;
         assert_eq!(taken, 0, "event {} took memory: {:?}", event.seq, event.body);
     }
-    assert_eq!(engine.digest(), recorded.engine.digest());
+}
+
+/// Everything that has room for a certain number is filled to it after the load: orders, their history, trades, the
+/// book, balances, the memories of the gate.
+#[test]
+fn a_loaded_engine_has_room_for_as_much_as_a_new_one() {
+    let new = || Engine::new(engine_storm::rich_config(), Eager::new(2, 200)).unwrap();
+    let (mut first, mut storm, mut rng, mut outbox) = (new(), Storm::default(), Rng(11), Outbox::new());
+    let mut rest = Vec::new();
+    for event in storm.opening() {
+        first.on_event(&event, &mut outbox);
+        outbox.clear();
+    }
+    let (mut saved, mut second) = (Vec::new(), new());
+    for fed in 0..150_000 {
+        if fed == 500 {
+            first.save(&mut saved);
+        }
+        let event = if fed % 100 == 50 { storm.balance_of(fed) } else { storm.next(&first, &mut rng) };
+        first.on_event(&event, &mut outbox);
+        outbox.clear();
+        if fed >= 500 {
+            rest.push(event);
+        }
+    }
+    let counters = first.counters();
+    assert!(counters.orders_sent > 2_000 && counters.fills > 2_000, "{counters:?}");
+    second.load(&saved).unwrap();
+    run(&mut second, &mut outbox, &rest);
+    assert_eq!(second.digest(), first.digest());
 }

@@ -4,9 +4,12 @@ mod engine_harness;
 
 use engine_harness::*;
 use smc_core::calendar::{SessionWindow, ZoneOffsets};
+use smc_core::config::EngineConfig;
 use smc_core::output::*;
+use smc_core::state::{State, StateError, StateIo};
 use smc_core::strategy::{EntryKind, Intent, Intents, MarketView, Strategy};
 use smc_core::words::*;
+use smc_core::{Engine, Outbox};
 
 /// The one session of the calendar.
 const OPEN: usize = 0;
@@ -36,7 +39,14 @@ impl Strategy for FirstGap {
     }
 }
 
-fn run(open_secs: (u32, u32)) -> World<FirstGap> {
+/// All it takes to be saved with the engine.
+impl State for FirstGap {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        io.option(&mut self.turn, || 0, |io, id| io.number(id))
+    }
+}
+
+fn config_with(open_secs: (u32, u32)) -> EngineConfig {
     let mut config = config();
     config.calendar.sessions = vec![SessionWindow {
         name: name("open"),
@@ -44,7 +54,11 @@ fn run(open_secs: (u32, u32)) -> World<FirstGap> {
         start_secs: open_secs.0,
         end_secs: open_secs.1,
     }];
-    let mut world = World::new(4, config, FirstGap::default(), Manners::default());
+    config
+}
+
+fn run(open_secs: (u32, u32)) -> World<FirstGap> {
+    let mut world = World::new(4, config_with(open_secs), FirstGap::default(), Manners::default());
     world.make_ready();
     world.run(40_000);
     world
@@ -77,4 +91,32 @@ fn a_strategy_of_a_few_lines_trades_and_gives_its_reasons() {
 fn outside_its_session_it_does_nothing() {
     let world = run((12 * 3_600, 13 * 3_600));
     assert_eq!(world.engine.counters().signals, 0);
+}
+
+/// A change of character waits for its gap across the restart.
+#[test]
+fn it_is_saved_with_its_engine() {
+    let world = run((0, 3_600));
+    let new = || Engine::new(config_with((0, 3_600)), FirstGap::default()).unwrap();
+    let (events, mut outbox, mut cuts) = (world.events(), Outbox::new(), Vec::new());
+    let mut first = new();
+    for (at, event) in events.iter().enumerate() {
+        first.on_event(event, &mut outbox);
+        outbox.clear();
+        let is_near = cuts.last().is_some_and(|last| at < last + 9_000);
+        if is_near || first.strategy().turn.is_none() {
+            continue;
+        }
+        cuts.push(at);
+        let (mut saved, mut second) = (Vec::new(), new());
+        first.save(&mut saved);
+        assert_eq!(second.load(&saved), Ok(()));
+        assert_eq!(second.strategy().turn, first.strategy().turn);
+        for event in &events[at + 1..] {
+            second.on_event(event, &mut outbox);
+            outbox.clear();
+        }
+        assert_eq!(second.digest(), world.engine.digest());
+    }
+    assert!(cuts.len() > 3, "{cuts:?}");
 }

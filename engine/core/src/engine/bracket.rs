@@ -286,7 +286,8 @@ impl Bracket {
             return may_place.then_some(Step::PlaceStop(facts.held));
         };
         let bare = facts.held.0 - stop.leaves.0;
-        let bare_min = if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0 + 1 };
+        let bare_min =
+            if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0.saturating_add(1) };
         let is_wrong = bare < -facts.rounding.0 || bare >= bare_min && !stop.has_filled;
         // One way only: once its cancel is asked, the replacement waits for the answer.
         if is_wrong && stop.cancel_asked.is_none_or(|at| facts.now.since(at) >= facts.retry_ns) {

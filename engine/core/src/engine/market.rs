@@ -79,7 +79,7 @@ impl Market {
     /// `qty` in whole lots, rounded down; 0 until the lot is known.
     pub(super) fn whole_lots(&self, qty: Qty) -> Qty {
         match self.spec {
-            Some(spec) if spec.lot.0 > 0 => Qty(qty.0 - qty.0.rem_euclid(spec.lot.0)),
+            Some(spec) if spec.lot.0 > 0 => Qty(qty.0.saturating_sub(qty.0.rem_euclid(spec.lot.0))),
             _ => Qty::ZERO,
         }
     }
@@ -90,7 +90,7 @@ impl Market {
         let Some(tick) = self.spec.map(|spec| spec.tick.0).filter(|&tick| tick > 0) else { return price };
         let over = price.0.rem_euclid(tick);
         match direction {
-            Direction::Up => Price(price.0 - over),
+            Direction::Up => Price(price.0.saturating_sub(over)),
             Direction::Down if over == 0 => price,
             Direction::Down => Price(price.0.saturating_add(tick - over)),
         }

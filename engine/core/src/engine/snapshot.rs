@@ -12,7 +12,7 @@
 
 use super::bracket::Known;
 use super::{Counters, Engine};
-use crate::event::{GatewayState, JournalState};
+use crate::event::GatewayState;
 use crate::output::TradingState;
 use crate::state::{State, StateError, StateIo, fingerprint};
 use crate::strategy::Strategy;
@@ -52,8 +52,7 @@ impl<S: Strategy + State> State for Engine<S> {
             gate,
             orders,
             positions,
-            commanded,
-            journal,
+            state,
             is_stopping,
             now,
             order_sequence,
@@ -63,9 +62,9 @@ impl<S: Strategy + State> State for Engine<S> {
         } = self;
         io.number(now)?;
         let now = *now;
-        io.choice(commanded, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
-        io.choice(journal, &JournalState::ALL)?;
+        io.choice(state, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
         io.flag(is_stopping)?;
+        io.sound(!*is_stopping || *state != TradingState::Normal)?;
         io.choice(gateway, &GatewayState::ALL)?;
         io.tally(order_sequence)?;
         io.number(signal_id)?;
@@ -180,4 +179,93 @@ fn check_head(io: &mut StateIo<'_>, wanted: u64) -> Result<(), StateError> {
         return Err(StateError::OtherSettings { got, wanted });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EngineConfig, InstrumentConfig};
+    use crate::risk::{AccountLimits, Limits};
+    use crate::strategy::Confluence;
+    use crate::words::{InstrumentId, Money, Name, Qty, SCALE, Timeframe, TsNs};
+    use alloc::vec;
+
+    const ONE: InstrumentId = InstrumentId(0);
+
+    fn engine() -> Engine<Confluence> {
+        let limits = Limits {
+            strategies_allowed: 2,
+            order_qty_max: Qty(SCALE),
+            order_notional_max: Money(SCALE),
+            collar_ppm: 10_000,
+            collar_passive_ppm: 100_000,
+            reference_age_max_ns: 1_000,
+            reference_skew_max_ns: 1_000,
+            position_qty_max: Qty(SCALE),
+            open_orders_max: 10,
+            duplicate_window_ns: 1_000,
+            repeat_max: 5,
+        };
+        let account_limits = AccountLimits {
+            gross_max: Money(SCALE),
+            net_max: Money(SCALE),
+            leverage_max_milli: 3_000,
+            open_orders_max: 50,
+            messages_max: 20,
+            messages_window_ns: 1_000,
+            runaway_denials_max: 20,
+            runaway_window_ns: 1_000,
+            entry_forgiven_after_ns: 1_000,
+        };
+        let symbol = Name::new("BTCUSDT").unwrap();
+        let timeframes = vec![Timeframe::parse("1m").unwrap()];
+        let quote = Name::new("USDT").unwrap();
+        let instruments = vec![InstrumentConfig { symbol, limits }];
+        let config = EngineConfig::new(quote, instruments, timeframes, account_limits);
+        let strategy = Confluence::for_config(&config);
+        Engine::new(config, strategy).unwrap()
+    }
+
+    fn reload(engine: &mut Engine<Confluence>) -> Result<Engine<Confluence>, StateError> {
+        let (mut bytes, mut loaded) = (vec![], self::engine());
+        engine.save(&mut bytes);
+        loaded.load(&bytes)?;
+        Ok(loaded)
+    }
+
+    #[test]
+    fn limits_changed_while_running_come_along() {
+        let mut first = engine();
+        let limits = Limits { repeat_max: 7, ..*first.gate.limits(ONE).unwrap() };
+        let account = AccountLimits { runaway_denials_max: 33, ..*first.gate.account_limits() };
+        first.gate.set_account_limits(account).unwrap();
+        first.gate.set_limits(ONE, limits).unwrap();
+        let second = reload(&mut first).unwrap();
+        assert_eq!(second.gate.limits(ONE), Some(&limits));
+        assert_eq!(second.gate.account_limits(), &account);
+    }
+
+    /// Each sets one thing that contradicts another; a sound engine loads.
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        type Fault = fn(&mut Engine<Confluence>);
+        let faults: [Fault; 9] = [
+            |e| e.is_stopping = true,
+            |e| e.signal_id = 1,
+            |e| e.order_sequence += 1,
+            |e| e.counters.orders_sent = 1,
+            |e| e.counters.fills = 1,
+            |e| e.counters.events = u64::MAX,
+            |e| e.markets[0].is_watched = true,
+            |e| e.markets[0].bracket.naked_since = Some(TsNs(1)),
+            |e| e.markets[0].bracket.leaving = Some(crate::output::Purpose::Entry),
+        ];
+        assert!(reload(&mut engine()).is_ok());
+        for (nth, fault) in faults.into_iter().enumerate() {
+            let mut engine = engine();
+            fault(&mut engine);
+            let refusal = reload(&mut engine).err();
+            assert!(matches!(refusal, Some(StateError::BadValue { .. })), "fault {nth}: {refusal:?}");
+        }
+    }
 }

@@ -6,11 +6,12 @@
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "this is test code, which the lint cannot see")]
 
+use smc_core::Engine;
 use smc_core::calendar::{SessionWindow, ZoneOffsets};
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::*;
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
-use smc_core::output::*;
+use smc_core::orders::Order;
 use smc_core::risk::{AccountLimits, Limits};
 use smc_core::smc::SmcParams;
 use smc_core::strategy::{ConfluenceParams, SessionSet, ShiftScope, StopAt};
@@ -21,8 +22,8 @@ pub const SECOND: u64 = 1_000 * MS;
 const START_NS: u64 = 1_723_161_600_000_000_000;
 const TICK: i64 = 1_000_000;
 const LOT: i64 = 1_000;
-/// Orders that reports may be about.
-const ORDERS_MAX: usize = 24;
+/// Reports that may be told again.
+const TOLD_MAX: usize = 24;
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 const BASES: [&str; 2] = ["BTC", "ETH"];
 const TIMEFRAMES: [&str; 4] = ["1s", "5s", "1m", "15m"];
@@ -45,16 +46,16 @@ pub trait Dice {
 pub fn config() -> EngineConfig {
     let limits = Limits {
         strategies_allowed: 1 << 1,
-        order_qty_max: Qty(2 * SCALE),
-        order_notional_max: Money(100_000 * SCALE),
+        order_qty_max: Qty(400 * SCALE),
+        order_notional_max: Money(9_000_000 * SCALE),
         collar_ppm: 50_000,
         collar_passive_ppm: 200_000,
         reference_age_max_ns: 5 * SECOND,
         reference_skew_max_ns: SECOND,
-        position_qty_max: Qty(4 * SCALE),
+        position_qty_max: Qty(40 * SCALE),
         open_orders_max: 10,
         duplicate_window_ns: 250 * MS,
-        repeat_max: 40,
+        repeat_max: 400,
     };
     let account_limits = AccountLimits {
         gross_max: Money(600_000 * SCALE),
@@ -114,13 +115,6 @@ pub fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-/// An order that the engine sent, and how much of it was said to be filled.
-#[derive(Clone, Copy)]
-struct Sent {
-    order: NewOrder,
-    filled: i64,
-}
-
 /// The world's next events.
 #[derive(Clone)]
 pub struct Storm {
@@ -129,13 +123,14 @@ pub struct Storm {
     seq: u64,
     update_id: u64,
     trade_id: u64,
-    sent: Vec<Sent>,
+    /// Reports that may be told again.
+    told: Vec<(InstrumentId, OrderUpdate)>,
 }
 
 impl Default for Storm {
     fn default() -> Self {
         let prices = [60_000 * SCALE, 3_000 * SCALE];
-        Self { prices, now: START_NS, seq: 0, update_id: 0, trade_id: 0, sent: Vec::new() }
+        Self { prices, now: START_NS, seq: 0, update_id: 0, trade_id: 0, told: Vec::new() }
     }
 }
 
@@ -155,20 +150,14 @@ impl Storm {
         events
     }
 
-    /// What the engine said: reports may be about these orders.
-    pub fn hear(&mut self, outputs: &[Output]) {
-        for output in outputs {
-            if let Output::NewOrder(approved) = output {
-                if self.sent.len() == ORDERS_MAX {
-                    self.sent.remove(0);
-                }
-                self.sent.push(Sent { order: *approved.order(), filled: 0 });
-            }
-        }
+    /// A balance of the `nth` asset of many.
+    pub fn balance_of(&mut self, nth: u64) -> Event {
+        let balance = Balance { asset: name(&format!("A{nth}")), free: Qty(1), locked: Qty::ZERO };
+        self.event(InstrumentId::NONE, EventBody::Balance(balance))
     }
 
     /// One event, as the dice will have it.
-    pub fn next(&mut self, dice: &mut impl Dice) -> Event {
+    pub fn next<S>(&mut self, engine: &Engine<S>, dice: &mut impl Dice) -> Event {
         self.now += match dice.below(200) {
             0 => dice.below(1_200) * SECOND,
             1..8 => dice.below(3_000) * MS,
@@ -195,7 +184,10 @@ impl Storm {
                 self.event(id, body)
             }
             62..72 => self.event(InstrumentId::NONE, EventBody::Timer),
-            72..92 if !self.sent.is_empty() => self.report(dice),
+            72..92 => {
+                let open: Vec<Order> = engine.open_orders().copied().collect();
+                self.report(&open, dice)
+            }
             92..94 => {
                 let body = self.candle(at, dice);
                 self.event(id, body)
@@ -260,54 +252,63 @@ impl Storm {
         })
     }
 
-    /// What the venue says of an order; often true.
-    fn report(&mut self, dice: &mut impl Dice) -> Event {
-        let at = dice.below(self.sent.len() as u64) as usize;
-        // The newest are spoken of most.
-        let at = at.max(dice.below(self.sent.len() as u64) as usize);
-        let Sent { order, filled } = self.sent[at];
-        let cum_qty = Qty(if dice.chance(90) { filled } else { dice.below(3) as i64 * order.qty.0 / 2 });
+    /// What the venue says of an order; mostly true, sometimes again.
+    fn report(&mut self, open: &[Order], dice: &mut impl Dice) -> Event {
+        if !self.told.is_empty() && (open.is_empty() || dice.chance(10)) {
+            let (instrument, mut update) = self.told[dice.below(self.told.len() as u64) as usize];
+            if dice.chance(20) {
+                update.client_order_id = ClientOrderId::new(9, 1, 1 + dice.below(5));
+            }
+            return self.event(instrument, EventBody::Order(update));
+        }
+        let Some(order) = open.get(dice.below(open.len().max(1) as u64) as usize) else {
+            return self.event(InstrumentId::NONE, EventBody::Timer);
+        };
+        let filled = order.filled_qty.0;
+        let cum_qty = Qty(if dice.chance(95) { filled } else { order.qty.0 / (1 + dice.below(2) as i64) });
         let code = -2_010;
         let kind = match dice.below(100) {
             0..25 => OrderUpdateKind::Ack,
-            25..70 => self.fill(at, dice),
-            70..88 => OrderUpdateKind::Canceled { cum_qty },
-            88..91 => OrderUpdateKind::Expired { cum_qty },
-            91..93 => OrderUpdateKind::Reject { code },
-            93..95 => OrderUpdateKind::CancelReject { code },
-            95..97 => OrderUpdateKind::Unknown,
+            25..65 => self.fill(order, dice),
+            65..86 => OrderUpdateKind::Canceled { cum_qty },
+            86..90 => OrderUpdateKind::Expired { cum_qty },
+            90..92 => OrderUpdateKind::Reject { code },
+            92..94 => OrderUpdateKind::CancelReject { code },
+            94..97 => OrderUpdateKind::Unknown,
             _ => OrderUpdateKind::NotFound,
         };
-        let unknown = ClientOrderId::new(9, 1, 1 + dice.below(5));
-        let client_order_id = if dice.chance(2) { unknown } else { order.client_order_id };
         let venue_order_id = dice.below(2) * order.client_order_id.sequence();
+        let update = OrderUpdate { client_order_id: order.client_order_id, venue_order_id, kind };
         let instrument = if dice.chance(1) { InstrumentId(1 - order.instrument.0) } else { order.instrument };
-        self.event(instrument, EventBody::Order(OrderUpdate { client_order_id, venue_order_id, kind }))
+        if self.told.len() == TOLD_MAX {
+            self.told.remove(0);
+        }
+        self.told.push((instrument, update));
+        self.event(instrument, EventBody::Order(update))
     }
 
-    fn fill(&mut self, at: usize, dice: &mut impl Dice) -> OrderUpdateKind {
-        let Sent { order, filled } = self.sent[at];
-        let leaves = order.qty.0 - filled;
-        let qty = match dice.below(20) {
-            0..10 if leaves > 0 => leaves,
-            10..19 if leaves > 0 => (leaves / 3).max(1),
-            _ => dice.below(2) as i64 * order.qty.0,
+    fn fill(&mut self, order: &Order, dice: &mut impl Dice) -> OrderUpdateKind {
+        let leaves = order.reserved_qty().0;
+        let qty = match dice.below(200) {
+            0 => leaves.saturating_add(order.qty.0), // Too much.
+            1..80 => (leaves / 3).max(1),
+            _ => leaves,
         };
-        let is_repeated = dice.chance(10);
-        self.sent[at].filled += if is_repeated { 0 } else { qty };
-        self.trade_id += u64::from(!is_repeated);
+        let cum_qty = if dice.chance(90) { order.filled_qty.0.saturating_add(qty) } else { 0 };
+        self.trade_id += u64::from(dice.chance(98));
         let price = if order.price.0 > 0 { order.price.0 } else { self.prices[order.instrument.index()] };
-        let (fee, fee_asset) = match dice.below(4) {
-            0 => (qty / 1_000, BASES[order.instrument.index()]),
-            1 => (-1, "USDT"),
-            2 => (5, "BNB"),
-            _ => (((i128::from(qty) * i128::from(price)) / i128::from(SCALE) / 1_000) as i64, "USDT"),
+        let value = (i128::from(qty) * i128::from(price) / i128::from(SCALE)) as i64;
+        let (fee, fee_asset) = match dice.below(12) {
+            0 => (-1, "USDT"),
+            1 => (5, "BNB"),
+            2..8 if order.side == Side::Buy => (qty / 1_000, BASES[order.instrument.index()]),
+            _ => (value / 1_000, "USDT"),
         };
         OrderUpdateKind::Fill {
             trade_id: self.trade_id,
             price: Price(price),
             qty: Qty(qty),
-            cum_qty: Qty(dice.of(&[self.sent[at].filled, self.sent[at].filled, 0])),
+            cum_qty: Qty(cum_qty),
             fee: Money(fee),
             fee_asset: name(fee_asset),
             is_maker: dice.chance(50),
