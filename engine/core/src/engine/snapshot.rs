@@ -12,7 +12,7 @@
 
 use super::bracket::Known;
 use super::{Counters, Engine};
-use crate::event::GatewayState;
+use crate::event::{GatewayState, JournalState};
 use crate::output::TradingState;
 use crate::state::{State, StateError, StateIo, fingerprint};
 use crate::strategy::Strategy;
@@ -52,7 +52,8 @@ impl<S: Strategy + State> State for Engine<S> {
             gate,
             orders,
             positions,
-            state,
+            commanded,
+            journal,
             is_stopping,
             now,
             order_sequence,
@@ -62,9 +63,9 @@ impl<S: Strategy + State> State for Engine<S> {
         } = self;
         io.number(now)?;
         let now = *now;
-        io.choice(state, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
+        io.choice(commanded, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
+        io.choice(journal, &JournalState::ALL)?;
         io.flag(is_stopping)?;
-        io.sound(!*is_stopping || *state != TradingState::Normal)?;
         io.choice(gateway, &GatewayState::ALL)?;
         io.tally(order_sequence)?;
         io.number(signal_id)?;
@@ -249,8 +250,7 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_refused() {
         type Fault = fn(&mut Engine<Confluence>);
-        let faults: [Fault; 9] = [
-            |e| e.is_stopping = true,
+        let faults: [Fault; 8] = [
             |e| e.signal_id = 1,
             |e| e.order_sequence += 1,
             |e| e.counters.orders_sent = 1,
