@@ -8,7 +8,7 @@ use std::path::Path;
 pub const SMALL: u64 = 4096;
 
 pub fn settings(dir: &Path, segment_bytes: u64) -> JournalSettings {
-    JournalSettings { dir: dir.to_owned(), segment_bytes, sync: SyncPolicy::Off }
+    JournalSettings { dir: dir.to_owned(), segment_bytes, sync: SyncPolicy::Off, mirror: None }
 }
 
 pub fn header() -> Header {
