@@ -161,29 +161,31 @@ impl Site {
         if copy.head.link.is_some() && copy.head.link != source.head.link {
             return Err(diverges(LINK_AT));
         }
+        // All of it is compared before anything is written.
+        let mut missing = Vec::new();
+        for at in (HEADER_BYTES..used).step_by(PIECE_BYTES as usize) {
+            let len = PIECE_BYTES.min(used - at);
+            let wanted = source.region.bytes(at, len).unwrap_or_default();
+            let found = copy.region.bytes(at, len).unwrap_or_default();
+            if wanted == found {
+                continue;
+            }
+            if let Some(offset) = divergence(wanted, found) {
+                return Err(diverges(at + offset));
+            }
+            missing.push((at, wanted));
+        }
         if behind(&copy.region, used, u64::MAX).bytes > 0 {
             return Err(self.fault(MirrorFault::Ahead { segment, offset: used }));
+        }
+        if missing.is_empty() && copy.head.link == source.head.link && copy.head.synced >= used {
+            return Ok(());
         }
         let path = set::path(&self.dir, segment);
         let io = |source| JournalError::io("complete", &path)(source);
         let file = File::options().write(true).open(&path).map_err(io)?;
-        let mut is_whole = true;
-        let mut at = HEADER_BYTES;
-        while at < used {
-            let len = PIECE_BYTES.min(used - at);
-            let wanted = source.region.bytes(at, len).unwrap_or_default();
-            let found = copy.region.bytes(at, len).unwrap_or_default();
-            if wanted != found {
-                if let Some(offset) = divergence(wanted, found) {
-                    return Err(diverges(at + offset));
-                }
-                file.write_all_at(wanted, at).map_err(io)?;
-                is_whole = false;
-            }
-            at += len;
-        }
-        if is_whole && copy.head.link == source.head.link && copy.head.synced >= used {
-            return Ok(());
+        for (at, wanted) in missing {
+            file.write_all_at(wanted, at).map_err(io)?;
         }
         file.sync_data().map_err(io)?;
         if let Some(link) = source.head.link.filter(|_| copy.head.link.is_none()) {

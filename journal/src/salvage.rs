@@ -201,8 +201,9 @@ fn copy(set: &Set, list: &[SegmentInfo], end: &End, out: &Path) -> Result<(), Jo
     Ok(())
 }
 
-fn copy_segment(segment: &Segment, used: u64, path: &Path) -> io::Result<()> {
-    let file = File::options().write(true).create_new(true).open(path)?;
+/// A file with a segment's header and records, zero behind them, synced.
+pub(crate) fn copy_segment(segment: &Segment, used: u64, path: &Path) -> io::Result<()> {
+    let file = File::options().write(true).create(true).truncate(true).open(path)?;
     map::preallocate(&file, segment.region.len())?;
     // Header without its synced mark, which is this file's own matter.
     file.write_all_at(segment.region.bytes(0, SYNCED_AT).unwrap_or_default(), 0)?;

@@ -59,18 +59,22 @@ pub(crate) fn numbers(dir: &Path) -> Result<Vec<u32>, JournalError> {
 impl Segment {
     /// Opens and checks one; `None` if there is no such file.
     pub fn open(dir: &Path, number: u32) -> Result<Option<Self>, JournalError> {
-        let path = path(dir, number);
-        let file = match File::open(&path) {
+        Self::open_file(&path(dir, number), number)
+    }
+
+    /// Opens and checks one under any name.
+    pub fn open_file(path: &Path, number: u32) -> Result<Option<Self>, JournalError> {
+        let file = match File::open(path) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(JournalError::io("open", &path)(source)),
+            Err(source) => return Err(JournalError::io("open", path)(source)),
         };
         let damage = |reason| Damage { segment: number, offset: 0, seq: 0, reason };
-        let found = file.metadata().map_err(JournalError::io("read", &path))?.len();
+        let found = file.metadata().map_err(JournalError::io("read", path))?.len();
         if found == 0 {
             return Err(damage(Reason::Short { needed: HEADER_BYTES, got: 0 }).into());
         }
-        let region = Region::open(&file).map_err(JournalError::io("map", &path))?;
+        let region = Region::open(&file).map_err(JournalError::io("map", path))?;
         let head = read_head(&region).map_err(damage)?;
         if head.identity.number != number {
             return Err(damage(Reason::Number { found: head.identity.number }).into());

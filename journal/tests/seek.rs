@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{append, header, settings};
+use common::{Dice, append, header, settings};
 use smc_core::TsNs;
 use smc_journal::{Damage, Ending, Reader, RecordKind, Records, Tail, Writer, verify};
 use std::fs;
@@ -15,16 +15,6 @@ const SEGMENT: u64 = 256 << 10;
 
 fn rounds() -> u64 {
     std::env::var("JOURNAL_SEEKS").ok().and_then(|text| text.parse().ok()).unwrap_or(30)
-}
-
-/// A generator of numbers that needs no crate; the seed is printed where something fails.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        (self.0 >> 33) % end
-    }
 }
 
 /// A journal of several segments with times that go back, over a few restarts.
