@@ -297,7 +297,8 @@ impl Indexes {
             let segment = set.segments.get(missing)?;
             let (link, next) = ends(set, missing)?;
             let before = missing.checked_sub(1).and_then(|before| self.cells.get(before)?.get());
-            let index = Index::build(segment, &link, next.prev_used, before.map_or(0, |before| before.ts_max));
+            let index =
+                Index::build(segment, &link, next.prev_used, before.map_or(0, |before| before.ts_max));
             let _ = self.cells.get(missing)?.set(index);
         }
         self.cells.get(at)?.get()

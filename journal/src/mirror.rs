@@ -99,9 +99,8 @@ impl Site {
     /// For a journal that is resumed: compares what is there with everything before `start`, and adds what is missing.
     pub fn catch_up(&self, journal: &Path, start: &Start) -> Result<(), JournalError> {
         let last = start.number - 1;
-        let missing = |segment| {
-            JournalError::Damage(Damage { segment, offset: 0, seq: 0, reason: Reason::Missing })
-        };
+        let missing =
+            |segment| JournalError::Damage(Damage { segment, offset: 0, seq: 0, reason: Reason::Missing });
         let open = |number| Segment::open(journal, number)?.ok_or_else(|| missing(number));
         for number in self.begin(journal)?..=last {
             let source = open(number)?;
@@ -372,7 +371,8 @@ impl Follower {
             return Ok(0);
         }
         // The next file is there before the end mark that leads to it.
-        let next = if is_ended { Some(begin_next(&self.journal, &self.site, self.walk.segment)?) } else { None };
+        let next =
+            if is_ended { Some(begin_next(&self.journal, &self.site, self.walk.segment)?) } else { None };
         pair.copy.put(region.bytes(from, len).unwrap_or_default())?;
         if let Some(next) = next {
             pair.copy.sync(&self.board)?;

@@ -101,8 +101,7 @@ pub fn repair(
     if let Some(damage) = wanted.damage.clone().or_else(|| wanted.torn.clone()) {
         return Err(RepairError::Unsound(damage));
     }
-    let mut done =
-        Repaired { segments: plan.replaced(), records: wanted.records, chain: wanted.chain };
+    let mut done = Repaired { segments: plan.replaced(), records: wanted.records, chain: wanted.chain };
     if plan.wrong.is_empty() {
         return Ok(done);
     }
@@ -317,15 +316,10 @@ impl Plan {
     }
 
     /// Where the journal ends before the mirror does, and the mirror goes on from there.
-    fn find_short(
-        &mut self,
-        ours: &BTreeMap<u32, Exam>,
-        theirs: &BTreeMap<u32, Result<Exam, Damage>>,
-    ) {
+    fn find_short(&mut self, ours: &BTreeMap<u32, Exam>, theirs: &BTreeMap<u32, Result<Exam, Damage>>) {
         let their = |number: u32| theirs.get(&number).and_then(|exam| exam.as_ref().ok());
-        let is_written = |number: &u32| {
-            self.wrong.contains_key(number) || ours.get(number).is_some_and(Exam::has_records)
-        };
+        let is_written =
+            |number: &u32| self.wrong.contains_key(number) || ours.get(number).is_some_and(Exam::has_records);
         let newest = (self.first..=self.last).rev().find(is_written).unwrap_or(self.first);
         let short = |segment, exam: &Exam| Damage {
             segment,
@@ -343,15 +337,10 @@ impl Plan {
         }
         for number in newest + 1.. {
             let Some(exam) = their(number).filter(|exam| exam.has_records()) else { break };
-            if !self.wrong.contains_key(&number) {
-                let missing = Damage {
-                    segment: number,
-                    offset: 0,
-                    seq: exam.link.first_seq,
-                    reason: Reason::Missing,
-                };
-                self.wrong.insert(number, ours.get(&number).map_or(missing, |our| short(number, our)));
-            }
+            let missing =
+                Damage { segment: number, offset: 0, seq: exam.link.first_seq, reason: Reason::Missing };
+            let damage = ours.get(&number).map_or(missing, |our| short(number, our));
+            self.wrong.entry(number).or_insert(damage);
             self.last = self.last.max(number);
         }
     }
@@ -418,7 +407,8 @@ impl Plan {
                     segment.region.word(HEADER_BYTES).is_some_and(|commit| commit != 0)
                 })
         };
-        if (self.first..=self.last).any(stays) || self.wrong.keys().any(|&number| self.shares_record(number)) {
+        if (self.first..=self.last).any(stays) || self.wrong.keys().any(|&number| self.shares_record(number))
+        {
             return Ok(());
         }
         Err(RepairError::NothingInCommon)
@@ -464,7 +454,8 @@ impl Plan {
     fn carry_out(&self, wanted: &Verdict, segments: &mut [Replaced]) -> Result<(), RepairError> {
         let numbers: BTreeSet<u32> = self.wrong.keys().copied().collect();
         let drafted = numbers.iter().try_for_each(|&number| self.draft(number, wanted)).and_then(|()| {
-            let path = |number| if numbers.contains(&number) { self.draft_path(number) } else { self.path(number) };
+            let path =
+                |number| if numbers.contains(&number) { self.draft_path(number) } else { self.path(number) };
             let again = self.judge(path)?;
             if again.is_sound() && again.chain == wanted.chain {
                 return Ok(());
@@ -581,7 +572,9 @@ impl fmt::Display for RepairError {
             Self::NothingInCommon => {
                 f.write_str("no record is left by which to know that the mirror is of this journal")
             }
-            Self::PutBack(verdict) => write!(f, "repaired it was not what was planned, and was put back: {verdict}"),
+            Self::PutBack(verdict) => {
+                write!(f, "repaired it was not what was planned, and was put back: {verdict}")
+            }
         }
     }
 }

@@ -181,7 +181,9 @@ fn note(dir: &Path, first: u64, end: &End, damage: Option<&Damage>, behind: u64)
     match damage {
         None => format!("{from}, all of it"),
         Some(damage) => {
-            format!("{from}; ends at {damage}; {behind} records behind it check by themselves and are not here")
+            format!(
+                "{from}; ends at {damage}; {behind} records behind it check by themselves and are not here"
+            )
         }
     }
 }

@@ -149,9 +149,8 @@ fn segment_of(dir: &Path, seq: u64) -> Result<Option<Segment>, JournalError> {
     while low < high {
         let middle = low.midpoint(high);
         let number = numbers.get(middle).copied().unwrap_or(first);
-        let segment = Segment::open(dir, number)?.filter(|segment| {
-            segment.head.link.is_some_and(|link| link.first_seq <= seq || number == first)
-        });
+        let segment = Segment::open(dir, number)?
+            .filter(|segment| segment.head.link.is_some_and(|link| link.first_seq <= seq || number == first));
         if segment.is_some() {
             (found, low) = (segment, middle + 1);
         } else {

@@ -107,7 +107,10 @@ fn the_mirror_is_followed_while_it_is_written() {
     // Nobody else may write there meanwhile.
     let second = JournalSettings { dir: home.mirror.clone(), mirror: None, ..home.settings() };
     assert!(matches!(Writer::resume(&second, &header()), Err(JournalError::Locked { .. })));
-    assert!(matches!(repair(&home.mirror, &home.journal, false), Err(RepairError::Journal(JournalError::Locked { .. }))));
+    assert!(matches!(
+        repair(&home.mirror, &home.journal, false),
+        Err(RepairError::Journal(JournalError::Locked { .. }))
+    ));
 }
 
 #[test]
@@ -133,7 +136,9 @@ fn a_mirror_in_the_journals_own_directory_or_of_another_journal_is_refused() {
         fault(Writer::resume(&wrong, &header()).err()),
         MirrorFault::Diverges { segment: 1, offset: 512 }
     );
-    assert!(matches!(Writer::create(&JournalSettings { dir: other.journal.join("new"), ..wrong.clone() }, &header()), Err(JournalError::NotEmpty { dir }) if dir == other.mirror));
+    assert!(
+        matches!(Writer::create(&JournalSettings { dir: other.journal.join("new"), ..wrong.clone() }, &header()), Err(JournalError::NotEmpty { dir }) if dir == other.mirror)
+    );
     assert_eq!(files(&other.mirror), theirs, "the other's mirror is untouched");
     assert_eq!(read_all(&home.journal), Ok(last));
     let text = Writer::resume(&wrong, &header()).err().unwrap().to_string();
@@ -220,7 +225,8 @@ fn j06_what_the_mirror_has_more_is_not_overwritten_and_can_be_had_back() {
         let path = segment(&home.journal, keep);
         let mut bytes = fs::read(&path).unwrap();
         let reader = Reader::open(&home.mirror).unwrap();
-        let lost = reader.records().map(Result::unwrap).filter(|record| record.segment == keep).last().unwrap();
+        let lost =
+            reader.records().map(Result::unwrap).filter(|record| record.segment == keep).last().unwrap();
         bytes[lost.offset as usize..].fill(0);
         fs::write(&path, bytes).unwrap();
         let mirror = files(&home.mirror);
@@ -269,8 +275,11 @@ fn j03_flipped_bits_are_repaired_from_the_mirror() {
             fs::write(&path, bytes).unwrap();
             hurt.insert(info.number);
         }
-        hurt.retain(|&number| fs::read(segment(&home.journal, number)).unwrap() != whole[&segment(&home.journal, number)]);
-        let damaged: Vec<_> = hurt.iter().map(|&number| fs::read(segment(&home.journal, number)).unwrap()).collect();
+        hurt.retain(|&number| {
+            fs::read(segment(&home.journal, number)).unwrap() != whole[&segment(&home.journal, number)]
+        });
+        let damaged: Vec<_> =
+            hurt.iter().map(|&number| fs::read(segment(&home.journal, number)).unwrap()).collect();
         let done = home.repair().unwrap();
         let numbers: Vec<_> = done.segments.iter().map(|replaced| replaced.number).collect();
         assert_eq!(numbers, hurt.iter().copied().collect::<Vec<_>>());
@@ -311,12 +320,14 @@ fn j04_j05_lost_cut_and_swapped_segments_are_repaired_from_the_mirror() {
                 0 => drop(fs::remove_file(&first)),
                 1 => {
                     if let Ok(bytes) = fs::read(&first) {
-                        fs::write(&first, &bytes[..dice.below(bytes.len() as u64) as usize]).unwrap();
+                        fs::write(&first, &bytes[..dice.below(bytes.len().max(1) as u64) as usize]).unwrap();
                     }
                 }
                 2 if first.exists() && second.exists() => {
                     fs::rename(&first, home.journal.join("x")).unwrap();
-                    fs::rename(&second, &first).or_else(|_| fs::rename(home.journal.join("x"), &first)).unwrap();
+                    fs::rename(&second, &first)
+                        .or_else(|_| fs::rename(home.journal.join("x"), &first))
+                        .unwrap();
                     let _ = fs::rename(home.journal.join("x"), &second);
                 }
                 3 => drop(fs::copy(&first, &second)),

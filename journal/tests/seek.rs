@@ -29,7 +29,12 @@ fn make(dir: &Path, dice: &mut Dice) -> u64 {
         }
         for _ in 0..300 + dice.below(2_500) {
             ts = (ts + dice.below(100)).saturating_sub(dice.below(3) * dice.below(60));
-            append(&mut writer, RecordKind::Input, ts, &vec![dice.below(256) as u8; dice.below(700) as usize]);
+            append(
+                &mut writer,
+                RecordKind::Input,
+                ts,
+                &vec![dice.below(256) as u8; dice.below(700) as usize],
+            );
         }
     }
     let next = writer.next_seq();

@@ -1,12 +1,16 @@
-//! `smc journal`: ls, verify, dump.
+//! `smc journal`: ls, verify, dump, salvage, repair.
+
+mod repair;
+mod salvage;
 
 use crate::failure::{Failure, Outcome};
 use crate::replay::unusable;
 use clap::{Args, Subcommand};
+use smc_core::TsNs;
 use smc_core::codec;
 use smc_core::event::Event;
 use smc_core::output::{NewOrder, Output};
-use smc_journal::{Reader, Record, RecordKind, Verdict, verify};
+use smc_journal::{Damage, Reader, Record, RecordKind, Verdict, verify};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
@@ -19,6 +23,10 @@ pub enum Command {
     Verify(Which),
     /// Print the records
     Dump(Dump),
+    /// Write what holds of a damaged journal as a new one
+    Salvage(salvage::Salvage),
+    /// Take damaged segments from the mirror; exit 1 when that cannot be done
+    Repair(repair::Repair),
 }
 
 /// Which journal.
@@ -42,6 +50,12 @@ pub struct Dump {
     /// Last record
     #[arg(long, default_value_t = u64::MAX)]
     to: u64,
+    /// From the first record of this time or later: 2026-01-31T12:00:00Z, or ns since the epoch
+    #[arg(long, value_parser = time)]
+    from_time: Option<TsNs>,
+    /// Up to the first record of a later time than this
+    #[arg(long, value_parser = time)]
+    to_time: Option<TsNs>,
     /// Only this kind: config, input, output, digest, snapshot, close, run or source
     #[arg(long)]
     kind: Option<String>,
@@ -56,6 +70,8 @@ pub fn journal(command: &Command) -> Outcome {
         Command::Ls(which) => ls(which),
         Command::Verify(which) => check(which),
         Command::Dump(which) => dump(which),
+        Command::Salvage(which) => salvage::salvage(which),
+        Command::Repair(which) => repair::repair(which),
     }
 }
 
@@ -105,14 +121,16 @@ fn check(which: &Which) -> Outcome {
     }
 }
 
-fn as_json(verdict: &Verdict) -> serde_json::Value {
-    let place = |damage: &Option<smc_journal::Damage>| {
-        damage.as_ref().map(|damage| {
-            serde_json::json!({
-                "segment": damage.segment, "offset": damage.offset, "seq": damage.seq, "text": damage.to_string(),
-            })
+/// A place in a journal and what is wrong there; null where nothing is.
+fn as_place(damage: Option<&Damage>) -> Option<serde_json::Value> {
+    damage.map(|damage| {
+        serde_json::json!({
+            "segment": damage.segment, "offset": damage.offset, "seq": damage.seq, "text": damage.to_string(),
         })
-    };
+    })
+}
+
+fn as_json(verdict: &Verdict) -> serde_json::Value {
     let segments = verdict.list.iter().map(|info| {
         serde_json::json!({
             "number": info.number, "records": info.records, "first_seq": info.first_seq, "last_seq": info.last_seq,
@@ -122,7 +140,8 @@ fn as_json(verdict: &Verdict) -> serde_json::Value {
     });
     serde_json::json!({
         "sound": verdict.is_sound(), "closed": verdict.is_closed, "records": verdict.records,
-        "damage": place(&verdict.damage), "cut": place(&verdict.torn), "dropped_bytes": verdict.dropped_bytes,
+        "damage": as_place(verdict.damage.as_ref()), "cut": as_place(verdict.torn.as_ref()),
+        "dropped_bytes": verdict.dropped_bytes,
         "chain": hex(&verdict.chain), "segments": segments.collect::<Vec<_>>(),
     })
 }
@@ -130,10 +149,11 @@ fn as_json(verdict: &Verdict) -> serde_json::Value {
 fn dump(which: &Dump) -> Outcome {
     let reader = Reader::open(&which.journal).map_err(|error| unusable(&which.journal, &error))?;
     let mut out = BufWriter::new(io::stdout().lock());
-    for record in reader.records() {
+    let records = which.from_time.map_or_else(|| reader.seek(which.from), |ts| reader.seek_time(ts));
+    for record in records {
         let record =
             record.map_err(|damage| Failure::No(format!("{}: {damage}", which.journal.display())))?;
-        if record.seq > which.to {
+        if record.seq > which.to || which.to_time.is_some_and(|to| record.ts > to) {
             break;
         }
         let kind = record.kind.name();
@@ -172,6 +192,15 @@ fn describe(record: &Record<'_>) -> String {
         RecordKind::Digest => hex(record.payload),
         RecordKind::Close | RecordKind::Snapshot | RecordKind::Run | RecordKind::Unknown => plain(),
     }
+}
+
+/// A moment as people or programs write it.
+fn time(text: &str) -> Result<TsNs, String> {
+    if let Ok(ns) = text.parse() {
+        return Ok(TsNs(ns));
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(moment.as_nanosecond()).map(TsNs).map_err(|_| "before 1970, or after 2554".to_owned())
 }
 
 fn hex(bytes: &[u8]) -> String {
