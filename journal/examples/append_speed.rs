@@ -1,5 +1,8 @@
 //! Nanoseconds per append of 64 B and 128 B payloads, beside a plain copy with checksum to memory in the same
-//! run, for the syncer off and on. Rounds alternate; the figures are over all rounds.
+//! run, for three ways to keep bytes: not synced; the journal itself synced, pages as the writer leaves them; the journal
+//! not synced and a mirror thread that copies to a second, synced file. Unpaced and at 100,000/s, with the page faults of
+//! the writer's thread and the most records that the disk did not have. Rounds alternate; the figures are over all
+//! rounds. Then: iterating, seeking, verifying.
 //!
 //! `cargo run --release -p smc-journal --example append_speed [directory]`
 #![allow(clippy::unwrap_used)] // a harness: a failure is its result
@@ -13,6 +16,26 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 5;
 const BATCH: usize = 32;
 const BATCHES: usize = 8_000;
+const PACED_ROUNDS: usize = 3;
+const WAYS: [Way; 3] = [Way::Off, Way::Synced, Way::Mirrored];
+
+/// Who makes the bytes survive a power cut.
+#[derive(Clone, Copy)]
+enum Way {
+    Off,
+    Synced,
+    Mirrored,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "sync off",
+            Self::Synced => "sync 10 ms",
+            Self::Mirrored => "mirror 10 ms",
+        }
+    }
+}
 
 fn main() {
     let base = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
@@ -20,18 +43,29 @@ fn main() {
     for len in [64, 128] {
         let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
         let mut plain = Vec::new();
-        let mut off = Vec::new();
-        let mut on = Vec::new();
+        let mut unpaced: [Vec<f64>; 3] = Default::default();
         for _ in 0..ROUNDS {
             plain.extend(plain_copy(&payload));
-            off.extend(appends(&base, SyncPolicy::Off, &payload));
-            on.extend(appends(&base, SyncPolicy::Every(Duration::from_millis(10)), &payload));
+            for (way, samples) in WAYS.iter().zip(&mut unpaced) {
+                samples.extend(appends(&base, *way, &payload));
+            }
         }
         let floor = print(&format!("{len} B copy + crc to RAM"), &mut plain, None);
-        print(&format!("{len} B append, sync off"), &mut off, Some(floor));
-        print(&format!("{len} B append, sync 10 ms"), &mut on, Some(floor));
-        let mut single = paced(&base, &payload);
-        print(&format!("{len} B one by one, 100k/s, sync 10 ms"), &mut single, None);
+        for (way, samples) in WAYS.iter().zip(&mut unpaced) {
+            print(&format!("{len} B append, {}", way.name()), samples, Some(floor));
+        }
+        let mut single: [Paced; 3] = Default::default();
+        for _ in 0..PACED_ROUNDS {
+            for (way, sum) in WAYS.iter().zip(&mut single) {
+                paced(&base, *way, &payload, sum);
+            }
+        }
+        for (way, Paced { samples, faults, unkept }) in WAYS.iter().zip(&mut single) {
+            print(&format!("{len} B at 100k/s, {}", way.name()), samples, None);
+            println!(
+                "    page faults of the writer, a round: {faults:?}; most records not on a disk: {unkept:?}"
+            );
+        }
     }
     iterate(&base);
 }
@@ -79,15 +113,21 @@ fn plain_copy(payload: &[u8]) -> Vec<f64> {
     })
 }
 
-fn writer(base: &std::path::Path, sync: SyncPolicy) -> (Writer, PathBuf) {
-    let dir = base.join(format!("append-speed-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
-    let settings = JournalSettings { sync, ..JournalSettings::new(&dir) };
-    (Writer::create(&settings, &Header::default()).unwrap(), dir)
+fn writer(base: &std::path::Path, way: Way) -> (Writer, PathBuf) {
+    let home = base.join(format!("append-speed-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&home);
+    let mut settings = JournalSettings::new(home.join("journal"));
+    if !matches!(way, Way::Synced) {
+        settings.sync = SyncPolicy::Off;
+    }
+    if matches!(way, Way::Mirrored) {
+        settings.mirror = Some(home.join("mirror"));
+    }
+    (Writer::create(&settings, &Header::default()).unwrap(), home)
 }
 
-fn appends(base: &std::path::Path, sync: SyncPolicy, payload: &[u8]) -> Vec<f64> {
-    let (mut writer, dir) = writer(base, sync);
+fn appends(base: &std::path::Path, way: Way, payload: &[u8]) -> Vec<f64> {
+    let (mut writer, dir) = writer(base, way);
     let out = batches(|seq| {
         while let Err(error) = writer.append(RecordKind::Input, TsNs(seq), black_box(payload)) {
             assert_eq!(error, AppendError::NoSegment);
@@ -113,14 +153,27 @@ fn batches(mut one: impl FnMut(u64)) -> Vec<f64> {
     out
 }
 
+/// What paced rounds of one way gave.
+#[derive(Default)]
+struct Paced {
+    samples: Vec<f64>,
+    /// Of the writer's thread, a round each.
+    faults: Vec<u64>,
+    /// Most records at a time that no disk had, a round each. Means nothing where nobody syncs.
+    unkept: Vec<u64>,
+}
+
 /// At a steady rate, each append timed by itself: what the syncer does to the tail.
-fn paced(base: &std::path::Path, payload: &[u8]) -> Vec<f64> {
-    let (mut writer, dir) = writer(base, SyncPolicy::Every(Duration::from_millis(10)));
-    let mut out = vec![1.0; 200_000]; // touched now, so that the faults counted are the journal's
+fn paced(base: &std::path::Path, way: Way, payload: &[u8], sum: &mut Paced) {
+    const COUNT: usize = 200_000;
+    let (mut writer, dir) = writer(base, way);
+    let mut out = vec![1.0; COUNT]; // touched now, so that the faults counted are the journal's
     out.clear();
+    let record_bytes = 32 + payload.len() as u64;
+    let mut unkept = 0;
     let faults = minor_faults();
     let start = Instant::now();
-    for n in 0..200_000u32 {
+    for n in 0..COUNT as u32 {
         let due = Duration::from_micros(10) * n;
         while start.elapsed() < due {
             std::hint::spin_loop();
@@ -128,11 +181,19 @@ fn paced(base: &std::path::Path, payload: &[u8]) -> Vec<f64> {
         let before = Instant::now();
         writer.append(RecordKind::Input, TsNs(u64::from(n)), black_box(payload)).unwrap();
         out.push(before.elapsed().as_nanos() as f64);
+        if n % 64 == 0 {
+            let bytes = match way {
+                Way::Mirrored => writer.unmirrored_bytes(),
+                Way::Synced | Way::Off => writer.unsynced_bytes(),
+            };
+            unkept = bytes.div_ceil(record_bytes).max(unkept);
+        }
     }
-    println!("page faults of this thread in the paced run below: {}", minor_faults() - faults);
+    sum.faults.push(minor_faults() - faults);
+    sum.unkept.push(unkept);
+    sum.samples.append(&mut out);
     drop(writer);
     let _ = std::fs::remove_dir_all(dir);
-    out
 }
 
 fn minor_faults() -> u64 {
@@ -141,7 +202,8 @@ fn minor_faults() -> u64 {
 }
 
 fn iterate(base: &std::path::Path) {
-    let (mut writer, dir) = writer(base, SyncPolicy::Off);
+    let (mut writer, home) = writer(base, Way::Off);
+    let dir = home.join("journal");
     for n in 0..2_000_000u64 {
         while writer.append(RecordKind::Input, TsNs(n), &[5; 80]).is_err() {
             std::thread::yield_now();
@@ -159,7 +221,16 @@ fn iterate(base: &std::path::Path) {
     let start = Instant::now();
     let verdict = smc_journal::verify(&dir).unwrap();
     println!("verify with chain: {:.2} s ({verdict})", start.elapsed().as_secs_f64());
-    let _ = std::fs::remove_dir_all(dir);
+    let mut times = Vec::new();
+    for n in 0..1_000u64 {
+        let seq = 1 + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (1 << 20);
+        let start = Instant::now();
+        let found = reader.seek(seq).next().unwrap().unwrap().seq;
+        times.push(start.elapsed().as_nanos() as f64);
+        assert_eq!(found, seq);
+    }
+    print("seek to a record, indexes read", &mut times, None);
+    let _ = std::fs::remove_dir_all(home);
 }
 
 fn print(name: &str, samples: &mut [f64], floor: Option<f64>) -> f64 {

@@ -1,5 +1,6 @@
 //! Every way a journal can say no, with the numbers in it.
 
+use crate::mirror::MirrorFault;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,13 @@ pub enum JournalError {
         found: String,
         /// As asked.
         expected: String,
+    },
+    /// A directory cannot be this journal's mirror.
+    Mirror {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        fault: MirrorFault,
     },
     /// The bytes are damaged, or of an unknown version.
     Damage(Damage),
@@ -232,6 +240,7 @@ impl fmt::Display for JournalError {
             Self::Mismatch { name, found, expected } => {
                 write!(f, "journal is of {name} {found}, not {expected}")
             }
+            Self::Mirror { dir, fault } => write!(f, "mirror {} {fault}", dir.display()),
             Self::Damage(damage) => damage.fmt(f),
             Self::Unhealthy(health) => write!(f, "journal helper: {health}"),
         }

@@ -11,6 +11,7 @@
 
 use crate::error::JournalError;
 use crate::format::{HEADER_BYTES, Header, IDENTITY_BYTES, Identity, LINK_AT, Link, SYNCED_AT, synced_word};
+use crate::index::{self, Index};
 use crate::live::{Board, Health, Live, Marks};
 use crate::map::{self, Region};
 use crate::record::Source;
@@ -46,6 +47,8 @@ pub(crate) struct Helper {
     lives: VecDeque<Followed>,
     /// Chain hash before the first of `lives` that is not sealed.
     chain: blake3::Hash,
+    /// Greatest time of all records before it.
+    ts_max: u64,
     slow_at: Instant,
 }
 
@@ -59,6 +62,8 @@ struct Followed {
     live: Arc<Live>,
     /// `None` until the segment before is sealed.
     hasher: Option<blake3::Hasher>,
+    /// Made with the hasher, of what is hashed.
+    index: Option<Index>,
     hashed: u64,
     synced: u64,
     /// Since when the page being written has had something unsynced.
@@ -88,6 +93,7 @@ impl Helper {
             ring,
             lives: VecDeque::from([Followed::new(live)]),
             chain: blake3::Hash::from_bytes(start.link.prev_chain),
+            ts_max: start.ts_max,
             slow_at: Instant::now(),
         }
     }
@@ -175,7 +181,7 @@ impl Helper {
             followed.sync(&self.board, committed, window, now, is_last_call);
         }
         if is_last_call || committed - followed.hashed >= HASH_BYTES {
-            followed.hash(&self.chain, committed);
+            followed.hash(&self.chain, self.ts_max, committed);
         }
         if is_last_call && let Some(hasher) = &followed.hasher {
             // At a stop this is the current segment's hash so far, and the last one computed.
@@ -185,7 +191,12 @@ impl Helper {
             return false;
         }
         followed.is_sealed = true;
+        let side = followed.index.take();
         self.tie(index + 1, committed);
+        if let Some(side) = side {
+            self.ts_max = side.ts_max;
+            side.write(&self.dir);
+        }
         true
     }
 
@@ -227,14 +238,17 @@ impl Helper {
 
 impl Followed {
     fn new(live: Arc<Live>) -> Self {
-        Self { live, hasher: None, hashed: HEADER_BYTES, synced: 0, waiting_since: None, is_sealed: false }
+        let (hasher, index) = (None, None);
+        Self { live, hasher, index, hashed: HEADER_BYTES, synced: 0, waiting_since: None, is_sealed: false }
     }
 
-    fn hash(&mut self, chain: &blake3::Hash, committed: u64) {
+    fn hash(&mut self, chain: &blake3::Hash, ts_max: u64, committed: u64) {
         let region = &self.live.region;
         let hasher = self.hasher.get_or_insert_with(|| chain_hasher(chain, region));
         hasher.update(region.bytes(self.hashed, committed - self.hashed).unwrap_or_default());
         self.hashed = committed;
+        let begin = || Index::begin(self.live.number, index::identity_crc(region).unwrap_or(0), ts_max);
+        self.index.get_or_insert_with(begin).extend(region, committed);
     }
 
     fn sync(&mut self, board: &Board, committed: u64, window: Duration, now: Instant, is_last_call: bool) {

@@ -10,13 +10,17 @@ mod crc;
 mod error;
 mod format;
 mod helper;
+mod index;
 mod live;
 mod lock;
 mod map;
+mod mirror;
 mod prune;
 mod reader;
 mod record;
 mod recovery;
+mod repair;
+mod salvage;
 pub mod segment;
 mod set;
 mod sigbus;
@@ -30,10 +34,13 @@ pub use error::{AppendError, Damage, JournalError, Reason};
 pub use format::{Header, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, VERSION};
 pub use live::Health;
 pub use map::preallocate;
+pub use mirror::MirrorFault;
 pub use prune::{Kept, PrunePlan, Retention, plan_prune, prune};
 pub use reader::{Ending, Reader, Records};
 pub use record::{Record, RecordKind};
 pub use recovery::Recovery;
+pub use repair::{RepairError, Repaired, Replaced, repair};
+pub use salvage::{Salvaged, salvage};
 pub use sigbus::MapWatch;
 pub use snapshot::{Place, Snapshot, read_snapshot, remove_snapshot, snapshots, write_snapshot};
 pub use tail::Tail;
@@ -52,6 +59,9 @@ pub struct JournalSettings {
     pub segment_bytes: u64,
     /// When the helper thread asks the disk to keep what was committed.
     pub sync: SyncPolicy,
+    /// A directory, best on another disk, in which a thread of its own keeps a copy: itself a journal. Synced each window
+    /// also where the journal is not (then each 10 ms).
+    pub mirror: Option<PathBuf>,
 }
 
 /// When committed records are made to survive a power cut. They survive the process in any case.
@@ -65,8 +75,9 @@ pub enum SyncPolicy {
 }
 
 impl JournalSettings {
-    /// 64 MiB segments, synced every 10 ms.
+    /// 64 MiB segments, synced every 10 ms, no mirror.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), segment_bytes: 64 << 20, sync: SyncPolicy::Every(Duration::from_millis(10)) }
+        let sync = SyncPolicy::Every(Duration::from_millis(10));
+        Self { dir: dir.into(), segment_bytes: 64 << 20, sync, mirror: None }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Board {
     health: AtomicU64,
     /// Sum of bytes synced, as the writer counts bytes committed.
     pub synced_total: AtomicU64,
+    /// The same of bytes that the mirror's disk keeps; the mirror's thread stores it.
+    pub mirrored_total: AtomicU64,
     pub is_stopping: AtomicBool,
     /// Makes the next sync fail, as a disk would.
     #[cfg(test)]
@@ -55,9 +57,10 @@ impl Health {
     pub(crate) const CUT: u64 = 4;
     pub(crate) const HELPER_GONE: u64 = 8;
     pub(crate) const LOW_SPACE: u64 = 16;
+    pub(crate) const MIRROR_FAILED: u64 = 32;
     const TROUBLE: u64 = Self::SYNC_FAILED | Self::PREPARE_FAILED | Self::CUT | Self::HELPER_GONE;
 
-    /// Nothing is wrong; little free space alone is not wrong yet.
+    /// Nothing is wrong with the journal; little free space alone is not wrong yet, and a mirror is only a copy.
     pub fn is_ok(self) -> bool {
         self.0 & Self::TROUBLE == 0
     }
@@ -85,6 +88,11 @@ impl Health {
     /// Less than a fifth of the file system is free.
     pub fn low_space(self) -> bool {
         self.0 & Self::LOW_SPACE != 0
+    }
+
+    /// The mirror is no longer written. Stays until the journal is resumed; trading need not stop for it.
+    pub fn mirror_failed(self) -> bool {
+        self.0 & Self::MIRROR_FAILED != 0
     }
 
     /// The operating system's error number of the last trouble, 0 if it had none.
@@ -128,6 +136,7 @@ impl fmt::Display for Health {
             (Self::CUT, "segment file cut or deleted"),
             (Self::HELPER_GONE, "helper thread gone"),
             (Self::LOW_SPACE, "less than 20 % of the disk free"),
+            (Self::MIRROR_FAILED, "mirror no longer written"),
         ];
         let mut separator = "";
         for (flag, text) in words {

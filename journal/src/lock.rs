@@ -6,7 +6,7 @@
 
 use crate::error::JournalError;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 const NAME: &str = "journal.lock";
@@ -49,6 +49,23 @@ impl Lock {
         }
         file.read_to_string(&mut text).map_err(JournalError::io("read", &path))?;
         Ok(Self { file, before: Owner::parse(text) })
+    }
+
+    /// Takes the lock of a journal that is not to be changed, if it has one: no file is made and none is written.
+    pub fn hold(dir: &Path) -> Result<Option<Self>, JournalError> {
+        let path = dir.join(NAME);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(JournalError::io("open", &path)(source)),
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file, before: Owner::default() })),
+            Err(TryLockError::WouldBlock) => {
+                Err(JournalError::Locked { dir: dir.to_owned(), owner: Owner::read(dir).line() })
+            }
+            Err(TryLockError::Error(source)) => Err(JournalError::io("lock", &path)(source)),
+        }
     }
 
     /// Writes who has it now and which segment is the newest.

@@ -5,21 +5,25 @@
 
 use crate::error::{Damage, JournalError};
 use crate::format::Header;
+use crate::index::Indexes;
 use crate::record::{Record, Source};
+use crate::segment::Walk;
 use crate::set::{Set, Walker};
 use crate::snapshot::{self, Place, Snapshot};
+use smc_core::TsNs;
 use std::path::Path;
 
 /// A journal opened for reading.
 pub struct Reader {
     set: Set,
+    indexes: Indexes,
 }
 
 /// Iterates over the records in order. Yields one `Err` and nothing after it if the journal is damaged.
 pub struct Records<'a> {
     walker: Walker<'a>,
-    /// A first segment that is no beginning, to be told first.
-    refusal: Option<Damage>,
+    /// Given before what the walker gives next: the record sought, or why there is none.
+    held: Option<Result<Record<'a>, Damage>>,
 }
 
 /// How the records of a journal end.
@@ -43,21 +47,63 @@ pub enum Ending {
 impl Reader {
     /// Opens every segment and checks every header; records are checked as they are read.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, JournalError> {
-        Ok(Self { set: Set::open(dir.as_ref())? })
+        Ok(Self::of(Set::open(dir.as_ref())?))
+    }
+
+    pub(crate) fn of(set: Set) -> Self {
+        Self { indexes: Indexes::of(&set), set }
     }
 
     /// All records from the first.
     pub fn records(&self) -> Records<'_> {
         let walker = Walker::new(&self.set);
-        let refusal = walker.begin().err();
-        Records { walker, refusal }
+        let mut records = Records { walker, held: None };
+        if let Err(damage) = records.walker.begin() {
+            records.refuse(damage);
+        }
+        records
+    }
+
+    /// The records from the first one numbered at least `seq`, in a step per doubling of the segments and one stretch of
+    /// about 64 KiB, where segments have their index (a segment that has none, and the newest ones, are walked).
+    /// What is passed over is not checked: [`verify`](crate::verify) looks at everything.
+    pub fn seek(&self, seq: u64) -> Records<'_> {
+        self.records_from(self.indexes.place_of_seq(&self.set, seq), |record| record.seq >= seq)
+    }
+
+    /// The records from the first one whose time is at least `ts`, wherever it stands: the first at which the running
+    /// maximum of the times reaches `ts`. As times may go back, records behind it may be earlier again. Found as
+    /// [`seek`](Reader::seek) finds; what is passed over is not checked.
+    pub fn seek_time(&self, ts: TsNs) -> Records<'_> {
+        self.records_from(self.indexes.place_of_ts(&self.set, ts.0), |record| record.ts >= ts)
+    }
+
+    fn records_from(
+        &self,
+        place: Option<(usize, Walk)>,
+        is_wanted: impl Fn(&Record<'_>) -> bool,
+    ) -> Records<'_> {
+        let mut records = self.records();
+        if records.held.is_some() {
+            return records;
+        }
+        if let Some((index, walk)) = place {
+            records.walker = Walker::at(&self.set, index, walk);
+        }
+        while let Some(next) = records.walker.next() {
+            if next.as_ref().map_or(true, &is_wanted) {
+                records.held = Some(next);
+                break;
+            }
+        }
+        records
     }
 
     /// The records behind `place`, if the journal has the very record that it names: at once, without a look at what
     /// is before. That is then taken as good; [`verify`](crate::verify) looks at everything.
     pub fn records_after(&self, place: &Place) -> Result<Records<'_>, Damage> {
         let offset = snapshot::behind_place(&self.set, place)?;
-        Ok(Records { walker: Walker::after(&self.set, place, offset), refusal: None })
+        Ok(Records { walker: Walker::after(&self.set, place, offset), held: None })
     }
 
     /// The beginnings of the segments, oldest first: places to start at. Newest ones may be left out while the writer's
@@ -111,7 +157,17 @@ impl Reader {
 impl<'a> Records<'a> {
     /// How the records ended; `None` until the iterator has.
     pub fn ending(&self) -> Option<&Ending> {
-        self.walker.ending.as_ref()
+        self.walker.ending.as_ref().filter(|_| self.held.is_none())
+    }
+
+    fn refuse(&mut self, damage: Damage) {
+        self.walker.ending = Some(Ending::Damaged(damage.clone()));
+        self.held = Some(Err(damage));
+    }
+
+    #[cold]
+    fn take_held(&mut self) -> Option<Result<Record<'a>, Damage>> {
+        self.held.take()
     }
 
     pub(crate) fn walker(&self) -> &Walker<'a> {
@@ -124,9 +180,8 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(damage) = self.refusal.take() {
-            self.walker.ending = Some(Ending::Damaged(damage.clone()));
-            return Some(Err(damage));
+        if self.held.is_some() {
+            return self.take_held();
         }
         self.walker.next()
     }

@@ -51,10 +51,10 @@ pub(crate) fn recover(
     refuse_another(found, header)?;
     let mut walker = Walker::new(&set);
     walker.begin()?;
-    let mut last_ts = TsNs(0);
+    let (mut last_ts, mut ts_max) = (TsNs(0), TsNs(0));
     while let Some(record) = walker.next() {
         match record {
-            Ok(record) => last_ts = record.ts,
+            Ok(record) => (last_ts, ts_max) = (record.ts, ts_max.max(record.ts)),
             Err(damage) if is_power_loss(&set, &damage, before) => break,
             Err(damage) => return Err(damage.into()),
         }
@@ -85,8 +85,8 @@ pub(crate) fn recover(
         }
         Some(Ending::Open) | None => {}
     }
-    let start = tie(dir, &set, &walker)?;
-    Ok((start, out))
+    let (number, link) = tie(dir, &set, &walker)?;
+    Ok((Start { number, link, ts_max: ts_max.0 }, out))
 }
 
 /// Removes what an earlier writer had prepared and not used, highest number first.
@@ -142,7 +142,7 @@ fn set_aside(set: &Set, index: usize) -> Result<u32, JournalError> {
 }
 
 /// Writes the chain blocks that are not there yet and says how the new segment hangs on the last one.
-fn tie(dir: &Path, set: &Set, walker: &Walker<'_>) -> Result<Start, JournalError> {
+fn tie(dir: &Path, set: &Set, walker: &Walker<'_>) -> Result<(u32, Link), JournalError> {
     let kept = set.segments.get(..=walker.index).unwrap_or_default();
     let linked = kept.iter().rposition(|segment| segment.head.link.is_some()).unwrap_or(0);
     let mut link = kept.get(linked).and_then(|segment| segment.head.link).unwrap_or(Link {
@@ -170,7 +170,7 @@ fn tie(dir: &Path, set: &Set, walker: &Walker<'_>) -> Result<Start, JournalError
         }
     }
     let number = walker.walk.segment.saturating_add(1);
-    Ok(Start { number, link: Link { is_run_start: true, ..link } })
+    Ok((number, Link { is_run_start: true, ..link }))
 }
 
 /// What the dead writer had not synced is made to stay now, and said to.

@@ -59,18 +59,22 @@ pub(crate) fn numbers(dir: &Path) -> Result<Vec<u32>, JournalError> {
 impl Segment {
     /// Opens and checks one; `None` if there is no such file.
     pub fn open(dir: &Path, number: u32) -> Result<Option<Self>, JournalError> {
-        let path = path(dir, number);
-        let file = match File::open(&path) {
+        Self::open_file(&path(dir, number), number)
+    }
+
+    /// Opens and checks one under any name.
+    pub fn open_file(path: &Path, number: u32) -> Result<Option<Self>, JournalError> {
+        let file = match File::open(path) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(JournalError::io("open", &path)(source)),
+            Err(source) => return Err(JournalError::io("open", path)(source)),
         };
         let damage = |reason| Damage { segment: number, offset: 0, seq: 0, reason };
-        let found = file.metadata().map_err(JournalError::io("read", &path))?.len();
+        let found = file.metadata().map_err(JournalError::io("read", path))?.len();
         if found == 0 {
             return Err(damage(Reason::Short { needed: HEADER_BYTES, got: 0 }).into());
         }
-        let region = Region::open(&file).map_err(JournalError::io("map", &path))?;
+        let region = Region::open(&file).map_err(JournalError::io("map", path))?;
         let head = read_head(&region).map_err(damage)?;
         if head.identity.number != number {
             return Err(damage(Reason::Number { found: head.identity.number }).into());
@@ -98,6 +102,14 @@ impl Segment {
 impl Set {
     /// Maps every segment and checks every header.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
+        match Self::open_prefix(dir)? {
+            (_, Some(damage)) => Err(damage.into()),
+            (set, None) => Ok(set),
+        }
+    }
+
+    /// Maps the segments before the first whose header does not check, and names that one. The set may be empty.
+    pub fn open_prefix(dir: &Path) -> Result<(Self, Option<Damage>), JournalError> {
         let numbers = numbers(dir)?;
         let base = snapshot::newest_base(dir)?;
         let first = base.as_ref().map_or(1, |base| base.place.segment);
@@ -105,29 +117,39 @@ impl Set {
             return Err(JournalError::Empty { dir: dir.to_owned() });
         }
         let missing = |segment| Damage { segment, offset: 0, seq: 0, reason: Reason::Missing };
-        let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
+        let mut set = Self { dir: dir.to_owned(), base, segments: Vec::with_capacity(numbers.len()) };
         // What stands before the base is what a prune that was killed had not removed yet.
         for (expected, number) in (first..).zip(numbers.into_iter().skip_while(|&number| number < first)) {
             if number != expected {
-                return Err(missing(expected).into());
+                return Ok((set, Some(missing(expected))));
             }
-            // Gone between listing and opening: a spare that a closing writer removed, so the last one.
-            let Some(segment) = Segment::open(dir, number)? else { break };
-            if let Some(name) = segments.first().and_then(|first| segment.differs_from(first)) {
-                let reason = Reason::Identity { name };
-                return Err(Damage { segment: number, offset: 0, seq: 0, reason }.into());
+            let segment = match Segment::open(dir, number) {
+                Ok(Some(segment)) => segment,
+                // Gone between listing and opening: a spare that a closing writer removed, so the last one.
+                Ok(None) => break,
+                Err(JournalError::Damage(damage)) => return Ok((set, Some(damage))),
+                Err(error) => return Err(error),
+            };
+            if let Some(damage) = set.misfit(&segment) {
+                return Ok((set, Some(damage)));
             }
-            segments.push(segment);
+            set.segments.push(segment);
         }
-        let next = first + segments.len() as u32;
-        if segments.is_empty() || next <= Owner::read(dir).segment {
-            return Err(missing(next).into());
+        let next = first + set.segments.len() as u32;
+        if set.segments.is_empty() || next <= Owner::read(dir).segment {
+            return Ok((set, Some(missing(next))));
         }
-        if let Some(base) = &base {
-            let link = segments.first().and_then(|first| first.head.link.as_ref());
-            snapshot::check_base(base, link)?;
-        }
-        Ok(Self { dir: dir.to_owned(), base, segments })
+        let damage = set.base.as_ref().and_then(|base| {
+            let link = set.segments.first().and_then(|first| first.head.link.as_ref());
+            snapshot::check_base(base, link).err()
+        });
+        Ok((set, damage))
+    }
+
+    /// Names what a further segment does not share with the first.
+    pub fn misfit(&self, segment: &Segment) -> Option<Damage> {
+        let name = segment.differs_from(self.segments.first()?)?;
+        Some(Damage { segment: segment.number, offset: 0, seq: 0, reason: Reason::Identity { name } })
     }
 }
 
@@ -164,14 +186,18 @@ impl<'a> Walker<'a> {
 
     /// From the record behind `place`, which stands before `offset`; what is before it is not looked at.
     pub fn after(set: &'a Set, place: &Place, offset: u64) -> Self {
-        let mut walker = Self::new(set);
         let before = set.segments.iter().take_while(|segment| segment.number < place.segment);
-        walker.index = before.count();
+        let mut walk = Walk::new(place.segment, place.seq.saturating_add(1), Some(place.crc));
+        walk.offset = offset;
+        Self::at(set, before.count(), walk)
+    }
+
+    /// From a walk in segment `index`; what is before it is not looked at.
+    pub fn at(set: &'a Set, index: usize, walk: Walk) -> Self {
+        let mut walker = Self { index, walk, ..Self::new(set) };
         // Where the segments passed over end is what their next ones say.
-        walker.used = (0..walker.index).map(|index| walker.limit_of(index)).collect();
-        walker.walk = Walk::new(place.segment, place.seq.saturating_add(1), Some(place.crc));
-        walker.walk.offset = offset;
-        walker.limit = walker.limit_of(walker.index);
+        walker.used.extend((0..index).map(|index| walker.limit_of(index)).collect::<Vec<_>>());
+        walker.limit = walker.limit_of(index);
         walker
     }
 

@@ -7,6 +7,7 @@
 
 use crate::error::{Damage, JournalError, Reason};
 use crate::format::{HEADER_BYTES, Link};
+use crate::index;
 use crate::record::parse;
 use crate::set::{self, Set};
 use smc_core::TsNs;
@@ -272,6 +273,7 @@ pub(crate) fn remove_pruned(dir: &Path, base: u32) -> Result<u32, JournalError> 
     let remove = |path: PathBuf| fs::remove_file(&path).map_err(JournalError::io("remove", &path));
     for number in set::numbers(dir)?.into_iter().filter(|&number| number < base) {
         remove(set::path(dir, number))?;
+        index::remove(dir, number);
         removed += 1;
     }
     for number in base_numbers(dir)?.into_iter().filter(|&number| number < base) {

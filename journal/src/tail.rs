@@ -6,6 +6,7 @@
 
 use crate::error::{Damage, JournalError, Reason};
 use crate::format::{HEADER_BYTES, Header, KIND_END};
+use crate::index::Index;
 use crate::record::{Record, Source};
 use crate::segment::{Step, Walk};
 use crate::set::{self, Segment};
@@ -34,22 +35,14 @@ impl Tail {
         Self::open_from(dir, 1)
     }
 
-    /// Follows from record `seq`, which may not be written yet.
+    /// Follows from record `seq`, which may not be written yet. Finds it as [`Reader::seek`](crate::Reader::seek)
+    /// does: what is passed over is not checked.
     pub fn open_from(dir: impl AsRef<Path>, seq: u64) -> Result<Self, JournalError> {
         let dir = dir.as_ref();
-        let mut start: Option<Segment> = None;
-        let first = snapshot::base_numbers(dir)?.pop().unwrap_or(1);
-        for number in set::numbers(dir)?.into_iter().skip_while(|&number| number < first) {
-            let Some(segment) = Segment::open(dir, number)? else { break };
-            let is_start = segment.head.link.is_some_and(|link| link.first_seq <= seq || number == first);
-            if !is_start {
-                break;
-            }
-            start = Some(segment);
-        }
-        let current = start.ok_or_else(|| JournalError::Empty { dir: dir.to_owned() })?;
+        let current = segment_of(dir, seq)?.ok_or_else(|| JournalError::Empty { dir: dir.to_owned() })?;
         let (first_seq, prev_crc) = current.head.link.map_or((1, 0), |link| (link.first_seq, link.prev_crc));
-        let walk = Walk::new(current.number, first_seq, Some(prev_crc));
+        let walk = indexed(dir, &current, seq)
+            .unwrap_or_else(|| Walk::new(current.number, first_seq, Some(prev_crc)));
         Ok(Self { dir: dir.to_owned(), current, next: None, walk, from_seq: seq, look_at: Instant::now() })
     }
 
@@ -144,6 +137,34 @@ impl Tail {
         let missing = Damage { segment, offset: 0, seq: self.walk.next_seq, reason: Reason::Missing };
         Segment::open(&self.dir, segment)?.ok_or_else(|| missing.into())
     }
+}
+
+/// The last segment that says it begins at or before record `seq`; the first if none does.
+fn segment_of(dir: &Path, seq: u64) -> Result<Option<Segment>, JournalError> {
+    let first = snapshot::base_numbers(dir)?.pop().unwrap_or(1);
+    let mut numbers = set::numbers(dir)?;
+    numbers.retain(|&number| number >= first);
+    let mut found: Option<Segment> = None;
+    let (mut low, mut high) = (0, numbers.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let number = numbers.get(middle).copied().unwrap_or(first);
+        let segment = Segment::open(dir, number)?
+            .filter(|segment| segment.head.link.is_some_and(|link| link.first_seq <= seq || number == first));
+        if segment.is_some() {
+            (found, low) = (segment, middle + 1);
+        } else {
+            high = middle;
+        }
+    }
+    Ok(found)
+}
+
+/// A walk at or before record `seq`, where the segment is left and has its index.
+fn indexed(dir: &Path, segment: &Segment, seq: u64) -> Option<Walk> {
+    let next = Segment::open(dir, segment.number.saturating_add(1)).ok()??;
+    let index = Index::read(dir, segment, &next.head.link?)?;
+    index.walk_to_seq(&segment.region, seq)
 }
 
 /// The next segment, if it says that the walk's segment ends exactly where the walk is.

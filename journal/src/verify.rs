@@ -78,7 +78,7 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<Verdict, JournalError> {
     }
 }
 
-fn judge(reader: &Reader) -> Verdict {
+pub(crate) fn judge(reader: &Reader) -> Verdict {
     let mut out = Verdict { first_seq: reader.first_seq(), ..Verdict::nothing() };
     let mut closes = Vec::new();
     let mut before = TsNs(0);

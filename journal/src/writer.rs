@@ -16,6 +16,7 @@ use crate::helper::{self, Done, Helper};
 use crate::live::{Board, Health, Live};
 use crate::lock::Lock;
 use crate::map::Pen;
+use crate::mirror::{Mirror, Site};
 use crate::record::{RecordKind, header_words};
 use crate::recovery::{self, Recovery};
 use crate::{JournalSettings, SyncPolicy, set};
@@ -44,6 +45,7 @@ pub struct Writer {
     /// Bytes committed to segments the writer has left.
     left_total: u64,
     helper: Option<JoinHandle<Done>>,
+    mirror: Option<Mirror>,
     sync: SyncPolicy,
     /// Held for the writer's life.
     _lock: Lock,
@@ -53,6 +55,8 @@ pub struct Writer {
 pub(crate) struct Start {
     pub number: u32,
     pub link: Link,
+    /// Greatest time of all records before.
+    pub ts_max: u64,
 }
 
 impl Writer {
@@ -65,8 +69,11 @@ impl Writer {
         if !set::numbers(dir)?.is_empty() {
             return Err(JournalError::NotEmpty { dir: dir.clone() });
         }
+        let site = Site::open(&settings)?;
+        site.as_ref().map_or(Ok(()), Site::check_empty)?;
         let link = Link { first_seq: 1, prev_used: 0, prev_crc: 0, is_run_start: true, prev_chain: [0; 32] };
-        Self::start(&settings, header, lock, &Start { number: 1, link })
+        let start = Start { number: 1, link, ts_max: 0 };
+        Self::start(&settings, header, lock, &start)?.with_mirror(site, &settings, &start)
     }
 
     /// Continues a journal after a crash or a clean close, in a new segment. Refuses one that is damaged, of
@@ -74,10 +81,13 @@ impl Writer {
     pub fn resume(settings: &JournalSettings, header: &Header) -> Result<(Self, Recovery), JournalError> {
         let settings = checked(settings, header)?;
         let lock = Lock::take(&settings.dir)?;
+        let site = Site::open(&settings)?;
         let (start, recovery) = recovery::recover(&settings.dir, header, &lock.before)?;
+        site.as_ref().map_or(Ok(()), |site| site.catch_up(&settings.dir, &start))?;
         let writer = Self::start(&settings, header, lock, &start)?;
         recovery::remove_spares(&settings.dir, start.number)?;
-        Ok((writer.with_helper(&settings, header, &start)?, recovery))
+        let writer = writer.with_helper(&settings, header, &start)?;
+        Ok((writer.with_mirror(site, &settings, &start)?, recovery))
     }
 
     /// The number the next record will get.
@@ -128,6 +138,13 @@ impl Writer {
         !self.ready.is_empty()
     }
 
+    /// Bytes committed that the mirror's disk does not keep yet. Means nothing without a mirror; grows without end when it
+    /// has failed.
+    pub fn unmirrored_bytes(&self) -> u64 {
+        let committed = self.left_total + (self.offset - HEADER_BYTES);
+        committed.saturating_sub(self.board.mirrored_total.load(Ordering::Relaxed))
+    }
+
     /// Number of the segment being written.
     pub fn segment(&self) -> u32 {
         self.pen.live().number
@@ -154,6 +171,8 @@ impl Writer {
         if self.sync != SyncPolicy::Off {
             helper::sync_whole(live, self.offset).map_err(JournalError::io("sync", &live.path))?;
         }
+        // Waits until the mirror has the Close record too.
+        self.mirror = None;
         if health.sync_failed() { Err(JournalError::Unhealthy(health)) } else { Ok(()) }
     }
 
@@ -188,6 +207,7 @@ impl Writer {
             ready,
             left_total: 0,
             helper: None,
+            mirror: None,
             sync: settings.sync,
             _lock: lock,
         };
@@ -214,6 +234,18 @@ impl Writer {
         while self.ready.is_empty() && self.health().is_ok() {
             std::thread::yield_now();
         }
+        Ok(self)
+    }
+
+    /// Starts the mirror's thread, if there is to be one.
+    fn with_mirror(
+        mut self,
+        site: Option<Site>,
+        settings: &JournalSettings,
+        start: &Start,
+    ) -> Result<Self, JournalError> {
+        let follow = |site: Site| site.follow(settings, start, Arc::clone(&self.board));
+        self.mirror = site.map(follow).transpose()?;
         Ok(self)
     }
 
@@ -284,6 +316,8 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.stop_helper();
+        // Last, as it copies what the helper wrote when it ended.
+        self.mirror = None;
     }
 }
 

@@ -6,15 +6,16 @@
 
 mod common;
 
-use common::{append, fill, header, payload, read_all, settings};
+use common::{append, fill, header, payload, read_all, segments, settings};
 use smc_core::TsNs;
-use smc_journal::{RecordKind, Writer, verify};
+use smc_journal::{JournalError, RecordKind, Writer, verify};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const CHILD: &str = "JOURNAL_KILL_CHILD";
+const MIRROR: &str = "JOURNAL_KILL_MIRROR";
 
 /// Appends for ever, saying after each record which it was; begins or resumes as needed.
 #[test]
@@ -23,6 +24,7 @@ fn child_that_appends_until_it_is_killed() {
     let dir = Path::new(&dir);
     let mut settings = settings(dir, 1 << 16);
     settings.sync = smc_journal::SyncPolicy::Every(Duration::from_millis(1));
+    settings.mirror = std::env::var_os(MIRROR).map(Into::into);
     let mut writer = match Writer::create(&settings, &header()) {
         Ok(writer) => writer,
         Err(_) => Writer::resume(&settings, &header()).unwrap().0,
@@ -42,18 +44,54 @@ fn child_that_appends_until_it_is_killed() {
 
 #[test]
 fn j01_every_acknowledged_record_survives_kill_9() {
-    let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let dir = tempfile::tempdir().unwrap();
+    let kept = kill_again_and_again(dir.path(), None);
+    assert!(kept > 0);
+    println!("{kept} records, {} segments", verify(dir.path()).unwrap().segments);
+    let (mut writer, recovery) = Writer::resume(&settings(dir.path(), 1 << 16), &header()).unwrap();
+    assert_eq!(recovery.records, kept);
+    fill(&mut writer, kept + 10);
+    assert_eq!(writer.append(RecordKind::Digest, TsNs(0), &[0; 16]), Ok(kept + 11));
+    writer.close().unwrap();
+    assert!(verify(dir.path()).unwrap().is_sound());
+}
+
+/// Killed at any moment the mirror is a valid prefix of the journal; resumed, it is all of it.
+#[test]
+fn j01_the_mirror_of_a_killed_journal_is_a_prefix_and_is_completed() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, mirror) = (home.path().join("journal"), home.path().join("mirror"));
+    let kept = kill_again_and_again(&dir, Some(&mirror));
+    assert!(kept > 0);
+    let lag = kept - verify(&mirror).map_or(0, |theirs| theirs.records);
+    println!("{kept} records, the mirror {lag} behind at the last kill");
+    let mut settings = settings(&dir, 1 << 16);
+    settings.mirror = Some(mirror.clone());
+    let (mut writer, recovery) = Writer::resume(&settings, &header()).unwrap();
+    assert_eq!(recovery.records, kept);
+    fill(&mut writer, kept + 10);
+    writer.close().unwrap();
+    assert!(verify(&mirror).unwrap().is_sound());
+    assert!(segments(&dir) == segments(&mirror), "the mirror is not complete");
+    assert_eq!(read_all(&mirror), Ok(kept + 11));
+}
+
+/// Starts a writer and kills it, many times over; the records it leaves.
+fn kill_again_and_again(dir: &Path, mirror: Option<&Path>) -> u64 {
+    let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     let mut seed: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut kept = 0;
     for round in 0..kills {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .args(["--exact", "child_that_appends_until_it_is_killed", "--nocapture"])
-            .env(CHILD, dir.path())
+            .env(CHILD, dir)
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        if let Some(mirror) = mirror {
+            command.env(MIRROR, mirror);
+        }
+        let mut child = command.spawn().unwrap();
         let mut pipe = child.stderr.take().unwrap();
         let reader = std::thread::spawn(move || {
             let mut acked = 0;
@@ -68,21 +106,31 @@ fn j01_every_acknowledged_record_survives_kill_9() {
         child.kill().unwrap();
         child.wait().unwrap();
         let acked = reader.join().unwrap();
-        if round == 0 && verify(dir.path()).is_err() {
+        if kept == 0 && verify(dir).is_err() {
             continue; // killed before it had made the first segment
         }
-        let verdict = verify(dir.path()).unwrap();
+        let verdict = verify(dir).unwrap();
         assert!(verdict.damage.is_none(), "round {round}: {verdict}");
         assert!(verdict.records >= acked.max(kept), "round {round}: {acked} acknowledged, {verdict}");
-        assert_eq!(read_all(dir.path()), Ok(verdict.records));
+        assert_eq!(read_all(dir), Ok(verdict.records));
+        if let Some(mirror) = mirror {
+            check_mirror(mirror, verdict.records, round);
+        }
         kept = verdict.records;
     }
-    assert!(kept > 0);
-    println!("{kept} records, {} segments", verify(dir.path()).unwrap().segments);
-    let (mut writer, recovery) = Writer::resume(&settings(dir.path(), 1 << 16), &header()).unwrap();
-    assert_eq!(recovery.records, kept);
-    fill(&mut writer, kept + 10);
-    assert_eq!(writer.append(RecordKind::Digest, TsNs(0), &[0; 16]), Ok(kept + 11));
-    writer.close().unwrap();
-    assert!(verify(dir.path()).unwrap().is_sound());
+    kept
+}
+
+/// A mirror holds a valid prefix at whatever moment its thread was killed.
+fn check_mirror(mirror: &Path, records: u64, round: u64) {
+    match verify(mirror) {
+        Ok(theirs) => {
+            assert!(theirs.is_sound() && theirs.records <= records, "round {round}: mirror {theirs}");
+            assert_eq!(read_all(mirror), Ok(theirs.records));
+        }
+        // Killed before it had made the first segment.
+        Err(error) => {
+            assert!(matches!(error, JournalError::Empty { .. } | JournalError::Io { .. }), "{error}")
+        }
+    }
 }

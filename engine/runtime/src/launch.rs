@@ -485,6 +485,7 @@ fn kline_streams(config: &EngineConfig) -> [Option<Timeframe>; KLINES_MAX] {
 fn journal_settings(options: &Options) -> JournalSettings {
     let process = &options.config.process;
     let mut settings = JournalSettings::new(&options.journal);
+    settings.mirror.clone_from(&process.mirror);
     if let Some(mib) = process.segment_mib {
         settings.segment_bytes = mib.saturating_mul(1 << 20);
     }

@@ -237,6 +237,8 @@ pub struct ProcessSection {
     pub segment_mib: Option<u64>,
     /// Sync window of the journal; 0 leaves it to the operating system.
     pub sync_ms: Option<u64>,
+    /// Directory, best on another disk, of a copy of the journal that a thread of its own keeps.
+    pub mirror: Option<PathBuf>,
     /// How long a record may wait for the disk before no new order is sent, 1000 by default. 0 looks at neither slow
     /// nor full disks until they stop the journal.
     pub unsynced_max_ms: Option<u64>,

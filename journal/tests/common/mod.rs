@@ -3,12 +3,13 @@
 
 use smc_core::TsNs;
 use smc_journal::{AppendError, Header, JournalSettings, Reader, RecordKind, SyncPolicy, Writer};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub const SMALL: u64 = 4096;
 
 pub fn settings(dir: &Path, segment_bytes: u64) -> JournalSettings {
-    JournalSettings { dir: dir.to_owned(), segment_bytes, sync: SyncPolicy::Off }
+    JournalSettings { dir: dir.to_owned(), segment_bytes, sync: SyncPolicy::Off, mirror: None }
 }
 
 pub fn header() -> Header {
@@ -60,4 +61,37 @@ pub fn read_all(dir: &Path) -> Result<u64, String> {
         }
     }
     Ok(last)
+}
+
+/// A generator of numbers that needs no crate; tests print the seed.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Every file of a directory, none where there is no directory.
+pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = std::fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file()).map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
+}
+
+/// The segments of a directory by name, without the synced mark, which is each file's own.
+pub fn segments(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    for (path, mut bytes) in files(dir) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".smcj") {
+            bytes[384..392].fill(0);
+            out.insert(name, bytes);
+        }
+    }
+    out
+}
+
+pub fn segment(dir: &Path, number: u32) -> PathBuf {
+    dir.join(format!("{number:08}.smcj"))
 }

@@ -1,16 +1,19 @@
-//! `smc journal`: ls, verify, dump, tail.
+//! `smc journal`: everything that looks after journals. A word with a file of its own has its flags there.
 
 mod import;
 mod prune;
+mod repair;
+mod salvage;
 mod tail;
 
 use crate::failure::{Failure, Outcome};
 use crate::replay::unusable;
 use clap::{Args, Subcommand};
+use smc_core::TsNs;
 use smc_core::codec;
 use smc_core::event::Event;
 use smc_core::output::{NewOrder, Output};
-use smc_journal::{Reader, Record, RecordKind, Verdict, verify};
+use smc_journal::{Damage, Reader, Record, RecordKind, Verdict, verify};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
@@ -29,6 +32,10 @@ pub enum Command {
     Import(Box<import::ImportArgs>),
     /// Remove old segments and keep what they came to
     Prune(prune::PruneArgs),
+    /// Write what holds of a damaged journal as a new one
+    Salvage(salvage::Salvage),
+    /// Take damaged segments from the mirror; exit 1 when that cannot be done
+    Repair(repair::Repair),
 }
 
 /// Which journal.
@@ -52,6 +59,12 @@ pub struct Dump {
     /// Last record
     #[arg(long, default_value_t = u64::MAX)]
     to: u64,
+    /// From the first record of this time or later: 2026-01-31T12:00:00Z, or ns since the epoch
+    #[arg(long, value_parser = time)]
+    from_time: Option<TsNs>,
+    /// Up to the first record of a later time than this
+    #[arg(long, value_parser = time)]
+    to_time: Option<TsNs>,
     /// Only this kind: config, input, output, digest, snapshot, close, run or source
     #[arg(long)]
     kind: Option<String>,
@@ -69,6 +82,8 @@ pub fn journal(command: &Command) -> Outcome {
         Command::Tail(args) => tail::tail(args),
         Command::Import(args) => import::import(args),
         Command::Prune(args) => prune::prune(args),
+        Command::Salvage(which) => salvage::salvage(which),
+        Command::Repair(which) => repair::repair(which),
     }
 }
 
@@ -107,25 +122,27 @@ fn check(which: &Which) -> Outcome {
             hex(&verdict.chain)
         );
     }
-    let kept = verdict.records;
+    let kept =
+        format!("records {} to {} can be kept", verdict.first_seq, verdict.first_seq + verdict.records - 1);
     match (verdict.damage, verdict.torn) {
         (None, None) => Ok(()),
-        (Some(damage), _) => Err(Failure::No(format!("damaged: {damage}; records 1 to {kept} can be kept"))),
-        (None, Some(torn)) => Err(Failure::No(format!(
-            "cut: {torn}; {} bytes dropped, records 1 to {kept} can be kept",
-            verdict.dropped_bytes
-        ))),
+        (Some(damage), _) => Err(Failure::No(format!("damaged: {damage}; {kept}"))),
+        (None, Some(torn)) => {
+            Err(Failure::No(format!("cut: {torn}; {} bytes dropped, {kept}", verdict.dropped_bytes)))
+        }
     }
 }
 
-fn as_json(verdict: &Verdict) -> serde_json::Value {
-    let place = |damage: &Option<smc_journal::Damage>| {
-        damage.as_ref().map(|damage| {
-            serde_json::json!({
-                "segment": damage.segment, "offset": damage.offset, "seq": damage.seq, "text": damage.to_string(),
-            })
+/// A place in a journal and what is wrong there; null where nothing is.
+fn as_place(damage: Option<&Damage>) -> Option<serde_json::Value> {
+    damage.map(|damage| {
+        serde_json::json!({
+            "segment": damage.segment, "offset": damage.offset, "seq": damage.seq, "text": damage.to_string(),
         })
-    };
+    })
+}
+
+fn as_json(verdict: &Verdict) -> serde_json::Value {
     let segments = verdict.list.iter().map(|info| {
         serde_json::json!({
             "number": info.number, "records": info.records, "first_seq": info.first_seq, "last_seq": info.last_seq,
@@ -136,7 +153,8 @@ fn as_json(verdict: &Verdict) -> serde_json::Value {
     serde_json::json!({
         "sound": verdict.is_sound(), "closed": verdict.is_closed, "records": verdict.records,
         "first_seq": verdict.first_seq, "last_seq": verdict.first_seq + verdict.records - 1, "times_back": verdict.went_back,
-        "damage": place(&verdict.damage), "cut": place(&verdict.torn), "dropped_bytes": verdict.dropped_bytes,
+        "damage": as_place(verdict.damage.as_ref()), "cut": as_place(verdict.torn.as_ref()),
+        "dropped_bytes": verdict.dropped_bytes,
         "chain": hex(&verdict.chain), "segments": segments.collect::<Vec<_>>(),
     })
 }
@@ -144,10 +162,11 @@ fn as_json(verdict: &Verdict) -> serde_json::Value {
 fn dump(which: &Dump) -> Outcome {
     let reader = Reader::open(&which.journal).map_err(|error| unusable(&which.journal, &error))?;
     let mut out = BufWriter::new(io::stdout().lock());
-    for record in reader.records() {
+    let records = which.from_time.map_or_else(|| reader.seek(which.from), |ts| reader.seek_time(ts));
+    for record in records {
         let record =
             record.map_err(|damage| Failure::No(format!("{}: {damage}", which.journal.display())))?;
-        if record.seq > which.to {
+        if record.seq > which.to || which.to_time.is_some_and(|to| record.ts > to) {
             break;
         }
         let kind = record.kind.name();
@@ -176,6 +195,15 @@ fn describe(record: &Record<'_>) -> String {
         RecordKind::Digest => hex(record.payload),
         RecordKind::Close | RecordKind::Snapshot | RecordKind::Run | RecordKind::Unknown => plain(),
     }
+}
+
+/// A moment as people or programs write it.
+fn time(text: &str) -> Result<TsNs, String> {
+    if let Ok(ns) = text.parse() {
+        return Ok(TsNs(ns));
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(moment.as_nanosecond()).map(TsNs).map_err(|_| "before 1970, or after 2554".to_owned())
 }
 
 fn hex(bytes: &[u8]) -> String {
