@@ -78,7 +78,7 @@ fn j01_the_mirror_of_a_killed_journal_is_a_prefix_and_is_completed() {
 
 /// Starts a writer and kills it, many times over; the records it leaves.
 fn kill_again_and_again(dir: &Path, mirror: Option<&Path>) -> u64 {
-    let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let mut seed: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut kept = 0;
     for round in 0..kills {

@@ -66,17 +66,19 @@ impl Book {
         Taken::Events
     }
 
+    /// `limit` is how many levels a side the venue tells at most; fewer are all there are.
     pub fn snapshot(
         &mut self,
         id: u64,
         sides: [&[Level]; 2],
+        limit: usize,
         at: Stamps,
         out: &mut Vec<Draft>,
     ) -> Result<Taken, String> {
         let before = out.len();
         let [bids, asks] = sides;
         let mut show = |update: BookUpdate| out.push(at.draft(EventBody::Book(update)));
-        match self.sync.on_snapshot(id, bids, asks, bids.len().max(asks.len()), &mut show) {
+        match self.sync.on_snapshot(id, bids, asks, limit, &mut show) {
             SnapshotStep::Live { .. } => {
                 if !std::mem::replace(&mut self.is_live, true) {
                     out.push(at.draft(EventBody::Feed(FeedState::Live)));

@@ -96,7 +96,8 @@ impl LineRow for Book {
         }
         let [bids, asks] = &self.levels;
         match message.kind {
-            "snapshot" => self.ladder.snapshot(u, [bids, asks], at, out),
+            // The venue keeps its window full: what enters it is told.
+            "snapshot" => self.ladder.snapshot(u, [bids, asks], usize::MAX, at, out),
             "delta" => self.ladder.delta(&Delta { first_id: u, last_id: u, bids, asks }, at, out),
             other => needed(None, "type", other),
         }

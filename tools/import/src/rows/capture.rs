@@ -3,7 +3,7 @@
 use super::book::{Book, Stamps};
 use super::{Draft, LineRow, Taken, needed};
 use smc_core::TsNs;
-use smc_core::event::EventBody;
+use smc_core::event::{EventBody, Level};
 use smc_core::words::{InstrumentId, Name};
 use smc_feeds::binance_spot::{DecodeError, Decoded, Decoder, Delta, TimeUnit, decode};
 use smc_feeds::binance_usdm;
@@ -28,6 +28,14 @@ fn refused(error: DecodeError) -> Result<Taken, String> {
         DecodeError::UnknownSymbol(_) => Ok(Taken::Skipped("messages of other symbols")),
         error => Err(error.to_string()),
     }
+}
+
+/// How deep a snapshot was asked for, which its answer does not say: a depth that people ask for is taken to be the
+/// limit, any other to be all there was.
+fn asked(bids: &[Level], asks: &[Level]) -> usize {
+    const USUAL: [usize; 8] = [5, 10, 20, 50, 100, 500, 1_000, 5_000];
+    let deepest = bids.len().max(asks.len());
+    if USUAL.contains(&deepest) { deepest } else { deepest + 1 }
 }
 
 /// Binance spot.
@@ -67,7 +75,7 @@ impl LineRow for Spot {
                 self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
             }
             Decoded::PartialDepth { last_update_id, bids, asks, .. } => {
-                self.book.snapshot(last_update_id, [bids, asks], at(ts_recv), out)
+                self.book.snapshot(last_update_id, [bids, asks], asked(bids, asks), at(ts_recv), out)
             }
             Decoded::Kline { timeframe, ts_close, bar, is_closed: true, .. } => {
                 let timeframe = needed(timeframe, "candle length", "not a part of a day")?;
@@ -107,7 +115,7 @@ impl LineRow for Usdm {
                 self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
             }
             Ok(binance_usdm::Message::Snapshot { ts, last_id, bids, asks }) => {
-                self.book.snapshot(last_id, [bids, asks], at(ts), out)
+                self.book.snapshot(last_id, [bids, asks], asked(bids, asks), at(ts), out)
             }
             Ok(binance_usdm::Message::Other) => Ok(Taken::Skipped("messages that are no market data")),
             Err(binance_usdm::DecodeError::OtherSymbol) => Ok(Taken::Skipped("messages of other symbols")),
