@@ -2,8 +2,10 @@
 //!
 //! [`Writer`] appends on the hot thread (a copy and a commit store: no allocation, lock or system call); its
 //! helper thread prepares segments ahead, syncs, and hashes. [`Reader`] iterates over a journal at rest without
-//! copying, [`Tail`] follows a live one, [`verify`] judges one, and [`Writer::resume`] continues one after a
-//! crash. Damage is never silent: a reader returns a valid prefix and says what was dropped, or refuses.
+//! copying, from the first record or from any number or time, [`Tail`] follows a live one, [`verify`] judges one, and
+//! [`Writer::resume`] continues one after a crash. Damage is never silent: a reader returns a valid prefix and says what was
+//! dropped, or refuses. A mirror ([`JournalSettings::mirror`]) is a second copy that a thread of its own keeps;
+//! [`repair`](fn@repair) takes damaged segments from it, [`salvage`](fn@salvage) saves what holds where there is none.
 //! `FORMAT.md` draws the bytes. This crate knows nothing about what the payloads mean.
 
 mod crc;

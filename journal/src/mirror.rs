@@ -3,8 +3,8 @@
 //! A thread of the writer's process, neither the writer's nor the helper's: it reads the journal as any follower does,
 //! every record checked, and copies whole records by plain writes into files of the same names, then asks the disk to
 //! keep them, each sync window. The writer does not know of it and never waits for it. What is in the mirror at any
-//! moment is a valid prefix of the journal: a file is there before the end mark that leads to it, and a chain block
-//! is copied when everything before it has been. Spares, indexes and snapshots are not mirrored.
+//! moment is a valid prefix of the journal, with one torn record behind it if the process was killed within a write: a file
+//! is there before the end mark that leads to it, and a chain block is copied when everything before it has been. Spares, indexes and snapshots are not mirrored.
 //!
 //! A mirror that fails is told once, in [`Health`], and left as it is; the journal goes on. When the journal is resumed
 //! the mirror is compared byte for byte and brought to the same state first. It is only ever added to: where it has

@@ -72,7 +72,14 @@ fn j01_the_mirror_of_a_killed_journal_is_a_prefix_and_is_completed() {
     fill(&mut writer, kept + 10);
     writer.close().unwrap();
     assert!(verify(&mirror).unwrap().is_sound());
-    assert!(segments(&dir) == segments(&mirror), "the mirror is not complete");
+    let (ours, theirs) = (segments(&dir), segments(&mirror));
+    assert_eq!(ours.len(), theirs.len());
+    for ((info, ours), theirs) in verify(&dir).unwrap().list.iter().zip(ours.values()).zip(theirs.values()) {
+        // Behind the end the journal may have the half of a record that was being written at a kill.
+        let used = info.bytes_used as usize;
+        assert!(ours[..used] == theirs[..used], "segment {} is not complete", info.number);
+        assert!(theirs[used..].iter().all(|&byte| byte == 0));
+    }
     assert_eq!(read_all(&mirror), Ok(kept + 11));
 }
 
@@ -80,7 +87,7 @@ fn j01_the_mirror_of_a_killed_journal_is_a_prefix_and_is_completed() {
 fn kill_again_and_again(dir: &Path, mirror: Option<&Path>) -> u64 {
     let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let mut seed: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut kept = 0;
+    let (mut kept, mut behind) = (0, 0);
     for round in 0..kills {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
@@ -114,23 +121,29 @@ fn kill_again_and_again(dir: &Path, mirror: Option<&Path>) -> u64 {
         assert!(verdict.records >= acked.max(kept), "round {round}: {acked} acknowledged, {verdict}");
         assert_eq!(read_all(dir), Ok(verdict.records));
         if let Some(mirror) = mirror {
-            check_mirror(mirror, verdict.records, round);
+            behind += u64::from(check_mirror(mirror, verdict.records, round) < verdict.records);
         }
         kept = verdict.records;
+    }
+    if mirror.is_some() {
+        println!("behind at {behind} of {kills} kills");
     }
     kept
 }
 
-/// A mirror holds a valid prefix at whatever moment its thread was killed.
-fn check_mirror(mirror: &Path, records: u64, round: u64) {
+/// A mirror holds a valid prefix at whatever moment its thread was killed; how many records.
+fn check_mirror(mirror: &Path, records: u64, round: u64) -> u64 {
     match verify(mirror) {
         Ok(theirs) => {
-            assert!(theirs.is_sound() && theirs.records <= records, "round {round}: mirror {theirs}");
+            // A write that was killed between two pages leaves a torn record at the end, and nothing behind it.
+            assert!(theirs.damage.is_none() && theirs.records <= records, "round {round}: mirror {theirs}");
             assert_eq!(read_all(mirror), Ok(theirs.records));
+            theirs.records
         }
         // Killed before it had made the first segment.
         Err(error) => {
-            assert!(matches!(error, JournalError::Empty { .. } | JournalError::Io { .. }), "{error}")
+            assert!(matches!(error, JournalError::Empty { .. } | JournalError::Io { .. }), "{error}");
+            0
         }
     }
 }
