@@ -25,7 +25,7 @@ mod writer;
 pub use error::{AppendError, Damage, JournalError, Reason};
 pub use format::{Header, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, VERSION};
 pub use live::Health;
-pub use reader::{Ending, Reader, Records};
+pub use reader::{Ending, Reader, Records, SegmentHead};
 pub use record::{Record, RecordKind};
 pub use recovery::Recovery;
 pub use tail::Tail;
