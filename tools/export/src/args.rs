@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use crate::restore::{self, Tables, restore};
 use clap::Args;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -44,6 +45,18 @@ pub struct RestoreArgs {
 }
 
 impl ExportArgs {
+    /// The same wish as words of a command line, for another program.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut out: Vec<OsString> = vec![self.journal.clone().into(), self.out.clone().into()];
+        out.extend(["--from".into(), self.from.to_string().into()]);
+        out.extend(["--to".into(), self.to.to_string().into()]);
+        if !self.tables.is_empty() {
+            out.extend(["--tables".into(), self.tables.join(",").into()]);
+        }
+        out.extend(self.json.then(|| "--json".into()));
+        out
+    }
+
     /// Exports with the sink that `sink` makes for a directory, and reports on standard output.
     pub fn run<S: Sink>(&self, format: &str, sink: impl FnOnce(&Path) -> S) -> Result<(), ExportError> {
         let selection = Selection::new(self.from, self.to, &self.tables)?;
@@ -91,6 +104,13 @@ impl ExportArgs {
 }
 
 impl RestoreArgs {
+    /// The same wish as words of a command line, for another program.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut out: Vec<OsString> = vec![self.dir.clone().into(), self.journal.clone().into()];
+        out.extend(self.json.then(|| "--json".into()));
+        out
+    }
+
     /// Restores from the tables and reports on standard output.
     pub fn run(&self, tables: &mut dyn Tables) -> Result<(), RestoreError> {
         let started = Instant::now();

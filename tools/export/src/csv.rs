@@ -131,23 +131,24 @@ fn write_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
     }
 }
 
+/// Appends a text that no spreadsheet takes for a formula.
 fn write_text(out: &mut Vec<u8>, text: &str) {
     let is_formula =
         matches!(text.as_bytes().first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\''));
     let apostrophe = if is_formula { "'" } else { "" };
-    let is_plain = !text.is_empty() && !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
-    if is_plain {
-        out.extend_from_slice(apostrophe.as_bytes());
-        out.extend_from_slice(text.as_bytes());
-    } else {
-        quote(out, [apostrophe, text]);
-    }
+    write_quoted(out, [apostrophe, text]);
 }
 
-/// Appends a text, given in two parts, in quotes.
-pub fn quote(out: &mut Vec<u8>, parts: [&str; 2]) {
+/// Appends a text, given in two parts, in quotes if it needs them.
+pub fn write_quoted(out: &mut Vec<u8>, parts: [&str; 2]) {
+    let bytes = || parts.into_iter().flat_map(str::bytes);
+    let is_empty = bytes().next().is_none();
+    if !is_empty && !bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        out.extend(bytes());
+        return;
+    }
     out.push(b'"');
-    for byte in parts.into_iter().flat_map(str::bytes) {
+    for byte in bytes() {
         out.push(byte);
         if byte == b'"' {
             out.push(byte);
