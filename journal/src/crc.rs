@@ -21,7 +21,7 @@ pub(crate) fn record(words: [u64; 4], payload: &[u8]) -> u32 {
 /// own limit, beside which an append is measured. False if the slot is too small.
 #[inline]
 pub fn copy_with_checksum(slot: &mut [u8], seq: u64, payload: &[u8]) -> bool {
-    let words = crate::record::header_words(payload.len(), seq, seq, 2, seq as u32);
+    let words = crate::record::header_words(payload.len(), seq, seq, 2, 0, seq as u32);
     let crc = record(words, payload);
     let Some((head, body)) = slot.split_at_mut_checked(32) else { return false };
     let Some(body) = body.get_mut(..payload.len()) else { return false };

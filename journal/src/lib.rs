@@ -38,7 +38,7 @@ pub use live::Health;
 pub use map::preallocate;
 pub use mirror::MirrorFault;
 pub use prune::{Kept, PrunePlan, Retention, plan_prune, prune};
-pub use reader::{Ending, Reader, Records};
+pub use reader::{Ending, Reader, Records, SegmentHead};
 pub use record::{Record, RecordKind};
 pub use recovery::Recovery;
 pub use repair::{RepairError, Repaired, Replaced, repair};

@@ -26,6 +26,23 @@ pub struct Records<'a> {
     held: Option<Result<Record<'a>, Damage>>,
 }
 
+/// What a segment's header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentHead {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Who wrote it.
+    pub header: Header,
+    /// Number of its first record; `None` while it is not tied to the segment before.
+    pub first_seq: Option<u64>,
+    /// A run begins here: the journal was created or resumed.
+    pub is_run_start: bool,
+    /// Records below this offset were synced; 0 if nothing is known.
+    pub synced_bytes: u64,
+}
+
 /// How the records of a journal end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -144,6 +161,18 @@ impl Reader {
         self.set.segments.last().map_or(&NOBODY, |last| &last.head.identity.header)
     }
 
+    /// The headers of all segments, spares of a live or killed writer behind the last used one among them.
+    pub fn segments(&self) -> impl Iterator<Item = SegmentHead> {
+        self.set.segments.iter().map(|segment| SegmentHead {
+            number: segment.number,
+            bytes: segment.region.len(),
+            header: segment.head.identity.header.clone(),
+            first_seq: segment.head.link.map(|link| link.first_seq),
+            is_run_start: segment.head.link.is_some_and(|link| link.is_run_start),
+            synced_bytes: segment.head.synced,
+        })
+    }
+
     /// Segment files, spares of a live or killed writer among them.
     pub fn segment_count(&self) -> usize {
         self.set.segments.len()
@@ -168,6 +197,11 @@ impl<'a> Records<'a> {
     #[cold]
     fn take_held(&mut self) -> Option<Result<Record<'a>, Damage>> {
         self.held.take()
+    }
+
+    /// The segment that the iterator is in; at the end, the last one that is used.
+    pub fn segment(&self) -> u32 {
+        self.walker.walk.segment
     }
 
     pub(crate) fn walker(&self) -> &Walker<'a> {

@@ -115,9 +115,16 @@ impl RecordKind {
 }
 
 /// Header words of a record as they are stored, the commit word still without its checksum.
-pub(crate) fn header_words(payload_len: usize, seq: u64, ts: u64, kind_code: u16, prev_crc: u32) -> [u64; 4] {
+pub(crate) fn header_words(
+    payload_len: usize,
+    seq: u64,
+    ts: u64,
+    kind_code: u16,
+    flags: u16,
+    prev_crc: u32,
+) -> [u64; 4] {
     let length = RECORD_HEADER_BYTES + payload_len as u64;
-    [length << 32, seq, ts, u64::from(kind_code) | u64::from(prev_crc) << 32]
+    [length << 32, seq, ts, u64::from(kind_code) | u64::from(flags) << 16 | u64::from(prev_crc) << 32]
 }
 
 /// The record at `offset`, `None` if nothing is written there.

@@ -102,17 +102,22 @@ impl Writer {
         if matches!(kind, RecordKind::Close | RecordKind::Unknown) {
             return Err(AppendError::ReservedKind);
         }
-        if self.limit - self.offset < padded(RECORD_HEADER_BYTES + payload.len() as u64) {
-            self.next_segment(payload.len())?;
+        self.append_checked(kind.code(), 0, ts, payload)
+    }
+
+    /// Appends a record as another writer wrote it: also of a kind, or with flags, that this version does not
+    /// know. For bringing a journal back from an export; all else is as with [`Writer::append`].
+    pub fn append_coded(
+        &mut self,
+        kind_code: u16,
+        flags: u16,
+        ts: TsNs,
+        payload: &[u8],
+    ) -> Result<u64, AppendError> {
+        if kind_code == RecordKind::Close.code() || kind_code == KIND_END {
+            return Err(AppendError::ReservedKind);
         }
-        let seq = self.next_seq;
-        self.write(kind.code(), ts.0, payload);
-        // Asked afterwards: a store behind the end of a cut file says so itself, and nothing was sent yet.
-        if self.pen.is_torn() {
-            return Err(self.refuse_torn());
-        }
-        self.next_seq = seq + 1;
-        Ok(seq)
+        self.append_checked(kind_code, flags, ts, payload)
     }
 
     /// How the helper thread fares. One load; meant to be read once a turn.
@@ -165,7 +170,7 @@ impl Writer {
         let mut payload = [0; CLOSE_PAYLOAD_BYTES];
         payload[..32].copy_from_slice(done.chain.as_bytes());
         payload[32..].copy_from_slice(&(self.next_seq - 1).to_le_bytes());
-        self.write(RecordKind::Close.code(), self.last_ts, &payload);
+        self.write(RecordKind::Close.code(), 0, self.last_ts, &payload);
         self.next_seq += 1;
         let live = self.pen.live();
         if self.sync != SyncPolicy::Off {
@@ -249,9 +254,31 @@ impl Writer {
         Ok(self)
     }
 
+    /// Appends a record whose kind is the caller's to write.
     #[inline]
-    fn write(&mut self, kind_code: u16, ts: u64, payload: &[u8]) {
-        let mut words = header_words(payload.len(), self.next_seq, ts, kind_code, self.prev_crc);
+    fn append_checked(
+        &mut self,
+        kind_code: u16,
+        flags: u16,
+        ts: TsNs,
+        payload: &[u8],
+    ) -> Result<u64, AppendError> {
+        if self.limit - self.offset < padded(RECORD_HEADER_BYTES + payload.len() as u64) {
+            self.next_segment(payload.len())?;
+        }
+        let seq = self.next_seq;
+        self.write(kind_code, flags, ts.0, payload);
+        // Asked afterwards: a store behind the end of a cut file says so itself, and nothing was sent yet.
+        if self.pen.is_torn() {
+            return Err(self.refuse_torn());
+        }
+        self.next_seq = seq + 1;
+        Ok(seq)
+    }
+
+    #[inline]
+    fn write(&mut self, kind_code: u16, flags: u16, ts: u64, payload: &[u8]) {
+        let mut words = header_words(payload.len(), self.next_seq, ts, kind_code, flags, self.prev_crc);
         let crc = crc::record(words, payload);
         words[0] |= u64::from(crc);
         self.pen.write(self.offset, words, payload);
@@ -284,7 +311,7 @@ impl Writer {
             return Err(AppendError::TooLong { len: payload_len, max });
         }
         let next = self.ready.pop().map_err(|_| AppendError::NoSegment)?;
-        self.write(KIND_END, self.last_ts, &[]);
+        self.write(KIND_END, 0, self.last_ts, &[]);
         next.marks.first_seq.store(self.next_seq, Ordering::Relaxed);
         next.marks.first_prev_crc.store(self.prev_crc, Ordering::Relaxed);
         next.marks.committed.store(HEADER_BYTES, Ordering::Release);

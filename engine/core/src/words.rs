@@ -434,6 +434,8 @@ pub struct Name {
 impl Name {
     /// Longest name kept.
     pub const MAX: usize = 15;
+    /// No text.
+    pub const EMPTY: Self = Self { len: 0, bytes: [0; 15] };
 
     /// None when longer than [`Name::MAX`] bytes.
     pub fn new(text: &str) -> Option<Self> {

@@ -1,0 +1,119 @@
+//! The words of every closed list, as they stand in the tables: the engine's own names in lower_snake form.
+
+use crate::cell::{Cell, Kind, Value};
+use smc_core::Side;
+use smc_core::event::{Command, FeedState, GatewayState, JournalState};
+use smc_core::instrument::TradingStatus;
+use smc_core::output::{AlertKind, OrderKind, Purpose, Scope, StructureKind, TimeInForce, TradingState};
+use smc_core::words::Direction;
+
+/// What kind of report an order update is: the variants of [`smc_core::event::OrderUpdateKind`] without fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateKind {
+    Ack,
+    Reject,
+    Fill,
+    Canceled,
+    Expired,
+    CancelReject,
+    Unknown,
+    NotFound,
+}
+
+macro_rules! words {
+    ($($list:ident { $($variant:ident $word:literal),* $(,)? })*) => {
+        $(impl Value for $list {
+            const KIND: Kind = Kind::Word;
+            const WORDS: &'static [&'static str] = &[$($word),*];
+
+            fn cell(&self) -> Cell<'static> {
+                Cell::Text(match self {
+                    $(Self::$variant => $word,)*
+                })
+            }
+
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                let Cell::Text(text) = cell else { return None };
+                match text {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        })*
+
+        /// Every word beside the engine's name for it.
+        #[cfg(test)]
+        fn all() -> Vec<(String, Cell<'static>)> {
+            let mut out = Vec::new();
+            $($(out.push((format!("{:?}", $list::$variant), $list::$variant.cell()));)*)*
+            out
+        }
+    };
+}
+
+words! {
+    Side { Buy "buy", Sell "sell" }
+    Direction { Up "up", Down "down" }
+    TradingStatus { Unknown "unknown", Trading "trading", Halted "halted", CancelOnly "cancel_only" }
+    FeedState { Down "down", Syncing "syncing", Stale "stale", Live "live" }
+    JournalState { Good "good", Low "low", Behind "behind", Lost "lost" }
+    GatewayState { Down "down", Syncing "syncing", Ready "ready" }
+    Command {
+        Kill "kill", Pause "pause", Resume "resume", Flatten "flatten", Shutdown "shutdown", Arm "arm",
+        Start "start",
+    }
+    OrderKind { Limit "limit", LimitMaker "limit_maker", Market "market", StopLimit "stop_limit" }
+    TimeInForce { Gtc "gtc", Ioc "ioc", Fok "fok" }
+    Purpose { Entry "entry", Stop "stop", Target "target", Flatten "flatten" }
+    Scope { Swing "swing", Internal "internal" }
+    TradingState {
+        Normal "normal", Warn "warn", ReduceOnly "reduce_only", CancelOnly "cancel_only", Halt "halt",
+    }
+    AlertKind {
+        VenueReject "venue_reject", UnknownOrder "unknown_order", OrderUnknown "order_unknown",
+        OutboundFull "outbound_full", BlindWithPosition "blind_with_position", Instrument "instrument",
+        Unprotected "unprotected",
+    }
+    UpdateKind {
+        Ack "ack", Reject "reject", Fill "fill", Canceled "canceled", Expired "expired",
+        CancelReject "cancel_reject", Unknown "unknown", NotFound "not_found",
+    }
+    StructureKind {
+        PivotConfirmed "pivot_confirmed", SwingStarted "swing_started", SwingExtended "swing_extended",
+        SwingLocked "swing_locked", Bos "bos", Choch "choch", Mss "mss",
+        PatternConfirmed "pattern_confirmed", PatternBroken "pattern_broken",
+        PatternSuperseded "pattern_superseded", FvgCreated "fvg_created", FvgMitigated "fvg_mitigated",
+        FvgInverted "fvg_inverted", IfvgInvalidated "ifvg_invalidated", FvgJoined "fvg_joined",
+        ObCreated "ob_created", ObTested "ob_tested", ObBroken "ob_broken",
+        BreakerInvalidated "breaker_invalidated", PoolFormed "pool_formed", PoolExtended "pool_extended",
+        PoolSwept "pool_swept", PoolRun "pool_run", LevelSwept "level_swept", PeriodRolled "period_rolled",
+        PeriodLevelBroken "period_level_broken", SessionOpened "session_opened",
+        SessionClosed "session_closed", Expired "expired", InputRejected "input_rejected",
+        RangeChanged "range_changed", ZoneChanged "zone_changed", OteEntered "ote_entered",
+        OteLeft "ote_left", RetracementReached "retracement_reached",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `CancelOnly` as `cancel_only`.
+    fn lower_snake(name: &str) -> String {
+        let mut out = String::new();
+        for letter in name.chars() {
+            if letter.is_ascii_uppercase() && !out.is_empty() {
+                out.push('_');
+            }
+            out.push(letter.to_ascii_lowercase());
+        }
+        out
+    }
+
+    #[test]
+    fn every_word_is_the_engines_name_in_lower_snake_form() {
+        for (name, cell) in all() {
+            assert_eq!(cell, Cell::Text(&lower_snake(&name)), "{name}");
+        }
+    }
+}
