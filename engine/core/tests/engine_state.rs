@@ -6,7 +6,7 @@ mod engine_harness;
 mod engine_storm;
 
 use engine_harness::{BTC, Eager, Manners, Rng, World};
-use engine_storm::{Dice, Storm};
+use engine_storm::{Dice, Mixed, Storm};
 use smc_core::config::EngineConfig;
 use smc_core::event::*;
 use smc_core::state::{State, StateError};
@@ -95,6 +95,7 @@ fn check_continuation<S: Strategy + State>(
         let mut second = if nth % 2 == 0 { new() } else { std::mem::replace(&mut used, new()) };
         assert_eq!(second.load(&bytes), Ok(()), "cut at {cut}");
         assert!(saved(&mut second) == bytes, "cut at {cut}: saved again, it is not the same");
+        check_reads(&first, &second);
         assert!(said(&mut second, &events[cut..]) == whole[heard..], "cut at {cut}: other words");
         assert_eq!(second.digest(), plain.digest());
         assert_eq!(second.counters(), plain.counters());
@@ -106,12 +107,38 @@ fn check_continuation<S: Strategy + State>(
     assert!(saved(&mut first) == end, "saving changed something");
 }
 
+fn check_reads<S>(a: &Engine<S>, b: &Engine<S>) {
+    assert_eq!(
+        (a.state(), a.now(), a.digest(), a.counters()),
+        (b.state(), b.now(), b.digest(), b.counters())
+    );
+    assert_eq!((a.equity(), a.fees(), a.realised()), (b.equity(), b.fees(), b.realised()));
+    assert!(a.open_orders().eq(b.open_orders()));
+    for id in a.positions().instruments() {
+        let of = |engine: &Engine<S>| {
+            let positions = engine.positions();
+            let stats = (positions.stats(id), positions.base_fee(id), positions.unrealised(id));
+            (engine.plan(id), positions.qty(id), positions.average(id), positions.fees(id), stats)
+        };
+        assert_eq!(of(a), of(b));
+        let (a, b) = (a.book(id).unwrap(), b.book(id).unwrap());
+        assert_eq!((a.feed(), a.top(), a.mark()), (b.feed(), b.top(), b.mark()));
+        assert_eq!((a.reference(), a.last_trade()), (b.reference(), b.last_trade()));
+        for side in [Side::Buy, Side::Sell] {
+            assert!(a.levels(side).eq(b.levels(side)));
+        }
+    }
+    for asset in ["USDT", "BTC", "ETH", "BNB", "DOGE"].map(engine_storm::name) {
+        assert_eq!(a.positions().balance(asset), b.positions().balance(asset));
+    }
+}
+
 #[test]
 fn a_loaded_engine_goes_on_word_for_word_in_a_storm() {
     for seed in 1..7 {
         let mut rng = Rng(seed);
         let config = if seed % 2 == 0 { engine_storm::config() } else { engine_storm::rich_config() };
-        let new = || eager(config.clone());
+        let new = || Mixed::engine(config.clone());
         check_continuation(new, &storm(new(), seed, 20_000), 12, &mut rng);
     }
 }
@@ -157,7 +184,7 @@ fn troubled(config: EngineConfig, seed: u64) -> World<Confluence> {
 #[test]
 fn the_built_in_strategy_goes_on_word_for_word() {
     let (mut fills, mut signals) = (0, 0);
-    for seed in 1..5 {
+    for seed in 1..8 {
         let mut config = engine_harness::config();
         if seed % 2 == 0 {
             let rich = engine_storm::rich_config();
@@ -169,7 +196,7 @@ fn the_built_in_strategy_goes_on_word_for_word() {
         check_continuation(|| confluence(config.clone()), &world.events(), 8, &mut Rng(seed));
     }
     println!("{fills} fills, {signals} signals");
-    assert!(fills > 100 && signals > 40, "{fills} fills, {signals} signals");
+    assert!(fills > 80 && signals > 25, "{fills} fills, {signals} signals");
 }
 
 #[test]
@@ -214,9 +241,9 @@ fn another_configuration_or_strategy_refuses_the_state() {
 }
 
 /// An engine in a storm, and the storm as it stands.
-fn caught(config: EngineConfig, seed: u64, count: usize) -> (Engine<Eager>, Storm) {
+fn caught(config: EngineConfig, seed: u64, count: usize) -> (Engine<Mixed>, Storm) {
     let (mut engine, mut storm, mut rng, mut outbox) =
-        (eager(config), Storm::default(), Rng(seed), Outbox::new());
+        (Mixed::engine(config), Storm::default(), Rng(seed), Outbox::new());
     for event in storm.opening() {
         feed(&mut engine, &mut outbox, &event);
     }
@@ -239,7 +266,7 @@ fn half_a_state_is_none() {
     let (mut engine, _) = caught(config.clone(), 3, 1_000);
     let mut bytes = saved(&mut engine);
     println!("{} bytes", bytes.len());
-    let mut second = eager(config);
+    let mut second = Mixed::engine(config);
     for cut in 0..bytes.len() {
         assert!(second.load(&bytes[..cut]).is_err(), "{cut} of {} bytes", bytes.len());
     }
@@ -268,7 +295,7 @@ fn damaged_states_are_refused_or_run() {
             let end = if flip % 2 == 0 { bytes.len() } else { bytes.len() / 6 };
             let at = HEAD + rng.next() as usize % (end - HEAD);
             damaged[at] ^= 1 << (rng.next() % 8);
-            let mut second = eager(config.clone());
+            let mut second = Mixed::engine(config.clone());
             if second.load(&damaged).is_err() {
                 refused += 1;
                 continue;
@@ -280,7 +307,7 @@ fn damaged_states_are_refused_or_run() {
                 feed(&mut second, &mut outbox, &event);
             }
             let again = saved(&mut second);
-            let mut third = eager(config.clone());
+            let mut third = Mixed::engine(config.clone());
             assert_eq!(third.load(&again), Ok(()), "flip {flip} at {at} of {}", bytes.len());
             assert!(saved(&mut third) == again);
         }

@@ -237,8 +237,30 @@ mod tests {
     #[test]
     fn limits_changed_while_running_come_along() {
         let mut first = engine();
-        let limits = Limits { repeat_max: 7, ..*first.gate.limits(ONE).unwrap() };
-        let account = AccountLimits { runaway_denials_max: 33, ..*first.gate.account_limits() };
+        let limits = Limits {
+            strategies_allowed: 3,
+            order_qty_max: Qty(11),
+            order_notional_max: Money(12),
+            collar_ppm: 13,
+            collar_passive_ppm: 14,
+            reference_age_max_ns: 15,
+            reference_skew_max_ns: 16,
+            position_qty_max: Qty(17),
+            open_orders_max: 18,
+            duplicate_window_ns: 19,
+            repeat_max: 20,
+        };
+        let account = AccountLimits {
+            gross_max: Money(21),
+            net_max: Money(22),
+            leverage_max_milli: 23,
+            open_orders_max: 24,
+            messages_max: 25,
+            messages_window_ns: 26,
+            runaway_denials_max: 27,
+            runaway_window_ns: 28,
+            entry_forgiven_after_ns: 29,
+        };
         first.gate.set_account_limits(account).unwrap();
         first.gate.set_limits(ONE, limits).unwrap();
         let second = reload(&mut first).unwrap();

@@ -12,9 +12,14 @@ use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::*;
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
 use smc_core::orders::Order;
+use smc_core::output::Structure;
 use smc_core::risk::{AccountLimits, Limits};
 use smc_core::smc::SmcParams;
-use smc_core::strategy::{ConfluenceParams, SessionSet, ShiftScope, StopAt};
+use smc_core::state::{State, StateError, StateIo};
+use smc_core::strategy::{
+    Confluence, ConfluenceParams, EntryKind, Intent, Intents, MarketView, SessionSet, ShiftScope, StopAt,
+    Strategy,
+};
 use smc_core::words::*;
 
 pub const MS: u64 = 1_000_000;
@@ -55,17 +60,17 @@ pub fn config() -> EngineConfig {
         position_qty_max: Qty(40 * SCALE),
         open_orders_max: 10,
         duplicate_window_ns: 250 * MS,
-        repeat_max: 400,
+        repeat_max: 12,
     };
     let account_limits = AccountLimits {
         gross_max: Money(600_000 * SCALE),
         net_max: Money(600_000 * SCALE),
         leverage_max_milli: 9_000,
         open_orders_max: 50,
-        messages_max: 20,
-        messages_window_ns: SECOND,
-        runaway_denials_max: 20,
-        runaway_window_ns: 10 * SECOND,
+        messages_max: 4,
+        messages_window_ns: 2 * SECOND,
+        runaway_denials_max: 3,
+        runaway_window_ns: 60 * SECOND,
         entry_forgiven_after_ns: SECOND,
     };
     let timeframes = TIMEFRAMES.iter().filter_map(|text| Timeframe::parse(text)).collect();
@@ -75,20 +80,20 @@ pub fn config() -> EngineConfig {
 
 /// The same with every structure and every condition in use, sessions and an exit by the clock; few of each kind.
 pub fn rich_config() -> EngineConfig {
-    let window = |text, end_secs| SessionWindow {
+    let window = |text, start_secs, end_secs| SessionWindow {
         name: name(text),
         offsets: ZoneOffsets::fixed(7_200),
-        start_secs: 0,
+        start_secs,
         end_secs,
     };
     let mut rich = config();
     rich.smc = SmcParams { fvg_cap: 12, ob_cap: 8, pool_cap: 12, level_cap: 12, ..SmcParams::everything() };
-    rich.calendar.sessions = vec![window("all-day", 0), window("half-an-hour", 1_800)];
+    rich.calendar.sessions = vec![window("all-day", 0, 0), window("early", 6_600, 8_400)];
     rich.strategy = ConfluenceParams {
         entry_timeframes: 3,
         entry_sessions: SessionSet::of(0),
-        signals_per_session_max: 1_000,
-        signals_per_day_max: 1_000,
+        signals_per_session_max: 6,
+        signals_per_day_max: 9,
         exit_sessions: SessionSet::of(1),
         exit_margin_min: 1,
         require_bias: false,
@@ -113,6 +118,58 @@ pub fn rich_config() -> EngineConfig {
 
 pub fn name(text: &str) -> Name {
     Name::new(text).unwrap()
+}
+
+/// The built-in strategy, and besides an entry at every few quotes, so that there are always orders.
+pub struct Mixed {
+    built_in: Confluence,
+    quotes: u32,
+}
+
+impl Mixed {
+    pub fn engine(config: EngineConfig) -> Engine<Self> {
+        let strategy = Self { built_in: Confluence::for_config(&config), quotes: 0 };
+        Engine::new(config, strategy).unwrap()
+    }
+}
+
+impl Strategy for Mixed {
+    fn on_structure(&mut self, view: &MarketView<'_>, structure: &Structure, intents: &mut Intents) {
+        self.built_in.on_structure(view, structure, intents);
+    }
+
+    fn on_bar(&mut self, view: &MarketView<'_>, timeframe: Timeframe, bar: &Bar, intents: &mut Intents) {
+        self.built_in.on_bar(view, timeframe, bar, intents);
+    }
+
+    fn on_quote(&mut self, view: &MarketView<'_>, quote: &Quote, intents: &mut Intents) {
+        self.built_in.on_quote(view, quote, intents);
+        self.quotes = self.quotes.wrapping_add(1);
+        if view.is_engaged || !self.quotes.is_multiple_of(5) || quote.bid <= Price::ZERO {
+            return;
+        }
+        let (direction, entry) = match self.quotes.is_multiple_of(2) {
+            true => (Direction::Up, quote.ask),
+            false => (Direction::Down, quote.bid),
+        };
+        let width = entry.0 / 2_500 * direction.side().sign();
+        let (stop, target) = (Price(entry.0 - width), Price(entry.0 + width));
+        let kind = if self.quotes.is_multiple_of(3) { EntryKind::Take } else { EntryKind::Rest };
+        let expires = TsNs(view.now.0.saturating_add(3 * SECOND));
+        intents.push(Intent::enter(direction, entry, stop, target, kind, expires));
+    }
+}
+
+impl State for Mixed {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { built_in, quotes } = self;
+        built_in.state(io)?;
+        io.number(quotes)
+    }
+
+    fn settings(&self) -> u64 {
+        self.built_in.settings()
+    }
 }
 
 /// The world's next events.

@@ -318,4 +318,32 @@ mod tests {
         assert!(!hours.may_enter(ONE, at(23)) && !hours.may_enter(ONE, at(24 + 20)));
         assert!(hours.may_enter(ONE, at(24 + 21)), "17:00 in summer");
     }
+
+    /// Neither what is used up nor the moment to leave is forgotten.
+    #[test]
+    fn a_load_brings_back_what_is_used_up_and_what_is_due() {
+        let params = ConfluenceParams {
+            entry_sessions: SessionSet::of(2),
+            signals_per_session_max: 2,
+            signals_per_day_max: 5,
+            exit_sessions: SessionSet::of(2),
+            ..ConfluenceParams::default()
+        };
+        let noon = TsNs(17 * 60 * MINUTE);
+        let mut first = hours(params);
+        assert!(!first.must_leave(ONE, noon));
+        first.count(ONE, noon);
+        let mut bytes = vec![];
+        first.state(&mut StateIo::Save(&mut bytes)).unwrap();
+        let mut second = hours(params);
+        second.state(&mut StateIo::Load { bytes: &bytes, at: 0 }).unwrap();
+        for hours in [&mut first, &mut second] {
+            assert!(hours.may_enter(ONE, noon));
+            hours.count(ONE, noon);
+            assert!(!hours.may_enter(ONE, noon), "two a session");
+            let used = &hours.used[0];
+            assert_eq!((used.day_signals, used.sessions[2].1), (2, 2));
+            assert!(hours.must_leave(ONE, TsNs(23 * 60 * MINUTE)));
+        }
+    }
 }
