@@ -13,8 +13,10 @@ mod bracket;
 mod market;
 mod snapshot;
 mod trading;
+mod why;
 
-pub use bracket::Plan;
+pub use bracket::{Motive, Plan, Step};
+pub use why::{CAPS, Cap, Ignorance, Ignored, Move, Sizing, Why};
 
 use crate::bars::BarSet;
 use crate::book::Book;
@@ -35,6 +37,7 @@ use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
 use account::Account;
 use alloc::vec::Vec;
 use market::Market;
+use why::Notes;
 
 /// The engine with its strategy.
 pub struct Engine<S> {
@@ -58,6 +61,8 @@ pub struct Engine<S> {
     signal_id: u32,
     digest: Digest,
     counters: Counters,
+    /// For who asks why; no part of the state.
+    notes: Notes,
 }
 
 /// What happened since start, counted.
@@ -115,6 +120,7 @@ impl<S: Strategy> Engine<S> {
             signal_id: 0,
             digest: Digest::default(),
             counters: Counters::default(),
+            notes: Notes::new(),
             config,
             strategy,
         })
@@ -440,6 +446,26 @@ impl<S> Engine<S> {
     /// Everything counted.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What the last event's orders, cancels and refusals were decided from.
+    pub fn why(&self) -> Why<'_> {
+        self.notes.read(self.counters.events, self.gate.asked())
+    }
+
+    /// State of the order path.
+    pub fn gateway(&self) -> GatewayState {
+        self.gateway
+    }
+
+    /// Why the position of an instrument is being closed at the market, if it is.
+    pub fn leaving(&self, instrument: InstrumentId) -> Option<Purpose> {
+        self.markets.get(instrument.index())?.bracket.leaving
+    }
+
+    /// The venue's rules for an instrument, once told.
+    pub fn spec(&self, instrument: InstrumentId) -> Option<&InstrumentSpec> {
+        self.markets.get(instrument.index())?.spec.as_ref()
     }
 
     /// The configuration.

@@ -152,12 +152,45 @@ impl Facts {
 
 /// The next thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
+    /// Ask the venue to cancel this order.
     Cancel(ClientOrderId),
+    /// Protect so much by a stop order.
     PlaceStop(Qty),
+    /// Close so much at the market.
     PlaceExit(Qty, Purpose),
     /// Everything is over; forget the trade.
     Finish,
+}
+
+/// What a step is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motive {
+    /// Nothing may work under HALT.
+    Halted,
+    /// An order thought dead turned out to live.
+    Stray,
+    /// The position is to be closed at the market.
+    Leaving(Purpose),
+    /// What is held lies against the plan: its stop would not protect it.
+    Opposed,
+    /// The entry's time is over.
+    EntryExpired,
+    /// Entries may not work in this trading state.
+    EntriesForbidden,
+    /// What is held has no stop.
+    Bare,
+    /// The stop covers too much or too little.
+    StopSize {
+        /// What is held.
+        held: Qty,
+        /// What the stop would still close.
+        covered: Qty,
+    },
+    /// Nothing is held any more, so its stop must go.
+    StopLeftOver,
+    /// No leg is left.
+    Over,
 }
 
 /// One trade of one instrument, or none.
@@ -217,40 +250,46 @@ impl Bracket {
         }
     }
 
-    /// The one next step, if any. Call again after doing it.
-    pub(super) fn next_step(&self, facts: &Facts) -> Option<Step> {
+    /// The one next step, if any, and what it is for. Call again after doing it.
+    pub(super) fn next_step(&self, facts: &Facts) -> Option<(Step, Motive)> {
         if facts.is_halted {
             let legs = self.cancel_any(&[self.entry, self.stop, self.exit], facts);
-            return legs.or_else(|| self.cancel_stray(facts));
+            return because(Motive::Halted, legs.or_else(|| self.cancel_stray(facts)));
         }
         if facts.stray.is_some() {
             // It may fill any moment: nothing else is placed until it is gone.
-            return self.cancel_stray(facts);
+            return because(Motive::Stray, self.cancel_stray(facts));
         }
         // More than dust on the wrong side is no part of the plan, and its stop no protection.
         let astray = (facts.is_opposed && facts.is_holding()).then_some(Purpose::Flatten);
         let leaving = self.leaving.or(astray);
-        if (leaving.is_some() || self.is_entry_over(facts))
+        let leaving_for =
+            self.leaving.map(Motive::Leaving).or_else(|| leaving.is_some().then_some(Motive::Opposed));
+        if let Some(motive) = leaving_for.or_else(|| self.entry_over(facts))
             && let Some(step) = self.cancel_any(&[self.entry], facts)
         {
-            return Some(step);
+            return Some((step, motive));
         }
-        if let Some(why) = leaving {
-            return self.leave_step(why, facts);
+        if let Some((why, motive)) = leaving.zip(leaving_for) {
+            return because(motive, self.leave_step(why, facts));
         }
         if facts.is_holding() {
             return self.protect_step(facts);
         }
         let is_over = !self.entry.is_live() && !self.exit.is_live();
         if is_over && self.stop.is_live() {
-            return self.cancel_any(&[self.stop], facts);
+            return because(Motive::StopLeftOver, self.cancel_any(&[self.stop], facts));
         }
-        (is_over && self.plan.is_some()).then_some(Step::Finish)
+        (is_over && self.plan.is_some()).then_some((Step::Finish, Motive::Over))
     }
 
-    fn is_entry_over(&self, facts: &Facts) -> bool {
+    /// Why the entry may not work any longer, if it may not.
+    fn entry_over(&self, facts: &Facts) -> Option<Motive> {
         let is_expired = self.plan.is_none_or(|plan| facts.now >= plan.expires);
-        is_expired || !facts.may_enter
+        if is_expired {
+            return Some(Motive::EntryExpired);
+        }
+        (!facts.may_enter).then_some(Motive::EntriesForbidden)
     }
 
     fn cancel_any(&self, legs: &[Leg], facts: &Facts) -> Option<Step> {
@@ -280,10 +319,10 @@ impl Bracket {
     /// One stop over all that is held. While the entry still fills, a stop is replaced only when what it does
     /// not cover could stand as an order of its own: fewer moments without one. A stop that has begun to fill is
     /// replaced only if it would close too much; what it leaves goes to the market afterwards.
-    fn protect_step(&self, facts: &Facts) -> Option<Step> {
+    fn protect_step(&self, facts: &Facts) -> Option<(Step, Motive)> {
         let Some(stop) = self.stop.order else {
             let may_place = self.plan.is_some() && self.may_close_now(facts) && !self.exit.is_live();
-            return may_place.then_some(Step::PlaceStop(facts.held));
+            return may_place.then_some((Step::PlaceStop(facts.held), Motive::Bare));
         };
         let bare = facts.held.0 - stop.leaves.0;
         let bare_min =
@@ -291,7 +330,8 @@ impl Bracket {
         let is_wrong = bare < -facts.rounding.0 || bare >= bare_min && !stop.has_filled;
         // One way only: once its cancel is asked, the replacement waits for the answer.
         if is_wrong && stop.cancel_asked.is_none_or(|at| facts.now.since(at) >= facts.retry_ns) {
-            return Some(Step::Cancel(stop.id));
+            let motive = Motive::StopSize { held: facts.held, covered: stop.leaves };
+            return Some((Step::Cancel(stop.id), motive));
         }
         None
     }
@@ -299,6 +339,10 @@ impl Bracket {
     fn may_close_now(&self, facts: &Facts) -> bool {
         facts.can_send && facts.may_close && facts.now >= self.retry_at
     }
+}
+
+fn because(motive: Motive, step: Option<Step>) -> Option<(Step, Motive)> {
+    step.map(|step| (step, motive))
 }
 
 /// The side that closes a position.
@@ -434,6 +478,12 @@ mod tests {
         Bracket { plan: Some(plan), entry: live(1, 10), ..Bracket::default() }
     }
 
+    impl Bracket {
+        fn step(&self, facts: &Facts) -> Option<Step> {
+            self.next_step(facts).map(|(step, _)| step)
+        }
+    }
+
     fn id(leg: &Leg) -> ClientOrderId {
         leg.order.unwrap().id
     }
@@ -441,14 +491,14 @@ mod tests {
     #[test]
     fn a_fill_is_protected_and_a_bigger_one_replaces_the_stop() {
         let mut bracket = entered();
-        assert_eq!(bracket.next_step(&FACTS), None);
+        assert_eq!(bracket.step(&FACTS), None);
         let facts = Facts { held: Qty(6), ..FACTS };
-        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceStop(Qty(6))));
+        assert_eq!(bracket.step(&facts), Some(Step::PlaceStop(Qty(6))));
         bracket.stop = live(2, 6);
-        assert_eq!(bracket.next_step(&Facts { held: Qty(8), ..FACTS }), None, "too little to be worth a gap");
+        assert_eq!(bracket.step(&Facts { held: Qty(8), ..FACTS }), None, "too little to be worth a gap");
         bracket.entry = Leg::default();
         assert_eq!(
-            bracket.next_step(&Facts { held: Qty(8), ..FACTS }),
+            bracket.step(&Facts { held: Qty(8), ..FACTS }),
             Some(Step::Cancel(id(&bracket.stop))),
             "entry done: the stop must cover all"
         );
@@ -461,26 +511,26 @@ mod tests {
         bracket.stop = live(2, 20);
         bracket.stop.order.as_mut().unwrap().has_filled = true;
         let cancel = Some(Step::Cancel(id(&bracket.stop)));
-        assert_eq!(bracket.next_step(&Facts { held: Qty(29), ..FACTS }), None);
-        assert_eq!(bracket.next_step(&Facts { held: Qty(19), ..FACTS }), cancel);
+        assert_eq!(bracket.step(&Facts { held: Qty(29), ..FACTS }), None);
+        assert_eq!(bracket.step(&Facts { held: Qty(19), ..FACTS }), cancel);
         let rounded = Facts { rounding: Qty(1), ..FACTS };
-        assert_eq!(bracket.next_step(&Facts { held: Qty(19), ..rounded }), None, "as near as one can know");
-        assert_eq!(bracket.next_step(&Facts { held: Qty(18), ..rounded }), cancel);
+        assert_eq!(bracket.step(&Facts { held: Qty(19), ..rounded }), None, "as near as one can know");
+        assert_eq!(bracket.step(&Facts { held: Qty(18), ..rounded }), cancel);
         bracket.stop.order.as_mut().unwrap().has_filled = false;
-        assert_eq!(bracket.next_step(&Facts { held: Qty(21), ..rounded }), None);
-        assert_eq!(bracket.next_step(&Facts { held: Qty(22), ..rounded }), cancel);
+        assert_eq!(bracket.step(&Facts { held: Qty(21), ..rounded }), None);
+        assert_eq!(bracket.step(&Facts { held: Qty(22), ..rounded }), cancel);
     }
 
     #[test]
     fn a_position_against_the_plan_gets_no_stop_but_an_exit() {
         let mut bracket = entered();
         let facts = Facts { held: Qty(9), is_opposed: true, ..FACTS };
-        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        assert_eq!(bracket.step(&facts), Some(Step::Cancel(id(&bracket.entry))));
         bracket.entry = Leg::default();
-        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceExit(Qty(9), Purpose::Flatten)));
+        assert_eq!(bracket.step(&facts), Some(Step::PlaceExit(Qty(9), Purpose::Flatten)));
         let dust = Facts { is_opposed: true, ..FACTS };
         bracket.entry = live(1, 10);
-        assert_eq!(bracket.next_step(&dust), None, "dust on the wrong side is in nobody's way");
+        assert_eq!(bracket.step(&dust), None, "dust on the wrong side is in nobody's way");
     }
 
     #[test]
@@ -489,19 +539,19 @@ mod tests {
         bracket.stop = live(2, 6);
         bracket.leave(Purpose::Target);
         let facts = Facts { held: Qty(6), ..FACTS };
-        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        assert_eq!(bracket.step(&facts), Some(Step::Cancel(id(&bracket.entry))));
         bracket.entry.order.as_mut().unwrap().cancel_asked = Some(facts.now);
-        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.stop))));
+        assert_eq!(bracket.step(&facts), Some(Step::Cancel(id(&bracket.stop))));
         bracket.stop.order.as_mut().unwrap().cancel_asked = Some(facts.now);
-        assert_eq!(bracket.next_step(&facts), None);
+        assert_eq!(bracket.step(&facts), None);
         bracket.stop = Leg::default();
-        assert_eq!(bracket.next_step(&facts), None);
+        assert_eq!(bracket.step(&facts), None);
         bracket.entry = Leg::default();
-        assert_eq!(bracket.next_step(&facts), Some(Step::PlaceExit(Qty(6), Purpose::Target)));
+        assert_eq!(bracket.step(&facts), Some(Step::PlaceExit(Qty(6), Purpose::Target)));
         bracket.exit = live(3, 6);
-        assert_eq!(bracket.next_step(&facts), None);
+        assert_eq!(bracket.step(&facts), None);
         bracket.exit = Leg::default();
-        assert_eq!(bracket.next_step(&FACTS), Some(Step::Finish));
+        assert_eq!(bracket.step(&FACTS), Some(Step::Finish));
     }
 
     #[test]
@@ -509,21 +559,21 @@ mod tests {
         let mut bracket = entered();
         bracket.stop = live(2, 6);
         let facts = Facts { held: Qty(9), is_halted: true, ..FACTS };
-        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.entry))));
+        assert_eq!(bracket.step(&facts), Some(Step::Cancel(id(&bracket.entry))));
         bracket.entry = Leg::default();
-        assert_eq!(bracket.next_step(&facts), Some(Step::Cancel(id(&bracket.stop))));
+        assert_eq!(bracket.step(&facts), Some(Step::Cancel(id(&bracket.stop))));
         bracket.stop = Leg::default();
-        assert_eq!(bracket.next_step(&facts), None);
+        assert_eq!(bracket.step(&facts), None);
     }
 
     #[test]
     fn an_unanswered_cancel_is_asked_again() {
         let mut bracket = entered();
         let late = Facts { now: TsNs(1_000), ..FACTS };
-        assert_eq!(bracket.next_step(&late), Some(Step::Cancel(id(&bracket.entry))));
+        assert_eq!(bracket.step(&late), Some(Step::Cancel(id(&bracket.entry))));
         bracket.entry.order.as_mut().unwrap().cancel_asked = Some(late.now);
-        assert_eq!(bracket.next_step(&late), None);
+        assert_eq!(bracket.step(&late), None);
         let later = Facts { now: TsNs(1_050), ..FACTS };
-        assert_eq!(bracket.next_step(&later), Some(Step::Cancel(id(&bracket.entry))));
+        assert_eq!(bracket.step(&later), Some(Step::Cancel(id(&bracket.entry))));
     }
 }

@@ -60,6 +60,8 @@ impl<S: Strategy + State> State for Engine<S> {
             signal_id,
             digest,
             counters,
+            // Explains the last event and decides nothing.
+            notes: _,
         } = self;
         io.number(now)?;
         let now = *now;

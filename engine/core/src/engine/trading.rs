@@ -6,6 +6,7 @@
 use super::Engine;
 use super::bracket::{Leg, Plan, Step, closing_side};
 use super::market::{Market, Permissions};
+use super::why::{Cap, Ignorance, Ignored, Move, Sizing};
 use crate::config::{ConfigError, EngineConfig};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
@@ -53,23 +54,30 @@ impl<S: Strategy> Engine<S> {
     /// Says the signal, sizes it, asks the gate. One trade per instrument; old news is not traded.
     fn enter(&mut self, at: usize, known_at: TsNs, intent: &Intent, outbox: &mut Outbox) {
         let Some(market) = self.markets.get(at) else { return };
-        let is_old = self.now.since(known_at) > self.config.execution.signal_age_ns_max;
+        let (age_ns, age_ns_max) = (self.now.since(known_at), self.config.execution.signal_age_ns_max);
         let is_busy = market.bracket.is_engaged()
             || self.orders.reserved(market.id).orders > 0
             || market.is_holding(&self.positions);
-        if is_old || is_busy {
-            self.counters.intents_ignored += 1;
-            return;
-        }
-        let Some((plan, reasons)) = self.plan_of(market, intent) else {
-            self.counters.intents_ignored += 1;
-            return;
+        let (id, planned) = (market.id, self.plan_of(market, intent));
+        let reason = match &planned {
+            _ if age_ns > age_ns_max => Some(Ignorance::Old { age_ns, age_ns_max }),
+            _ if is_busy => Some(Ignorance::Busy),
+            None => Some(Ignorance::Misordered),
+            Some((plan, _)) => market.is_missed(plan).then_some(Ignorance::Missed),
         };
-        if market.is_missed(&plan) {
+        if let Some(reason) = reason {
             self.counters.intents_ignored += 1;
+            self.begin_notes();
+            self.notes.ignore(Ignored { instrument: id, intent: *intent, reason });
             return;
         }
-        let (id, qty) = (market.id, self.entry_qty(market, &plan));
+        let Some((plan, reasons)) = planned else { return };
+        let sizing = self.size(market, &plan);
+        let qty = sizing.map_or(Qty::ZERO, |sizing| sizing.size.qty);
+        if let Some(sizing) = sizing {
+            self.begin_notes();
+            self.notes.size(sizing);
+        }
         self.signal_id = plan.signal_id;
         self.counters.signals += 1;
         outbox.push(Output::Signal(Signal {
@@ -127,39 +135,40 @@ impl<S: Strategy> Engine<S> {
 
     /// So much that the stop costs the risk fraction; no more than limits and free balance allow. 0 when that
     /// is too little to trade: the gate then says so.
-    fn entry_qty(&self, market: &Market, plan: &Plan) -> Qty {
-        let Some(spec) = &market.spec else { return Qty::ZERO };
+    fn size(&self, market: &Market, plan: &Plan) -> Option<Sizing> {
+        let spec = market.spec.as_ref()?;
         let sizing = &self.config.sizing;
         let equity = self.positions.equity();
+        let (risk_fraction, fee) = (Rate::from_ppm(sizing.risk_fraction_ppm), Rate::from_ppm(sizing.fee_ppm));
+        let spread = market.book.spread().unwrap_or(Price::ZERO);
         let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
-        let qty_max = self
-            .closable_qty(&limits, plan, market.book.mark())
-            .min(quantity_for(Money(clamp_i64(most)), plan.entry))
-            .min(Qty(limits.position_qty_max.0.saturating_sub(position)))
-            .min(self.affordable_qty(market, plan));
-        let size = size_entry(
-            equity,
-            Rate::from_ppm(sizing.risk_fraction_ppm),
-            plan.entry,
-            plan.stop,
-            market.book.spread().unwrap_or(Price::ZERO),
-            Rate::from_ppm(sizing.fee_ppm),
-            market.whole_lots(qty_max),
-            spec,
-        );
-        size.qty
+        let (by_qty, by_value) = self.closable_qty(&limits, plan, market.book.mark());
+        let caps = [
+            (Cap::OrderQty, by_qty),
+            (Cap::OrderNotional, by_value),
+            (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), plan.entry)),
+            (Cap::Position, Qty(limits.position_qty_max.0.saturating_sub(position))),
+            (Cap::Balance, self.affordable_qty(market, plan)),
+        ];
+        let qty_max = caps.iter().map(|(_, qty)| *qty).min().unwrap_or_default();
+        let lots_max = market.whole_lots(qty_max);
+        let (entry, stop) = (plan.entry, plan.stop);
+        let size = size_entry(equity, risk_fraction, entry, stop, spread, fee, lots_max, spec);
+        let (signal_id, spec) = (plan.signal_id, *spec);
+        Some(Sizing { signal_id, equity, risk_fraction, entry, stop, spread, fee, spec, caps, size })
     }
 
     /// So much that one order can still close it: the limits of an order hold for the exit too, which may have to
-    /// buy back fees taken in the base asset, and at the target's or a worse price.
-    fn closable_qty(&self, limits: &Limits, plan: &Plan, mark: Price) -> Qty {
+    /// buy back fees taken in the base asset, and at the target's or a worse price. By an order's largest
+    /// quantity, and by its largest value.
+    fn closable_qty(&self, limits: &Limits, plan: &Plan, mark: Price) -> (Qty, Qty) {
         let room = ONE_PPM + 2 * i128::from(self.config.sizing.fee_ppm) + EXIT_ROOM_PPM;
         let by_qty = Qty(clamp_i64(i128::from(limits.order_qty_max.0) * ONE_PPM / room));
         let dearest = plan.entry.max(mark).max(plan.stop).max(plan.target);
         let value = Money(clamp_i64(i128::from(limits.order_notional_max.0) * ONE_PPM / room));
-        by_qty.min(quantity_for(value, dearest))
+        (by_qty, quantity_for(value, dearest))
     }
 
     /// What the free balance pays for: quote and fee for a purchase, base for a sale.
@@ -194,7 +203,19 @@ impl<S: Strategy> Engine<S> {
             }
             market.bracket.sync(&self.orders);
             let facts = permissions.facts(market, &self.positions, &self.orders);
-            let Some(step) = market.bracket.next_step(&facts) else { return };
+            let Some((step, motive)) = market.bracket.next_step(&facts) else { return };
+            let legs = [market.bracket.entry, market.bracket.stop, market.bracket.exit];
+            let taken = Move {
+                instrument: market.id,
+                step,
+                motive,
+                plan: market.bracket.plan,
+                leaving: market.bracket.leaving,
+                legs: legs.map(|leg| leg.order.map(|order| order.id)),
+                held: facts.held,
+            };
+            self.begin_notes();
+            self.notes.step(taken);
             match step {
                 Step::Cancel(id) => self.cancel(at, id, outbox),
                 Step::PlaceStop(qty) => self.place_stop(at, qty, outbox),
@@ -349,8 +370,18 @@ impl<S: Strategy> Engine<S> {
         id
     }
 
+    /// Notes about events before this one are forgotten.
+    fn begin_notes(&mut self) {
+        let event = self.counters.events;
+        if !self.notes.is_of(event) {
+            self.notes.begin(event);
+            self.gate.forget_asked();
+        }
+    }
+
     /// The only way out for an order: decision first, then, if approved, the order. True when it went out.
     fn ask(&mut self, at: usize, order: &NewOrder, outbox: &mut Outbox) -> bool {
+        self.begin_notes();
         let Some(market) = self.markets.get(at) else { return false };
         let view = GateView {
             now: self.now,

@@ -7,7 +7,8 @@ use crate::book::Reference;
 use crate::instrument::TradingStatus;
 use crate::output::{NewOrder, OrderKind, TradingState};
 use crate::position::kept_of;
-use crate::risk::check::{Check, Violations};
+use crate::risk::check::{CHECKS, Check, Violations};
+use crate::risk::finding::{Amount, Bound, Finding, Findings, Sink};
 use crate::risk::limits::{AccountLimits, Limits};
 use crate::sizing::Rate;
 use crate::words::{Money, Price, Qty, SCALE, Side, TsNs, div_ceil};
@@ -82,17 +83,30 @@ pub struct Exposure {
 impl Facts {
     /// Runs every check; none hides another.
     pub fn violations(&self, order: &NewOrder) -> Violations {
+        let mut found = Violations::NONE;
+        self.run(order, &mut found);
+        found
+    }
+
+    /// The same checks with what each measured and the limit it was held against, in the order of the table.
+    pub fn findings(&self, order: &NewOrder) -> [Finding; CHECKS] {
+        let mut found = Findings::default();
+        self.run(order, &mut found);
+        found.0
+    }
+
+    /// The one list of checks.
+    #[inline]
+    fn run(&self, order: &NewOrder, found: &mut impl Sink) {
         let reference = self.reference.map_or(0, |r| i128::from(r.price.0));
         let reduces = self.is_reducing(order);
-        let mut found = Violations::NONE;
-        self.check_states(reduces, &mut found);
-        self.check_grid(order, &mut found);
-        self.check_size(order, reference, reduces, &mut found);
-        found.note(Check::PriceCollar, !self.is_within_collar(order, reference));
-        found.note(Check::StaleData, self.is_stale());
-        self.check_exposure(order, reference, reduces, &mut found);
-        self.check_flow(reduces, &mut found);
-        found
+        self.check_states(reduces, found);
+        self.check_grid(order, found);
+        self.check_size(order, reference, reduces, found);
+        self.check_collar(order, reference, found);
+        self.check_age(found);
+        self.check_exposure(order, reference, reduces, found);
+        self.check_flow(reduces, found);
     }
 
     /// The order, with everything already open on its side, cannot do more than close the position. What the
@@ -107,70 +121,116 @@ impl Facts {
         position * i128::from(order.side.sign()) < 0 && closing <= position.abs()
     }
 
-    fn check_states(&self, reduces: bool, found: &mut Violations) {
-        found.note(Check::StateBlocked, self.state >= TradingState::CancelOnly);
-        found.note(Check::StateReduceOnly, self.state == TradingState::ReduceOnly && !reduces);
-        found.note(Check::SymbolNotAllowed, !self.is_allowed);
-        found.note(Check::InstrumentNotTrading, self.status != TradingStatus::Trading);
-        found.note(Check::LossLimit, !reduces && self.loss_level >= TradingState::ReduceOnly);
+    fn check_states(&self, reduces: bool, found: &mut impl Sink) {
+        let (state, level) = (self.state, self.loss_level);
+        found.note(Check::StateBlocked, false, state >= TradingState::CancelOnly, || {
+            (Amount::State(state), Bound::Below(Amount::State(TradingState::CancelOnly)))
+        });
+        found.note(Check::StateReduceOnly, reduces, state == TradingState::ReduceOnly, || {
+            (Amount::State(state), Bound::IsNot(Amount::State(TradingState::ReduceOnly)))
+        });
+        found.note(Check::SymbolNotAllowed, false, !self.is_allowed, || {
+            (Amount::Claim(self.is_allowed), Bound::Is(Amount::Claim(true)))
+        });
+        found.note(Check::InstrumentNotTrading, false, self.status != TradingStatus::Trading, || {
+            (Amount::status(self.status), Bound::Is(Amount::status(TradingStatus::Trading)))
+        });
+        found.note(Check::LossLimit, reduces, level >= TradingState::ReduceOnly, || {
+            (Amount::State(level), Bound::Below(Amount::State(TradingState::ReduceOnly)))
+        });
     }
 
-    fn check_grid(&self, order: &NewOrder, found: &mut Violations) {
+    fn check_grid(&self, order: &NewOrder, found: &mut impl Sink) {
         let is_on_tick = |price: Price| is_multiple(price.0, self.tick.0);
-        let is_good_tick = match order.kind {
-            OrderKind::Market => true,
-            OrderKind::Limit | OrderKind::LimitMaker => is_on_tick(order.price),
-            OrderKind::StopLimit => is_on_tick(order.price) && is_on_tick(order.stop_price),
-        };
-        found.note(Check::BadTick, !is_good_tick);
-        let is_good_lot = is_multiple(order.qty.0, self.lot.0) && order.qty >= self.qty_min;
-        found.note(Check::BadLot, !is_good_lot);
+        let is_market = order.kind == OrderKind::Market;
+        let is_stop = order.kind == OrderKind::StopLimit;
+        let is_good_price = is_on_tick(order.price);
+        let is_good_tick = is_good_price && (!is_stop || is_on_tick(order.stop_price));
+        found.note(Check::BadTick, is_market, !is_good_tick, || {
+            let price = if is_good_price && is_stop { order.stop_price } else { order.price };
+            (Amount::Price(price.0.into()), Bound::MultipleOf(Amount::Price(self.tick.0.into())))
+        });
+        let is_whole = is_multiple(order.qty.0, self.lot.0);
+        found.note(Check::BadLot, false, !(is_whole && order.qty >= self.qty_min), || {
+            let bound = match is_whole {
+                true => Bound::AtLeast(Amount::Qty(self.qty_min.0.into())),
+                false => Bound::MultipleOf(Amount::Qty(self.lot.0.into())),
+            };
+            (Amount::Qty(order.qty.0.into()), bound)
+        });
     }
 
-    fn check_size(&self, order: &NewOrder, reference: i128, reduces: bool, found: &mut Violations) {
+    fn check_size(&self, order: &NewOrder, reference: i128, reduces: bool, found: &mut impl Sink) {
         let qty = i128::from(order.qty.0);
         let own_price = match order.kind {
             OrderKind::Market => reference,
             _ => i128::from(order.price.0),
         };
         let value_floor = qty.saturating_mul(own_price).div_euclid(SCALE.into());
-        found.note(Check::MinNotional, value_floor < i128::from(self.notional_min.0) && !reduces);
-        found.note(Check::MaxOrderQty, order.qty > self.limits.order_qty_max);
+        let value_min = i128::from(self.notional_min.0);
+        found.note(Check::MinNotional, reduces, value_floor < value_min, || {
+            (Amount::Money(value_floor), Bound::AtLeast(Amount::Money(value_min)))
+        });
+        let qty_max = i128::from(self.limits.order_qty_max.0);
+        found.note(Check::MaxOrderQty, false, qty > qty_max, || {
+            (Amount::Qty(qty), Bound::AtMost(Amount::Qty(qty_max)))
+        });
         let value_ceil = notional_ceil(qty, own_price.max(reference));
-        found.note(Check::MaxOrderNotional, value_ceil > i128::from(self.limits.order_notional_max.0));
+        let value_max = i128::from(self.limits.order_notional_max.0);
+        found.note(Check::MaxOrderNotional, false, value_ceil > value_max, || {
+            (Amount::Money(value_ceil), Bound::AtMost(Amount::Money(value_max)))
+        });
     }
 
     /// `reference × (1 − below) <= price <= reference × (1 + above)` without a division.
     ///
     /// A stop order rests far from the market by design: its trigger must lie within the passive collar either
     /// way, and its limit within the order's collar around the trigger, where it will meet the market.
-    fn is_within_collar(&self, order: &NewOrder, reference: i128) -> bool {
+    fn check_collar(&self, order: &NewOrder, reference: i128, found: &mut impl Sink) {
         let aggressive = i128::from(self.limits.collar_ppm);
         let passive = i128::from(self.limits.collar_passive_ppm);
         let (below, above) = match order.side {
             Side::Buy => (passive, aggressive),
             Side::Sell => (aggressive, passive),
         };
-        let price = i128::from(order.price.0);
-        match order.kind {
-            OrderKind::Market => true,
-            OrderKind::Limit | OrderKind::LimitMaker => is_between(price, reference, below, above),
-            OrderKind::StopLimit => {
-                let trigger = i128::from(order.stop_price.0);
-                is_between(trigger, reference, passive, passive) && is_between(price, trigger, below, above)
+        let (price, trigger) = (i128::from(order.price.0), i128::from(order.stop_price.0));
+        let is_stop = order.kind == OrderKind::StopLimit;
+        let around = if is_stop { trigger } else { reference };
+        let is_trigger_good = !is_stop || is_between(trigger, reference, passive, passive);
+        let is_good = is_trigger_good && is_between(price, around, below, above);
+        found.note(Check::PriceCollar, order.kind == OrderKind::Market, !is_good, || match is_trigger_good {
+            true => (Amount::Price(price), edges(around, below, above)),
+            false => (Amount::Price(trigger), edges(reference, passive, passive)),
+        });
+    }
+
+    fn check_age(&self, found: &mut impl Sink) {
+        let age_max = self.limits.reference_age_max_ns;
+        let Some(reference) = self.reference else {
+            let none = || (Amount::Nothing, Bound::AtMost(Amount::Nanos(age_max)));
+            found.note(Check::StaleData, false, true, none);
+            return;
+        };
+        let (age, ahead) = (self.now.since(reference.ts), reference.ts.since(self.now));
+        let ahead_max = self.limits.reference_skew_max_ns;
+        let (is_old, is_ahead) = (age > age_max, ahead > ahead_max);
+        let is_senseless = reference.price <= Price::ZERO;
+        found.note(Check::StaleData, false, is_old || is_ahead || is_senseless, || {
+            if is_ahead {
+                (Amount::Nanos(ahead), Bound::AtMost(Amount::Nanos(ahead_max)))
+            } else if is_senseless && !is_old {
+                (Amount::Price(reference.price.0.into()), Bound::AtLeast(Amount::Price(1)))
+            } else {
+                (Amount::Nanos(age), Bound::AtMost(Amount::Nanos(age_max)))
             }
-        }
+        });
     }
 
-    fn is_stale(&self) -> bool {
-        let Some(reference) = self.reference else { return true };
-        self.now.since(reference.ts) > self.limits.reference_age_max_ns
-            || reference.ts.since(self.now) > self.limits.reference_skew_max_ns
-            || reference.price <= Price::ZERO
-    }
-
-    fn check_exposure(&self, order: &NewOrder, reference: i128, reduces: bool, found: &mut Violations) {
+    fn check_exposure(&self, order: &NewOrder, reference: i128, reduces: bool, found: &mut impl Sink) {
         if reduces {
+            for check in [Check::MaxPosition, Check::MaxGross, Check::MaxNet, Check::MaxLeverage] {
+                found.note(check, true, false, || (Amount::Nothing, Bound::Free));
+            }
             return;
         }
         let side = i128::from(order.side.sign());
@@ -178,7 +238,10 @@ impl Facts {
         let wanted = self.same_side_qty.saturating_add(order.qty.0.into());
         let worst_this_way = position.saturating_add(side * wanted);
         let worst_other_way = position.saturating_sub(side * self.other_side_qty);
-        found.note(Check::MaxPosition, worst_this_way.abs() > i128::from(self.limits.position_qty_max.0));
+        let position_max = i128::from(self.limits.position_qty_max.0);
+        found.note(Check::MaxPosition, false, worst_this_way.abs() > position_max, || {
+            (Amount::Qty(worst_this_way.abs()), Bound::AtMost(Amount::Qty(position_max)))
+        });
 
         let worst = worst_this_way.abs().max(worst_other_way.abs());
         let net_here = notional_ceil(worst_this_way.abs(), reference) * worst_this_way.signum();
@@ -189,21 +252,53 @@ impl Facts {
             ),
             None => (i128::MAX, i128::MAX),
         };
-        found.note(Check::MaxGross, gross > i128::from(self.account.gross_max.0));
-        found.note(Check::MaxNet, net > i128::from(self.account.net_max.0));
-        let carried = i128::from(self.equity.0) * i128::from(self.account.leverage_max_milli);
-        found.note(Check::MaxLeverage, gross.saturating_mul(MILLI) > carried);
+        // Exposure that cannot be valued is no number to show.
+        let money = |value: i128| self.others.map_or(Amount::Nothing, |_| Amount::Money(value));
+        let (gross_max, net_max) = (i128::from(self.account.gross_max.0), i128::from(self.account.net_max.0));
+        found.note(Check::MaxGross, false, gross > gross_max, || {
+            (money(gross), Bound::AtMost(Amount::Money(gross_max)))
+        });
+        found.note(Check::MaxNet, false, net > net_max, || {
+            (money(net), Bound::AtMost(Amount::Money(net_max)))
+        });
+        let (equity, milli_max) = (i128::from(self.equity.0), i128::from(self.account.leverage_max_milli));
+        found.note(Check::MaxLeverage, false, gross.saturating_mul(MILLI) > equity * milli_max, || {
+            let bound = Bound::AtMost(Amount::Milli(milli_max));
+            match self.others {
+                Some(_) if equity > 0 => {
+                    (Amount::Milli(div_ceil(gross.saturating_mul(MILLI), equity)), bound)
+                }
+                // Without equity nothing can be carried; nothing wanted is no times of it.
+                _ if gross.saturating_mul(MILLI) <= equity * milli_max => (Amount::Milli(0), bound),
+                _ => (Amount::Nothing, bound),
+            }
+        });
     }
 
-    fn check_flow(&self, reduces: bool, found: &mut Violations) {
-        let is_crowded = self.open_orders >= self.limits.open_orders_max
-            || self.open_orders_all >= self.account.open_orders_max;
-        found.note(Check::MaxOpenOrders, is_crowded);
-        found.note(Check::Throttle, self.is_throttled);
-        found.note(Check::Duplicate, self.is_duplicate);
+    fn check_flow(&self, reduces: bool, found: &mut impl Sink) {
+        let is_crowded = self.open_orders >= self.limits.open_orders_max;
+        let is_crowded_all = self.open_orders_all >= self.account.open_orders_max;
+        found.note(Check::MaxOpenOrders, false, is_crowded || is_crowded_all, || {
+            let (open, open_max) = match is_crowded_all && !is_crowded {
+                true => (self.open_orders_all, self.account.open_orders_max),
+                false => (self.open_orders, self.limits.open_orders_max),
+            };
+            (Amount::Count(open.into()), Bound::Below(Amount::Count(open_max.into())))
+        });
+        let mut must_not = |check, claim: bool| {
+            found.note(check, false, claim, || (Amount::Claim(claim), Bound::Is(Amount::Claim(false))));
+        };
+        must_not(Check::Throttle, self.is_throttled);
+        must_not(Check::Duplicate, self.is_duplicate);
+        must_not(Check::SelfTrade, self.is_self_trade);
         let is_repeating = self.is_repeat_latched || self.repeats >= self.limits.repeat_max;
-        found.note(Check::RepeatExec, !reduces && is_repeating);
-        found.note(Check::SelfTrade, self.is_self_trade);
+        found.note(Check::RepeatExec, reduces, is_repeating, || match self.is_repeat_latched {
+            true => (Amount::Claim(true), Bound::Is(Amount::Claim(false))),
+            false => {
+                let repeat_max = Amount::Count(self.limits.repeat_max.into());
+                (Amount::Count(self.repeats.into()), Bound::Below(repeat_max))
+            }
+        });
     }
 }
 
@@ -225,4 +320,11 @@ const fn is_multiple(value: i64, step: i64) -> bool {
 const fn is_between(price: i128, around: i128, below_ppm: i128, above_ppm: i128) -> bool {
     let scaled = price * PPM;
     scaled <= around * (PPM + above_ppm) && scaled >= around * (PPM - below_ppm)
+}
+
+/// The whole prices that [`is_between`] lets through.
+fn edges(around: i128, below_ppm: i128, above_ppm: i128) -> Bound {
+    let lowest = div_ceil(around * (PPM - below_ppm), PPM);
+    let highest = (around * (PPM + above_ppm)).div_euclid(PPM);
+    Bound::Within(Amount::Price(lowest), Amount::Price(highest))
 }

@@ -10,8 +10,9 @@ use crate::orders::{Fill, Order, OrderState, Orders};
 use crate::output::{Decision, NewOrder, OrderKind, Purpose, TradingState};
 use crate::position::{PositionBook, PositionChange};
 use crate::risk::approved::ApprovedOrder;
-use crate::risk::check::{Check, Violations};
+use crate::risk::check::{CHECKS, Check, Violations};
 use crate::risk::facts::{Exposure, Facts, notional_ceil};
+use crate::risk::finding::Finding;
 use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::state::{State, StateError, StateIo};
@@ -25,6 +26,29 @@ pub struct Gate {
     strategies: Vec<PerStrategy>,
     throttle: Throttle,
     recent: RecentOrders,
+    /// Of the present event; read by nobody here.
+    asked: Vec<Asked>,
+}
+
+/// Orders of one event whose facts are kept for who asks why; what is beyond is not kept.
+const ASKED_MAX: usize = 64;
+
+/// What one decision was made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The order asked about.
+    pub order: NewOrder,
+    /// Everything the decision depended on.
+    pub facts: Facts,
+    /// What was decided.
+    pub violations: Violations,
+}
+
+impl Asked {
+    /// Every check with what it measured.
+    pub fn findings(&self) -> [Finding; CHECKS] {
+        self.facts.findings(&self.order)
+    }
 }
 
 struct PerInstrument {
@@ -84,6 +108,7 @@ impl Gate {
                 .collect(),
             throttle: Throttle::new(WINDOW_MESSAGES_MAX),
             recent: RecentOrders::default(),
+            asked: Vec::with_capacity(ASKED_MAX),
         };
         for (at, limits) in instruments.iter().enumerate() {
             gate.instruments.push(PerInstrument { limits: None, entries: [[0; 2]; STRATEGIES_MAX] });
@@ -103,12 +128,30 @@ impl Gate {
             let approved = ApprovedOrder::approve(*order);
             if orders.reserve(&approved, view.now) {
                 self.on_accepted(order, &facts);
+                self.keep(order, &facts, violations);
                 return Verdict { decision: decision(order, &facts, violations), outcome: Ok(approved) };
             }
             violations.note(Check::MaxOpenOrders, true); // No room: the only reason left.
         }
         self.on_denied(order, view.now, violations);
+        self.keep(order, &facts, violations);
         Verdict { decision: decision(order, &facts, violations), outcome: Err(violations) }
+    }
+
+    /// What the orders asked about since [`Gate::forget_asked`] were decided from, at most the first 64.
+    pub fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
+    /// Forgets what was asked; changes no decision.
+    pub fn forget_asked(&mut self) {
+        self.asked.clear();
+    }
+
+    fn keep(&mut self, order: &NewOrder, facts: &Facts, violations: Violations) {
+        if self.asked.len() < ASKED_MAX {
+            self.asked.push(Asked { order: *order, facts: *facts, violations });
+        }
     }
 
     /// Counts a fill: one that reduced the position is the exit that ends a run of entries.
@@ -326,7 +369,8 @@ fn decision(order: &NewOrder, facts: &Facts, violations: Violations) -> Decision
 impl Gate {
     /// With the limits as they are now; `now` is the time of the last event.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
-        let Self { account, instruments, strategies, throttle, recent } = self;
+        // What was asked last only explains.
+        let Self { account, instruments, strategies, throttle, recent, asked: _ } = self;
         account.state(io)?;
         for instrument in instruments {
             instrument.state(io, account)?;

@@ -23,6 +23,7 @@
 mod approved;
 mod check;
 mod facts;
+mod finding;
 mod gate;
 mod limits;
 pub mod vectors;
@@ -31,6 +32,7 @@ mod windows;
 pub use approved::ApprovedOrder;
 pub use check::{CHECKS, Check, Violations};
 pub use facts::{Exposure, Facts};
-pub use gate::{Gate, GateView, Verdict};
+pub use finding::{Amount, Bound, Finding};
+pub use gate::{Asked, Gate, GateView, Verdict};
 pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
 pub use windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};

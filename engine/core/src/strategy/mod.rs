@@ -83,7 +83,7 @@
 mod confluence;
 mod params;
 
-pub use confluence::Confluence;
+pub use confluence::{CONDITIONS, Condition, ConditionKind, Confluence, Look, Measure, Standing};
 pub use params::{BiasSource, ConfluenceParams, SessionSet, ShiftScope, StopAt};
 
 use crate::book::Book;

@@ -7,7 +7,7 @@
 use super::machine::Machine;
 use super::rig::{Home, Load, round};
 use crate::failure::{Failure, Outcome};
-use crate::replay::{replay_dir, unusable};
+use crate::replay::{replay_dir, sound, unusable};
 use clap::Parser;
 use serde::Serialize;
 use smc_core::TsNs;
@@ -309,9 +309,10 @@ fn replayed(args: &Args, home: &Home) -> Result<Vec<Rate>, Failure> {
             round(&home.path().join("round"), load, &Arc::new(AtomicBool::new(false)))?.journal
         }
     };
+    let records = sound(&journal)?;
     let (mut seconds, mut counts) = (Vec::new(), (0, 0));
     for _ in 0..PASSES {
-        let timed = replay_dir(&journal, None)?;
+        let timed = replay_dir(&journal, None, records)?;
         if let Some(difference) = timed.replay.difference {
             return Err(Failure::No(format!("the replay differs: {difference}")));
         }

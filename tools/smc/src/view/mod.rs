@@ -9,6 +9,7 @@ mod model;
 mod plain;
 mod screen;
 
+pub use draw::{date, fixed, signed};
 pub use plain::plain;
 pub use screen::screen;
 

@@ -120,7 +120,8 @@ impl Hours {
         }
     }
 
-    fn is_open(&mut self, instrument: InstrumentId, now: TsNs) -> bool {
+    /// Is an entry session open, not in its last minutes and not used up?
+    pub fn is_open(&mut self, instrument: InstrumentId, now: TsNs) -> bool {
         if self.entry_sessions.is_empty() {
             return true;
         }
@@ -137,14 +138,15 @@ impl Hours {
     }
 
     /// What opens now would have to be closed at once.
-    fn is_exit_near(&mut self, now: TsNs) -> bool {
+    pub fn is_exit_near(&mut self, now: TsNs) -> bool {
         let margin = self.exit_margin_secs;
         let sessions = self.exit_sessions;
         let windows = self.windows.iter_mut().enumerate().filter(|(index, _)| sessions.has(*index));
         windows.map(|(_, window)| window.at(now)).any(|at| at.end_secs - at.now_secs <= margin)
     }
 
-    fn has_day_left(&mut self, instrument: InstrumentId, now: TsNs) -> bool {
+    /// Has the trading day a signal left?
+    pub fn has_day_left(&mut self, instrument: InstrumentId, now: TsNs) -> bool {
         if self.signals_per_day_max == 0 {
             return true;
         }

@@ -79,6 +79,11 @@ impl Memory {
         Some(flip.known_bar)
     }
 
+    /// Is it too early for a signal at this bar?
+    pub fn is_quiet(&self, bar: u32) -> bool {
+        bar < self.quiet_until_bar
+    }
+
     /// One sweep and one shift make one trade.
     pub fn spend(&mut self, direction: Direction) {
         self.sweeps[direction as usize] = None;

@@ -15,12 +15,14 @@
 //! | `search.rs` | the conditions, in the order a trader would name them |
 //! | `place.rs` | the zone: entry and stop |
 //! | `target.rs` | liquidity that pays |
+//! | `look.rs` | all conditions with their numbers, for who asks why |
 //!
 //! Pure and causal: it acts on closed bars only, at the bar that makes the last condition true or while all of
 //! them stay true; it leaves by the clock at any quote. Steps per entry bar are bounded by the zones and pools
 //! its engine keeps.
 
 mod hours;
+mod look;
 mod memory;
 mod place;
 mod search;
@@ -36,6 +38,7 @@ use crate::state::{self, State, StateError, StateIo};
 use crate::words::{Direction, InstrumentId, Timeframe, TsNs};
 use alloc::vec::Vec;
 use hours::Hours;
+pub use look::{CONDITIONS, Condition, ConditionKind, Look, Measure, Standing};
 use memory::Memory;
 use search::Search;
 
@@ -183,7 +186,7 @@ impl Strategy for Confluence {
         let Some(smc) = view.structure_of(timeframe) else { return };
         let Some(bar_index) = smc.bar_count().checked_sub(1) else { return };
         let Some(memory) = self.memories.get_mut(at) else { return };
-        if view.is_engaged || bar_index < memory.quiet_until_bar {
+        if view.is_engaged || memory.is_quiet(bar_index) {
             return;
         }
         if !self.hours.may_enter(view.instrument, view.now) {

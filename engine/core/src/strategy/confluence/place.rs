@@ -41,6 +41,18 @@ impl Search<'_> {
             .max_by_key(|place| self.signed_by(place.entry.0))
     }
 
+    /// Zones of the direction that are timely.
+    pub fn zones_since(&self, since_bar: u32) -> usize {
+        self.born_zones(since_bar).chain(self.turned_zones(since_bar)).count()
+    }
+
+    /// Open zones that speak for the direction, of whatever age and kind.
+    pub fn zones_open(&self) -> usize {
+        let inner = self.smc.order_blocks_of(Scope::Internal);
+        let zones = self.smc.order_blocks().chain(inner).chain(self.smc.fair_value_gaps());
+        zones.filter(|zone| zone.role() == self.direction).count()
+    }
+
     /// Blocks and gaps that still are what they were born as.
     fn born_zones(&self, since_bar: u32) -> impl Iterator<Item = &Zone> {
         let params = self.params;

@@ -1,6 +1,7 @@
 //! One look for a setup: the conditions in the order a trader would name them; the first that fails ends it.
 
 use super::memory::{Mark, Memory, Sweep};
+use super::place::Place;
 use super::{Settings, part};
 use crate::output::REASONS_MAX;
 use crate::smc::{PeriodKind, SmcEngine, Swing};
@@ -24,25 +25,12 @@ pub(super) struct Search<'a> {
 
 impl Search<'_> {
     pub fn setup(&self) -> Option<Intent> {
-        let params = self.params;
-        let bias_id = if params.require_bias { self.agreeing_bias()? } else { 0 };
-        let sweep = self.memory.sweeps[self.direction as usize]
-            .filter(|sweep| self.is_young(&sweep.mark, params.sweep_age_bars_max));
-        if params.require_sweep && sweep.is_none() {
-            return None;
-        }
-        let since_bar = sweep.map_or(0, |sweep| sweep.mark.known_bar);
-        let shift = self.memory.shifts[self.direction as usize]
-            .filter(|s| self.is_young(s, params.shift_age_bars_max) && s.known_bar >= since_bar);
-        if params.require_shift && shift.is_none() {
-            return None;
-        }
-        let place =
-            if params.require_zone { self.nearest_zone(since_bar, sweep)? } else { self.at_market()? };
-        if params.require_discount && !self.is_cheap(place.entry)? {
-            return None;
-        }
-        if params.require_ote && !self.is_in_ote(place.entry)? {
+        let bias_id = self.bias()?;
+        let sweep = self.sweep()?;
+        let since_bar = since_bar(sweep);
+        let shift = self.shift(since_bar)?;
+        let place = self.place(since_bar, sweep)?;
+        if !self.is_well_placed(place.entry) {
             return None;
         }
         let (target, target_id) = self.target(&place)?;
@@ -51,10 +39,43 @@ impl Search<'_> {
             entry: place.entry,
             stop: place.stop,
             target,
-            kind: params.entry_kind,
+            kind: self.params.entry_kind,
             reasons: self.reasons(sweep, shift, place.zone_id, target_id, bias_id),
             expires: self.expiry(),
         })
+    }
+
+    /// The structure behind an agreeing bias; none when it is asked for and does not agree.
+    pub fn bias(&self) -> Option<u32> {
+        if !self.params.require_bias {
+            return Some(0);
+        }
+        self.bias_now().filter(|(bias, _)| *bias == self.direction).map(|(_, id)| id)
+    }
+
+    /// The last sweep, if it is young; none when one is asked for and there is none.
+    pub fn sweep(&self) -> Option<Option<Sweep>> {
+        let sweep = self.memory.sweeps[self.direction as usize]
+            .filter(|sweep| self.is_young(&sweep.mark, self.params.sweep_age_bars_max));
+        (sweep.is_some() || !self.params.require_sweep).then_some(sweep)
+    }
+
+    /// The last shift, if it is young and no older than the sweep; none when one is asked for and there is none.
+    pub fn shift(&self, since_bar: u32) -> Option<Option<Mark>> {
+        let shift = self.memory.shifts[self.direction as usize]
+            .filter(|s| self.is_young(s, self.params.shift_age_bars_max) && s.known_bar >= since_bar);
+        (shift.is_some() || !self.params.require_shift).then_some(shift)
+    }
+
+    /// Where to get in.
+    pub fn place(&self, since_bar: u32, sweep: Option<Sweep>) -> Option<Place> {
+        if self.params.require_zone { self.nearest_zone(since_bar, sweep) } else { self.at_market() }
+    }
+
+    /// In the right half and in the band, where those are asked for.
+    pub fn is_well_placed(&self, entry: Price) -> bool {
+        (!self.params.require_discount || self.is_cheap(entry) == Some(true))
+            && (!self.params.require_ote || self.is_in_ote(entry) == Some(true))
     }
 
     /// In the order that the module's doc promises.
@@ -71,9 +92,9 @@ impl Search<'_> {
         [sweep_id, shift_id, zone_id, target_id, bias_id, self.session_id()]
     }
 
-    /// The structure that makes the bias point in the trade's direction.
-    fn agreeing_bias(&self) -> Option<u32> {
-        let (bias, id) = match self.params.bias_source {
+    /// Where the bias points, and the structure that makes it.
+    pub fn bias_now(&self) -> Option<(Direction, u32)> {
+        Some(match self.params.bias_source {
             BiasSource::Structure => {
                 let smc = self.view.structure_of(self.settings.bias_timeframe?)?;
                 (smc.bias()?, self.bias_id)
@@ -98,8 +119,7 @@ impl Search<'_> {
                 };
                 (bias, day.id)
             }
-        };
-        (bias == self.direction).then_some(id)
+        })
     }
 
     /// The first entry session that is open on the chart.
@@ -157,4 +177,9 @@ impl Search<'_> {
     pub fn signed_by(&self, value: i64) -> i64 {
         value.saturating_mul(self.direction.side().sign())
     }
+}
+
+/// What counts must have come at the sweep or later.
+pub(super) fn since_bar(sweep: Option<Sweep>) -> u32 {
+    sweep.map_or(0, |sweep| sweep.mark.known_bar)
 }

@@ -9,13 +9,22 @@ use crate::output::Scope;
 use crate::smc::{PeriodKind, Strength};
 use crate::words::{Direction, Price};
 
+/// Distances in price that a target is measured by.
+pub(super) struct Pay {
+    /// Fees and slippage of both fills.
+    pub cost: i64,
+    /// To the stop, and the costs.
+    pub risk: i64,
+    /// The least the target pays, costs taken off.
+    pub reward_min: i64,
+    /// The most.
+    pub reward_max: i64,
+}
+
 impl Search<'_> {
     /// The nearest liquidity that pays enough, else a multiple of the risk where that is allowed.
     pub fn target(&self, place: &Place) -> Option<(Price, u32)> {
-        let cost = part(place.entry.0, self.params.round_trip_cost_ppm);
-        let risk = (place.entry.0 - place.stop.0).abs().saturating_add(cost);
-        let reward_min = part(risk, self.params.reward_to_risk_ppm_min);
-        let reward_max = part(risk, self.params.reward_to_risk_ppm_max);
+        let Pay { cost, risk, reward_min, reward_max } = self.pay(place);
         let reward = |price: Price| self.signed_by(price.0 - place.entry.0).saturating_sub(cost);
         let liquidity = self
             .liquidity()
@@ -28,8 +37,17 @@ impl Search<'_> {
         Some((Price(place.entry.0.saturating_add(self.signed_by(distance))), 0))
     }
 
+    /// What a target from that place has to pay.
+    pub fn pay(&self, place: &Place) -> Pay {
+        let cost = part(place.entry.0, self.params.round_trip_cost_ppm);
+        let risk = (place.entry.0 - place.stop.0).abs().saturating_add(cost);
+        let reward_min = part(risk, self.params.reward_to_risk_ppm_min);
+        let reward_max = part(risk, self.params.reward_to_risk_ppm_max);
+        Pay { cost, risk, reward_min, reward_max }
+    }
+
     /// Everything of the kinds asked for on the trade's side, with the ids of the structures.
-    fn liquidity(&self) -> impl Iterator<Item = (Price, u32)> {
+    pub fn liquidity(&self) -> impl Iterator<Item = (Price, u32)> {
         let params = self.params;
         let pools = self
             .smc

@@ -20,7 +20,7 @@ mod text;
 mod theme;
 
 pub use chart::PITCHES;
-pub use text::{denied, fixed, purpose, side, signed};
+pub use text::{date, denied, fixed, purpose, side, signed};
 pub use theme::{Depth, Theme};
 
 use super::model::{Chart, Market, Model};
