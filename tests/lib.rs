@@ -10,7 +10,9 @@ mod process;
 mod records;
 
 pub use config::{BUSY, config_text};
-pub use process::{Child, Finished, SimProcess, binary, finish, only_line, smc, wait_until};
+pub use process::{
+    Child, Finished, SimProcess, binary, finish, only_line, smc, wait_until, wait_until_within,
+};
 pub use records::{Rec, orders_of, records_of};
 
 use serde_json::Value;

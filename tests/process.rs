@@ -74,10 +74,16 @@ pub fn only_line(done: &Finished) -> &str {
 
 /// Waits for what must come sooner or later.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_until_within(PATIENCE, what, is_so);
+}
+
+/// As [`wait_until`], for what takes long.
+#[track_caller]
+pub fn wait_until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for: {what}");
+        assert!(started.elapsed() < patience, "waited {patience:?} for: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

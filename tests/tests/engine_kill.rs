@@ -28,7 +28,7 @@ use std::path::Path;
 use std::process::{Command as Process, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tests::{BUSY, Random};
+use tests::{BUSY, Random, smc};
 
 const CHILD: &str = "ENGINE_KILL_CHILD";
 /// Kills of one journal before a new one is begun, so that replaying stays short.
@@ -306,6 +306,106 @@ fn j01_killed_engines_lose_nothing_and_replay_to_the_same() {
     println!("{tally:?}");
     assert!(kills < 50 || tally.orders_sent > kills, "too few orders to prove anything");
     assert!(kills < 50 || tally.snapshots_used > kills / 4, "too few snapshots to prove anything");
+}
+
+/// `smc journal prune` on a journal of many segments: what is left verifies, replays, and goes on to the same state.
+#[test]
+fn a_pruned_journal_verifies_replays_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Random::from_env(9);
+    for _ in 0..4 {
+        kill_one(dir.path(), &mut random);
+    }
+    let (file, config) = config();
+    let text = file.deciding_text();
+    let under = Under { text: &text, build: smc_core::build_hash() };
+    let go_on = || {
+        let resumed = resume::resume(&settings(dir.path()), &header(), &under, || Ok(core(&config))).unwrap();
+        let (Opened { journal, .. }, mut core) = resumed;
+        journal.close().unwrap();
+        let mut state = Vec::new();
+        core.save(&mut state);
+        state
+    };
+    let before = go_on();
+    let sound = verify(dir.path()).unwrap();
+    let journal = dir.path().to_str().unwrap();
+    let plan = smc(&["journal", "prune", journal, "--keep", "3MiB", "--dry-run"]);
+    assert_eq!(plan.code, 0, "{}", plan.tail());
+    assert_eq!(verify(dir.path()).unwrap(), sound, "a dry run changes nothing");
+    let done = smc(&["journal", "prune", journal, "--keep", "3MiB", "--json"]);
+    assert_eq!(done.code, 0, "{}", done.tail());
+    let pruned = verify(dir.path()).unwrap();
+    assert!(pruned.is_sound() && pruned.first_seq > 1 && pruned.chain == sound.chain, "{pruned}");
+    for words in [&["journal", "verify"][..], &["replay", "--verify"], &["journal", "tail", "-n", "3"]] {
+        let done = smc(&[words, &[journal]].concat());
+        assert_eq!(done.code, 0, "{words:?}: {}{}", done.stdout, done.tail());
+    }
+    // Without snapshots the base is the beginning.
+    for seq in snapshots(dir.path()).unwrap() {
+        smc_journal::remove_snapshot(dir.path(), seq).unwrap();
+    }
+    assert!(go_on() == before, "the base leads elsewhere");
+    let again = smc(&["journal", "prune", journal, "--keep", "3GiB"]);
+    assert!(
+        again.code == 0 && again.stdout.contains("nothing to remove"),
+        "{}{}",
+        again.stdout,
+        again.tail()
+    );
+    let wrong = smc(&["journal", "prune", journal]);
+    assert_eq!(wrong.code, 2);
+}
+
+/// F-03: a long journal restarts from its newest snapshot, and comes to the state of all its inputs. Prints both times;
+/// `ENGINE_RESTART_MIB` sets the length (48 by default; the row asks for 1024, `cargo xtask journal-restart`).
+#[test]
+fn f03_a_long_journal_restarts_from_a_snapshot_to_the_same_state() {
+    let mib: u64 = std::env::var("ENGINE_RESTART_MIB").ok().and_then(|n| n.parse().ok()).unwrap_or(48);
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_trades_until_it_is_killed", "--nocapture"])
+        .env(CHILD, dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let written = || {
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum::<u64>() >> 20
+    };
+    tests::wait_until_within(Duration::from_secs(600), "a long journal with snapshots", || {
+        assert!(child.try_wait().unwrap().is_none(), "the child ended");
+        written() >= mib && snapshots(dir.path()).is_ok_and(|found| !found.is_empty())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let (file, config) = config();
+    let text = file.deciding_text();
+    let under = Under { text: &text, build: smc_core::build_hash() };
+    let started = std::time::Instant::now();
+    let resumed = resume::resume(&settings(dir.path()), &header(), &under, || Ok(core(&config))).unwrap();
+    let restart = started.elapsed();
+    let (Opened { journal, recovery }, mut short) = resumed;
+    let records = recovery.unwrap().records;
+    journal.close().unwrap();
+    let started = std::time::Instant::now();
+    let reader = Reader::open(dir.path()).unwrap();
+    let mut straight = core(&config);
+    assert_eq!(replay(&reader, &mut straight).unwrap().difference, None);
+    let full = started.elapsed();
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    short.save(&mut a);
+    straight.save(&mut b);
+    assert!(a == b, "the snapshot leads elsewhere");
+    println!(
+        "{} MiB, {records} records: restart {:.2} s, full replay {:.2} s, state {} KiB",
+        written(),
+        restart.as_secs_f64(),
+        full.as_secs_f64(),
+        a.len() >> 10
+    );
 }
 
 /// Starts a child, kills it, and gives the ids of the orders that it handed on.

@@ -11,6 +11,7 @@
 //! | `journal-exhaustive` | a 64 KiB journal cut at every byte and with every bit flipped |
 //! | `journal-kills [RUNS]` | kill -9 of a writing process and of an engine at full speed, 2,000 of each unless told otherwise |
 //! | `journal-stall` | a disk that stands still for ten seconds |
+//! | `journal-restart` | a journal of 1 GiB, left by a kill, restarts from its snapshot |
 //! | `builds` | debug and release builds and other instruction sets replay to the same digest |
 
 mod anchor;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             number(2_000).map(kills).map_err(|_| "journal-kills takes a number of runs".into())
         }
         Some("journal-stall") => Ok(stall()),
+        Some("journal-restart") => Ok(restart()),
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err("which task? test, guards, fuzz, parity, smc, crash, builds or journal-…".into()),
@@ -65,6 +67,12 @@ fn kills(runs: u64) -> Vec<Step> {
         Step::cargo("writers killed", &writer).env("JOURNAL_KILLS", &runs),
         Step::cargo("engines killed at full speed", &engine).env("ENGINE_KILLS", &runs),
     ]
+}
+
+fn restart() -> Vec<Step> {
+    let test =
+        ["test", "--release", "--package", "tests", "--test", "engine_kill", "f03", "--", "--nocapture"];
+    vec![Step::cargo("a restart of 1 GiB", &test).env("ENGINE_RESTART_MIB", "1024")]
 }
 
 fn stall() -> Vec<Step> {
