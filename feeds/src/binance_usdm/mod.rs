@@ -26,6 +26,8 @@ pub enum Message<'a> {
         ts: TsNs,
         /// The trade.
         trade: Trade,
+        /// Of the stream of aggregate trades: the same trades as the other stream's, together.
+        is_aggregate: bool,
     },
     /// Best bid and ask.
     Quote {
@@ -151,7 +153,7 @@ impl Decoder {
                     aggressor: if is_maker { Side::Sell } else { Side::Buy },
                     trade_id: number(body, id).ok_or(DecodeError::Field("t"))?,
                 };
-                Ok(Message::Trade { ts, trade })
+                Ok(Message::Trade { ts, trade, is_aggregate: event == "aggTrade" })
             }
         }
     }
@@ -215,7 +217,7 @@ mod tests {
             trade_id: 5_266_583_941,
         };
         let ts = TsNs(1_723_161_256_670_000_000);
-        assert_eq!(decoder.decode(TRADE.as_bytes()), Ok(Message::Trade { ts, trade }));
+        assert_eq!(decoder.decode(TRADE.as_bytes()), Ok(Message::Trade { ts, trade, is_aggregate: false }));
         for cut in 0..TRADE.len() {
             assert!(decoder.decode(&TRADE.as_bytes()[..cut]).is_err());
         }

@@ -22,6 +22,13 @@ pub enum ExportError {
         /// Records from 1 that hold.
         kept: u64,
     },
+    /// No record has such a number.
+    NoRange {
+        /// The first asked for.
+        from: u64,
+        /// The last asked for.
+        to: u64,
+    },
     /// There is no table of that name.
     NoTable {
         /// The name.
@@ -118,6 +125,7 @@ impl fmt::Display for ExportError {
                     "damaged: {damage}; nothing was exported. Records 1 to {kept} hold: add --to {kept}"
                 )
             }
+            Self::NoRange { from, to } => write!(f, "--from {from} --to {to}: no record is between them"),
             Self::NoTable { name } => {
                 let names: Vec<_> = crate::schema::TABLES.iter().map(|table| table.name).collect();
                 write!(f, "no table `{name}`; there are {}", names.join(", "))

@@ -68,6 +68,9 @@ pub struct Summary {
 impl Selection {
     /// Records `from` to `to` of the tables named, or of all if none is.
     pub fn new(from: u64, to: u64, tables: &[String]) -> Result<Self, ExportError> {
+        if to < from.max(1) {
+            return Err(ExportError::NoRange { from, to });
+        }
         let mut chosen = [tables.is_empty(); TABLE_COUNT];
         for name in tables {
             let id = Id::by_name(name).ok_or_else(|| ExportError::NoTable { name: name.clone() })?;
@@ -108,7 +111,8 @@ pub fn export<S: Sink>(
         Some(Ending::Torn { at, .. }) => Some(at.clone()),
         _ => None,
     };
-    taken.is_whole &= selection.has(Id::Segments);
+    // What was pruned cannot be brought back.
+    taken.is_whole &= selection.has(Id::Segments) && reader.base().is_none();
     let last = records.segment();
     if taken.is_whole {
         for segment in used_segments(&reader, last, &taken) {

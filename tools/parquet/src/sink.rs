@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// Rows of a row group; what others read in one go per thread.
 const GROUP_ROWS: usize = 122_880;
 const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Values that share memory on their way to the library. It keeps the smallest and the largest of every row group
+/// until the end, and with them what they share: a whole column would keep the whole journal (measured: 690 MB
+/// for 12 million records of 1.4 GB; 42 MB so).
+const CHUNK_VALUES: usize = 64;
 
 /// Writes tables as Parquet files into a directory.
 pub struct ParquetSink {
@@ -195,21 +199,31 @@ impl Waiting {
                 values.clear();
             }
             (ColumnWriter::FixedLenByteArrayColumnWriter(writer), Values::Decimals(bytes)) => {
-                let all = ByteArray::from(std::mem::take(bytes));
-                let starts = (0..all.len()).step_by(DECIMAL_BYTES);
-                let values: Vec<FixedLenByteArray> =
-                    starts.map(|start| all.slice(start, DECIMAL_BYTES).into()).collect();
+                let mut values: Vec<FixedLenByteArray> = Vec::with_capacity(bytes.len() / DECIMAL_BYTES);
+                for chunk in bytes.chunks(DECIMAL_BYTES * CHUNK_VALUES) {
+                    let all = ByteArray::from(chunk.to_vec());
+                    let starts = (0..chunk.len()).step_by(DECIMAL_BYTES);
+                    values
+                        .extend(starts.map(|start| FixedLenByteArray::from(all.slice(start, DECIMAL_BYTES))));
+                }
+                bytes.clear();
                 writer.write_batch(&values, levels, None)?;
             }
             (ColumnWriter::ByteArrayColumnWriter(writer), Values::Bytes(bytes, ends)) => {
-                let all = ByteArray::from(std::mem::take(bytes));
+                let mut values: Vec<ByteArray> = Vec::with_capacity(ends.len());
                 let mut start = 0;
-                let mut next = |end| {
-                    let value = all.slice(start, end - start);
+                for chunk in ends.chunks(CHUNK_VALUES) {
+                    let end = chunk.last().copied().unwrap_or(start);
+                    let all = ByteArray::from(bytes.get(start..end).unwrap_or_default().to_vec());
+                    let mut at = start;
+                    for end in chunk {
+                        values.push(all.slice(at - start, end - at));
+                        at = *end;
+                    }
                     start = end;
-                    value
-                };
-                let values: Vec<ByteArray> = ends.drain(..).map(&mut next).collect();
+                }
+                bytes.clear();
+                ends.clear();
                 writer.write_batch(&values, levels, None)?;
             }
             _ => return Err(misfit()),

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 the answer is no (verification failed, order refused), 2 wrong use or bad input.
 
 mod bench;
+mod beside;
 mod ctl;
 mod decode;
 mod demo;
@@ -50,6 +51,9 @@ enum Command {
     Bench(bench::Command),
     /// Talk to a running engine
     Ctl(ctl::Args),
+    /// A program of its own, `smc-NAME`, beside this one
+    #[command(external_subcommand)]
+    Beside(Vec<String>),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +68,10 @@ fn main() -> ExitCode {
         Command::Journal(command) => journal::journal(&command),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
+        Command::Beside(words) => match words.split_first() {
+            Some((name, args)) => beside::start(name, args),
+            None => Ok(()),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

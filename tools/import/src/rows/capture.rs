@@ -1,5 +1,6 @@
 //! Feeds as somebody recorded them: a receive time in nanoseconds, a space, the venue's message.
 
+use super::binance::closed_bar;
 use super::book::{Book, Stamps};
 use super::{Draft, LineRow, Taken, needed};
 use smc_core::TsNs;
@@ -43,12 +44,25 @@ pub struct Spot {
     decoder: Decoder,
     book: Book,
     message: Vec<u8>,
+    trades: OneStream,
 }
+
+/// A capture may hold single and aggregate trades: the same trades twice. The kind that comes first counts.
+#[derive(Default)]
+struct OneStream(Option<bool>);
+
+impl OneStream {
+    fn counts(&mut self, is_aggregate: bool) -> bool {
+        *self.0.get_or_insert(is_aggregate) == is_aggregate
+    }
+}
+
+const TWICE: &str = "trades that another stream of the capture tells";
 
 impl Spot {
     pub fn new(symbol: Name) -> Self {
         let decoder = Decoder::new(&[(ONLY, symbol)], TimeUnit::Millis);
-        Self { decoder, book: Book::new(), message: Vec::new() }
+        Self { decoder, book: Book::new(), message: Vec::new(), trades: OneStream::default() }
     }
 }
 
@@ -67,19 +81,28 @@ impl LineRow for Spot {
             Ok(Taken::Events)
         };
         match decoded {
-            Decoded::Trade { ts, trade, .. } | Decoded::AggTrade { ts, trade, .. } => {
+            Decoded::Trade { ts, trade, .. } if self.trades.counts(false) => {
                 one(at(ts), EventBody::Trade(trade), out)
             }
+            Decoded::AggTrade { ts, trade, .. } if self.trades.counts(true) => {
+                one(at(ts), EventBody::Trade(trade), out)
+            }
+            Decoded::Trade { .. } | Decoded::AggTrade { .. } => Ok(Taken::Skipped(TWICE)),
             Decoded::BookTicker { quote, .. } => Ok(self.book.quote(&quote, at(ts_recv), out)),
             Decoded::Depth { ts, first_id, last_id, bids, asks, .. } => {
                 self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
             }
-            Decoded::PartialDepth { last_update_id, bids, asks, .. } => {
+            // Only a REST answer names no symbol; the top of a book is no snapshot of it.
+            Decoded::PartialDepth { symbol: None, last_update_id, bids, asks } => {
                 self.book.snapshot(last_update_id, [bids, asks], asked(bids, asks), at(ts_recv), out)
             }
-            Decoded::Kline { timeframe, ts_close, bar, is_closed: true, .. } => {
+            Decoded::Kline { bar, is_closed: true, .. } if bar.trades == 0 => {
+                Ok(Taken::Skipped("candles without trades"))
+            }
+            Decoded::Kline { timeframe, bar, is_closed: true, .. } => {
                 let timeframe = needed(timeframe, "candle length", "not a part of a day")?;
-                one(at(ts_close), EventBody::Bar(timeframe, bar), out)
+                let draft = closed_bar(timeframe, bar)?;
+                one(at(draft.ts_event), draft.body, out)
             }
             Decoded::Kline { .. } => Ok(Taken::Skipped("candles not closed yet")),
             _ => Ok(Taken::Skipped("messages that are no market data")),
@@ -91,11 +114,15 @@ impl LineRow for Spot {
 pub struct Usdm {
     decoder: binance_usdm::Decoder,
     book: Book,
+    trades: OneStream,
+    /// `u` of the change before.
+    last_id: Option<u64>,
 }
 
 impl Usdm {
     pub fn new(symbol: Name) -> Self {
-        Self { decoder: binance_usdm::Decoder::new(symbol), book: Book::new() }
+        let decoder = binance_usdm::Decoder::new(symbol);
+        Self { decoder, book: Book::new(), trades: OneStream::default(), last_id: None }
     }
 }
 
@@ -104,14 +131,18 @@ impl LineRow for Usdm {
         let (ts_recv, message) = split(line)?;
         let at = |ts_event| Stamps { ts_event, ts_recv };
         match self.decoder.decode(message.as_bytes()) {
-            Ok(binance_usdm::Message::Trade { ts, trade }) => {
+            Ok(binance_usdm::Message::Trade { is_aggregate, .. }) if !self.trades.counts(is_aggregate) => {
+                Ok(Taken::Skipped(TWICE))
+            }
+            Ok(binance_usdm::Message::Trade { ts, trade, .. }) => {
                 out.push(at(ts).draft(EventBody::Trade(trade)));
                 Ok(Taken::Events)
             }
             Ok(binance_usdm::Message::Quote { ts, quote }) => Ok(self.book.quote(&quote, at(ts), out)),
             // Here ids have holes and a delta names its predecessor: it fits when that is the last one applied.
             Ok(binance_usdm::Message::Depth { ts, previous_id, last_id, bids, asks }) => {
-                let first_id = previous_id.saturating_add(1).min(last_id);
+                let is_next = self.last_id.replace(last_id).is_none_or(|before| before == previous_id);
+                let first_id = if is_next { previous_id.saturating_add(1).min(last_id) } else { last_id };
                 self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
             }
             Ok(binance_usdm::Message::Snapshot { ts, last_id, bids, asks }) => {

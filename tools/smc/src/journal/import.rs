@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use clap::Args;
 use smc_core::words::{Name, Price, Qty, Timeframe};
+use smc_export::args::RestoreArgs;
 use smc_import::{FileReport, Format, ImportError, Job, Progress, Report, import as run};
 use smc_runtime::config::FileConfig;
 use std::io::{IsTerminal, Write};
@@ -16,7 +17,8 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Bring archives, captured feeds, candles or bars into a journal.
 ///
 /// The format of each file is found out; .gz, .zip and .parquet are unpacked. Killed at any moment, the same command goes
-/// on where it stopped; given again with more files it appends those. Rows that cannot be used are named by line.
+/// on where it stopped; given again with more files it appends those. Rows that cannot be used are named by line. A
+/// directory that `export` wrote becomes the same journal again.
 #[derive(Args)]
 pub struct ImportArgs {
     /// The journal's directory: empty, or made by an import
@@ -74,8 +76,14 @@ fn timeframe(text: &str) -> Result<Timeframe, String> {
     Timeframe::parse(text).ok_or_else(|| "a length such as 5s, 15m, 4h or 1d".into())
 }
 
-/// Imports and reports.
+/// Imports and reports. The directory that an export wrote goes back the way it came.
 pub fn import(args: &ImportArgs) -> Outcome {
+    if let [dir] = args.files.as_slice()
+        && dir.is_dir()
+    {
+        let (dir, journal) = (dir.clone(), args.journal.clone());
+        return super::restore::restore(&RestoreArgs { dir, journal, json: args.json });
+    }
     let config = match &args.config {
         None => None,
         Some(path) => {

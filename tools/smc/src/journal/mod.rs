@@ -1,8 +1,10 @@
 //! `smc journal`: everything that looks after journals. A word with a file of its own has its flags there.
 
+mod export;
 mod import;
 mod prune;
 mod repair;
+mod restore;
 mod salvage;
 mod tail;
 
@@ -36,6 +38,10 @@ pub enum Command {
     Salvage(salvage::Salvage),
     /// Take damaged segments from the mirror; exit 1 when that cannot be done
     Repair(repair::Repair),
+    /// Write the records as tables, one file each, for spreadsheets, pandas, DuckDB
+    Export(export::Export),
+    /// Make the same journal of a directory that `export` wrote
+    Restore(smc_export::args::RestoreArgs),
 }
 
 /// Which journal.
@@ -84,6 +90,8 @@ pub fn journal(command: &Command) -> Outcome {
         Command::Prune(args) => prune::prune(args),
         Command::Salvage(which) => salvage::salvage(which),
         Command::Repair(which) => repair::repair(which),
+        Command::Export(args) => export::export(args),
+        Command::Restore(args) => restore::restore(args),
     }
 }
 
