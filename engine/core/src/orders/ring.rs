@@ -115,7 +115,9 @@ impl History {
             io.flag(&mut is_remembered)?;
             if is_remembered {
                 order.fields(io, known)?;
-                *id = order.client_order_id;
+                if io.is_loading() {
+                    *id = order.client_order_id;
+                }
             }
         }
         io.sound(ids.first() != Some(&ClientOrderId::NONE))

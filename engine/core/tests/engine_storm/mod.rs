@@ -444,7 +444,7 @@ fn good_spec(at: usize) -> InstrumentSpec {
         quote: name("USDT"),
         tick: Price(TICK),
         lot: Qty(LOT),
-        qty_min: Qty(LOT),
+        qty_min: Qty(5 * LOT),
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
