@@ -44,8 +44,12 @@ fn child_that_appends_until_it_is_killed() {
 
 #[test]
 fn j01_every_acknowledged_record_survives_kill_9() {
+    each_journal(every_acknowledged_record_survives);
+}
+
+fn every_acknowledged_record_survives(kills: u64, seed: u64) {
     let dir = tempfile::tempdir().unwrap();
-    let kept = kill_again_and_again(dir.path(), None);
+    let kept = kill_again_and_again(dir.path(), None, kills, seed);
     assert!(kept > 0);
     println!("{kept} records, {} segments", verify(dir.path()).unwrap().segments);
     let (mut writer, recovery) = Writer::resume(&settings(dir.path(), 1 << 16), &header()).unwrap();
@@ -59,9 +63,13 @@ fn j01_every_acknowledged_record_survives_kill_9() {
 /// Killed at any moment the mirror is a valid prefix of the journal; resumed, it is all of it.
 #[test]
 fn j01_the_mirror_of_a_killed_journal_is_a_prefix_and_is_completed() {
+    each_journal(the_mirror_is_a_prefix_and_is_completed);
+}
+
+fn the_mirror_is_a_prefix_and_is_completed(kills: u64, seed: u64) {
     let home = tempfile::tempdir().unwrap();
     let (dir, mirror) = (home.path().join("journal"), home.path().join("mirror"));
-    let kept = kill_again_and_again(&dir, Some(&mirror));
+    let kept = kill_again_and_again(&dir, Some(&mirror), kills, seed);
     assert!(kept > 0);
     let lag = kept - verify(&mirror).map_or(0, |theirs| theirs.records);
     println!("{kept} records, the mirror {lag} behind at the last kill");
@@ -83,10 +91,23 @@ fn j01_the_mirror_of_a_killed_journal_is_a_prefix_and_is_completed() {
     assert_eq!(read_all(&mirror), Ok(kept + 11));
 }
 
-/// Starts a writer and kills it, many times over; the records it leaves.
-fn kill_again_and_again(dir: &Path, mirror: Option<&Path>) -> u64 {
+/// Kills of one journal before the next is begun: each kill reads all of it again.
+const KILLS_PER_JOURNAL: u64 = 50;
+
+/// As many journals as the count of kills needs, each with a seed of its own.
+fn each_journal(test: fn(kills: u64, seed: u64)) {
     let kills: u64 = std::env::var("JOURNAL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let mut seed: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut done = 0;
+    while done < kills {
+        let count = KILLS_PER_JOURNAL.min(kills - done);
+        test(count, 0x9E37_79B9_7F4A_7C15 + done);
+        done += count;
+    }
+    println!("{kills} kills");
+}
+
+/// Starts a writer and kills it, many times over; the records it leaves.
+fn kill_again_and_again(dir: &Path, mirror: Option<&Path>, kills: u64, mut seed: u64) -> u64 {
     let (mut kept, mut behind) = (0, 0);
     for round in 0..kills {
         let mut command = Command::new(std::env::current_exe().unwrap());

@@ -233,6 +233,10 @@ fn the_socket_is_its_owners_alone() {
 
     // A second engine may not take a live engine's socket.
     let (words, _) = bench.words(52, "inline", &engine.socket);
+    // Of another account: the same one would be refused before.
+    let config = bench.home.path().join("config.toml-52");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("api_key = \"", "api_key = \"another-")).unwrap();
     let done = smc(&words);
     assert_eq!(done.code, 2, "{}", done.stderr);
     assert!(only_line(&done).contains(engine.socket.to_str().unwrap()), "{}", done.stderr);

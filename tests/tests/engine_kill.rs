@@ -432,6 +432,8 @@ fn kill_one(dir: &Path, random: &mut Random) -> BTreeSet<u64> {
     child.kill().unwrap();
     child.wait().unwrap();
     let bytes = reader.join().unwrap();
+    let told = String::from_utf8_lossy(&bytes);
+    assert!(!told.contains("panicked"), "{told}");
     // A last id that the kill cut in two was not handed on whole.
     bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
 }

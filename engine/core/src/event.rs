@@ -156,7 +156,7 @@ pub enum GatewayState {
 pub enum JournalState {
     /// Yes.
     Good = 0,
-    /// Its disk fills up: WARN.
+    /// Its disk fills up, or its mirror has failed: WARN.
     Low = 1,
     /// The disk is slow, so that a power cut would cost more than was agreed, or the next segment cannot be had:
     /// CANCEL_ONLY.

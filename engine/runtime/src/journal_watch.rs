@@ -44,7 +44,7 @@ impl JournalWatch {
             JournalState::Lost
         } else if health.prepare_failed() || self.limit.is_some_and(is_late) {
             JournalState::Behind
-        } else if health.low_space() && self.limit.is_some() {
+        } else if health.mirror_failed() || health.low_space() && self.limit.is_some() {
             JournalState::Low
         } else {
             JournalState::Good

@@ -65,7 +65,9 @@ pub fn config_of(settings: &JournalSettings) -> Result<Option<FileConfig>, Resum
             String::from_utf8_lossy(record.payload).into_owned()
         }
         (None, Some(Err(damage))) => return Err(ResumeError::Journal(JournalError::Damage(damage))),
-        _ => return Err(ResumeError::NoConfig),
+        // Killed before its first record: as good as none.
+        (None, None) => return Ok(None),
+        (None, Some(Ok(_))) => return Err(ResumeError::NoConfig),
     };
     FileConfig::parse(&text).map(Some).map_err(ResumeError::Config)
 }
@@ -78,14 +80,23 @@ pub struct Opened {
     pub recovery: Option<Recovery>,
 }
 
-/// Begins a journal, its configuration first.
+/// Begins a journal, its configuration first; also in a directory where a process was killed before it had written that.
 pub fn create(
     settings: &JournalSettings,
     header: &Header,
     text: &str,
     now: TsNs,
 ) -> Result<Opened, ResumeError> {
-    let mut journal = Writer::create(settings, header).map_err(ResumeError::Journal)?;
+    let is_empty = |dir| {
+        Reader::open(dir).is_ok_and(|reader| reader.base().is_none() && reader.records().next().is_none())
+    };
+    let mut journal = match Writer::create(settings, header) {
+        Err(JournalError::NotEmpty { dir }) if is_empty(&dir) => {
+            Writer::resume(settings, header).map(|(writer, _)| writer)
+        }
+        created => created,
+    }
+    .map_err(ResumeError::Journal)?;
     journal.append(RecordKind::Config, now, text.as_bytes()).map_err(ResumeError::Append)?;
     Ok(Opened { journal, recovery: None })
 }
