@@ -84,6 +84,7 @@ recv_window_ms = 60000
 topology = "{topology}"
 idle = "{idle}"
 segment_mib = 8
+unsynced_max_ms = 0
 "#,
         api_key = sim.api_key
     )
