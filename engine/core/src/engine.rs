@@ -61,8 +61,8 @@ pub struct Engine<S> {
     signal_id: u32,
     digest: Digest,
     counters: Counters,
-    /// For who asks why; no part of the state.
-    notes: Notes,
+    /// For who asks why; no part of the state. None until somebody does.
+    notes: Option<Notes>,
 }
 
 /// What happened since start, counted.
@@ -120,7 +120,7 @@ impl<S: Strategy> Engine<S> {
             signal_id: 0,
             digest: Digest::default(),
             counters: Counters::default(),
-            notes: Notes::new(),
+            notes: None,
             config,
             strategy,
         })
@@ -448,9 +448,17 @@ impl<S> Engine<S> {
         self.counters
     }
 
-    /// What the last event's orders, cancels and refusals were decided from.
+    /// From now on it is noted down what orders, cancels and refusals are decided from. Changes no output and no
+    /// state; takes memory, so it is for replays.
+    pub fn note_why(&mut self) {
+        self.notes.get_or_insert_with(Notes::new);
+        self.gate.keep_asked();
+    }
+
+    /// What the last event's orders, cancels and refusals were decided from; nothing without
+    /// [`Engine::note_why`].
     pub fn why(&self) -> Why<'_> {
-        self.notes.read(self.counters.events, self.gate.asked())
+        self.notes.as_ref().map_or(Why::NOTHING, |notes| notes.read(self.counters.events, self.gate.asked()))
     }
 
     /// State of the order path.

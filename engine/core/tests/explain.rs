@@ -151,6 +151,7 @@ fn follow<S: Strategy>(make: impl Fn() -> World<S>, counts: &mut [u32; 4]) {
     }
     let mut again = make();
     let ready = again.steps.len();
+    again.engine.note_why();
     for step in &made.steps[ready..] {
         again.engine.on_event(&step.event, &mut again.outbox);
         let outputs: Vec<Output> = again.outbox.drain().collect();

@@ -155,6 +155,7 @@ pub fn explain(
     let watched = Watched::new(&config);
     let symbols = config.instruments.iter().map(|instrument| instrument.symbol.to_string()).collect();
     let mut core = Engine::new(config, watched).map_err(|error| ReplayError::Config(error.to_string()))?;
+    core.note_why();
     begin(reader, &mut core)?;
     let mut course = Course::new(&mut core);
     for record in reader.records() {

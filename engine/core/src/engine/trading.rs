@@ -4,9 +4,9 @@
 //! order. What is wanted next is the bracket's to say (`bracket`), how much is `sizing`'s.
 
 use super::Engine;
-use super::bracket::{Leg, Plan, Step, closing_side};
+use super::bracket::{Leg, Motive, Plan, Step, closing_side};
 use super::market::{Market, Permissions};
-use super::why::{Cap, Ignorance, Ignored, Move, Sizing};
+use super::why::{Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
@@ -67,16 +67,14 @@ impl<S: Strategy> Engine<S> {
         };
         if let Some(reason) = reason {
             self.counters.intents_ignored += 1;
-            self.begin_notes();
-            self.notes.ignore(Ignored { instrument: id, intent: *intent, reason });
+            self.note(|notes| notes.ignore(Ignored { instrument: id, intent: *intent, reason }));
             return;
         }
         let Some((plan, reasons)) = planned else { return };
         let sizing = self.size(market, &plan);
         let qty = sizing.map_or(Qty::ZERO, |sizing| sizing.size.qty);
         if let Some(sizing) = sizing {
-            self.begin_notes();
-            self.notes.size(sizing);
+            self.note(|notes| notes.size(sizing));
         }
         self.signal_id = plan.signal_id;
         self.counters.signals += 1;
@@ -204,18 +202,9 @@ impl<S: Strategy> Engine<S> {
             market.bracket.sync(&self.orders);
             let facts = permissions.facts(market, &self.positions, &self.orders);
             let Some((step, motive)) = market.bracket.next_step(&facts) else { return };
-            let legs = [market.bracket.entry, market.bracket.stop, market.bracket.exit];
-            let taken = Move {
-                instrument: market.id,
-                step,
-                motive,
-                plan: market.bracket.plan,
-                leaving: market.bracket.leaving,
-                legs: legs.map(|leg| leg.order.map(|order| order.id)),
-                held: facts.held,
-            };
-            self.begin_notes();
-            self.notes.step(taken);
+            if self.notes.is_some() {
+                self.note_move(at, step, motive, facts.held);
+            }
             match step {
                 Step::Cancel(id) => self.cancel(at, id, outbox),
                 Step::PlaceStop(qty) => self.place_stop(at, qty, outbox),
@@ -370,18 +359,38 @@ impl<S: Strategy> Engine<S> {
         id
     }
 
-    /// Notes about events before this one are forgotten.
-    fn begin_notes(&mut self) {
+    /// Writes something down, if somebody wants to know why. Notes about events before this one are forgotten.
+    #[inline]
+    fn note(&mut self, write: impl FnOnce(&mut Notes)) {
         let event = self.counters.events;
-        if !self.notes.is_of(event) {
-            self.notes.begin(event);
-            self.gate.forget_asked();
+        let Some(notes) = &mut self.notes else { return };
+        if !notes.is_of(event) {
+            notes.begin(event);
+            self.gate.keep_asked();
         }
+        write(notes);
+    }
+
+    #[cold]
+    fn note_move(&mut self, at: usize, step: Step, motive: Motive, held: Qty) {
+        let Some(market) = self.markets.get(at) else { return };
+        let bracket = &market.bracket;
+        let legs = [bracket.entry, bracket.stop, bracket.exit];
+        let taken = Move {
+            instrument: market.id,
+            step,
+            motive,
+            plan: bracket.plan,
+            leaving: bracket.leaving,
+            legs: legs.map(|leg| leg.order.map(|order| order.id)),
+            held,
+        };
+        self.note(|notes| notes.step(taken));
     }
 
     /// The only way out for an order: decision first, then, if approved, the order. True when it went out.
     fn ask(&mut self, at: usize, order: &NewOrder, outbox: &mut Outbox) -> bool {
-        self.begin_notes();
+        self.note(|_| ());
         let Some(market) = self.markets.get(at) else { return false };
         let view = GateView {
             now: self.now,

@@ -1,7 +1,8 @@
 //! What the engine noted down about its last event, so that a replay can say why it did what it did.
 //!
-//! Plain copies of what the decisions were made from, taken only where an order, a cancel or a refusal is made; an
-//! event that does nothing costs nothing. Never read by the engine itself: no output, digest or state depends on it.
+//! Plain copies of what the decisions were made from, taken where an order, a cancel or a refusal is made, and only
+//! once [`Engine::note_why`](super::Engine::note_why) was called: a live engine takes none. Never read by the engine
+//! itself: no output, digest or state depends on it.
 
 use super::bracket::{Motive, Plan, Step};
 use crate::instrument::InstrumentSpec;
@@ -26,6 +27,11 @@ pub struct Why<'a> {
     pub moves: &'a [Move],
     /// Entries that the strategy wanted and the engine did not try.
     pub ignored: &'a [Ignored],
+}
+
+impl Why<'_> {
+    /// Nothing was noted.
+    pub(super) const NOTHING: Self = Self { asked: &[], sizings: &[], moves: &[], ignored: &[] };
 }
 
 /// How the quantity of one entry came about.
@@ -192,7 +198,7 @@ impl Notes {
 
     pub(super) fn read<'a>(&'a self, event: u64, asked: &'a [Asked]) -> Why<'a> {
         if !self.is_of(event) {
-            return Why { asked: &[], sizings: &[], moves: &[], ignored: &[] };
+            return Why::NOTHING;
         }
         Why { asked, sizings: &self.sizings, moves: &self.moves, ignored: &self.ignored }
     }
