@@ -16,7 +16,7 @@ use smc_core::TsNs;
 use smc_core::engine::Engine;
 use smc_core::event::{Event, EventBody, OrderUpdateKind};
 use smc_core::orders::Order;
-use smc_core::output::{CancelOrder, Output};
+use smc_core::output::{CancelOrder, Output, Purpose};
 use smc_core::strategy::Strategy;
 use smc_journal::{AppendError, JournalError};
 use std::collections::VecDeque;
@@ -158,10 +158,10 @@ where
     Ok(())
 }
 
-/// The journal is gone and with it the run. What may still fill is cancelled without a record: a cancel risks nothing,
-/// and the next start asks the venue about every order.
+/// The journal is gone and with it the run. Entries are cancelled without a record: that takes risk away, and the next
+/// start asks the venue about every order. Stops and exits stay: nobody is left who could replace them.
 fn cancel_unjournaled<S: Strategy, G: OrderGateway>(gateway: &mut G, core: &Engine<S>, clock: &Clock) {
-    for order in core.open_orders() {
+    for order in core.open_orders().filter(|order| order.purpose == Purpose::Entry) {
         gateway.cancel(clock.now(), &cancel_of(order));
     }
     let started = Instant::now();
@@ -242,7 +242,7 @@ where
         let (result, mut orders_out) =
             engine_thread(shared, engine, control, feed_in, answers_in, orders_out);
         if result.is_err() {
-            for order in engine.core().open_orders() {
+            for order in engine.core().open_orders().filter(|order| order.purpose == Purpose::Entry) {
                 let (output, read_at) = (Output::Cancel(cancel_of(order)), mono_ns());
                 let _ = orders_out.push(Outbound { output, read_at, decided_at: read_at });
             }
