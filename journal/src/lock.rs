@@ -82,6 +82,14 @@ impl Lock {
     }
 }
 
+/// Said to the kernel, not left to the closing of the file: a child that this process has just forked shares the lock
+/// until it runs its own program.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 impl Owner {
     /// What stands in a journal's lock file; nothing if there is none.
     pub fn read(dir: &Path) -> Self {
@@ -103,4 +111,30 @@ impl Owner {
 /// Changes when the machine restarts.
 pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
+
+    use super::*;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A child between its fork and its own program holds copies of all our files, locks included.
+    #[test]
+    fn a_lock_let_go_is_free_at_once_while_children_are_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            });
+            let taken = (0..20_000).find_map(|_| Lock::take(dir.path()).err());
+            is_over.store(true, Ordering::Relaxed);
+            assert!(taken.is_none(), "{taken:?}");
+        });
+    }
 }

@@ -108,12 +108,22 @@ pub fn prune(dir: impl AsRef<Path>, base: &Snapshot) -> Result<u32, JournalError
     snapshot::remove_pruned(dir, base.place.segment)
 }
 
+/// Held by the one that prunes.
+struct Alone(File);
+
+/// As of the journal's own lock: a child on its way to another program must not keep it.
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// One prune at a time.
-fn alone(dir: &Path) -> Result<File, JournalError> {
+fn alone(dir: &Path) -> Result<Alone, JournalError> {
     let path = dir.join(LOCK_NAME);
     let file = File::create(&path).map_err(JournalError::io("create", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Alone(file)),
         Err(TryLockError::WouldBlock) => {
             Err(JournalError::Locked { dir: dir.to_owned(), owner: "another prune".into() })
         }
