@@ -1,0 +1,93 @@
+//! The inputs of a case, field by field, and what can be wrong with them.
+
+use serde_json::Value;
+use std::fmt;
+
+/// The `in` of a case.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a>(&'a Value);
+
+/// Why a case has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaseError {
+    /// No function of this name.
+    Function {
+        /// As the file says it.
+        name: String,
+    },
+    /// A field is missing or of another kind.
+    Field {
+        /// Its name.
+        name: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+}
+
+impl fmt::Display for CaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function { name } => write!(f, "no function `{name}`"),
+            Self::Field { name, wanted } => write!(f, "field `{name}` is missing or not {wanted}"),
+        }
+    }
+}
+
+impl std::error::Error for CaseError {}
+
+impl<'a> Input<'a> {
+    /// Over the object of a case.
+    pub const fn new(value: &'a Value) -> Self {
+        Self(value)
+    }
+
+    /// A field as it stands; none when it is absent or null.
+    pub fn get(self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A field that is an object.
+    pub fn object(self, name: &'static str) -> Result<Self, CaseError> {
+        self.get(name)
+            .filter(|value| value.is_object())
+            .map(Self)
+            .ok_or(CaseError::Field { name, wanted: "an object" })
+    }
+
+    /// A number.
+    pub fn float(self, name: &'static str) -> Result<f64, CaseError> {
+        self.get(name).and_then(Value::as_f64).ok_or(CaseError::Field { name, wanted: "a number" })
+    }
+
+    /// A whole number.
+    pub fn int(self, name: &'static str) -> Result<i64, CaseError> {
+        self.get(name).and_then(Value::as_i64).ok_or(CaseError::Field { name, wanted: "a whole number" })
+    }
+
+    /// A whole number that is not negative.
+    pub fn count(self, name: &'static str) -> Result<u64, CaseError> {
+        self.get(name).and_then(Value::as_u64).ok_or(CaseError::Field { name, wanted: "a count" })
+    }
+
+    /// Text.
+    pub fn text(self, name: &'static str) -> Result<&'a str, CaseError> {
+        self.get(name).and_then(Value::as_str).ok_or(CaseError::Field { name, wanted: "text" })
+    }
+
+    /// True or false.
+    pub fn claim(self, name: &'static str) -> Result<bool, CaseError> {
+        self.get(name).and_then(Value::as_bool).ok_or(CaseError::Field { name, wanted: "true or false" })
+    }
+
+    /// A list.
+    pub fn list(self, name: &'static str) -> Result<&'a [Value], CaseError> {
+        let list = self.get(name).and_then(Value::as_array).map(Vec::as_slice);
+        list.ok_or(CaseError::Field { name, wanted: "a list" })
+    }
+
+    /// A list of numbers.
+    pub fn floats(self, name: &'static str) -> Result<Vec<f64>, CaseError> {
+        let wanted = "a list of numbers";
+        self.list(name)?.iter().map(|v| v.as_f64().ok_or(CaseError::Field { name, wanted })).collect()
+    }
+}
