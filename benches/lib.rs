@@ -5,7 +5,7 @@
 use smc_core::calendar::Calendar;
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::{Bar, Event, EventBody, FeedState, GatewayState, Quote, Trade};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::risk::{AccountLimits, Limits};
 use smc_core::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, Timeframe, TsNs};
 use smc_settings::calendar::{CalendarSection, SessionEntry};
@@ -129,6 +129,7 @@ pub fn spec() -> InstrumentSpec {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     }
 }
 

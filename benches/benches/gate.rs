@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use smc_core::book::Reference;
 use smc_core::event::{OrderUpdate, OrderUpdateKind};
 use smc_core::orders::{OrderEffect, Orders};
-use smc_core::output::{NewOrder, OrderKind, Purpose, TimeInForce, TradingState};
+use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
 use smc_core::risk::{Check, Gate, GateView, Verdict};
 use smc_core::words::{ClientOrderId, Money, Price, Qty, SCALE, Side, TsNs};
@@ -43,6 +43,7 @@ impl Desk {
             qty,
             purpose: Purpose::Entry,
             signal_id: 0,
+            terms: OrderTerms::PLAIN,
         };
         let (state, loss_level, spec) = (TradingState::Normal, TradingState::Normal, spec());
         let reference = Some(Reference { price, ts: now });

@@ -11,7 +11,7 @@ use smc_core::codec;
 use smc_core::config::EngineConfig;
 use smc_core::engine::Engine;
 use smc_core::event::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::{NewOrder, OrderKind, Output};
 use smc_core::strategy::Confluence;
 use smc_core::words::*;
@@ -146,6 +146,7 @@ impl World {
             self.nth += 1;
             let kind = OrderUpdateKind::Fill {
                 trade_id: self.now.0 / 1_000 + self.nth,
+                side: order.side,
                 price: touch,
                 qty: order.qty,
                 cum_qty: order.qty,
@@ -171,6 +172,7 @@ fn first_events(now: TsNs) -> Vec<(InstrumentId, EventBody)> {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     };
     let balance = |asset, units: i64| {
         EventBody::Balance(Balance { asset: name(asset), free: Qty(units * SCALE), locked: Qty::ZERO })
@@ -241,7 +243,7 @@ fn child_that_trades_until_it_is_killed() {
         engine.take(event, 0, &mut forward).unwrap();
     };
     if !is_new {
-        take(&world, InstrumentId::NONE, EventBody::Operator(Command::Start), &mut pending);
+        take(&world, InstrumentId::NONE, EventBody::Operator(Command::Start.into()), &mut pending);
         take(&world, InstrumentId::NONE, EventBody::Gateway(GatewayState::Down), &mut pending);
         for (instrument, client_order_id, cum_qty) in open {
             let kind = OrderUpdateKind::Canceled { cum_qty };

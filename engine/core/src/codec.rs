@@ -5,7 +5,7 @@
 //! spare bytes and unknown tags are errors, never panics.
 
 use crate::event::*;
-use crate::instrument::{InstrumentSpec, TradingStatus};
+use crate::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
 use crate::output::*;
 use crate::words::*;
 use core::fmt;
@@ -195,12 +195,16 @@ structs! {
     Level { price, qty }
     BookUpdate { update_id, is_snapshot_start, is_last, side, len, levels }
     Bar { open_ts, open, high, low, close, volume, trades }
-    InstrumentSpec { symbol, base, quote, tick, lot, qty_min, qty_max, notional_min, status }
+    InstrumentSpec { symbol, base, quote, tick, lot, qty_min, qty_max, notional_min, status, contract }
+    Contract {
+        kind, size, margin_initial_ppm, margin_maintenance_ppm, can_replace, can_oco, can_attach, can_reduce_only
+    }
     OrderUpdate { client_order_id, venue_order_id, kind }
     Balance { asset, free, locked }
     NewOrder {
-        client_order_id, instrument, side, kind, time_in_force, price, stop_price, qty, purpose, signal_id
+        client_order_id, instrument, side, kind, time_in_force, price, stop_price, qty, purpose, signal_id, terms
     }
+    OrderTerms { reduce_only, stop_on_fill, target_on_fill, oco }
     CancelOrder { instrument, client_order_id, venue_order_id }
     Signal { id, strategy, instrument, direction, entry, stop, target, reasons }
     Decision { client_order_id, instrument, codes, qty, price }
@@ -208,7 +212,19 @@ structs! {
         instrument, timeframe, kind, direction, id, cause_id, bar, known_bar, top, bottom, extra, value, scope
     }
     Position { instrument, qty, average, realised, fees, client_order_id, fill_price, fill_qty }
-    StateChange { from, to, command }
+    StateChange { scope, from, to, cause, command }
+    Act { command, scope, limit, value, operator, reason }
+    RiskScope { kind, id }
+    VenueClock { offset_ns }
+    RequestBudget { left, limit, banned_until, resets_at }
+    KeyScope { can_trade, can_withdraw }
+    Margin { equity, free }
+    MarkPrice { price }
+    AssetRate { asset, price }
+    Cash { kind, asset, amount, booking_id }
+    ReconcileRound { number, is_end, is_complete }
+    VenueOrder { client_order_id, venue_order_id, side, kind, price, stop_price, qty, filled_qty }
+    VenuePosition { qty, average }
     Alert { kind, instrument, client_order_id, detail, ts }
 }
 
@@ -219,7 +235,20 @@ tags! {
     FeedState { Down, Syncing, Stale, Live }
     GatewayState { Down, Syncing, Ready }
     JournalState { Good, Low, Behind, Lost }
-    Command { Kill, Pause, Resume, Flatten, Shutdown, Arm, Start }
+    Command { Kill, Pause, Resume, Flatten, Shutdown, Arm, Start, KillFlatten, SetLimit, ResetLoss }
+    ScopeKind { Engine, Venue, Instrument, Strategy }
+    ContractKind { Spot, Linear, Inverse, Fx }
+    CashKind { Funding, Financing, Commission, Transfer, Adjustment }
+    LimitName {
+        None, OrderQtyMax, OrderNotionalMax, CollarPpm, CollarPassivePpm, ReferenceAgeMaxNs, PositionQtyMax,
+        OpenOrdersMax, RepeatMax, GrossMax, NetMax, LeverageMaxMilli, MessagesMax, MarginUsePpmMax, VarPpmMax,
+        OrderLifetimeNsMax, DailyLossPpm, DrawdownPpm
+    }
+    Control {
+        Operator, Journal, Process, DailyLoss, Drawdown, LossStreak, FillRate, RejectStorm, Slippage,
+        PositionMismatch, UnknownOrder, Unacknowledged, FlashMove, FeedDivergence, ValueAtRisk, ModelDrift,
+        Runaway, RepeatExec, Reconciling, Venue, Trigger, DayRoll
+    }
     OrderKind { Limit, LimitMaker, Market, StopLimit }
     TimeInForce { Gtc, Ioc, Fok }
     Purpose { Entry, Stop, Target, Flatten }
@@ -233,7 +262,8 @@ tags! {
     Scope { Swing, Internal }
     TradingState { Normal, Warn, ReduceOnly, CancelOnly, Halt }
     AlertKind {
-        VenueReject, UnknownOrder, OrderUnknown, OutboundFull, BlindWithPosition, Instrument, Unprotected
+        VenueReject, UnknownOrder, OrderUnknown, OutboundFull, BlindWithPosition, Instrument, Unprotected, Control,
+        PositionMismatch, Adopted, Unacknowledged, LimitChanged, LimitRefused, Overfill, Revalidation
     }
 }
 
@@ -348,21 +378,41 @@ macro_rules! variants {
     };
 }
 
+impl<O: Put> Put for ReplaceOrder<O> {
+    fn put(&self, to: &mut Buffer) {
+        let Self { replaced, replaced_venue_id, order } = self;
+        replaced.put(to);
+        replaced_venue_id.put(to);
+        order.put(to);
+    }
+}
+
+impl<O: Take> Take for ReplaceOrder<O> {
+    fn take(from: &mut Cursor<'_>) -> Result<Self, CodecError> {
+        let replaced = Take::take(from)?;
+        let replaced_venue_id = Take::take(from)?;
+        Ok(Self { replaced, replaced_venue_id, order: Take::take(from)? })
+    }
+}
+
 variants!(EventBody,
     1 => Trade(word), 2 => Quote(word), 3 => Book(word), 4 => Bar(timeframe, word), 5 => Instrument(word),
     6 => Feed(word), 7 => Gateway(word), 8 => Order(word), 9 => Balance(word), 10 => Timer, 11 => Operator(word),
-    12 => Journal(word),
+    12 => Journal(word), 13 => Clock(word), 14 => Budget(word), 15 => Key(word), 16 => Margin(word),
+    17 => Mark(word), 18 => Rate(word), 19 => Cash(word), 20 => Round(word), 21 => VenueOrder(word),
+    22 => VenuePosition(word),
 );
 
 variants!(OrderUpdateKind,
     1 => Ack, 2 => Reject { code },
-    3 => Fill { trade_id, price, qty, cum_qty, fee, fee_asset, is_maker },
+    3 => Fill { trade_id, side, price, qty, cum_qty, fee, fee_asset, is_maker },
     4 => Canceled { cum_qty }, 5 => Expired { cum_qty }, 6 => CancelReject { code }, 7 => Unknown, 8 => NotFound,
 );
 
 variants!(Output<O>,
     1 => NewOrder(word), 2 => Cancel(word), 3 => Signal(word), 4 => Decision(word), 5 => Structure(word),
     6 => BarClosed(instrument, timeframe, word), 7 => Position(word), 8 => State(word), 9 => Alert(word),
+    10 => Replace(word),
 );
 
 #[cfg(test)]
@@ -395,6 +445,7 @@ mod tests {
             qty_max: Qty(i64::MAX),
             notional_min: Money(-1),
             status: TradingStatus::Trading,
+            contract: Contract::SPOT,
         })));
         check(event(EventBody::Book(BookUpdate {
             update_id: u64::MAX,
@@ -409,6 +460,7 @@ mod tests {
             venue_order_id: 4,
             kind: OrderUpdateKind::Fill {
                 trade_id: 1,
+                side: Side::Sell,
                 price: Price(2),
                 qty: Qty(3),
                 cum_qty: Qty(4),

@@ -23,12 +23,13 @@ use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
 use crate::event::{
-    Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, JournalState, Quote, Trade,
+    Act, Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, JournalState, Quote,
+    RiskScope, Trade,
 };
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Order, Orders};
 use crate::outbox::Outbox;
-use crate::output::{AlertKind, Output, Purpose, StateChange, TradingState};
+use crate::output::{AlertKind, Control, Output, Purpose, StateChange, TradingState};
 use crate::position::PositionBook;
 use crate::risk::Gate;
 use crate::smc::{IdSource, SmcEngine};
@@ -141,7 +142,17 @@ impl<S: Strategy> Engine<S> {
             EventBody::Bar(timeframe, bar) => self.on_venue_bar(at, timeframe, bar, outbox),
             EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
             EventBody::Timer => self.on_timer(outbox),
-            EventBody::Operator(command) => self.on_command(*command, outbox),
+            EventBody::Operator(act) => self.on_act(act, outbox),
+            EventBody::Clock(_)
+            | EventBody::Budget(_)
+            | EventBody::Key(_)
+            | EventBody::Margin(_)
+            | EventBody::Mark(_)
+            | EventBody::Rate(_)
+            | EventBody::Cash(_)
+            | EventBody::Round(_)
+            | EventBody::VenueOrder(_)
+            | EventBody::VenuePosition(_) => {}
             EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
             EventBody::Gateway(state) => self.on_gateway(*state, outbox),
@@ -322,14 +333,16 @@ impl<S: Strategy> Engine<S> {
         self.positions.on_balance(balance);
     }
 
-    fn on_command(&mut self, command: Command, outbox: &mut Outbox) {
+    fn on_act(&mut self, act: &Act, outbox: &mut Outbox) {
+        let command = act.command;
         let from = self.state();
         self.commanded = match command {
             Command::Kill => TradingState::Halt,
             Command::Arm if self.commanded == TradingState::Halt => TradingState::Normal,
             Command::Resume if self.commanded <= TradingState::ReduceOnly => TradingState::Normal,
             Command::Pause | Command::Flatten => self.commanded.max(TradingState::ReduceOnly),
-            Command::Arm | Command::Resume | Command::Shutdown | Command::Start => self.commanded,
+            Command::KillFlatten => TradingState::Halt,
+            _ => self.commanded,
         };
         self.is_stopping = command == Command::Shutdown || self.is_stopping && command != Command::Start;
         if command == Command::Start {
@@ -356,7 +369,8 @@ impl<S: Strategy> Engine<S> {
     fn tell_state(&mut self, from: TradingState, command: Option<Command>, outbox: &mut Outbox) {
         let to = self.state();
         if to != from {
-            outbox.push(Output::State(StateChange { from, to, command }));
+            let (scope, cause) = (RiskScope::ENGINE, Control::Operator);
+            outbox.push(Output::State(StateChange { scope, from, to, cause, command }));
         }
     }
 }

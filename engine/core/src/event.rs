@@ -1,6 +1,7 @@
 //! Everything that can change a decision. What is not in [`EventBody`] cannot.
 
 use crate::instrument::InstrumentSpec;
+use crate::output::OrderKind;
 use crate::state::{State, StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, Timeframe, TsNs};
 
@@ -43,9 +44,153 @@ pub enum EventBody {
     /// Time passed; emitted on a fixed grid so that silence has consequences.
     Timer,
     /// An operator's act.
-    Operator(Command),
+    Operator(Act),
     /// How the journal fares: what it cannot keep must not be done.
     Journal(JournalState),
+    /// The venue's clock against ours.
+    Clock(VenueClock),
+    /// What the venue still lets us ask.
+    Budget(RequestBudget),
+    /// What the key in use may do.
+    Key(KeyScope),
+    /// The account as the venue counts it.
+    Margin(Margin),
+    /// Fair price of the instrument, by which the venue values positions.
+    Mark(MarkPrice),
+    /// What an asset is worth in the account's currency.
+    Rate(AssetRate),
+    /// Money that came or went without a fill.
+    Cash(Cash),
+    /// A round of reconciliation begins or ends.
+    Round(ReconcileRound),
+    /// Of a round: an order that works at the venue.
+    VenueOrder(VenueOrder),
+    /// Of a round: what the venue says is held.
+    VenuePosition(VenuePosition),
+}
+
+/// The venue's clock against ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueClock {
+    /// The venue's time minus ours at the middle of the measuring request.
+    pub offset_ns: i64,
+}
+
+/// What the venue still lets us ask, from its last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestBudget {
+    /// Request weight (or requests) left until `resets_at`.
+    pub left: u32,
+    /// The whole of it.
+    pub limit: u32,
+    /// Nothing may be asked before this; 0 when something may. Ours, not the venue's clock.
+    pub banned_until: TsNs,
+    /// When all of it is there again.
+    pub resets_at: TsNs,
+}
+
+/// What the key in use may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyScope {
+    /// Place and cancel orders.
+    pub can_trade: bool,
+    /// Take money out: a key that can is refused.
+    pub can_withdraw: bool,
+}
+
+/// The account as the venue counts it, in the account's currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Margin {
+    /// Cash and open profit.
+    pub equity: Money,
+    /// Free to secure new positions.
+    pub free: Money,
+}
+
+/// Fair price of an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkPrice {
+    /// As the venue values positions.
+    pub price: Price,
+}
+
+/// What an asset is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssetRate {
+    /// The asset.
+    pub asset: Name,
+    /// One unit of it in the account's currency.
+    pub price: Price,
+}
+
+/// Money that came or went without a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cash {
+    /// What for.
+    pub kind: CashKind,
+    /// In which asset.
+    pub asset: Name,
+    /// Received; negative when paid.
+    pub amount: Money,
+    /// The venue's number of the booking: each counts once. 0 where it has none, which always counts.
+    pub booking_id: u64,
+}
+
+/// What money came or went for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CashKind {
+    /// Funding of a perpetual contract.
+    Funding = 0,
+    /// Overnight financing of a currency position.
+    Financing = 1,
+    /// A commission that came apart from its fill.
+    Commission = 2,
+    /// A deposit or withdrawal: no profit or loss.
+    Transfer = 3,
+    /// Whatever else the venue books.
+    Adjustment = 4,
+}
+
+/// Beginning or end of one look at everything the venue has of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconcileRound {
+    /// From 1 after each start and reconnect.
+    pub number: u32,
+    /// Everything was told that belongs to it.
+    pub is_end: bool,
+    /// Nothing was missing; of a beginning: no meaning.
+    pub is_complete: bool,
+}
+
+/// An order that works at the venue, as the venue tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueOrder {
+    /// Our id; [`ClientOrderId::NONE`] for one that another hand made.
+    pub client_order_id: ClientOrderId,
+    /// The venue's id.
+    pub venue_order_id: u64,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit, market, …
+    pub kind: OrderKind,
+    /// Limit price; 0 for market orders.
+    pub price: Price,
+    /// Trigger price; 0 where there is none.
+    pub stop_price: Price,
+    /// Quantity asked for.
+    pub qty: Qty,
+    /// Filled of it.
+    pub filled_qty: Qty,
+}
+
+/// What the venue says is held of an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenuePosition {
+    /// Signed.
+    pub qty: Qty,
+    /// The venue's average price; 0 where it keeps none.
+    pub average: Price,
 }
 
 /// A public trade.
@@ -191,6 +336,8 @@ pub enum OrderUpdateKind {
     Fill {
         /// The venue's trade number, unique per instrument.
         trade_id: u64,
+        /// Which way: the order's side, told again so that a fill of an order unknown here has one.
+        side: Side,
         /// Price of this fill.
         price: Price,
         /// Quantity of this fill.
@@ -236,7 +383,32 @@ pub struct Balance {
     pub locked: Qty,
 }
 
-/// An operator's act.
+/// An operator's act: what, on what, by whom and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What.
+    pub command: Command,
+    /// On what: the whole engine, or a part of it.
+    pub scope: RiskScope,
+    /// Of [`Command::SetLimit`]: which limit; else [`LimitName::None`].
+    pub limit: LimitName,
+    /// Of [`Command::SetLimit`]: its new value in the limit's own unit.
+    pub value: i64,
+    /// Who, by the number the system knows the person by; 0 for the process itself.
+    pub operator: u32,
+    /// Why, in a word.
+    pub reason: Name,
+}
+
+impl From<Command> for Act {
+    /// On the whole engine, by the process itself.
+    fn from(command: Command) -> Self {
+        let (scope, limit) = (RiskScope::ENGINE, LimitName::None);
+        Self { command, scope, limit, value: 0, operator: 0, reason: Name::EMPTY }
+    }
+}
+
+/// What an operator can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Command {
@@ -255,6 +427,80 @@ pub enum Command {
     /// A new process goes on with what the last one left: its `Shutdown` is over, and so is what it thought of its
     /// journal, which has been read again. Pauses and kills stay. Nobody types this.
     Start = 6,
+    /// `Kill`, then close what is held with reduce-only orders inside the collar. Of the whole engine only.
+    KillFlatten = 7,
+    /// Replace one limit; it holds from the next order on, and what exceeds it is cancelled.
+    SetLimit = 8,
+    /// The loss breakers start anew from the equity of now.
+    ResetLoss = 9,
+}
+
+/// A part of what one engine does, to be stopped or limited by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RiskScope {
+    /// Which kind of part.
+    pub kind: ScopeKind,
+    /// Which one: index of the instrument, number of the strategy or venue; 0 for the engine.
+    pub id: u16,
+}
+
+/// Kinds of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ScopeKind {
+    /// Everything.
+    Engine = 0,
+    /// One venue.
+    Venue = 1,
+    /// One instrument.
+    Instrument = 2,
+    /// One strategy.
+    Strategy = 3,
+}
+
+impl RiskScope {
+    /// Everything.
+    pub const ENGINE: Self = Self { kind: ScopeKind::Engine, id: 0 };
+
+    /// One instrument.
+    pub const fn instrument(id: InstrumentId) -> Self {
+        Self { kind: ScopeKind::Instrument, id: id.0 }
+    }
+
+    /// One strategy.
+    pub const fn strategy(number: u8) -> Self {
+        Self { kind: ScopeKind::Strategy, id: number as u16 }
+    }
+
+    /// One venue.
+    pub const fn venue(number: u8) -> Self {
+        Self { kind: ScopeKind::Venue, id: number as u16 }
+    }
+}
+
+/// Limits that a command can change. The number is journaled: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is the field of the same name, described there")]
+pub enum LimitName {
+    None = 0,
+    OrderQtyMax = 1,
+    OrderNotionalMax = 2,
+    CollarPpm = 3,
+    CollarPassivePpm = 4,
+    ReferenceAgeMaxNs = 5,
+    PositionQtyMax = 6,
+    OpenOrdersMax = 7,
+    RepeatMax = 8,
+    GrossMax = 9,
+    NetMax = 10,
+    LeverageMaxMilli = 11,
+    MessagesMax = 12,
+    MarginUsePpmMax = 13,
+    VarPpmMax = 14,
+    OrderLifetimeNsMax = 15,
+    DailyLossPpm = 16,
+    DrawdownPpm = 17,
 }
 
 impl Bar {

@@ -1,7 +1,7 @@
 //! What the venue says about an instrument: its grid, its minimums, whether it trades.
 
 use crate::state::{State, StateError, StateIo};
-use crate::words::{Money, Name, Price, Qty};
+use crate::words::{Money, Name, Price, Qty, SCALE};
 
 /// The venue's rules for one instrument. Every field is exact; an instrument whose grid does not fit
 /// 1e-8 units is refused by name where it is loaded.
@@ -25,6 +25,87 @@ pub struct InstrumentSpec {
     pub notional_min: Money,
     /// Whether the venue takes orders now.
     pub status: TradingStatus,
+    /// What is traded, how it is secured, and what the venue can do with its orders.
+    pub contract: Contract,
+}
+
+/// What one unit of an instrument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// How its profit is counted.
+    pub kind: ContractKind,
+    /// Base units of a unit (linear), or quote units of a contract (inverse); [`SCALE`] on spot.
+    pub size: Qty,
+    /// Part of its value that must be secured to open it, in ppm; a million on spot.
+    pub margin_initial_ppm: u32,
+    /// Part of its value that must stay secured, in ppm; 0 on spot.
+    pub margin_maintenance_ppm: u32,
+    /// The venue changes a working order in one step, so that it is never absent.
+    pub can_replace: bool,
+    /// The venue keeps two orders of which one cancels the other.
+    pub can_oco: bool,
+    /// The venue takes stop and target with the entry and places them when it fills.
+    pub can_attach: bool,
+    /// The venue holds reduce-only orders to what is held.
+    pub can_reduce_only: bool,
+}
+
+/// How profit is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ContractKind {
+    /// The asset itself changes hands, paid in quote currency.
+    Spot = 0,
+    /// Profit in quote currency, linear in price.
+    Linear = 1,
+    /// Sized in quote currency, profit in base currency.
+    Inverse = 2,
+    /// A currency pair: profit in quote currency, converted into the account's.
+    Fx = 3,
+}
+
+impl Contract {
+    /// Nothing but the asset against its price.
+    pub const SPOT: Self = Self {
+        kind: ContractKind::Spot,
+        size: Qty(SCALE),
+        margin_initial_ppm: 1_000_000,
+        margin_maintenance_ppm: 0,
+        can_replace: false,
+        can_oco: false,
+        can_attach: false,
+        can_reduce_only: false,
+    };
+
+    const fn is_sound(&self) -> bool {
+        let is_secured = 0 < self.margin_initial_ppm && self.margin_initial_ppm <= 1_000_000;
+        self.size.0 > 0 && is_secured && self.margin_maintenance_ppm <= self.margin_initial_ppm
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self {
+            kind,
+            size,
+            margin_initial_ppm,
+            margin_maintenance_ppm,
+            can_replace,
+            can_oco,
+            can_attach,
+            can_reduce_only,
+        } = self;
+        io.choice(kind, &ContractKind::ALL)?;
+        io.number(size)?;
+        io.number(margin_initial_ppm)?;
+        io.number(margin_maintenance_ppm)?;
+        for can in [can_replace, can_oco, can_attach, can_reduce_only] {
+            io.flag(can)?;
+        }
+        Ok(())
+    }
+}
+
+impl ContractKind {
+    const ALL: [Self; 4] = [Self::Spot, Self::Linear, Self::Inverse, Self::Fx];
 }
 
 /// What the venue allows for an instrument now.
@@ -54,6 +135,7 @@ impl InstrumentSpec {
             qty_max: Qty(0),
             notional_min: Money(0),
             status: TradingStatus::Unknown,
+            contract: Contract::SPOT,
         }
     }
 
@@ -66,13 +148,14 @@ impl InstrumentSpec {
             self.lot.0 <= 0,
             self.qty_min.0 < 0 || self.qty_max < self.qty_min,
             self.notional_min.0 < 0,
+            !self.contract.is_sound(),
         ];
         is_wrong.iter().position(|&is_wrong| is_wrong).map(|rule| rule + 1)
     }
 
     /// Symbol and quote stay: they are the configuration's, or the rules would not have been taken.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self { symbol, quote, base, tick, lot, qty_min, qty_max, notional_min, status } = self;
+        let Self { symbol, quote, base, tick, lot, qty_min, qty_max, notional_min, status, contract } = self;
         base.state(io)?;
         io.number(tick)?;
         io.number(lot)?;
@@ -80,6 +163,7 @@ impl InstrumentSpec {
         io.number(qty_max)?;
         io.number(notional_min)?;
         io.choice(status, &TradingStatus::ALL)?;
+        contract.state(io)?;
         let (symbol, quote) = (*symbol, *quote);
         io.sound(self.fault(symbol, quote).is_none())
     }

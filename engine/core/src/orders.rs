@@ -97,7 +97,7 @@ pub enum Ignored {
     DuplicateFill,
     /// Said before, or overtaken by a final word.
     Stale,
-    /// Quantity or price not positive, or instrument not the order's.
+    /// Quantity or price not positive, or instrument or side not the order's.
     Malformed,
 }
 
@@ -164,10 +164,12 @@ impl Orders {
     }
 
     fn on_fill(&mut self, before: Order, mut after: Order, kind: &OrderUpdateKind) -> OrderEffect {
-        let &OrderUpdateKind::Fill { trade_id, price, qty, cum_qty, fee, fee_asset, is_maker } = kind else {
+        let &OrderUpdateKind::Fill { trade_id, side, price, qty, cum_qty, fee, fee_asset, is_maker } = kind
+        else {
             return OrderEffect::Ignored(Ignored::Malformed);
         };
-        if qty <= Qty::ZERO || price <= Price::ZERO || cum_qty < Qty::ZERO {
+        let is_senseless = qty <= Qty::ZERO || price <= Price::ZERO || cum_qty < Qty::ZERO;
+        if is_senseless || side != before.side {
             return OrderEffect::Ignored(Ignored::Malformed);
         }
         // The ring knows recent trades by their id. The venue's cumulative quantity catches those that it has

@@ -1,6 +1,6 @@
 //! Everything the engine says. Outputs are journaled, folded into the digest, and handed on.
 
-use crate::event::{Bar, Command};
+use crate::event::{Bar, Command, RiskScope};
 use crate::words::{ClientOrderId, Direction, InstrumentId, Money, Price, Qty, Side, Timeframe, TsNs};
 
 /// One output. `O` is the order word: the engine itself emits only what its gate approved; a reader of the
@@ -11,6 +11,8 @@ pub enum Output<O = crate::risk::ApprovedOrder> {
     NewOrder(O),
     /// Cancel this order.
     Cancel(CancelOrder),
+    /// Put an order in the place of a working one, in one step.
+    Replace(ReplaceOrder<O>),
     /// A strategy saw its conditions met.
     Signal(Signal),
     /// Why an order was or was not sent: the violated codes, empty when approved.
@@ -25,6 +27,13 @@ pub enum Output<O = crate::risk::ApprovedOrder> {
     State(StateChange),
     /// Something a person should see.
     Alert(Alert),
+}
+
+impl<O> Output<O> {
+    /// Has to reach the venue: an order, a cancel or a replacement.
+    pub const fn is_for_venue(&self) -> bool {
+        matches!(self, Self::NewOrder(_) | Self::Cancel(_) | Self::Replace(_))
+    }
 }
 
 /// An order as the strategy wants it and as the venue will see it.
@@ -50,6 +59,51 @@ pub struct NewOrder {
     pub purpose: Purpose,
     /// The signal it serves (its [`Signal::id`]); 0 for none.
     pub signal_id: u32,
+    /// What the venue is asked beyond a plain order.
+    pub terms: OrderTerms,
+}
+
+/// What the venue is asked beyond a plain order; nothing by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderTerms {
+    /// Never to open or turn a position.
+    pub reduce_only: bool,
+    /// Stop to be placed by the venue when this fills, with the sequence after this order's as its id; 0 for none.
+    pub stop_on_fill: Price,
+    /// Target to be placed likewise, with the sequence after that; 0 for none.
+    pub target_on_fill: Price,
+    /// The other order of a pair of which one cancels the other, said in the same event;
+    /// [`ClientOrderId::NONE`] for none.
+    pub oco: ClientOrderId,
+}
+
+impl OrderTerms {
+    /// A plain order.
+    pub const PLAIN: Self = Self {
+        reduce_only: false,
+        stop_on_fill: Price::ZERO,
+        target_on_fill: Price::ZERO,
+        oco: ClientOrderId::NONE,
+    };
+}
+
+/// Put an order in the place of a working one. Until the venue says which lives, both may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaceOrder<O = crate::risk::ApprovedOrder> {
+    /// The working order.
+    pub replaced: ClientOrderId,
+    /// The venue's id of it where it is known; else 0.
+    pub replaced_venue_id: u64,
+    /// What takes its place.
+    pub order: O,
+}
+
+impl ReplaceOrder<crate::risk::ApprovedOrder> {
+    /// The cancel that is half of it.
+    pub const fn cancel(&self) -> CancelOrder {
+        let (client_order_id, venue_order_id) = (self.replaced, self.replaced_venue_id);
+        CancelOrder { instrument: self.order.order().instrument, client_order_id, venue_order_id }
+    }
 }
 
 /// Order types that every venue module must know how to say.
@@ -276,15 +330,69 @@ pub enum TradingState {
     Halt = 4,
 }
 
-/// The engine's trading state changed.
+/// The trading state of the engine or of a part of it changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateChange {
+    /// Whose.
+    pub scope: RiskScope,
     /// Before.
     pub from: TradingState,
     /// After.
     pub to: TradingState,
+    /// Which control did it.
+    pub cause: Control,
     /// The command that did it, if one did.
     pub command: Option<Command>,
+}
+
+/// What can change a trading state. The number is journaled: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Control {
+    /// A person's command.
+    Operator = 0,
+    /// What the journal can keep.
+    Journal = 1,
+    /// The process stops or starts.
+    Process = 2,
+    /// Loss since the day's reference.
+    DailyLoss = 3,
+    /// Loss from the high-water mark.
+    Drawdown = 4,
+    /// Losing trades in a row.
+    LossStreak = 5,
+    /// Fills per minute, or value filled in a day.
+    FillRate = 6,
+    /// Refusals by the venue.
+    RejectStorm = 7,
+    /// Fills far from where they were expected.
+    Slippage = 8,
+    /// Our position is not the venue's.
+    PositionMismatch = 9,
+    /// An order or fill that we never sent.
+    UnknownOrder = 10,
+    /// An order without an answer.
+    Unacknowledged = 11,
+    /// The price jumped, or the spread is far from normal.
+    FlashMove = 12,
+    /// Two sources of one price differ.
+    FeedDivergence = 13,
+    /// Value at risk of what is held.
+    ValueAtRisk = 14,
+    /// A model no longer does what it was tested to do.
+    ModelDrift = 15,
+    /// A strategy that is denied over and over.
+    Runaway = 16,
+    /// A strategy that enters over and over.
+    RepeatExec = 17,
+    /// The venue's view of us is not yet ours.
+    Reconciling = 18,
+    /// The venue's clock, key, budget or mode.
+    Venue = 19,
+    /// The operator's heartbeat, a flag file or a signal.
+    Trigger = 20,
+    /// A day began.
+    DayRoll = 21,
 }
 
 /// Something a person should see.
@@ -320,6 +428,22 @@ pub enum AlertKind {
     Instrument = 5,
     /// A position is open without a stop.
     Unprotected = 6,
+    /// A control acted; `detail` is the number of the [`Control`].
+    Control = 7,
+    /// Our position is not the venue's; `detail` is the venue's.
+    PositionMismatch = 8,
+    /// An order, fill or position of another hand was taken into the books; `detail` is its signed quantity.
+    Adopted = 9,
+    /// No answer to an order in time; `detail` is how long it has waited, in ns.
+    Unacknowledged = 10,
+    /// A limit was changed; `detail` is its new value.
+    LimitChanged = 11,
+    /// A change of a limit was refused; `detail` is the value asked for.
+    LimitRefused = 12,
+    /// The venue filled more than was asked for; `detail` is by how much.
+    Overfill = 13,
+    /// Working orders were checked again and no longer pass; `detail` is the set of violated codes.
+    Revalidation = 14,
 }
 
 impl OrderKind {

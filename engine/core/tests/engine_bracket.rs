@@ -77,11 +77,11 @@ fn every_lever_at_random_still_settles() {
                 assert_eq!(world.engine.orders_sent(), sent, "seed {seed}: an order in HALT");
             }
             let body = match rng.below(14) {
-                0 => EventBody::Operator(Command::Kill),
-                1 | 2 => EventBody::Operator(Command::Arm),
-                3 => EventBody::Operator(Command::Pause),
-                4 | 5 => EventBody::Operator(Command::Resume),
-                6 => EventBody::Operator(Command::Flatten),
+                0 => EventBody::Operator(Command::Kill.into()),
+                1 | 2 => EventBody::Operator(Command::Arm.into()),
+                3 => EventBody::Operator(Command::Pause.into()),
+                4 | 5 => EventBody::Operator(Command::Resume.into()),
+                6 => EventBody::Operator(Command::Flatten.into()),
                 7 => EventBody::Feed(FeedState::Down),
                 8 => EventBody::Feed(FeedState::Live),
                 9 => EventBody::Gateway(GatewayState::Syncing),
@@ -185,6 +185,7 @@ impl Scene {
         self.trade_id += 1;
         let kind = OrderUpdateKind::Fill {
             trade_id: self.trade_id,
+            side: order.side,
             price: Price(price),
             qty: Qty(qty),
             cum_qty: Qty(cum),
@@ -518,6 +519,7 @@ fn absurd_input_is_survived() {
         let absurd = InstrumentSpec { tick: price, lot: qty, ..spec() };
         let fill = OrderUpdateKind::Fill {
             trade_id: 1,
+            side: Side::Buy,
             price,
             qty,
             cum_qty: qty,

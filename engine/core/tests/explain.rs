@@ -49,6 +49,7 @@ fn facts(rng: &mut Rng) -> (Facts, NewOrder) {
         qty: Qty(near(2 * SCALE)),
         purpose: Purpose::Entry,
         signal_id: 0,
+        terms: OrderTerms::PLAIN,
     };
     let position = Qty(near(2 * SCALE));
     let (equity, gross) = (Money(near(100_000 * SCALE)), near(300_000 * SCALE));

@@ -40,6 +40,7 @@ impl Fills {
         self.desk.trade_id += 1;
         let kind = OrderUpdateKind::Fill {
             trade_id: self.desk.trade_id,
+            side,
             price: Price(price),
             qty: Qty(qty),
             cum_qty: Qty(self.filled[at]),

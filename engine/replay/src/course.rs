@@ -87,7 +87,7 @@ impl<'a, S: Strategy> Course<'a, S> {
     fn output(&mut self, record: &Record<'_>) {
         let said = self.expected.pop_front();
         self.result.outputs += 1;
-        self.result.orders += u64::from(matches!(said, Some(Output::NewOrder(_))));
+        self.result.orders += u64::from(matches!(said, Some(Output::NewOrder(_) | Output::Replace(_))));
         if said.as_ref().is_none_or(|said| self.buffer.encode(said) != record.payload) {
             let replay = said.as_ref().map_or_else(|| "no output".into(), describe);
             self.differs(record.seq, describe_bytes(record.payload), replay);

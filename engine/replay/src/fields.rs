@@ -1,7 +1,7 @@
 //! Records as named fields: what a difference is told by, and what JSON and text are written from.
 
 use smc_core::codec::{self, CodecError};
-use smc_core::event::{Event, EventBody, OrderUpdateKind};
+use smc_core::event::{Event, EventBody, OrderUpdateKind, RiskScope, ScopeKind};
 use smc_core::output::{NewOrder, Output};
 use smc_core::risk::Violations;
 use smc_core::words::{InstrumentId, Money, Price, Qty, TsNs};
@@ -96,6 +96,16 @@ impl Content {
                 EventBody::Bar(..) => "venue bar".into(),
                 EventBody::Book(_) => "book update".into(),
                 EventBody::Operator(_) => "operator command".into(),
+                EventBody::Clock(_) => "venue clock".into(),
+                EventBody::Budget(_) => "request budget".into(),
+                EventBody::Key(_) => "key scope".into(),
+                EventBody::Margin(_) => "margin".into(),
+                EventBody::Mark(_) => "mark price".into(),
+                EventBody::Rate(_) => "asset rate".into(),
+                EventBody::Cash(_) => "cash".into(),
+                EventBody::Round(_) => "reconcile round".into(),
+                EventBody::VenueOrder(_) => "venue order".into(),
+                EventBody::VenuePosition(_) => "venue position".into(),
                 EventBody::Trade(_) => "trade".into(),
                 EventBody::Quote(_) => "quote".into(),
                 EventBody::Instrument(_) => "instrument rules".into(),
@@ -115,6 +125,7 @@ impl Content {
                 Output::Position(_) => "position",
                 Output::State(_) => "state change",
                 Output::Alert(_) => "alert",
+                Output::Replace(_) => "replace",
             }
             .into(),
             Self::Text(_) => "text".into(),
@@ -129,6 +140,7 @@ impl Content {
             Self::Output(output) => match output {
                 Output::NewOrder(order) => order.instrument,
                 Output::Cancel(cancel) => cancel.instrument,
+                Output::Replace(replace) => replace.order.instrument,
                 Output::Signal(signal) => signal.instrument,
                 Output::Decision(decision) => decision.instrument,
                 Output::Structure(structure) => structure.instrument,
@@ -208,6 +220,14 @@ pub fn body_fields(body: &EventBody) -> Vec<Field> {
             ("qty_max", Value::Qty(s.qty_max)),
             ("notional_min", Value::Money(s.notional_min)),
             ("status", word(&s.status)),
+            ("contract", word(&s.contract.kind)),
+            ("contract_size", Value::Qty(s.contract.size)),
+            ("margin_initial_ppm", number(s.contract.margin_initial_ppm)),
+            ("margin_maintenance_ppm", number(s.contract.margin_maintenance_ppm)),
+            ("can_replace", Value::Flag(s.contract.can_replace)),
+            ("can_oco", Value::Flag(s.contract.can_oco)),
+            ("can_attach", Value::Flag(s.contract.can_attach)),
+            ("can_reduce_only", Value::Flag(s.contract.can_reduce_only)),
         ],
         EventBody::Feed(state) => vec![("state", word(state))],
         EventBody::Gateway(state) => vec![("state", word(state))],
@@ -224,7 +244,51 @@ pub fn body_fields(body: &EventBody) -> Vec<Field> {
             vec![("asset", text(b.asset)), ("free", Value::Qty(b.free)), ("locked", Value::Qty(b.locked))]
         }
         EventBody::Timer => Vec::new(),
-        EventBody::Operator(command) => vec![("command", word(command))],
+        EventBody::Operator(act) => vec![
+            ("command", word(&act.command)),
+            ("scope", Value::Word(scope_name(act.scope))),
+            ("limit", word(&act.limit)),
+            ("value", number(act.value)),
+            ("operator", number(act.operator)),
+            ("reason", text(act.reason)),
+        ],
+        EventBody::Clock(c) => vec![("offset_ns", number(c.offset_ns))],
+        EventBody::Budget(b) => vec![
+            ("left", number(b.left)),
+            ("limit", number(b.limit)),
+            ("banned_until", Value::Time(b.banned_until)),
+            ("resets_at", Value::Time(b.resets_at)),
+        ],
+        EventBody::Key(k) => {
+            vec![("can_trade", Value::Flag(k.can_trade)), ("can_withdraw", Value::Flag(k.can_withdraw))]
+        }
+        EventBody::Margin(m) => vec![("equity", Value::Money(m.equity)), ("free", Value::Money(m.free))],
+        EventBody::Mark(m) => vec![("price", Value::Price(m.price))],
+        EventBody::Rate(r) => vec![("asset", text(r.asset)), ("price", Value::Price(r.price))],
+        EventBody::Cash(c) => vec![
+            ("kind", word(&c.kind)),
+            ("asset", text(c.asset)),
+            ("amount", Value::Money(c.amount)),
+            ("booking_id", number(c.booking_id)),
+        ],
+        EventBody::Round(r) => vec![
+            ("number", number(r.number)),
+            ("is_end", Value::Flag(r.is_end)),
+            ("is_complete", Value::Flag(r.is_complete)),
+        ],
+        EventBody::VenueOrder(o) => vec![
+            ("client_order_id", text(o.client_order_id)),
+            ("venue_order_id", number(o.venue_order_id)),
+            ("side", word(&o.side)),
+            ("kind", word(&o.kind)),
+            ("price", Value::Price(o.price)),
+            ("stop_price", Value::Price(o.stop_price)),
+            ("qty", Value::Qty(o.qty)),
+            ("filled_qty", Value::Qty(o.filled_qty)),
+        ],
+        EventBody::VenuePosition(p) => {
+            vec![("qty", Value::Qty(p.qty)), ("average", Value::Price(p.average))]
+        }
     }
 }
 
@@ -233,9 +297,10 @@ fn update_fields(kind: &OrderUpdateKind) -> Vec<Field> {
     match *kind {
         OrderUpdateKind::Ack => vec![named("ack")],
         OrderUpdateKind::Reject { code } => vec![named("reject"), ("code", number(code))],
-        OrderUpdateKind::Fill { trade_id, price, qty, cum_qty, fee, fee_asset, is_maker } => vec![
+        OrderUpdateKind::Fill { trade_id, side, price, qty, cum_qty, fee, fee_asset, is_maker } => vec![
             named("fill"),
             ("trade_id", number(trade_id)),
+            ("side", word(&side)),
             ("price", Value::Price(price)),
             ("qty", Value::Qty(qty)),
             ("cum_qty", Value::Qty(cum_qty)),
@@ -266,18 +331,12 @@ fn bar_fields(bar: &smc_core::event::Bar) -> Vec<Field> {
 /// An output's own fields.
 pub fn output_fields(output: &Output<NewOrder>) -> Vec<Field> {
     match output {
-        Output::NewOrder(o) => vec![
-            ("client_order_id", text(o.client_order_id)),
-            ("instrument", number(o.instrument.0)),
-            ("side", word(&o.side)),
-            ("kind", word(&o.kind)),
-            ("time_in_force", word(&o.time_in_force)),
-            ("price", Value::Price(o.price)),
-            ("stop_price", Value::Price(o.stop_price)),
-            ("qty", Value::Qty(o.qty)),
-            ("purpose", word(&o.purpose)),
-            ("signal_id", number(o.signal_id)),
-        ],
+        Output::NewOrder(order) => order_fields(order),
+        Output::Replace(r) => {
+            let replaced =
+                [("replaced", text(r.replaced)), ("replaced_venue_id", number(r.replaced_venue_id))];
+            replaced.into_iter().chain(order_fields(&r.order)).collect()
+        }
         Output::Cancel(c) => vec![
             ("instrument", number(c.instrument.0)),
             ("client_order_id", text(c.client_order_id)),
@@ -332,8 +391,10 @@ pub fn output_fields(output: &Output<NewOrder>) -> Vec<Field> {
             ("fill_qty", Value::Qty(p.fill_qty)),
         ],
         Output::State(change) => vec![
+            ("scope", Value::Word(scope_name(change.scope))),
             ("from", Value::Word(state_name(&change.from))),
             ("to", Value::Word(state_name(&change.to))),
+            ("cause", word(&change.cause)),
             ("command", Value::Word(change.command.map_or_else(|| "none".into(), |c| words(&c)))),
         ],
         Output::Alert(a) => vec![
@@ -343,6 +404,33 @@ pub fn output_fields(output: &Output<NewOrder>) -> Vec<Field> {
             ("detail", number(a.detail)),
             ("ts", Value::Time(a.ts)),
         ],
+    }
+}
+
+fn order_fields(o: &NewOrder) -> Vec<Field> {
+    vec![
+        ("client_order_id", text(o.client_order_id)),
+        ("instrument", number(o.instrument.0)),
+        ("side", word(&o.side)),
+        ("kind", word(&o.kind)),
+        ("time_in_force", word(&o.time_in_force)),
+        ("price", Value::Price(o.price)),
+        ("stop_price", Value::Price(o.stop_price)),
+        ("qty", Value::Qty(o.qty)),
+        ("purpose", word(&o.purpose)),
+        ("signal_id", number(o.signal_id)),
+        ("reduce_only", Value::Flag(o.terms.reduce_only)),
+        ("stop_on_fill", Value::Price(o.terms.stop_on_fill)),
+        ("target_on_fill", Value::Price(o.terms.target_on_fill)),
+        ("oco", text(o.terms.oco)),
+    ]
+}
+
+/// `engine`, `strategy 1`, `instrument 0`.
+pub fn scope_name(scope: RiskScope) -> String {
+    match scope.kind {
+        ScopeKind::Engine => "engine".into(),
+        kind => format!("{} {}", words(&kind), scope.id),
     }
 }
 

@@ -4,7 +4,9 @@ use crate::fields::{Content, content};
 use crate::verify::ReplayError;
 use smc_core::event::{Bar, Event, EventBody, OrderUpdate};
 use smc_core::instrument::InstrumentSpec;
-use smc_core::output::{NewOrder, Output, Purpose, REASONS_MAX, Signal, Structure, StructureKind};
+use smc_core::output::{
+    NewOrder, Output, Purpose, REASONS_MAX, ReplaceOrder, Signal, Structure, StructureKind,
+};
 use smc_core::words::{ClientOrderId, InstrumentId, Timeframe};
 use smc_journal::{Record, RecordKind};
 use std::collections::BTreeMap;
@@ -120,7 +122,7 @@ impl History {
             Output::Signal(what) => {
                 self.signals.insert(what.id, At { seq, what });
             }
-            Output::NewOrder(what) => {
+            Output::NewOrder(what) | Output::Replace(ReplaceOrder { order: what, .. }) => {
                 let order = At { seq, what };
                 self.orders.insert(what.client_order_id, OrderStory { order, updates: Vec::new() });
             }

@@ -230,7 +230,7 @@ fn recorded(reader: &Reader) -> Result<Recorded, ReplayError> {
             codec::decode(record.payload).map_err(|error| ReplayError::Content { seq: record.seq, error })?;
         match output {
             Output::Signal(_) => recorded.signals += 1,
-            Output::NewOrder(_) => recorded.orders += 1,
+            Output::NewOrder(_) | Output::Replace(_) => recorded.orders += 1,
             Output::Position(position) => {
                 recorded.fills += 1;
                 profits.insert(position.instrument, (position.realised, position.fees));

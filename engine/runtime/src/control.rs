@@ -365,12 +365,12 @@ impl Client {
 }
 
 /// The event of an operator's act; the engine thread stamps it.
-pub const fn operator_event(command: Command) -> Event {
+pub fn operator_event(command: Command) -> Event {
     Event {
         seq: 0,
         ts_event: TsNs(0),
         ts_recv: TsNs(0),
         instrument: InstrumentId::NONE,
-        body: EventBody::Operator(command),
+        body: EventBody::Operator(command.into()),
     }
 }

@@ -138,7 +138,7 @@ impl<S: Strategy> EngineThread<S> {
         let mut has_order = false;
         for (output, bytes) in self.outbox.encoded() {
             self.journal.append(RecordKind::Output, event.ts_recv, bytes)?;
-            has_order |= matches!(output, Output::NewOrder(_) | Output::Cancel(_));
+            has_order |= output.is_for_venue();
         }
         self.digest_record(1 + self.outbox.len() as u64)?;
         if has_order {
@@ -153,7 +153,7 @@ impl<S: Strategy> EngineThread<S> {
         let decided_at = crate::clock::mono_ns();
         self.probe.note(Stretch::WireToDecision, decided_at.saturating_sub(read_at));
         for output in self.outbox.outputs() {
-            if matches!(output, Output::NewOrder(_) | Output::Cancel(_)) {
+            if output.is_for_venue() {
                 forward(Outbound { output: *output, read_at, decided_at });
             }
         }

@@ -17,7 +17,7 @@ use crate::latency::Latencies;
 use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
 use crate::topology::{self, RunError, Shared};
-use crate::venue::{MarketFeed, OrderGateway, not_sent};
+use crate::venue::{MarketFeed, OrderGateway, REJECT_NOT_SENT, not_sent};
 use crate::warm_up::Candle;
 use questions::Questions;
 use smc_core::codec::Buffer;
@@ -327,7 +327,7 @@ fn begin(
         let event = Event { seq: 0, ts_event, ts_recv: now, instrument, body };
         // The gateway is not connected yet: whatever a rebuilt core asks for is refused, and it knows.
         let mut refused = Vec::new();
-        let mut refuse = |out: Outbound| refused.extend(not_sent(now, &out.output));
+        let mut refuse = |out: Outbound| refused.extend(not_sent(now, &out.output, REJECT_NOT_SENT));
         engine.take(event, mono_ns(), &mut refuse).map_err(RunError::Journal)?;
         for event in refused {
             engine.take(event, mono_ns(), &mut |_| {}).map_err(RunError::Journal)?;
@@ -335,7 +335,7 @@ fn begin(
         Ok(())
     };
     if is_resumed {
-        take(InstrumentId::NONE, now, EventBody::Operator(Command::Start))?;
+        take(InstrumentId::NONE, now, EventBody::Operator(Command::Start.into()))?;
         take(InstrumentId::NONE, now, EventBody::Gateway(GatewayState::Down))?;
         take(InstrumentId::NONE, now, EventBody::Feed(FeedState::Down))?;
     }

@@ -11,10 +11,10 @@ use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, Idler, pin_to};
 use crate::latency::{Probe, Stretch};
 use crate::progress::{Counts, Progress};
-use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, refusal, send};
+use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, not_sent, send};
 use smc_core::TsNs;
 use smc_core::engine::Engine;
-use smc_core::event::{Event, EventBody, OrderUpdateKind};
+use smc_core::event::{Event, EventBody};
 use smc_core::orders::Order;
 use smc_core::output::{CancelOrder, Output, Purpose};
 use smc_core::strategy::Strategy;
@@ -418,17 +418,7 @@ fn push_order(ring: &mut rtrb::Producer<Outbound>, now: TsNs, out: Outbound) -> 
     if (is_cancel || ring.slots() > CANCEL_RESERVE) && ring.push(out).is_ok() {
         return None;
     }
-    match out.output {
-        Output::NewOrder(order) => {
-            let (id, instrument) = (order.order().client_order_id, order.order().instrument);
-            Some(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_RING_FULL }))
-        }
-        Output::Cancel(cancel) => {
-            let kind = OrderUpdateKind::CancelReject { code: REJECT_RING_FULL };
-            Some(refusal(now, cancel.client_order_id, cancel.instrument, kind))
-        }
-        _ => None,
-    }
+    not_sent(now, &out.output, REJECT_RING_FULL)
 }
 
 fn gateway_thread<G: OrderGateway>(

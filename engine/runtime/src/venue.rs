@@ -2,7 +2,7 @@
 //! orders into bytes. Implemented by each venue module; statically dispatched.
 
 use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
-use smc_core::output::{CancelOrder, Output};
+use smc_core::output::{CancelOrder, Output, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::{ClientOrderId, InstrumentId, TsNs};
 
@@ -33,6 +33,11 @@ pub trait OrderGateway: Send {
     fn place(&mut self, now: TsNs, order: &ApprovedOrder) -> bool;
     /// Writes the cancel to the socket; false when nothing was sent.
     fn cancel(&mut self, now: TsNs, cancel: &CancelOrder) -> bool;
+    /// Writes the replacement to the socket; false when nothing was sent. Asked only of venues whose rules say that
+    /// they can: without one, nothing is sent and the order that was replaced stays.
+    fn replace(&mut self, _now: TsNs, _replace: &ReplaceOrder) -> bool {
+        false
+    }
     /// Orders may be sent.
     fn is_ready(&self) -> bool;
     /// Why it will never be ready (a wrong key, say).
@@ -48,24 +53,26 @@ pub fn send<G: OrderGateway>(gateway: &mut G, now: TsNs, output: &Output) -> Opt
     let is_sent = match output {
         Output::NewOrder(order) => gateway.place(now, order),
         Output::Cancel(cancel) => gateway.cancel(now, cancel),
+        Output::Replace(replace) => gateway.replace(now, replace),
         _ => true,
     };
-    if is_sent { None } else { not_sent(now, output) }
+    if is_sent { None } else { not_sent(now, output, REJECT_NOT_SENT) }
 }
 
-/// The event that says an order or a cancel was not sent.
-pub fn not_sent(now: TsNs, output: &Output) -> Option<Event> {
-    match output {
-        Output::NewOrder(order) => {
-            let (id, instrument) = (order.order().client_order_id, order.order().instrument);
-            Some(refusal(now, id, instrument, OrderUpdateKind::Reject { code: REJECT_NOT_SENT }))
-        }
+/// The event that says an order or a cancel was not sent, with the reason. Of a replacement it is the new order that
+/// never was; the old one works on.
+pub fn not_sent(now: TsNs, output: &Output, code: i32) -> Option<Event> {
+    let order = match output {
+        Output::NewOrder(order) => order,
+        Output::Replace(replace) => &replace.order,
         Output::Cancel(cancel) => {
-            let kind = OrderUpdateKind::CancelReject { code: REJECT_NOT_SENT };
-            Some(refusal(now, cancel.client_order_id, cancel.instrument, kind))
+            let kind = OrderUpdateKind::CancelReject { code };
+            return Some(refusal(now, cancel.client_order_id, cancel.instrument, kind));
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    let (id, instrument) = (order.order().client_order_id, order.order().instrument);
+    Some(refusal(now, id, instrument, OrderUpdateKind::Reject { code }))
 }
 
 /// The event for an order that never left the process.

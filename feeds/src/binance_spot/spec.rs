@@ -7,7 +7,7 @@ use std::fmt;
 
 use simd_json::prelude::*;
 use simd_json::tape::{Object, Value};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{DecimalError, Money, Name, Price, Qty};
 
 use super::message::short_name;
@@ -96,6 +96,7 @@ pub fn instrument_spec(exchange_info_json: &mut [u8], symbol: &str) -> Result<In
         qty_max,
         notional_min: rules.notional_min()?,
         status: rules.status(),
+        contract: Contract::SPOT,
     })
 }
 

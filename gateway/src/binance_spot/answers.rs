@@ -250,6 +250,7 @@ impl Session {
                 venue_id,
                 OrderUpdateKind::Fill {
                     trade_id: row.trade_id,
+                    side: row.side,
                     price: row.price,
                     qty: row.qty,
                     cum_qty: sum,

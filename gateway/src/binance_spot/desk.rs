@@ -7,7 +7,7 @@ use super::testing::{INSTANCE, PEM, instrument, order};
 use serde_json::{Value, json};
 use smc_core::event::{Event, EventBody, GatewayState, OrderUpdateKind};
 use smc_core::output::{CancelOrder, NewOrder};
-use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, TsNs};
+use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
 
 /// A session, the time, and everything that came out of it.
 pub(super) struct Desk {
@@ -216,6 +216,7 @@ pub(super) fn trade(order: &NewOrder, id: u64, qty: &str) -> Value {
 pub(super) fn fill(trade_id: u64, qty: i64, cum_qty: i64) -> OrderUpdateKind {
     OrderUpdateKind::Fill {
         trade_id,
+        side: Side::Buy,
         price: Price(50_000 * SCALE),
         qty: Qty(qty),
         cum_qty: Qty(cum_qty),

@@ -168,6 +168,8 @@ pub struct TradeRow<'a> {
     pub symbol: &'a str,
     /// The venue's number of the trade.
     pub trade_id: u64,
+    /// Bought or sold.
+    pub side: Side,
     /// The order that traded.
     pub order_id: u64,
     /// Price.

@@ -83,6 +83,7 @@ impl Session {
             venue_id,
             OrderUpdateKind::Fill {
                 trade_id,
+                side: report.side,
                 price: report.last_price,
                 qty: report.last_qty,
                 cum_qty: report.cum_qty,

@@ -8,7 +8,7 @@ use super::scan::Scalar;
 use super::slots::{Slots, bad, limit, order, report};
 use simd_json::prelude::*;
 use simd_json::tape::{Object, Value};
-use smc_core::words::{DecimalError, Money, Name, Price, Qty};
+use smc_core::words::{DecimalError, Money, Name, Price, Qty, Side};
 
 /// Reads one parsed message.
 pub(super) fn message<'t, 'a>(value: Value<'t, 'a>) -> Result<Message<'t, 'a>, Refusal> {
@@ -164,6 +164,7 @@ impl<'a> Row<'a> for TradeRow<'a> {
             fee: Money::parse(text(&row, "commission")?.as_bytes()).map_err(bad("commission"))?,
             fee_asset: text(&row, "commissionAsset")?,
             time_ms: unsigned(&row, "time")?,
+            side: if boolean(&row, "isBuyer")? { Side::Buy } else { Side::Sell },
             is_maker: boolean(&row, "isMaker")?,
         })
     }

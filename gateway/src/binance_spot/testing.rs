@@ -1,8 +1,8 @@
 //! What the tests of this module share: the corpus beside the repository.
 
 use super::GatewayInstrument;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
-use smc_core::output::{NewOrder, OrderKind, Purpose, TimeInForce};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
+use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side};
 use std::path::Path;
 
@@ -29,6 +29,7 @@ pub(crate) fn instrument(id: u16, symbol: &str, tick: &str, lot: &str) -> Gatewa
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     };
     GatewayInstrument { id: InstrumentId(id), spec }
 }
@@ -46,6 +47,7 @@ pub(crate) fn order(instrument: u16, sequence: u64) -> NewOrder {
         qty: Qty(SCALE / 2),
         purpose: Purpose::Entry,
         signal_id: 0,
+        terms: OrderTerms::PLAIN,
     }
 }
 

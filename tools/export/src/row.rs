@@ -94,7 +94,17 @@ impl<'a> Row<'a> {
             EventBody::Balance(word) => put(row, Id::Balances, &word),
             EventBody::Timer => put(row, Id::Timers, &Nothing),
             EventBody::Journal(state) => put(row, Id::JournalStates, &Only(state)),
-            EventBody::Operator(command) => put(row, Id::Commands, &Only(command)),
+            EventBody::Operator(word) => put(row, Id::Commands, &word),
+            EventBody::Clock(word) => put(row, Id::Clocks, &word),
+            EventBody::Budget(word) => put(row, Id::Budgets, &word),
+            EventBody::Key(word) => put(row, Id::Keys, &word),
+            EventBody::Margin(word) => put(row, Id::Margins, &word),
+            EventBody::Mark(word) => put(row, Id::Marks, &word),
+            EventBody::Rate(word) => put(row, Id::Rates, &word),
+            EventBody::Cash(word) => put(row, Id::Cash, &word),
+            EventBody::Round(word) => put(row, Id::Rounds, &word),
+            EventBody::VenueOrder(word) => put(row, Id::VenueOrders, &word),
+            EventBody::VenuePosition(word) => put(row, Id::VenuePositions, &word),
         })
     }
 
@@ -117,6 +127,7 @@ impl<'a> Row<'a> {
             Output::Position(word) => put(row, Id::Positions, &word),
             Output::State(word) => put(row, Id::States, &word),
             Output::Alert(word) => put(row, Id::Alerts, &word),
+            Output::Replace(word) => put(row, Id::Replaces, &word),
         })
     }
 }

@@ -6,7 +6,7 @@
 use crate::cell::{Cell, CellError, Cells, Column, Kind};
 use crate::words::UpdateKind;
 use smc_core::event::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::words::{Direction, Name};
 use smc_core::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, Timeframe, TsNs};
@@ -52,6 +52,16 @@ pub enum Id {
     Timers,
     Commands,
     JournalStates,
+    Clocks,
+    Budgets,
+    Keys,
+    Margins,
+    Marks,
+    Rates,
+    Cash,
+    Rounds,
+    VenueOrders,
+    VenuePositions,
     Orders,
     Cancels,
     Signals,
@@ -61,13 +71,14 @@ pub enum Id {
     Positions,
     States,
     Alerts,
+    Replaces,
     Digests,
     Raw,
     Segments,
 }
 
 /// How many tables there are.
-pub const TABLE_COUNT: usize = 24;
+pub const TABLE_COUNT: usize = 35;
 
 impl Id {
     /// The table.
@@ -190,6 +201,7 @@ pub(crate) struct Update {
     pub kind: UpdateKind,
     pub code: Option<i32>,
     pub trade_id: Option<u64>,
+    pub side: Option<Side>,
     pub price: Option<Price>,
     pub qty: Option<Qty>,
     pub cum_qty: Option<Qty>,
@@ -295,6 +307,7 @@ spread! {
         qty_max: Qty::ZERO,
         notional_min: Money::ZERO,
         status: TradingStatus::Unknown,
+        contract: Contract::SPOT,
     };
     symbol (symbol) "" "The venue's symbol.";
     base (base) "" "Asset that is bought and sold.";
@@ -305,6 +318,14 @@ spread! {
     qty_max (qty_max) "base" "Largest order quantity.";
     notional_min (notional_min) "quote" "Smallest order value.";
     status (status) "" "Whether the venue takes orders.";
+    contract (contract.kind) "" "How its profit is counted.";
+    contract_size (contract.size) "" "Base units of a unit (linear), quote units of a contract (inverse).";
+    margin_initial_ppm (contract.margin_initial_ppm) "ppm" "Part of its value that secures it when opened.";
+    margin_maintenance_ppm (contract.margin_maintenance_ppm) "ppm" "Part of its value that must stay secured.";
+    can_replace (contract.can_replace) "" "The venue changes a working order in one step.";
+    can_oco (contract.can_oco) "" "The venue keeps pairs of which one cancels the other.";
+    can_attach (contract.can_attach) "" "The venue takes stop and target with the entry.";
+    can_reduce_only (contract.can_reduce_only) "" "The venue knows reduce-only orders.";
 }
 
 spread! {
@@ -329,6 +350,7 @@ spread! {
         kind: UpdateKind::Ack,
         code: None,
         trade_id: None,
+        side: None,
         price: None,
         qty: None,
         cum_qty: None,
@@ -341,6 +363,7 @@ spread! {
     kind (kind) "" "What happened.";
     code (code) "" "Of `reject` and `cancel_reject`: the venue's error number.";
     trade_id (trade_id) "" "Of `fill`: the venue's trade number.";
+    side (side) "" "Of `fill`: bought or sold.";
     price (price) "quote per base" "Of `fill`: its price.";
     qty (qty) "base" "Of `fill`: its quantity.";
     cum_qty (cum_qty) "base" "Of `fill`, `canceled` and `expired`: filled so far, as the venue counts.";
@@ -359,8 +382,99 @@ spread! {
 spread! { Nothing = Nothing; }
 
 spread! {
-    Only<Command> = Only(Command::Kill);
-    command (0) "" "The operator's act.";
+    Act = Act {
+        command: Command::Kill,
+        scope: RiskScope::ENGINE,
+        limit: LimitName::None,
+        value: 0,
+        operator: 0,
+        reason: Name::EMPTY,
+    };
+    command (command) "" "The operator's act.";
+    scope (scope.kind) "" "On what.";
+    scope_id (scope.id) "" "Which one: index of the instrument, number of the strategy or venue; 0 for the engine.";
+    limit (limit) "" "Of `set_limit`: which.";
+    value (value) "" "Of `set_limit`: its new value, in the limit's own unit.";
+    operator (operator) "" "Who: the number the system knows the person by; 0 for the process itself.";
+    reason (reason) "" "Why, in a word.";
+}
+
+spread! {
+    VenueClock = VenueClock { offset_ns: 0 };
+    offset_ns (offset_ns) "ns" "The venue's time minus ours.";
+}
+
+spread! {
+    RequestBudget = RequestBudget { left: 0, limit: 0, banned_until: ZERO_TS, resets_at: ZERO_TS };
+    left (left) "" "Request weight left.";
+    limit (limit) "" "The whole of it.";
+    banned_until_ns (banned_until) "ns" "Nothing may be asked before; 0 when something may.";
+    resets_at_ns (resets_at) "ns" "When all of it is there again.";
+}
+
+spread! {
+    KeyScope = KeyScope { can_trade: false, can_withdraw: false };
+    can_trade (can_trade) "" "The key in use may trade.";
+    can_withdraw (can_withdraw) "" "It may take money out.";
+}
+
+spread! {
+    Margin = Margin { equity: Money::ZERO, free: Money::ZERO };
+    equity (equity) "account currency" "Cash and open profit.";
+    free (free) "account currency" "Free to secure new positions.";
+}
+
+spread! {
+    MarkPrice = MarkPrice { price: Price::ZERO };
+    price (price) "quote per base" "As the venue values positions.";
+}
+
+spread! {
+    AssetRate = AssetRate { asset: Name::EMPTY, price: Price::ZERO };
+    asset (asset) "" "The asset.";
+    price (price) "account currency" "What one unit of it is worth.";
+}
+
+spread! {
+    Cash = Cash { kind: CashKind::Funding, asset: Name::EMPTY, amount: Money::ZERO, booking_id: 0 };
+    kind (kind) "" "What for.";
+    asset (asset) "" "In which asset.";
+    amount (amount) "asset" "Received; negative when paid.";
+    booking_id (booking_id) "" "The venue's number of the booking; 0 where it has none.";
+}
+
+spread! {
+    ReconcileRound = ReconcileRound { number: 0, is_end: false, is_complete: false };
+    number (number) "" "From 1 after each start and reconnect.";
+    is_end (is_end) "" "Everything was told that belongs to it.";
+    is_complete (is_complete) "" "Nothing was missing.";
+}
+
+spread! {
+    VenueOrder = VenueOrder {
+        client_order_id: ClientOrderId::NONE,
+        venue_order_id: 0,
+        side: Side::Buy,
+        kind: OrderKind::Limit,
+        price: Price::ZERO,
+        stop_price: Price::ZERO,
+        qty: Qty::ZERO,
+        filled_qty: Qty::ZERO,
+    };
+    client_order_id (client_order_id) "" "Our id; `x0000000000000000` for an order of another hand.";
+    venue_order_id (venue_order_id) "" "The venue's id.";
+    side (side) "" "Buy or sell.";
+    kind (kind) "" "Order type.";
+    price (price) "quote per base" "Limit price; 0 for market orders.";
+    stop_price (stop_price) "quote per base" "Trigger price; 0 where there is none.";
+    qty (qty) "base" "Quantity asked for.";
+    filled_qty (filled_qty) "base" "Filled of it.";
+}
+
+spread! {
+    VenuePosition = VenuePosition { qty: Qty::ZERO, average: Price::ZERO };
+    qty (qty) "base" "Held; negative when short.";
+    average (average) "quote per base" "The venue's average price; 0 where it keeps none.";
 }
 
 spread! {
@@ -375,6 +489,7 @@ spread! {
         qty: Qty::ZERO,
         purpose: Purpose::Entry,
         signal_id: 0,
+        terms: OrderTerms::PLAIN,
     };
     instrument (instrument) "" "Index in the engine's instrument table.";
     client_order_id (client_order_id) "" "Our id of the order.";
@@ -386,6 +501,46 @@ spread! {
     qty (qty) "base" "Quantity ordered.";
     purpose (purpose) "" "What it is for.";
     signal_id (signal_id) "" "`id` of the signal it serves; 0 for none.";
+    reduce_only (terms.reduce_only) "" "Never to open or turn a position.";
+    stop_on_fill (terms.stop_on_fill) "quote per base" "Stop the venue places when it fills; 0 for none.";
+    target_on_fill (terms.target_on_fill) "quote per base" "Target likewise; 0 for none.";
+    oco (terms.oco) "" "The other order of a pair of which one cancels the other.";
+}
+
+spread! {
+    ReplaceOrder<NewOrder> = ReplaceOrder {
+        replaced: ClientOrderId::NONE,
+        replaced_venue_id: 0,
+        order: NewOrder {
+            client_order_id: ClientOrderId::NONE,
+            instrument: InstrumentId::NONE,
+            side: Side::Buy,
+            kind: OrderKind::Limit,
+            time_in_force: TimeInForce::Gtc,
+            price: Price::ZERO,
+            stop_price: Price::ZERO,
+            qty: Qty::ZERO,
+            purpose: Purpose::Entry,
+            signal_id: 0,
+            terms: OrderTerms::PLAIN,
+        },
+    };
+    replaced (replaced) "" "Our id of the working order.";
+    replaced_venue_id (replaced_venue_id) "" "The venue's id of it; 0 where it is not known.";
+    instrument (order.instrument) "" "Index in the engine's instrument table.";
+    client_order_id (order.client_order_id) "" "Our id of the order.";
+    side (order.side) "" "Buy or sell.";
+    kind (order.kind) "" "Order type.";
+    time_in_force (order.time_in_force) "" "How long it lives.";
+    price (order.price) "quote per base" "Limit price; 0 for market orders.";
+    stop_price (order.stop_price) "quote per base" "Trigger price; 0 where there is none.";
+    qty (order.qty) "base" "Quantity ordered.";
+    purpose (order.purpose) "" "What it is for.";
+    signal_id (order.signal_id) "" "`id` of the signal it serves; 0 for none.";
+    reduce_only (order.terms.reduce_only) "" "Never to open or turn a position.";
+    stop_on_fill (order.terms.stop_on_fill) "quote per base" "Stop the venue places when it fills; 0 for none.";
+    target_on_fill (order.terms.target_on_fill) "quote per base" "Target likewise; 0 for none.";
+    oco (order.terms.oco) "" "The other order of a pair of which one cancels the other.";
 }
 
 spread! {
@@ -504,9 +659,18 @@ spread! {
 }
 
 spread! {
-    StateChange = StateChange { from: TradingState::Normal, to: TradingState::Normal, command: None };
+    StateChange = StateChange {
+        scope: RiskScope::ENGINE,
+        from: TradingState::Normal,
+        to: TradingState::Normal,
+        cause: Control::Operator,
+        command: None,
+    };
+    scope (scope.kind) "" "Whose.";
+    scope_id (scope.id) "" "Which one: index of the instrument, number of the strategy or venue; 0 for the engine.";
     from (from) "" "Trading state before.";
     to (to) "" "Trading state after.";
+    cause (cause) "" "Which control did it.";
     command (command) "" "The operator's act that did it, if one did.";
 }
 
@@ -615,8 +779,8 @@ pub static TABLES: [Table; TABLE_COUNT] = [
         Balance::take(cells).map(EventBody::Balance)
     }),
     Table::input(Id::Timers, "timers", "Time passed.", Nothing::COLUMNS, |_| Ok(EventBody::Timer)),
-    Table::input(Id::Commands, "commands", "Acts of an operator.", Only::<Command>::COLUMNS, |cells| {
-        Only::take(cells).map(|Only(command)| EventBody::Operator(command))
+    Table::input(Id::Commands, "commands", "Acts of an operator.", Act::COLUMNS, |cells| {
+        Act::take(cells).map(EventBody::Operator)
     }),
     Table::input(
         Id::JournalStates,
@@ -624,6 +788,56 @@ pub static TABLES: [Table; TABLE_COUNT] = [
         "State of the journal and its disk.",
         Only::<JournalState>::COLUMNS,
         |cells| Only::take(cells).map(|Only(state)| EventBody::Journal(state)),
+    ),
+    Table::input(Id::Clocks, "clocks", "The venue's clock against ours.", VenueClock::COLUMNS, |cells| {
+        VenueClock::take(cells).map(EventBody::Clock)
+    }),
+    Table::input(
+        Id::Budgets,
+        "budgets",
+        "What the venue still lets us ask.",
+        RequestBudget::COLUMNS,
+        |cells| RequestBudget::take(cells).map(EventBody::Budget),
+    ),
+    Table::input(Id::Keys, "keys", "What the key in use may do.", KeyScope::COLUMNS, |cells| {
+        KeyScope::take(cells).map(EventBody::Key)
+    }),
+    Table::input(Id::Margins, "margins", "The account as the venue counts it.", Margin::COLUMNS, |cells| {
+        Margin::take(cells).map(EventBody::Margin)
+    }),
+    Table::input(
+        Id::Marks,
+        "marks",
+        "Fair prices, by which the venue values positions.",
+        MarkPrice::COLUMNS,
+        |cells| MarkPrice::take(cells).map(EventBody::Mark),
+    ),
+    Table::input(Id::Rates, "rates", "What assets are worth.", AssetRate::COLUMNS, |cells| {
+        AssetRate::take(cells).map(EventBody::Rate)
+    }),
+    Table::input(Id::Cash, "cash", "Money that came or went without a fill.", Cash::COLUMNS, |cells| {
+        Cash::take(cells).map(EventBody::Cash)
+    }),
+    Table::input(
+        Id::Rounds,
+        "rounds",
+        "Beginnings and ends of looks at everything the venue has of ours.",
+        ReconcileRound::COLUMNS,
+        |cells| ReconcileRound::take(cells).map(EventBody::Round),
+    ),
+    Table::input(
+        Id::VenueOrders,
+        "venue_orders",
+        "Of a round: orders that work at the venue.",
+        VenueOrder::COLUMNS,
+        |cells| VenueOrder::take(cells).map(EventBody::VenueOrder),
+    ),
+    Table::input(
+        Id::VenuePositions,
+        "venue_positions",
+        "Of a round: what the venue says is held.",
+        VenuePosition::COLUMNS,
+        |cells| VenuePosition::take(cells).map(EventBody::VenuePosition),
     ),
     Table::output(Id::Orders, "orders", "Orders sent.", NewOrder::COLUMNS, |cells| {
         NewOrder::take(cells).map(Output::NewOrder)
@@ -664,6 +878,13 @@ pub static TABLES: [Table; TABLE_COUNT] = [
     Table::output(Id::Alerts, "alerts", "Something a person should see.", Alert::COLUMNS, |cells| {
         Alert::take(cells).map(Output::Alert)
     }),
+    Table::output(
+        Id::Replaces,
+        "replaces",
+        "Orders sent in the place of working ones.",
+        ReplaceOrder::<NewOrder>::COLUMNS,
+        |cells| ReplaceOrder::take(cells).map(Output::Replace),
+    ),
     Table {
         id: Id::Digests,
         name: "digests",
@@ -705,6 +926,7 @@ impl From<OrderUpdate> for Update {
             kind: UpdateKind::Ack,
             code: None,
             trade_id: None,
+            side: None,
             price: None,
             qty: None,
             cum_qty: None,
@@ -718,7 +940,8 @@ impl From<OrderUpdate> for Update {
                 out.code = Some(code);
                 UpdateKind::Reject
             }
-            OrderUpdateKind::Fill { trade_id, price, qty, cum_qty, fee, fee_asset, is_maker } => {
+            OrderUpdateKind::Fill { trade_id, side, price, qty, cum_qty, fee, fee_asset, is_maker } => {
+                out.side = Some(side);
                 (out.trade_id, out.price, out.qty) = (Some(trade_id), Some(price), Some(qty));
                 (out.cum_qty, out.fee) = (Some(cum_qty), Some(fee));
                 (out.fee_asset, out.is_maker) = (Some(fee_asset), Some(is_maker));
@@ -751,6 +974,7 @@ impl Update {
             UpdateKind::Reject => OrderUpdateKind::Reject { code: self.code? },
             UpdateKind::Fill => OrderUpdateKind::Fill {
                 trade_id: self.trade_id?,
+                side: self.side?,
                 price: self.price?,
                 qty: self.qty?,
                 cum_qty: self.cum_qty?,

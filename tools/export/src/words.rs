@@ -2,9 +2,11 @@
 
 use crate::cell::{Cell, Kind, Value};
 use smc_core::Side;
-use smc_core::event::{Command, FeedState, GatewayState, JournalState};
-use smc_core::instrument::TradingStatus;
-use smc_core::output::{AlertKind, OrderKind, Purpose, Scope, StructureKind, TimeInForce, TradingState};
+use smc_core::event::{CashKind, Command, FeedState, GatewayState, JournalState, LimitName, ScopeKind};
+use smc_core::instrument::{ContractKind, TradingStatus};
+use smc_core::output::{
+    AlertKind, Control, OrderKind, Purpose, Scope, StructureKind, TimeInForce, TradingState,
+};
 use smc_core::words::Direction;
 
 /// What kind of report an order update is: the variants of [`smc_core::event::OrderUpdateKind`] without fields.
@@ -60,7 +62,31 @@ words! {
     GatewayState { Down "down", Syncing "syncing", Ready "ready" }
     Command {
         Kill "kill", Pause "pause", Resume "resume", Flatten "flatten", Shutdown "shutdown", Arm "arm",
-        Start "start",
+        Start "start", KillFlatten "kill_flatten", SetLimit "set_limit", ResetLoss "reset_loss",
+    }
+    ScopeKind { Engine "engine", Venue "venue", Instrument "instrument", Strategy "strategy" }
+    ContractKind { Spot "spot", Linear "linear", Inverse "inverse", Fx "fx" }
+    CashKind {
+        Funding "funding", Financing "financing", Commission "commission", Transfer "transfer",
+        Adjustment "adjustment",
+    }
+    LimitName {
+        None "none", OrderQtyMax "order_qty_max", OrderNotionalMax "order_notional_max", CollarPpm "collar_ppm",
+        CollarPassivePpm "collar_passive_ppm", ReferenceAgeMaxNs "reference_age_max_ns",
+        PositionQtyMax "position_qty_max", OpenOrdersMax "open_orders_max", RepeatMax "repeat_max",
+        GrossMax "gross_max", NetMax "net_max", LeverageMaxMilli "leverage_max_milli",
+        MessagesMax "messages_max", MarginUsePpmMax "margin_use_ppm_max", VarPpmMax "var_ppm_max",
+        OrderLifetimeNsMax "order_lifetime_ns_max", DailyLossPpm "daily_loss_ppm",
+        DrawdownPpm "drawdown_ppm",
+    }
+    Control {
+        Operator "operator", Journal "journal", Process "process", DailyLoss "daily_loss",
+        Drawdown "drawdown", LossStreak "loss_streak", FillRate "fill_rate", RejectStorm "reject_storm",
+        Slippage "slippage", PositionMismatch "position_mismatch", UnknownOrder "unknown_order",
+        Unacknowledged "unacknowledged", FlashMove "flash_move", FeedDivergence "feed_divergence",
+        ValueAtRisk "value_at_risk", ModelDrift "model_drift", Runaway "runaway",
+        RepeatExec "repeat_exec", Reconciling "reconciling", Venue "venue", Trigger "trigger",
+        DayRoll "day_roll",
     }
     OrderKind { Limit "limit", LimitMaker "limit_maker", Market "market", StopLimit "stop_limit" }
     TimeInForce { Gtc "gtc", Ioc "ioc", Fok "fok" }
@@ -72,7 +98,9 @@ words! {
     AlertKind {
         VenueReject "venue_reject", UnknownOrder "unknown_order", OrderUnknown "order_unknown",
         OutboundFull "outbound_full", BlindWithPosition "blind_with_position", Instrument "instrument",
-        Unprotected "unprotected",
+        Unprotected "unprotected", Control "control", PositionMismatch "position_mismatch",
+        Adopted "adopted", Unacknowledged "unacknowledged", LimitChanged "limit_changed",
+        LimitRefused "limit_refused", Overfill "overfill", Revalidation "revalidation",
     }
     UpdateKind {
         Ack "ack", Reject "reject", Fill "fill", Canceled "canceled", Expired "expired",

@@ -6,7 +6,7 @@ use crate::sink::{ENVIRONMENT, File, Sink, SinkError, Source};
 use crate::source::open;
 use smc_core::digest::Digest;
 use smc_core::event::{EventBody, FeedState};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{InstrumentId, Money, Name, Price, Qty, Timeframe, TsNs};
 use smc_journal::Header;
 use smc_settings::file::FileConfig;
@@ -447,6 +447,7 @@ fn spec(job: &Job, symbol: Name, first: &VecDeque<Draft>) -> Result<InstrumentSp
         qty_max: Qty(i64::MAX),
         notional_min: Money(0),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     })
 }
 

@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{Money, Name, SCALE};
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::BTreeMap;
@@ -254,6 +254,7 @@ fn symbol() -> SymbolInfo {
         qty_max: Qty(100 * SCALE),
         notional_min: Money(0),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     })
 }
 

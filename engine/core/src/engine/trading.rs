@@ -12,7 +12,7 @@ use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
 use crate::outbox::Outbox;
 use crate::output::{
-    Alert, AlertKind, NewOrder, OrderKind, Output, Purpose, Signal, TimeInForce, TradingState,
+    Alert, AlertKind, NewOrder, OrderKind, OrderTerms, Output, Purpose, Signal, TimeInForce, TradingState,
 };
 use crate::risk::{Gate, GateView, Limits};
 use crate::sizing::{Rate, size_entry};
@@ -104,6 +104,7 @@ impl<S: Strategy> Engine<S> {
             qty,
             purpose: Purpose::Entry,
             signal_id: plan.signal_id,
+            terms: OrderTerms::PLAIN,
         };
         if self.ask(at, &order, outbox)
             && let Some(market) = self.markets.get_mut(at)
@@ -250,6 +251,7 @@ impl<S: Strategy> Engine<S> {
             qty,
             purpose: Purpose::Stop,
             signal_id: plan.signal_id,
+            terms: OrderTerms::PLAIN,
         };
         if self.ask(at, &order, outbox) {
             if let Some(market) = self.markets.get_mut(at) {
@@ -276,6 +278,7 @@ impl<S: Strategy> Engine<S> {
             qty: self.exit_qty(market, side, qty),
             purpose: why,
             signal_id: market.bracket.plan.map_or(0, |plan| plan.signal_id),
+            terms: OrderTerms::PLAIN,
         };
         if self.ask(at, &order, outbox) {
             if let Some(market) = self.markets.get_mut(at) {

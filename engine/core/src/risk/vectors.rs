@@ -4,7 +4,7 @@
 use crate::book::Reference;
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
-use crate::output::{NewOrder, OrderKind, Purpose, TimeInForce, TradingState};
+use crate::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use crate::risk::approved::ApprovedOrder;
 use crate::risk::check::Violations;
 use crate::risk::facts::{Exposure, Facts};
@@ -164,6 +164,7 @@ impl CaseOrder {
             qty: self.qty,
             purpose: Purpose::Entry,
             signal_id: 0,
+            terms: OrderTerms::PLAIN,
         }
     }
 }

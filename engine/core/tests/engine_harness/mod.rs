@@ -7,7 +7,7 @@
 
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::risk::{AccountLimits, Limits};
 use smc_core::state::{State, StateError, StateIo};
@@ -39,6 +39,7 @@ pub fn spec() -> InstrumentSpec {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     }
 }
 
@@ -322,6 +323,7 @@ impl Venue {
             venue_id,
             OrderUpdateKind::Fill {
                 trade_id,
+                side: order.side,
                 price: Price(price),
                 qty: Qty(qty),
                 cum_qty: Qty(cum),
@@ -460,7 +462,7 @@ impl<S: Strategy> World<S> {
     }
 
     pub fn command(&mut self, command: Command) -> Vec<Output> {
-        self.feed(InstrumentId::NONE, EventBody::Operator(command))
+        self.feed(InstrumentId::NONE, EventBody::Operator(command.into()))
     }
 
     /// 100 ms of market: the venue matches, reports arrive, a trade and a quote, the timer.

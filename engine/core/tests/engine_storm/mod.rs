@@ -10,7 +10,7 @@ use smc_core::Engine;
 use smc_core::calendar::{SessionWindow, ZoneOffsets};
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::orders::Order;
 use smc_core::output::Structure;
 use smc_core::risk::{AccountLimits, Limits};
@@ -363,6 +363,7 @@ impl Storm {
         };
         OrderUpdateKind::Fill {
             trade_id: self.trade_id,
+            side: order.side,
             price: Price(price),
             qty: Qty(qty),
             cum_qty: Qty(cum_qty),
@@ -410,11 +411,11 @@ impl Storm {
             9..13 => self.event(InstrumentId::NONE, EventBody::Gateway(GatewayState::Ready)),
             13 => {
                 let command = dice.of(&[Command::Kill, Command::Pause, Command::Flatten, Command::Flatten]);
-                self.event(InstrumentId::NONE, EventBody::Operator(command))
+                self.event(InstrumentId::NONE, EventBody::Operator(command.into()))
             }
             14..17 => {
                 let command = dice.of(&[Command::Arm, Command::Resume]);
-                self.event(InstrumentId::NONE, EventBody::Operator(command))
+                self.event(InstrumentId::NONE, EventBody::Operator(command.into()))
             }
             17..20 => {
                 let asset = dice.of(&["USDT", "BTC", "ETH", "BNB", "DOGE"]);
@@ -448,5 +449,6 @@ fn good_spec(at: usize) -> InstrumentSpec {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     }
 }

@@ -3,9 +3,9 @@
 
 use smc_core::book::Reference;
 use smc_core::event::{OrderUpdate, OrderUpdateKind};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::orders::{OrderEffect, Orders};
-use smc_core::output::{NewOrder, OrderKind, Purpose, TimeInForce, TradingState};
+use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
 use smc_core::risk::{AccountLimits, Check, Gate, GateView, Limits, Verdict, Violations};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
@@ -71,6 +71,7 @@ pub fn spec() -> InstrumentSpec {
         qty_max: Qty(whole(9000)),
         notional_min: Money(whole(5)),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     }
 }
 
@@ -174,6 +175,7 @@ impl Desk {
             qty: Qty(qty),
             purpose: Purpose::Entry,
             signal_id: 0,
+            terms: OrderTerms::PLAIN,
         }
     }
 
@@ -207,7 +209,11 @@ impl Desk {
         assert!(codes.is_empty(), "refused: {codes}");
     }
 
-    pub fn report(&mut self, order: &NewOrder, kind: OrderUpdateKind) -> OrderEffect {
+    /// A fill is reported with the order's side.
+    pub fn report(&mut self, order: &NewOrder, mut kind: OrderUpdateKind) -> OrderEffect {
+        if let OrderUpdateKind::Fill { side, .. } = &mut kind {
+            *side = order.side;
+        }
         let update = OrderUpdate {
             client_order_id: order.client_order_id,
             venue_order_id: order.client_order_id.0,
@@ -239,6 +245,7 @@ impl Desk {
 pub fn fill(trade_id: u64, price: i64, qty: i64, cum_qty: i64) -> OrderUpdateKind {
     OrderUpdateKind::Fill {
         trade_id,
+        side: Side::Buy,
         price: Price(price),
         qty: Qty(qty),
         cum_qty: Qty(cum_qty),

@@ -8,7 +8,7 @@ use crate::verify::{Difference, ReplayError};
 use crate::watched::{Seen, SeenLook, Watched};
 use smc_core::engine::{Engine, Move, Sizing, Step};
 use smc_core::event::{Event, EventBody};
-use smc_core::output::{NewOrder, OrderKind, Output, Purpose};
+use smc_core::output::{NewOrder, OrderKind, Output, Purpose, ReplaceOrder};
 use smc_core::risk::Asked;
 use smc_core::words::{ClientOrderId, TsNs};
 use smc_journal::{Record, RecordKind};
@@ -160,6 +160,7 @@ impl Focus {
                 let signal = (o.purpose == Purpose::Entry).then_some(o.signal_id);
                 Self { order: Some(o.client_order_id), signal, is_whole: false }
             }
+            Content::Output(Output::Replace(r)) => order(r.order.client_order_id),
             Content::Output(Output::Decision(d)) => order(d.client_order_id),
             Content::Output(Output::Cancel(c)) => order(c.client_order_id),
             Content::Output(Output::Position(p)) => order(p.client_order_id),
@@ -277,6 +278,11 @@ fn plain(output: &Output) -> Output<NewOrder> {
     match *output {
         Output::NewOrder(approved) => Output::NewOrder(*approved.order()),
         Output::Cancel(it) => Output::Cancel(it),
+        Output::Replace(it) => Output::Replace(ReplaceOrder {
+            replaced: it.replaced,
+            replaced_venue_id: it.replaced_venue_id,
+            order: *it.order.order(),
+        }),
         Output::Signal(it) => Output::Signal(it),
         Output::Decision(it) => Output::Decision(it),
         Output::Structure(it) => Output::Structure(it),

@@ -83,13 +83,13 @@ impl Desk {
             let choice = match output {
                 Output::Signal(signal) => Choice::Signal(*signal),
                 Output::NewOrder(approved) => Choice::Order(*approved.order()),
+                Output::Replace(replace) => Choice::Order(*replace.order.order()),
                 Output::Decision(decision) if decision.codes != 0 => Choice::Refusal(*decision),
                 _ => continue,
             };
             self.made.push(Made { seq, ts, choice });
         }
-        let to_venue = |output: &Output| matches!(output, Output::NewOrder(_) | Output::Cancel(_));
-        self.outbox.drain().filter(to_venue).collect()
+        self.outbox.drain().filter(Output::is_for_venue).collect()
     }
 
     fn carry_out(&mut self, orders: Vec<Output>) {
@@ -98,6 +98,12 @@ impl Desk {
                 Output::NewOrder(approved) => {
                     let prices = self.prices(approved.order().instrument);
                     self.venue.place(approved.order(), &prices);
+                }
+                Output::Replace(replace) => {
+                    let order = replace.order.order();
+                    let prices = self.prices(order.instrument);
+                    self.venue.cancel(&replace.cancel(), &prices);
+                    self.venue.place(order, &prices);
                 }
                 Output::Cancel(cancel) => {
                     let prices = self.prices(cancel.instrument);

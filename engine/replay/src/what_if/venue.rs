@@ -171,6 +171,7 @@ impl Venue {
         self.account.entry(spec.base).or_default().total += sign * i128::from(order.qty.0);
         let kind = OrderUpdateKind::Fill {
             trade_id: venue_id,
+            side: order.side,
             price,
             qty: order.qty,
             cum_qty: order.qty,

@@ -3,7 +3,7 @@
 
 use smc_core::codec::{Buffer, Put};
 use smc_core::event::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::words::{Direction, Name};
 use smc_core::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, Timeframe, TsNs};
@@ -140,6 +140,7 @@ impl Random {
             1 => OrderUpdateKind::Reject { code },
             2 => OrderUpdateKind::Fill {
                 trade_id: self.unsigned(),
+                side: self.tag(2),
                 price: self.price(),
                 qty: self.qty(),
                 cum_qty: self.qty(),
@@ -158,7 +159,7 @@ impl Random {
     /// An event whose variant goes with `nth`.
     pub fn event(&mut self, nth: u64) -> Event {
         let side = self.of(&[Side::Buy, Side::Sell]);
-        let body = match nth % 12 {
+        let body = match nth % 22 {
             0 => EventBody::Trade(Trade {
                 price: self.price(),
                 qty: self.qty(),
@@ -196,6 +197,16 @@ impl Random {
                     TradingStatus::Halted,
                     TradingStatus::CancelOnly,
                 ]),
+                contract: Contract {
+                    kind: self.tag(4),
+                    size: self.qty(),
+                    margin_initial_ppm: self.small(),
+                    margin_maintenance_ppm: self.small(),
+                    can_replace: self.flag(),
+                    can_oco: self.flag(),
+                    can_attach: self.flag(),
+                    can_reduce_only: self.flag(),
+                },
             }),
             5 => EventBody::Feed(self.of(&[
                 FeedState::Down,
@@ -209,7 +220,7 @@ impl Random {
             7 => EventBody::Order(OrderUpdate {
                 client_order_id: self.order_id(),
                 venue_order_id: self.unsigned(),
-                kind: self.order_update_kind(nth / 11),
+                kind: self.order_update_kind(nth / 22),
             }),
             8 => EventBody::Balance(Balance { asset: self.name(), free: self.qty(), locked: self.qty() }),
             9 => EventBody::Timer,
@@ -219,7 +230,47 @@ impl Random {
                 JournalState::Behind,
                 JournalState::Lost,
             ])),
-            _ => EventBody::Operator(self.command()),
+            11 => EventBody::Operator(Act {
+                command: self.command(),
+                scope: self.scope(),
+                limit: self.tag(18),
+                value: self.signed(),
+                operator: self.small(),
+                reason: self.name(),
+            }),
+            12 => EventBody::Clock(VenueClock { offset_ns: self.signed() }),
+            13 => EventBody::Budget(RequestBudget {
+                left: self.small(),
+                limit: self.small(),
+                banned_until: self.ts(),
+                resets_at: self.ts(),
+            }),
+            14 => EventBody::Key(KeyScope { can_trade: self.flag(), can_withdraw: self.flag() }),
+            15 => EventBody::Margin(Margin { equity: self.money(), free: self.money() }),
+            16 => EventBody::Mark(MarkPrice { price: self.price() }),
+            17 => EventBody::Rate(AssetRate { asset: self.name(), price: self.price() }),
+            18 => EventBody::Cash(Cash {
+                kind: self.tag(5),
+                asset: self.name(),
+                amount: self.money(),
+                booking_id: self.unsigned(),
+            }),
+            19 => EventBody::Round(ReconcileRound {
+                number: self.small(),
+                is_end: self.flag(),
+                is_complete: self.flag(),
+            }),
+            20 => EventBody::VenueOrder(VenueOrder {
+                client_order_id: self.order_id(),
+                venue_order_id: self.unsigned(),
+                side,
+                kind: self.tag(4),
+                price: self.price(),
+                stop_price: self.price(),
+                qty: self.qty(),
+                filled_qty: self.qty(),
+            }),
+            _ => EventBody::VenuePosition(VenuePosition { qty: self.qty(), average: self.price() }),
         };
         Event {
             seq: self.unsigned(),
@@ -231,24 +282,45 @@ impl Random {
     }
 
     fn command(&mut self) -> Command {
-        self.of(&[
-            Command::Kill,
-            Command::Pause,
-            Command::Resume,
-            Command::Flatten,
-            Command::Shutdown,
-            Command::Arm,
-            Command::Start,
-        ])
+        self.tag(10)
+    }
+
+    fn scope(&mut self) -> RiskScope {
+        RiskScope { kind: self.tag(4), id: self.small() as u16 }
+    }
+
+    /// By its number, of which there are `end`: the codec knows the words, and the test need not list them again.
+    fn tag<T: smc_core::codec::Take>(&mut self, end: u64) -> T {
+        loop {
+            let tag = [self.below(end) as u8];
+            if let Ok(word) = smc_core::codec::decode(&tag) {
+                return word;
+            }
+        }
     }
 
     fn structure_kind(&mut self) -> StructureKind {
-        // By its number: the codec knows which there are, and the test need not list them again.
-        loop {
-            let tag = [self.below(80) as u8];
-            if let Ok(kind) = smc_core::codec::decode(&tag) {
-                return kind;
-            }
+        self.tag(80)
+    }
+
+    fn order(&mut self, side: Side) -> NewOrder {
+        NewOrder {
+            client_order_id: self.order_id(),
+            instrument: self.instrument(),
+            side,
+            kind: self.tag(4),
+            time_in_force: self.tag(3),
+            price: self.price(),
+            stop_price: self.price(),
+            qty: self.qty(),
+            purpose: self.tag(4),
+            signal_id: self.small(),
+            terms: OrderTerms {
+                reduce_only: self.flag(),
+                stop_on_fill: self.price(),
+                target_on_fill: self.price(),
+                oco: self.order_id(),
+            },
         }
     }
 
@@ -256,24 +328,8 @@ impl Random {
     pub fn output(&mut self, nth: u64) -> Output<NewOrder> {
         let side = self.of(&[Side::Buy, Side::Sell]);
         let direction = self.of(&[Direction::Up, Direction::Down]);
-        match nth % 9 {
-            0 => Output::NewOrder(NewOrder {
-                client_order_id: self.order_id(),
-                instrument: self.instrument(),
-                side,
-                kind: self.of(&[
-                    OrderKind::Limit,
-                    OrderKind::LimitMaker,
-                    OrderKind::Market,
-                    OrderKind::StopLimit,
-                ]),
-                time_in_force: self.of(&[TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Fok]),
-                price: self.price(),
-                stop_price: self.price(),
-                qty: self.qty(),
-                purpose: self.of(&[Purpose::Entry, Purpose::Stop, Purpose::Target, Purpose::Flatten]),
-                signal_id: self.small(),
-            }),
+        match nth % 10 {
+            0 => Output::NewOrder(self.order(side)),
             1 => Output::Cancel(CancelOrder {
                 instrument: self.instrument(),
                 client_order_id: self.order_id(),
@@ -323,20 +379,19 @@ impl Random {
                 fill_qty: self.qty(),
             }),
             7 => Output::State(StateChange {
+                scope: self.scope(),
                 from: self.trading_state(),
                 to: self.trading_state(),
+                cause: self.tag(22),
                 command: self.flag().then(|| self.command()),
             }),
+            8 => Output::Replace(ReplaceOrder {
+                replaced: self.order_id(),
+                replaced_venue_id: self.unsigned(),
+                order: self.order(side),
+            }),
             _ => Output::Alert(Alert {
-                kind: self.of(&[
-                    AlertKind::VenueReject,
-                    AlertKind::UnknownOrder,
-                    AlertKind::OrderUnknown,
-                    AlertKind::OutboundFull,
-                    AlertKind::BlindWithPosition,
-                    AlertKind::Instrument,
-                    AlertKind::Unprotected,
-                ]),
+                kind: self.tag(15),
                 instrument: self.instrument(),
                 client_order_id: self.order_id(),
                 detail: self.signed(),

@@ -3,7 +3,7 @@
 //! A seeded walk with drifts, fast to simulate: what is timed is the engine, and everything the venue does between two
 //! messages is time in which nothing is measured. It is a load and not a likeness of any market.
 
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{Money, Name, SCALE};
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::VecDeque;
@@ -60,6 +60,7 @@ pub fn spec() -> InstrumentSpec {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     }
 }
 

@@ -16,7 +16,7 @@ use smc_core::book::Reference;
 use smc_core::config::EngineConfig;
 use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::orders::{OrderEffect, Orders};
-use smc_core::output::{NewOrder, OrderKind, Output, Purpose, TimeInForce, TradingState};
+use smc_core::output::{NewOrder, OrderKind, OrderTerms, Output, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
 use smc_core::risk::{Gate, GateView};
 use smc_core::strategy::Confluence;
@@ -263,7 +263,7 @@ fn engine(config: &EngineConfig, events: &[Event]) -> Result<Vec<Stage>, Failure
             let ns = started.elapsed().as_nanos() as u64;
             let said = outbox.outputs();
             let kind = match event.body {
-                _ if said.iter().any(|o| matches!(o, Output::NewOrder(_) | Output::Cancel(_))) => 4,
+                _ if said.iter().any(Output::is_for_venue) => 4,
                 _ if said.iter().any(|o| matches!(o, Output::BarClosed(..))) => 3,
                 EventBody::Trade(_) => 2,
                 EventBody::Book(_) => 1,
@@ -309,6 +309,7 @@ fn gate(config: &EngineConfig) -> Result<Stage, Failure> {
             qty: Qty(SCALE / 1_000),
             purpose: Purpose::Entry,
             signal_id: 0,
+            terms: OrderTerms::PLAIN,
         };
         let reference = Some(Reference { price, ts: now });
         let (state, loss_level) = (TradingState::Normal, TradingState::Normal);

@@ -11,7 +11,7 @@
 use super::{MarketOp, MarketOpKind, MarketSource, SymbolInfo};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{Money, Name, SCALE};
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::{BTreeMap, VecDeque};
@@ -156,6 +156,7 @@ fn spec_of(symbol: Name) -> Option<InstrumentSpec> {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     })
 }
 

@@ -6,7 +6,7 @@
 use super::plot::{Plot, Tempo};
 use super::random::Random;
 use super::{Kline, MarketOp, MarketOpKind, MarketSource, SymbolInfo};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{Money, Name, SCALE};
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::{BTreeMap, VecDeque};
@@ -95,6 +95,7 @@ impl Generator {
             qty_max: Qty((9_000.0 * settings.qty_scale.max(1.0) * SCALE as f64) as i64),
             notional_min: Money(5 * SCALE),
             status: TradingStatus::Trading,
+            contract: Contract::SPOT,
         };
         let mut plot = plot(&settings);
         let klines = history(&mut plot, &settings);

@@ -2,7 +2,7 @@
 //! the touch. Deterministic for a seed; not meant to look like a real market.
 
 use super::{MarketOp, MarketOpKind, MarketSource, SymbolInfo};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{Money, Name, SCALE};
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::VecDeque;
@@ -134,6 +134,7 @@ fn btcusdt() -> InstrumentSpec {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     }
 }
 

@@ -102,6 +102,10 @@ impl Model {
         let now = self.now;
         match output {
             Output::NewOrder(order) => self.trading.on_order(order, now),
+            Output::Replace(replace) => {
+                self.trading.on_cancel(replace.replaced);
+                self.trading.on_order(&replace.order, now);
+            }
             Output::Cancel(cancel) => self.trading.on_cancel(cancel.client_order_id),
             Output::Position(position) => {
                 let mut held = position.qty;

@@ -1,7 +1,7 @@
 //! A short scripted story for tests: bars, a swept low, zones, a short trade that is stopped out.
 
 use smc_core::event::*;
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::words::*;
 
@@ -88,6 +88,7 @@ pub fn order(id: u64, side: Side, purpose: Purpose, hundredths: i64) -> Word {
         qty: Qty(3 * SCALE),
         purpose,
         signal_id: 1,
+        terms: OrderTerms::PLAIN,
     }))
 }
 
@@ -101,6 +102,7 @@ pub fn report(seconds: u64, id: u64, kind: OrderUpdateKind) -> Word {
 pub fn fill(seconds: u64, id: u64, hundredths: i64, qty: i64, after: i64, realised: i64) -> [Word; 2] {
     let kind = OrderUpdateKind::Fill {
         trade_id: seconds,
+        side: if qty > 0 { Side::Buy } else { Side::Sell },
         price: price(hundredths),
         qty: Qty(qty.abs() * SCALE),
         cum_qty: Qty((if qty < 0 { -after } else { 3 }) * SCALE),
@@ -134,6 +136,7 @@ pub fn market() -> Vec<Word> {
         qty_max: Qty(i64::MAX),
         notional_min: Money(0),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     };
     let mut words = vec![
         event(0, EventBody::Instrument(spec)),

@@ -4,7 +4,7 @@ use super::samples::{Word, at, bar, fill, market, news, order, price, report, sh
 use super::*;
 use smc_core::codec::Buffer;
 use smc_core::event::{FeedState, OrderUpdateKind};
-use smc_core::instrument::{InstrumentSpec, TradingStatus};
+use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::{Position, Purpose};
 use smc_core::words::{ClientOrderId, Direction, Money, Name, Price, Qty, SCALE, Side};
 
@@ -176,6 +176,7 @@ fn what_the_venue_would_not_trade_is_no_position() {
         qty_max: Qty(SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
+        contract: Contract::SPOT,
     };
     market.on_event(TsNs(0), &EventBody::Instrument(spec));
     let position = |qty| Position {
