@@ -232,7 +232,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         }
     }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
-    let counters = Counters::create(&options.journal.join(FILE_NAME)).map_err(fail)?;
+    let counters = counters(&options.journal.join(FILE_NAME)).map_err(fail)?;
     let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
 
     let latencies = Latencies::new();
@@ -611,4 +611,17 @@ impl OrderGateway for BinanceSpotGateway {
     fn in_flight(&self) -> u32 {
         Self::in_flight(self)
     }
+}
+/// Creates the counters. The journal's helper may at this moment be trying to get a whole segment from a nearly full disk,
+/// which takes the rest of it until the attempt has failed: a full disk is believed when it stays full.
+fn counters(path: &Path) -> std::io::Result<Counters> {
+    for _ in 0..20 {
+        match Counters::create(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done => return done,
+        }
+    }
+    Counters::create(path)
 }
