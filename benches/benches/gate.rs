@@ -5,11 +5,11 @@
 use benches::{BTC, START, limits, spec};
 use criterion::{Criterion, criterion_group, criterion_main};
 use smc_core::book::Reference;
-use smc_core::event::{OrderUpdate, OrderUpdateKind};
+use smc_core::event::{KeyScope, Margin, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock};
 use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
-use smc_core::risk::{Check, Gate, GateView, Verdict};
+use smc_core::risk::{AccountLimits, Check, Gate, GateView, Margining, VenueFacts, Verdict};
 use smc_core::words::{ClientOrderId, Money, Price, Qty, SCALE, Side, TsNs};
 use std::hint::black_box;
 
@@ -17,6 +17,7 @@ struct Desk {
     gate: Gate,
     orders: Orders,
     positions: PositionBook,
+    venue: VenueFacts,
     nth: u64,
 }
 
@@ -26,7 +27,17 @@ impl Desk {
         let mut positions = PositionBook::new(1, spec().quote, Some(Money(1_000_000 * SCALE)));
         positions.set_assets(BTC, spec().base, spec().quote);
         positions.mark(BTC, Price(60_000 * SCALE));
-        Self { gate: Gate::new(account, &[Some(limits)]).unwrap(), orders: Orders::new(1), positions, nth: 0 }
+        let account = AccountLimits { var_ppm_max: Some(50_000), ..account };
+        let resets_at = TsNs(u64::MAX);
+        let venue = VenueFacts {
+            clock: Some(VenueClock { offset_ns: 1_000_000 }),
+            budget: Some(RequestBudget { left: 5_000, limit: 6_000, banned_until: TsNs(0), resets_at }),
+            key: Some(KeyScope { can_trade: true, can_withdraw: false }),
+            margin: Some(Margin { equity: Money(1_000_000 * SCALE), free: Money(1_000_000 * SCALE) }),
+        };
+        let mut gate = Gate::new(account, &[Some(limits)]).unwrap();
+        gate.open_parent(BTC, 1, Qty(i64::MAX));
+        Self { gate, orders: Orders::new(1), positions, venue, nth: 0 }
     }
 
     fn check(&mut self, qty: Qty) -> Verdict {
@@ -42,13 +53,16 @@ impl Desk {
             stop_price: Price::ZERO,
             qty,
             purpose: Purpose::Entry,
-            signal_id: 0,
+            signal_id: 1,
             terms: OrderTerms::PLAIN,
         };
         let (state, loss_level, spec) = (TradingState::Normal, TradingState::Normal, spec());
         let reference = Some(Reference { price, ts: now });
-        let view =
-            GateView { now, state, loss_level, spec: Some(&spec), reference, positions: &self.positions };
+        // Every check has something to look at: clock, budget, key, margin, value at risk.
+        let (venue, spec, positions) = (&self.venue, Some(&spec), &self.positions);
+        let margin = Margining::Part { needed: Money(1), free: Money(SCALE) };
+        let var_ppm = Some(1_000);
+        let view = GateView { now, state, loss_level, spec, reference, positions, venue, margin, var_ppm };
         self.gate.check(black_box(&order), &view, &mut self.orders)
     }
 

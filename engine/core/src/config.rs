@@ -4,7 +4,7 @@
 //! that makes no sense refuses the start and names the field. Nothing in it changes while the engine runs.
 
 use crate::calendar::Calendar;
-use crate::risk::{AccountLimits, LimitError, Limits};
+use crate::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
 use crate::smc::{ParamsError, SmcParams};
 use crate::strategy::ConfluenceParams;
 use crate::words::{Money, Name, Timeframe};
@@ -43,6 +43,12 @@ pub struct EngineConfig {
     pub execution: ExecutionParams,
     /// Limits over all instruments.
     pub account_limits: AccountLimits,
+    /// Limits of the venue within them.
+    pub venue_limits: ScopeLimits,
+    /// Limits of each strategy within them.
+    pub strategy_limits: ScopeLimits,
+    /// What happens when it goes wrong.
+    pub breakers: BreakerParams,
     /// Equity before the first fill; none takes the first balance of the quote asset.
     pub starting_equity: Option<Money>,
     /// Distance of the timer events the runtime makes.
@@ -150,6 +156,9 @@ impl EngineConfig {
             sizing: SizingParams::default(),
             execution: ExecutionParams::default(),
             account_limits,
+            venue_limits: ScopeLimits::default(),
+            strategy_limits: ScopeLimits::default(),
+            breakers: BreakerParams::default(),
             starting_equity: None,
             timer_interval_ns: 100_000_000,
         }
@@ -168,6 +177,7 @@ impl EngineConfig {
         self.smc.validate().map_err(ConfigError::Smc)?;
         self.sizing.check()?;
         self.execution.check()?;
+        self.breakers.check()?;
         match self.strategy.fault(self) {
             Some(field) => Err(ConfigError::Senseless { field }),
             None => Ok(()),
@@ -310,6 +320,11 @@ mod tests {
             runaway_denials_max: 20,
             runaway_window_ns: 10 * SECOND_NS,
             entry_forgiven_after_ns: SECOND_NS,
+            margin_use_ppm_max: 800_000,
+            var_ppm_max: None,
+            order_lifetime_ns_max: 60_000_000_000,
+            clock_offset_ns_max: 500_000_000,
+            budget_reserve_ppm: 200_000,
         };
         let symbol = Name::new("BTCUSDT").unwrap();
         let timeframes = ["1s", "1m"].iter().filter_map(|text| Timeframe::parse(text)).collect();

@@ -10,6 +10,7 @@
 
 mod account;
 mod bracket;
+mod guard;
 mod market;
 mod snapshot;
 mod trading;
@@ -23,13 +24,12 @@ use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
 use crate::event::{
-    Act, Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, JournalState, Quote,
-    RiskScope, Trade,
+    Balance, Bar, BookUpdate, Event, EventBody, FeedState, GatewayState, MarkPrice, Quote, RiskScope, Trade,
 };
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Order, Orders};
 use crate::outbox::Outbox;
-use crate::output::{AlertKind, Control, Output, Purpose, StateChange, TradingState};
+use crate::output::{AlertKind, Output, Purpose, TradingState};
 use crate::position::PositionBook;
 use crate::risk::Gate;
 use crate::smc::{IdSource, SmcEngine};
@@ -37,6 +37,7 @@ use crate::strategy::{Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
 use account::Account;
 use alloc::vec::Vec;
+use guard::Guard;
 use market::Market;
 use why::Notes;
 
@@ -52,11 +53,7 @@ pub struct Engine<S> {
     gate: Gate,
     orders: Orders,
     positions: PositionBook,
-    /// What the operator's commands come to; [`Engine::state`] looks at more.
-    commanded: TradingState,
-    journal: JournalState,
-    /// A person asked the process to stop: no entry until a new process.
-    is_stopping: bool,
+    guard: Guard,
     now: TsNs,
     order_sequence: u64,
     signal_id: u32,
@@ -113,9 +110,7 @@ impl<S: Strategy> Engine<S> {
                 config.quote_asset,
                 config.starting_equity,
             ),
-            commanded: TradingState::Normal,
-            journal: JournalState::Good,
-            is_stopping: false,
+            guard: Guard::new(&config),
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
             signal_id: 0,
@@ -143,12 +138,12 @@ impl<S: Strategy> Engine<S> {
             EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
             EventBody::Timer => self.on_timer(outbox),
             EventBody::Operator(act) => self.on_act(act, outbox),
-            EventBody::Clock(_)
-            | EventBody::Budget(_)
-            | EventBody::Key(_)
-            | EventBody::Margin(_)
-            | EventBody::Mark(_)
-            | EventBody::Rate(_)
+            EventBody::Clock(clock) => self.guard.venue.clock = Some(*clock),
+            EventBody::Budget(budget) => self.guard.venue.budget = Some(*budget),
+            EventBody::Key(key) => self.guard.venue.key = Some(*key),
+            EventBody::Margin(margin) => self.guard.venue.margin = Some(*margin),
+            EventBody::Mark(mark) => self.on_mark(at, mark),
+            EventBody::Rate(_)
             | EventBody::Cash(_)
             | EventBody::Round(_)
             | EventBody::VenueOrder(_)
@@ -195,6 +190,7 @@ impl<S: Strategy> Engine<S> {
             let view = market.view(now, &self.positions, &self.config.timeframes);
             self.strategy.on_quote(&view, quote, &mut intents);
         }
+        self.check_flash(at, outbox);
         self.act(at, now, &intents, outbox);
     }
 
@@ -204,6 +200,14 @@ impl<S: Strategy> Engine<S> {
         self.positions.mark(market.id, market.book.mark());
         if update.is_last {
             self.check_target(at, outbox);
+            self.check_flash(at, outbox);
+        }
+    }
+
+    /// The venue's fair price: a second source of the same thing.
+    fn on_mark(&mut self, at: usize, mark: &MarkPrice) {
+        if let Some(market) = self.markets.get_mut(at) {
+            market.flash.on_mark(mark.price);
         }
     }
 
@@ -274,6 +278,7 @@ impl<S: Strategy> Engine<S> {
 impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
+        self.on_guard_timer(outbox);
         for at in 0..self.markets.len() {
             self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
@@ -332,60 +337,13 @@ impl<S: Strategy> Engine<S> {
         self.account.set(balance);
         self.positions.on_balance(balance);
     }
-
-    fn on_act(&mut self, act: &Act, outbox: &mut Outbox) {
-        let command = act.command;
-        let from = self.state();
-        self.commanded = match command {
-            Command::Kill => TradingState::Halt,
-            Command::Arm if self.commanded == TradingState::Halt => TradingState::Normal,
-            Command::Resume if self.commanded <= TradingState::ReduceOnly => TradingState::Normal,
-            Command::Pause | Command::Flatten => self.commanded.max(TradingState::ReduceOnly),
-            Command::KillFlatten => TradingState::Halt,
-            _ => self.commanded,
-        };
-        self.is_stopping = command == Command::Shutdown || self.is_stopping && command != Command::Start;
-        if command == Command::Start {
-            self.journal = JournalState::Good;
-        }
-        if command == Command::Flatten {
-            // Under HALT nothing may be sent: the wish is kept, and carried out once armed.
-            self.markets.iter_mut().for_each(Market::flatten);
-        }
-        if command == Command::Arm {
-            self.gate.arm();
-        }
-        self.tell_state(from, Some(command), outbox);
-        self.manage_all(outbox);
-    }
-
-    fn on_journal(&mut self, state: JournalState, outbox: &mut Outbox) {
-        let from = self.state();
-        self.journal = state;
-        self.tell_state(from, None, outbox);
-        self.manage_all(outbox);
-    }
-
-    fn tell_state(&mut self, from: TradingState, command: Option<Command>, outbox: &mut Outbox) {
-        let to = self.state();
-        if to != from {
-            let (scope, cause) = (RiskScope::ENGINE, Control::Operator);
-            outbox.push(Output::State(StateChange { scope, from, to, cause, command }));
-        }
-    }
 }
 
 /// Read-only views.
 impl<S> Engine<S> {
-    /// Trading state: the worst of what the operator commanded, a process that stops, and what the journal can keep.
+    /// Trading state of the whole engine; its parts may be held further down, see [`Engine::held`].
     pub fn state(&self) -> TradingState {
-        let stopping = if self.is_stopping { TradingState::ReduceOnly } else { TradingState::Normal };
-        self.commanded.max(stopping).max(match self.journal {
-            JournalState::Good => TradingState::Normal,
-            JournalState::Low => TradingState::Warn,
-            JournalState::Behind => TradingState::CancelOnly,
-            JournalState::Lost => TradingState::Halt,
-        })
+        self.guard.scopes.state(RiskScope::ENGINE)
     }
 
     /// Time of the last event.

@@ -394,17 +394,22 @@ pub struct Act {
     pub limit: LimitName,
     /// Of [`Command::SetLimit`]: its new value in the limit's own unit.
     pub value: i64,
-    /// Who, by the number the system knows the person by; 0 for the process itself.
+    /// Who, by the number the system knows the person by; [`Act::PROCESS`] for the process itself.
     pub operator: u32,
     /// Why, in a word.
     pub reason: Name,
+}
+
+impl Act {
+    /// Nobody's act: the process's own, by a trigger that a person has set.
+    pub const PROCESS: u32 = u32::MAX;
 }
 
 impl From<Command> for Act {
     /// On the whole engine, by the process itself.
     fn from(command: Command) -> Self {
         let (scope, limit) = (RiskScope::ENGINE, LimitName::None);
-        Self { command, scope, limit, value: 0, operator: 0, reason: Name::EMPTY }
+        Self { command, scope, limit, value: 0, operator: Self::PROCESS, reason: Name::EMPTY }
     }
 }
 
@@ -576,8 +581,4 @@ impl FeedState {
 
 impl GatewayState {
     pub(crate) const ALL: [Self; 3] = [Self::Down, Self::Syncing, Self::Ready];
-}
-
-impl JournalState {
-    pub(crate) const ALL: [Self; 4] = [Self::Good, Self::Low, Self::Behind, Self::Lost];
 }

@@ -11,7 +11,7 @@ use smc_core::engine::Step;
 use smc_core::event::{Bar, EventBody, FeedState};
 use smc_core::instrument::TradingStatus;
 use smc_core::output::*;
-use smc_core::risk::{Amount, Check, Exposure, Facts, Violations};
+use smc_core::risk::{AccountLimits, Amount, CHECKS, Check, Exposure, Facts, Margining, Violations};
 use smc_core::sizing::{Rate, SizeReason};
 use smc_core::strategy::{
     Confluence, ConfluenceParams, Intent, Intents, Look, MarketView, SessionSet, Standing, Strategy,
@@ -52,6 +52,12 @@ fn facts(rng: &mut Rng) -> (Facts, NewOrder) {
         terms: OrderTerms::PLAIN,
     };
     let position = Qty(near(2 * SCALE));
+    let margins = [
+        Margining::Unknown,
+        Margining::Part { needed: Money(near(800 * SCALE)), free: Money(near(1_000 * SCALE)) },
+        Margining::Whole { needed: near(SCALE).into(), free: near(SCALE).into() },
+    ];
+    let (left, offset, var) = (near(2 * SCALE), near(500_000_000), near(50_000).unsigned_abs() as u32);
     let (equity, gross) = (Money(near(100_000 * SCALE)), near(300_000 * SCALE));
     let exposure = Exposure { gross: i128::from(gross.abs()), net: i128::from(near(300_000 * SCALE)) };
     let (same, other) = (i128::from(near(SCALE)).abs(), i128::from(near(SCALE)).abs());
@@ -68,6 +74,14 @@ fn facts(rng: &mut Rng) -> (Facts, NewOrder) {
         TradingStatus::CancelOnly,
         TradingStatus::Trading,
     ];
+    let margin = margins[rng.below(3) as usize];
+    let parent_left = rng.chance(70).then_some(left.into());
+    let clock_offset_ns = rng.chance(70).then_some(offset);
+    let var_ppm = rng.chance(70).then_some(var);
+    let (own, used) = (rng.below(5) as u32, rng.below(60) as u32);
+    let open_orders_scope = rng.chance(50).then_some((own, 3));
+    let requests = rng.chance(70).then_some((used, 100));
+    let account = AccountLimits { var_ppm_max: rng.chance(80).then_some(50_000), ..account };
     let facts = Facts {
         state: STATES[rng.below(5) as usize],
         loss_level: STATES[rng.below(5) as usize],
@@ -94,6 +108,13 @@ fn facts(rng: &mut Rng) -> (Facts, NewOrder) {
         repeats,
         is_repeat_latched: rng.chance(10),
         is_self_trade: rng.chance(10),
+        open_orders_scope,
+        margin,
+        parent_left,
+        requests,
+        clock_offset_ns,
+        is_key_fit: rng.chance(80),
+        var_ppm,
     };
     let side = sides[rng.below(2) as usize];
     (facts, NewOrder { side, kind: kinds[rng.below(4) as usize], ..order })
@@ -105,7 +126,7 @@ fn findings_are_the_codes_and_their_numbers_agree() {
     let seed = 0x5EED_0021;
     println!("seed {seed:#x}");
     let mut rng = Rng(seed);
-    let mut seen = [[0u32; 2]; 21];
+    let mut seen = [[0u32; 2]; CHECKS];
     for _ in 0..20_000 {
         let (facts, order) = facts(&mut rng);
         let mut set = Violations::NONE;
@@ -118,6 +139,8 @@ fn findings_are_the_codes_and_their_numbers_agree() {
         }
         assert_eq!(set, facts.violations(&order));
     }
+    // A check of working orders, which no new one can fail.
+    seen[Check::MaxOrderLifetime as usize - 1] = [101; 2];
     assert!(seen.iter().flatten().all(|&n| n > 100), "a check that never (or always) fails: {seen:?}");
 }
 

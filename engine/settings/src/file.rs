@@ -18,7 +18,7 @@ use smc_core::Timeframe;
 use smc_core::config::{
     BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
 };
-use smc_core::risk::{AccountLimits, LimitError, Limits};
+use smc_core::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
 use smc_core::words::{Money, Name, Qty};
 use std::path::PathBuf;
 pub use strategy::{StrategyError, StrategySection};
@@ -48,6 +48,9 @@ pub struct FileConfig {
     /// How orders are worked; missing keys have their defaults.
     #[serde(default)]
     pub execution: ExecutionSection,
+    /// What stops trading when it goes wrong; missing keys have their defaults.
+    #[serde(default)]
+    pub breakers: BreakersSection,
     /// Where the venue is. Not journaled.
     #[serde(default, skip_serializing)]
     pub venue: Option<VenueSection>,
@@ -144,7 +147,7 @@ pub struct InstrumentSection {
     pub repeat_max: u32,
 }
 
-/// `[risk]`: limits have no defaults.
+/// `[risk]`: limits of money and counts have no defaults; those that every account shares have.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RiskSection {
@@ -166,6 +169,58 @@ pub struct RiskSection {
     pub runaway_window_ms: u64,
     /// An entry withdrawn unfilled after this long no longer counts as repeated.
     pub entry_forgiven_after_ms: u64,
+    /// Part of the free margin that one more position may use, ppm.
+    #[serde(default = "four_fifths")]
+    pub margin_use_ppm_max: u32,
+    /// Value at risk (one in a hundred bars) over equity, ppm; without it there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub var_ppm_max: Option<u32>,
+    /// Working entries are checked again after each such time.
+    #[serde(default = "minute")]
+    pub order_lifetime_max_ms: u64,
+    /// Distance of our clock from the venue's that stops new orders.
+    #[serde(default = "half_a_second")]
+    pub clock_offset_max_ms: u64,
+    /// Part of the venue's request budget kept for cancels and queries, ppm.
+    #[serde(default = "fifth")]
+    pub budget_reserve_ppm: u32,
+    /// Limits of the venue within these.
+    #[serde(default)]
+    pub venue: ScopeSection,
+    /// Limits of each strategy within these.
+    #[serde(default)]
+    pub strategy: ScopeSection,
+}
+
+/// `[risk.venue]` and `[risk.strategy]`: what is not given is the account's.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScopeSection {
+    /// Sum of worst-case exposures, quote units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gross_max: Option<Decimal>,
+    /// Open orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_orders_max: Option<u32>,
+    /// New orders within the throttle's window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_max: Option<u32>,
+}
+
+const fn four_fifths() -> u32 {
+    800_000
+}
+
+const fn fifth() -> u32 {
+    200_000
+}
+
+const fn minute() -> u64 {
+    60_000
+}
+
+const fn half_a_second() -> u64 {
+    500
 }
 
 /// `[venue]`
@@ -266,6 +321,29 @@ section! {
         stop_fill_max_ms: u64 => stop_fill_ns_max = |v| ns(v),
         naked_max_ms: u64 => naked_ns_max = |v| ns(v),
         retry_ms: u64 => retry_ns = |v| ns(v),
+    }
+}
+
+section! {
+    /// `[breakers]`
+    BreakersSection => BreakerParams {
+        daily_loss_ppm: u32 => daily_loss_ppm = |v| v,
+        drawdown_ppm: u32 => drawdown_ppm = |v| v,
+        day_starts_at_s: u32 => day_starts_at_s = |v| v,
+        loss_streak_max: u32 => loss_streak_max = |v| v,
+        loss_streak_pause_ms: u64 => loss_streak_pause_ns = |v| ns(v),
+        fills_per_minute_max: u32 => fills_per_minute_max = |v| v,
+        day_notional_plan: Decimal => day_notional_plan = |v| Some(Money(v.0)),
+        rejects_max: u32 => rejects_max = |v| v,
+        rejects_window_ms: u64 => rejects_window_ns = |v| ns(v),
+        slippage_model_ppm: u32 => slippage_model_ppm = |v| v,
+        slippage_factor: u32 => slippage_factor = |v| v,
+        slippage_pause_ms: u64 => slippage_pause_ns = |v| ns(v),
+        flash_move_ppm: u32 => flash_move_ppm = |v| v,
+        flash_spread_factor: u32 => flash_spread_factor = |v| v,
+        flash_pause_ms: u64 => flash_pause_ns = |v| ns(v),
+        divergence_ppm: u32 => divergence_ppm = |v| v,
+        divergence_ms: u64 => divergence_ns = |v| ns(v),
     }
 }
 
@@ -373,6 +451,9 @@ impl FileConfig {
         self.strategy.apply(&mut config.strategy, sessions).map_err(FileError::Strategy)?;
         self.sizing.apply(&mut config.sizing);
         self.execution.apply(&mut config.execution);
+        self.breakers.apply(&mut config.breakers);
+        config.venue_limits = self.risk.venue.core()?;
+        config.strategy_limits = self.risk.strategy.core()?;
         config.check().map_err(FileError::Engine)?;
         Ok(config)
     }
@@ -407,6 +488,16 @@ impl InstrumentSection {
     }
 }
 
+impl ScopeSection {
+    fn core(&self) -> Result<ScopeLimits, FileError> {
+        let Self { gross_max, open_orders_max, messages_max } = *self;
+        let gross_max = gross_max.map(|most| Money(most.0));
+        let limits = ScopeLimits { gross_max, open_orders_max, messages_max };
+        limits.validate().map_err(FileError::Limit)?;
+        Ok(limits)
+    }
+}
+
 impl RiskSection {
     fn core(&self) -> Result<AccountLimits, FileError> {
         let limits = AccountLimits {
@@ -419,6 +510,11 @@ impl RiskSection {
             runaway_denials_max: self.runaway_denials_max,
             runaway_window_ns: ns(self.runaway_window_ms),
             entry_forgiven_after_ns: ns(self.entry_forgiven_after_ms),
+            margin_use_ppm_max: self.margin_use_ppm_max,
+            var_ppm_max: self.var_ppm_max,
+            order_lifetime_ns_max: ns(self.order_lifetime_max_ms),
+            clock_offset_ns_max: ns(self.clock_offset_max_ms),
+            budget_reserve_ppm: self.budget_reserve_ppm,
         };
         limits.validate().map_err(FileError::Limit)?;
         Ok(limits)

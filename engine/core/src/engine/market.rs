@@ -9,6 +9,7 @@ use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
 use crate::output::Purpose;
 use crate::position::PositionBook;
+use crate::risk::FlashWatch;
 use crate::smc::SmcEngine;
 use crate::state::{State, StateError, StateIo};
 use crate::strategy::MarketView;
@@ -28,6 +29,7 @@ pub(super) struct Market {
     /// One per timeframe, ascending.
     pub(super) smc: Vec<SmcEngine>,
     pub(super) bracket: Bracket,
+    pub(super) flash: FlashWatch,
     /// What the last trade left because no order could close it. Until the position is something else, nobody
     /// tries again, however the price moves the smallest order.
     dust: Qty,
@@ -47,6 +49,7 @@ impl Market {
                 .map(|timeframe| SmcEngine::with_calendar(id, timeframe, &config.smc, &config.calendar))
                 .collect(),
             bracket: Bracket::default(),
+            flash: FlashWatch::new(),
             dust: Qty::ZERO,
             stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,
         }
@@ -209,7 +212,8 @@ impl Market {
         (symbol, quote): (Name, Name),
         known: &Known<'_>,
     ) -> Result<(), StateError> {
-        let Self { id: _, spec, book, bars, is_watched, smc, bracket, dust, stop_limit_offset_ppm: _ } = self;
+        let Self { id: _, spec, book, bars, is_watched, smc, bracket, flash, dust, stop_limit_offset_ppm: _ } =
+            self;
         io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
         book.state(io, known.now)?;
         bars.state(io, known.now)?;
@@ -221,6 +225,7 @@ impl Market {
         })?;
         smc.iter_mut().try_for_each(|smc| smc.state(io))?;
         bracket.state(io, known)?;
+        flash.state(io, known.now)?;
         io.number(dust)
     }
 }

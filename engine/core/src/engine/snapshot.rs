@@ -12,14 +12,13 @@
 
 use super::bracket::Known;
 use super::{Counters, Engine};
-use crate::event::{GatewayState, JournalState};
-use crate::output::TradingState;
+use crate::event::GatewayState;
 use crate::state::{State, StateError, StateIo, fingerprint};
 use crate::strategy::Strategy;
 use alloc::vec::Vec;
 
 /// First byte of a saved engine.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl<S: Strategy + State> Engine<S> {
     /// Appends the state after the last event. Changes nothing that anyone could notice.
@@ -52,9 +51,7 @@ impl<S: Strategy + State> State for Engine<S> {
             gate,
             orders,
             positions,
-            commanded,
-            journal,
-            is_stopping,
+            guard,
             now,
             order_sequence,
             signal_id,
@@ -65,9 +62,7 @@ impl<S: Strategy + State> State for Engine<S> {
         } = self;
         io.number(now)?;
         let now = *now;
-        io.choice(commanded, &[TradingState::Normal, TradingState::ReduceOnly, TradingState::Halt])?;
-        io.choice(journal, &JournalState::ALL)?;
-        io.flag(is_stopping)?;
+        guard.state(io, now)?;
         io.choice(gateway, &GatewayState::ALL)?;
         io.tally(order_sequence)?;
         io.number(signal_id)?;
@@ -219,6 +214,11 @@ mod tests {
             runaway_denials_max: 20,
             runaway_window_ns: 1_000,
             entry_forgiven_after_ns: 1_000,
+            margin_use_ppm_max: 800_000,
+            var_ppm_max: None,
+            order_lifetime_ns_max: 60_000_000_000,
+            clock_offset_ns_max: 500_000_000,
+            budget_reserve_ppm: 200_000,
         };
         let symbol = Name::new("BTCUSDT").unwrap();
         let timeframes = vec![Timeframe::parse("1m").unwrap()];
@@ -262,6 +262,11 @@ mod tests {
             runaway_denials_max: 27,
             runaway_window_ns: 28,
             entry_forgiven_after_ns: 29,
+            margin_use_ppm_max: 800_000,
+            var_ppm_max: None,
+            order_lifetime_ns_max: 60_000_000_000,
+            clock_offset_ns_max: 500_000_000,
+            budget_reserve_ppm: 200_000,
         };
         first.gate.set_account_limits(account).unwrap();
         first.gate.set_limits(ONE, limits).unwrap();

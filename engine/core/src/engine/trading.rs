@@ -4,20 +4,23 @@
 //! order. What is wanted next is the bracket's to say (`bracket`), how much is `sizing`'s.
 
 use super::Engine;
+use super::account::Account;
 use super::bracket::{Leg, Motive, Plan, Step, closing_side};
+use super::guard::{Guard, VENUE};
 use super::market::{Market, Permissions};
 use super::why::{Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig};
-use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
+use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind, RiskScope};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
 use crate::outbox::Outbox;
 use crate::output::{
     Alert, AlertKind, NewOrder, OrderKind, OrderTerms, Output, Purpose, Signal, TimeInForce, TradingState,
 };
-use crate::risk::{Gate, GateView, Limits};
+use crate::position::PositionBook;
+use crate::risk::{Gate, GateView, Limits, Margining, STRATEGIES_MAX};
 use crate::sizing::{Rate, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
-use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64};
+use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64, div_ceil};
 use alloc::vec::Vec;
 
 /// Steps one bracket may take at one event: cancels of three legs and a stray, one order, with room to spare.
@@ -29,7 +32,13 @@ const EXIT_ROOM_PPM: i128 = 20_000;
 /// The gate with the configuration's limits.
 pub(super) fn gate(config: &EngineConfig) -> Result<Gate, ConfigError> {
     let limits: Vec<Option<Limits>> = config.instruments.iter().map(|i| Some(i.limits)).collect();
-    Gate::new(config.account_limits, &limits).map_err(ConfigError::Limit)
+    let mut gate = Gate::new(config.account_limits, &limits).map_err(ConfigError::Limit)?;
+    gate.set_scope_limits(RiskScope::venue(VENUE), config.venue_limits).map_err(ConfigError::Limit)?;
+    for strategy in 0..STRATEGIES_MAX as u8 {
+        let scope = RiskScope::strategy(strategy);
+        gate.set_scope_limits(scope, config.strategy_limits).map_err(ConfigError::Limit)?;
+    }
+    Ok(gate)
 }
 
 /// What the strategy wants.
@@ -106,6 +115,7 @@ impl<S: Strategy> Engine<S> {
             signal_id: plan.signal_id,
             terms: OrderTerms::PLAIN,
         };
+        self.gate.open_parent(id, plan.signal_id, qty);
         if self.ask(at, &order, outbox)
             && let Some(market) = self.markets.get_mut(at)
         {
@@ -195,7 +205,7 @@ impl<S: Strategy> Engine<S> {
     /// Takes the bracket's steps until it wants nothing more at this event.
     pub(super) fn manage(&mut self, at: usize, outbox: &mut Outbox) {
         for _ in 0..STEPS_MAX {
-            let permissions = self.permissions();
+            let permissions = self.permissions(at);
             let Some(market) = self.markets.get_mut(at) else { return };
             if !market.bracket.is_engaged() && self.orders.reserved(market.id).orders == 0 {
                 return;
@@ -215,19 +225,20 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self, at: usize) -> Permissions {
+        let (id, strategy) = (InstrumentId(at as u16), self.strategy.number());
         Permissions {
             now: self.now,
             is_gateway_ready: self.gateway == GatewayState::Ready,
-            may_enter: self.state() <= TradingState::Warn,
-            may_close: self.state() <= TradingState::ReduceOnly,
-            is_halted: self.state() == TradingState::Halt,
+            may_enter: self.guard.for_entries(id, strategy) <= TradingState::Warn,
+            may_close: self.guard.for_exits(id, strategy) <= TradingState::ReduceOnly,
+            is_halted: self.guard.is_killed(id, strategy),
             retry_ns: self.config.execution.retry_ns,
         }
     }
 
     /// Cancels always pass. One whose order is over at the venue is not repeated: its fills are on the way.
-    fn cancel(&mut self, at: usize, id: ClientOrderId, outbox: &mut Outbox) {
+    pub(super) fn cancel(&mut self, at: usize, id: ClientOrderId, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
         market.bracket.note_cancel(id, self.now);
         if let Some(cancel) = self.orders.begin_cancel(id) {
@@ -327,7 +338,8 @@ impl<S: Strategy> Engine<S> {
 
     /// No position stays without a working stop (or exit) for longer than the limit.
     pub(super) fn check_protection(&mut self, at: usize, outbox: &mut Outbox) {
-        let may_close = self.state() <= TradingState::ReduceOnly;
+        let id = InstrumentId(at as u16);
+        let may_close = self.guard.for_exits(id, self.strategy.number()) <= TradingState::ReduceOnly;
         let Some(market) = self.markets.get_mut(at) else { return };
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
         if is_covered || !market.is_holding(&self.positions) {
@@ -395,24 +407,25 @@ impl<S: Strategy> Engine<S> {
     fn ask(&mut self, at: usize, order: &NewOrder, outbox: &mut Outbox) -> bool {
         self.note(|_| ());
         let Some(market) = self.markets.get(at) else { return false };
-        let view = GateView {
-            now: self.now,
-            state: self.state().max(self.venue_state(market, order.purpose)),
-            loss_level: TradingState::Normal,
-            spec: market.spec.as_ref(),
-            reference: market.book.reference(),
-            positions: &self.positions,
-        };
+        let view =
+            view_for(&self.config, &self.guard, &self.account, market, order, self.now, &self.positions);
+        let view = GateView { state: view.state.max(self.venue_state(market, order.purpose)), ..view };
         let verdict = self.gate.check(order, &view, &mut self.orders);
         outbox.push(Output::Decision(verdict.decision));
         match verdict.outcome {
             Ok(approved) => {
                 self.counters.orders_sent += 1;
                 outbox.push(Output::NewOrder(approved));
+                if order.kind == OrderKind::Market {
+                    self.expect_fill(order.client_order_id, verdict.decision.price);
+                }
                 true
             }
             Err(_) => {
                 self.counters.orders_denied += 1;
+                if let Some(control) = verdict.tripped {
+                    self.trip(control, outbox);
+                }
                 false
             }
         }
@@ -428,6 +441,14 @@ impl<S: Strategy> Engine<S> {
         } else {
             TradingState::CancelOnly
         }
+    }
+}
+
+/// What the gate is told.
+impl<S: Strategy> Engine<S> {
+    /// The view for an order that already works.
+    pub(super) fn view_for<'a>(&'a self, market: &'a Market, order: &NewOrder) -> GateView<'a> {
+        view_for(&self.config, &self.guard, &self.account, market, order, self.now, &self.positions)
     }
 }
 
@@ -461,6 +482,8 @@ impl<S: Strategy> Engine<S> {
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
         outbox.push(Output::Position(change.position));
+        self.watch_fill(fill, &change, outbox);
+        let Some(market) = self.markets.get_mut(fill.order.instrument.index()) else { return };
         if fill.order.purpose != Purpose::Entry {
             market.bracket.refusals = 0;
         }
@@ -481,6 +504,7 @@ impl<S: Strategy> Engine<S> {
             self.counters.rejects += 1;
             let kind = AlertKind::VenueReject;
             self.alert(kind, order.instrument, order.client_order_id, i64::from(code), outbox);
+            self.watch_reject(outbox);
         }
         let is_refused = matches!(order.state(), OrderState::Rejected(_) | OrderState::Expired);
         match (order.purpose, order.kind) {
@@ -508,6 +532,52 @@ impl<S: Strategy> Engine<S> {
         self.counters.alerts += 1;
         outbox.push(Output::Alert(Alert { kind, instrument, client_order_id, detail, ts: self.now }));
     }
+}
+
+/// What the gate is told about an order. Of the parts and not of the engine: the gate changes while it is read.
+fn view_for<'a>(
+    config: &EngineConfig,
+    guard: &'a Guard,
+    account: &Account,
+    market: &'a Market,
+    order: &NewOrder,
+    now: TsNs,
+    positions: &'a PositionBook,
+) -> GateView<'a> {
+    let strategy = order.client_order_id.strategy();
+    let state = match order.purpose {
+        Purpose::Entry => guard.for_entries(market.id, strategy),
+        Purpose::Stop | Purpose::Target | Purpose::Flatten => guard.for_exits(market.id, strategy),
+    };
+    GateView {
+        now,
+        state,
+        loss_level: guard.loss.worst(),
+        spec: market.spec.as_ref(),
+        // Two sources that disagree are none.
+        reference: market.book.reference().filter(|_| !market.flash.is_diverged(now, &config.breakers)),
+        positions,
+        venue: &guard.venue,
+        margin: margining(config, account, market, order),
+        var_ppm: None,
+    }
+}
+
+/// What an order takes of what is free: quote currency and fee for a purchase, the asset itself for a sale.
+fn margining(config: &EngineConfig, account: &Account, market: &Market, order: &NewOrder) -> Margining {
+    let Some(spec) = &market.spec else { return Margining::Unknown };
+    let asset = if order.side == Side::Buy { spec.quote } else { spec.base };
+    let Some(balance) = account.get(asset) else { return Margining::Unknown };
+    let needed = match order.side {
+        Side::Sell => i128::from(order.qty.0),
+        Side::Buy => {
+            let price = if order.kind == OrderKind::Market { market.book.mark() } else { order.price };
+            let value = i128::from(order.qty.0) * i128::from(price.0);
+            let with_fee = value.saturating_mul(ONE_PPM + i128::from(config.sizing.fee_ppm));
+            div_ceil(with_fee, ONE_PPM * i128::from(SCALE))
+        }
+    };
+    Margining::Whole { needed, free: balance.free.0.into() }
 }
 
 /// The quantity that `money` buys at `price`, rounded down.

@@ -1,6 +1,6 @@
 //! One order: the facts known about it, and what follows from them.
 
-use crate::output::{NewOrder, OrderKind, Purpose, TimeInForce};
+use crate::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
 use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Price, Qty, Side, TsNs};
 
@@ -134,6 +134,23 @@ impl Order {
     /// Asked for and not filled; what a venue would call the remaining quantity of a working order.
     pub fn leaves_qty(&self) -> Qty {
         if self.ending.is_some() { Qty::ZERO } else { self.reserved_qty() }
+    }
+
+    /// As it would be asked for now: what is left of it.
+    pub fn as_new(&self) -> NewOrder {
+        NewOrder {
+            client_order_id: self.client_order_id,
+            instrument: self.instrument,
+            side: self.side,
+            kind: self.kind,
+            time_in_force: self.time_in_force,
+            price: self.price,
+            stop_price: self.stop_price,
+            qty: self.reserved_qty(),
+            purpose: self.purpose,
+            signal_id: self.signal_id,
+            terms: OrderTerms::PLAIN,
+        }
     }
 
     /// A cancel was sent and neither confirmed nor refused.

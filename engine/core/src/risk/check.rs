@@ -26,7 +26,7 @@ macro_rules! checks {
 }
 
 /// How many checks there are.
-pub const CHECKS: usize = 21;
+pub const CHECKS: usize = 28;
 
 checks! {
     /// Engine, venue, symbol or strategy is in CANCEL_ONLY or HALT.
@@ -71,6 +71,20 @@ checks! {
     SelfTrade = 20, "SELF_TRADE";
     /// A loss breaker stands at REDUCE_ONLY or worse.
     LossLimit = 21, "LOSS_LIMIT";
+    /// More margin than may be used of what is free, or more than is free where the whole value is paid.
+    Margin = 22, "MARGIN";
+    /// More than is left of the quantity its signal was sized for.
+    ParentQty = 23, "PARENT_QTY";
+    /// Fewer requests left than are kept for cancels and queries.
+    VenueBudget = 24, "VENUE_BUDGET";
+    /// A working order that was due to be checked again and does not pass; never said of a new order.
+    MaxOrderLifetime = 25, "MAX_ORDER_LIFETIME";
+    /// Our clock and the venue's are too far apart.
+    Clock = 26, "CLOCK";
+    /// The key in use may take money out, or may not trade.
+    WithdrawScope = 27, "WITHDRAW_SCOPE";
+    /// Value at risk of what would be held is too large, or cannot be told.
+    VarLimit = 28, "VAR_LIMIT";
 }
 
 /// The set of violated checks: bit `n - 1` is check `n`. Empty means accepted.
@@ -104,6 +118,11 @@ impl Violations {
     /// Adds `check` when `is_violated`.
     pub const fn note(&mut self, check: Check, is_violated: bool) {
         self.0 |= (is_violated as u32) << (check as u32 - 1);
+    }
+
+    /// Takes `check` out.
+    pub const fn clear(&mut self, check: Check) {
+        self.0 &= !(1 << (check as u32 - 1));
     }
 
     /// The violated checks, in the order of the table.

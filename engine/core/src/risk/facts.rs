@@ -1,4 +1,4 @@
-//! The arithmetic of the gate: everything one decision depends on, laid flat, and the 21 checks over it.
+//! The arithmetic of the gate: everything one decision depends on, laid flat, and all checks over it.
 //!
 //! Pure and total: integers only, products in `i128` and saturating, so that no input can overflow into
 //! acceptance. Rounding goes against us. The gate fills [`Facts`]; nothing here looks anything up.
@@ -69,6 +69,41 @@ pub struct Facts {
     pub is_repeat_latched: bool,
     /// An own open order on the other side would cross.
     pub is_self_trade: bool,
+    /// Open orders of the venue or strategy and their limit, where it is tighter than the account's.
+    pub open_orders_scope: Option<(u32, u32)>,
+    /// What the order needs to be secured, and what is free for it.
+    pub margin: Margining,
+    /// What is left of the quantity its signal was sized for; none for an order that belongs to no signal.
+    pub parent_left: Option<i128>,
+    /// Requests left, and of how many; none where the venue does not say.
+    pub requests: Option<(u32, u32)>,
+    /// The venue's clock minus ours; none where it is not measured.
+    pub clock_offset_ns: Option<i64>,
+    /// The key may trade and may not withdraw, as far as is known.
+    pub is_key_fit: bool,
+    /// Value at risk over equity with the order filled, ppm; none where it cannot be told. Looked at only with a limit.
+    pub var_ppm: Option<u32>,
+}
+
+/// What secures an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Margining {
+    /// Cannot be told: the venue has not said what is free.
+    Unknown,
+    /// A part of the value is held back while the position is open, in the account's currency.
+    Part {
+        /// For this order.
+        needed: Money,
+        /// Of everything.
+        free: Money,
+    },
+    /// The whole of what is given is paid at once, in what is given: quote currency or the base asset.
+    Whole {
+        /// For this order.
+        needed: i128,
+        /// Not in other orders.
+        free: i128,
+    },
 }
 
 /// Exposure in quote currency, 1e-8 units.
@@ -108,6 +143,8 @@ impl Facts {
         self.check_age(found);
         self.check_exposure(order, reference, reduces, found);
         self.check_flow(reduces, found);
+        self.check_venue(reduces, found);
+        self.check_means(order, reduces, found);
     }
 
     /// The order, with everything already open on its side, cannot do more than close the position. What the
@@ -287,10 +324,12 @@ impl Facts {
     fn check_flow(&self, reduces: bool, found: &mut impl Sink) {
         let is_crowded = self.open_orders >= self.limits.open_orders_max;
         let is_crowded_all = self.open_orders_all >= self.account.open_orders_max;
-        found.note(Check::MaxOpenOrders, false, is_crowded || is_crowded_all, || {
-            let (open, open_max) = match is_crowded_all && !is_crowded {
-                true => (self.open_orders_all, self.account.open_orders_max),
-                false => (self.open_orders, self.limits.open_orders_max),
+        let scope = self.open_orders_scope.filter(|(open, open_max)| open >= open_max);
+        found.note(Check::MaxOpenOrders, false, is_crowded || is_crowded_all || scope.is_some(), || {
+            let (open, open_max) = match (is_crowded, is_crowded_all, scope) {
+                (false, true, _) => (self.open_orders_all, self.account.open_orders_max),
+                (false, false, Some(scope)) => scope,
+                _ => (self.open_orders, self.limits.open_orders_max),
             };
             (Amount::Count(open.into()), Bound::Below(Amount::Count(open_max.into())))
         });
@@ -307,6 +346,67 @@ impl Facts {
                 let repeat_max = Amount::Count(self.limits.repeat_max.into());
                 (Amount::Count(self.repeats.into()), Bound::Below(repeat_max))
             }
+        });
+    }
+}
+
+/// The venue's side of things. What only reduces a position may use the last request and a key that should not be.
+impl Facts {
+    #[inline(always)]
+    fn check_venue(&self, reduces: bool, found: &mut impl Sink) {
+        let reserve = |limit: u32| {
+            let kept = if reduces { 0 } else { self.account.budget_reserve_ppm };
+            (u64::from(limit) * u64::from(kept)).div_ceil(PPM as u64)
+        };
+        let is_dry = self.requests.is_some_and(|(left, limit)| u64::from(left) <= reserve(limit));
+        found.note(Check::VenueBudget, false, is_dry, || match self.requests {
+            Some((left, limit)) => {
+                (Amount::Count(left.into()), Bound::AtLeast(Amount::Count(reserve(limit) + 1)))
+            }
+            None => (Amount::Nothing, Bound::Free),
+        });
+        found.note(Check::MaxOrderLifetime, true, false, || (Amount::Nothing, Bound::Free));
+        let offset_max = self.account.clock_offset_ns_max;
+        let is_off = self.clock_offset_ns.is_some_and(|offset| offset.unsigned_abs() > offset_max);
+        found.note(Check::Clock, false, is_off, || match self.clock_offset_ns {
+            Some(offset) => (Amount::Nanos(offset.unsigned_abs()), Bound::AtMost(Amount::Nanos(offset_max))),
+            None => (Amount::Nothing, Bound::Free),
+        });
+        found.note(Check::WithdrawScope, reduces, !self.is_key_fit, || {
+            (Amount::Claim(self.is_key_fit), Bound::Is(Amount::Claim(true)))
+        });
+    }
+
+    /// What pays for it, what it belongs to, and what could be lost.
+    #[inline(always)]
+    fn check_means(&self, order: &NewOrder, reduces: bool, found: &mut impl Sink) {
+        let usable =
+            |free: Money| i128::from(free.0.max(0)) * i128::from(self.account.margin_use_ppm_max) / PPM;
+        let is_short = match self.margin {
+            Margining::Unknown => true,
+            Margining::Part { needed, free } => i128::from(needed.0) > usable(free),
+            Margining::Whole { needed, free } => needed > free,
+        };
+        found.note(Check::Margin, reduces, is_short, || match self.margin {
+            Margining::Unknown => (Amount::Nothing, Bound::AtMost(Amount::Money(0))),
+            Margining::Part { needed, free } => {
+                (Amount::Money(needed.0.into()), Bound::AtMost(Amount::Money(usable(free))))
+            }
+            Margining::Whole { needed, free } => (Amount::Money(needed), Bound::AtMost(Amount::Money(free))),
+        });
+        let qty = i128::from(order.qty.0);
+        let left = self.parent_left.unwrap_or(qty);
+        found.note(Check::ParentQty, self.parent_left.is_none(), qty > left, || {
+            (Amount::Qty(qty), Bound::AtMost(Amount::Qty(left)))
+        });
+        let Some(var_max) = self.account.var_ppm_max else {
+            found.note(Check::VarLimit, true, false, || (Amount::Nothing, Bound::Free));
+            return;
+        };
+        let is_risky = self.var_ppm.is_none_or(|var| var > var_max);
+        found.note(Check::VarLimit, reduces, is_risky, || {
+            let measured = self.var_ppm.map_or(Amount::Nothing, |var| Amount::Ppm(var.into()));
+            (measured, Bound::AtMost(Amount::Ppm(var_max.into())))
         });
     }
 }

@@ -45,6 +45,8 @@ pub enum Amount {
     Nanos(u64),
     /// Thousandths.
     Milli(i128),
+    /// Parts per million.
+    Ppm(i128),
 }
 
 /// What an amount is held against.
@@ -76,7 +78,7 @@ impl Amount {
     /// The plain number of a decimal amount or count.
     const fn number(self) -> Option<i128> {
         match self {
-            Self::Price(n) | Self::Qty(n) | Self::Money(n) | Self::Milli(n) => Some(n),
+            Self::Price(n) | Self::Qty(n) | Self::Money(n) | Self::Milli(n) | Self::Ppm(n) => Some(n),
             Self::Count(n) | Self::Nanos(n) => Some(n as i128),
             Self::Nothing | Self::Claim(_) | Self::State(_) | Self::Status(_) => None,
         }

@@ -5,15 +5,17 @@
 //! always pass. Fails closed: an instrument without limits, rules or a trusted reference gets nothing through.
 
 use crate::book::Reference;
+use crate::event::{LimitName, RiskScope, ScopeKind};
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Fill, Order, OrderState, Orders};
-use crate::output::{Decision, NewOrder, OrderKind, Purpose, TradingState};
+use crate::output::{Control, Decision, NewOrder, OrderKind, Purpose, TradingState};
 use crate::position::{PositionBook, PositionChange};
 use crate::risk::approved::ApprovedOrder;
+use crate::risk::breakers::VenueFacts;
 use crate::risk::check::{CHECKS, Check, Violations};
-use crate::risk::facts::{Exposure, Facts, notional_ceil};
+use crate::risk::facts::{Exposure, Facts, Margining, notional_ceil};
 use crate::risk::finding::Finding;
-use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
+use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX, ScopeLimits};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::state::{State, StateError, StateIo};
 use crate::words::{InstrumentId, Money, Price, Qty, Side, TsNs};
@@ -22,6 +24,7 @@ use alloc::vec::Vec;
 /// The one gate of an engine.
 pub struct Gate {
     account: AccountLimits,
+    venue: ScopeLimits,
     instruments: Vec<PerInstrument>,
     strategies: Vec<PerStrategy>,
     throttle: Throttle,
@@ -53,11 +56,26 @@ impl Asked {
 
 struct PerInstrument {
     limits: Option<Limits>,
+    /// What the last signal was sized for.
+    parent: Parent,
     /// Accepted entries since the strategy's last exit, by strategy, then side.
     entries: [[u32; 2]; STRATEGIES_MAX],
 }
 
+/// The quantity one signal may trade, over all the orders that are made for it.
+#[derive(Clone, Copy, Default)]
+struct Parent {
+    /// 0 before the first.
+    signal_id: u32,
+    qty: Qty,
+    /// Filled entries of it: each fill once.
+    filled: Qty,
+}
+
 struct PerStrategy {
+    limits: ScopeLimits,
+    /// Accepted messages, looked at where the strategy has a limit of its own.
+    throttle: Throttle,
     /// Tripped REPEAT_EXEC: no order that does not reduce, until a person re-arms.
     is_repeat_latched: bool,
     /// Ran into the throttle too often: entries halted, exits may only reduce, until a person re-arms.
@@ -80,6 +98,12 @@ pub struct GateView<'a> {
     pub reference: Option<Reference>,
     /// Positions, marks and equity.
     pub positions: &'a PositionBook,
+    /// What the venue says of clock, budget and key.
+    pub venue: &'a VenueFacts,
+    /// What secures the order.
+    pub margin: Margining,
+    /// Value at risk over equity with the order filled, ppm; looked at only with a limit.
+    pub var_ppm: Option<u32>,
 }
 
 /// The gate's answer.
@@ -89,6 +113,8 @@ pub struct Verdict {
     pub decision: Decision,
     /// The token for the gateway, or everything that was wrong.
     pub outcome: Result<ApprovedOrder, Violations>,
+    /// This order has disabled its strategy: which detector did it.
+    pub tripped: Option<Control>,
 }
 
 impl Gate {
@@ -98,9 +124,12 @@ impl Gate {
         account.validate()?;
         let mut gate = Self {
             account,
+            venue: ScopeLimits::default(),
             instruments: Vec::with_capacity(instruments.len()),
             strategies: (0..STRATEGIES_MAX)
                 .map(|_| PerStrategy {
+                    limits: ScopeLimits::default(),
+                    throttle: Throttle::new(WINDOW_MESSAGES_MAX),
                     is_repeat_latched: false,
                     is_runaway: false,
                     denials: Throttle::new(account.runaway_denials_max as usize),
@@ -111,7 +140,11 @@ impl Gate {
             asked: None,
         };
         for (at, limits) in instruments.iter().enumerate() {
-            gate.instruments.push(PerInstrument { limits: None, entries: [[0; 2]; STRATEGIES_MAX] });
+            gate.instruments.push(PerInstrument {
+                limits: None,
+                parent: Parent::default(),
+                entries: [[0; 2]; STRATEGIES_MAX],
+            });
             if let Some(limits) = limits {
                 gate.set_limits(InstrumentId(u16::try_from(at).unwrap_or(u16::MAX)), *limits)?;
             }
@@ -131,12 +164,47 @@ impl Gate {
             let approved = ApprovedOrder::approve(*order);
             if orders.reserve(&approved, view.now) {
                 self.on_accepted(order, &facts);
-                return Verdict { decision: decision(order, &facts, violations), outcome: Ok(approved) };
+                let decision = decision(order, &facts, violations);
+                return Verdict { decision, outcome: Ok(approved), tripped: None };
             }
             violations.note(Check::MaxOpenOrders, true); // No room: the only reason left.
         }
-        self.on_denied(order, view.now, violations);
-        Verdict { decision: decision(order, &facts, violations), outcome: Err(violations) }
+        let tripped = self.on_denied(order, view.now, violations);
+        Verdict { decision: decision(order, &facts, violations), outcome: Err(violations), tripped }
+    }
+
+    /// Would a working order still be let through, as if it were new and not yet there? Says what it violates of the
+    /// checks that can change under an order that waits: those of the moment it was sent in (throttle, duplicates,
+    /// repetition, its own signal's quantity, the budget it has used, the venue's smallest value) are not asked.
+    #[cold]
+    pub fn recheck(&self, working: &Order, view: &GateView<'_>, orders: &Orders) -> Violations {
+        const OF_THE_MOMENT: [Check; 8] = [
+            Check::Throttle,
+            Check::Duplicate,
+            Check::RepeatExec,
+            Check::ParentQty,
+            Check::VenueBudget,
+            Check::MinNotional,
+            Check::BadLot,
+            Check::SelfTrade,
+        ];
+        let order = working.as_new();
+        let mut facts = self.facts(&order, view, orders);
+        let own = i128::from(working.reserved_qty().0);
+        facts.same_side_qty = facts.same_side_qty.saturating_sub(own);
+        facts.open_orders = facts.open_orders.saturating_sub(1);
+        facts.open_orders_all = facts.open_orders_all.saturating_sub(1);
+        facts.open_orders_scope = facts.open_orders_scope.map(|(open, most)| (open.saturating_sub(1), most));
+        let mut found = facts.violations(&order);
+        OF_THE_MOMENT.iter().for_each(|&check| found.clear(check));
+        found
+    }
+
+    /// A signal was sized: its entries may make so much and no more.
+    pub fn open_parent(&mut self, instrument: InstrumentId, signal_id: u32, qty: Qty) {
+        if let Some(instrument) = self.instruments.get_mut(instrument.index()) {
+            instrument.parent = Parent { signal_id, qty, filled: Qty::ZERO };
+        }
     }
 
     /// From now on what orders are decided from is kept, and what was kept before is forgotten. Changes no
@@ -164,6 +232,14 @@ impl Gate {
 
     /// Counts a fill: one that reduced the position is the exit that ends a run of entries.
     pub fn on_fill(&mut self, fill: &Fill, change: &PositionChange) {
+        let order = &fill.order;
+        if order.purpose == Purpose::Entry
+            && let Some(instrument) = self.instruments.get_mut(order.instrument.index())
+            && instrument.parent.signal_id == order.signal_id
+        {
+            let filled = &mut instrument.parent.filled;
+            *filled = Qty(filled.0.saturating_add(fill.qty.0));
+        }
         if change.reduced_qty > Qty::ZERO
             && let Some(entries) = self.entries(fill.order.instrument, fill.order.client_order_id.strategy())
         {
@@ -187,6 +263,68 @@ impl Gate {
         }
     }
 
+    /// What is left of the quantity that an entry's signal was sized for: what filled and what is open is gone. Nothing for
+    /// a signal nobody sized.
+    fn parent_left(&self, order: &NewOrder, orders: &Orders) -> Option<i128> {
+        if order.purpose != Purpose::Entry || order.signal_id == 0 {
+            return None;
+        }
+        let parent =
+            self.instruments.get(order.instrument.index()).map(|known| known.parent).unwrap_or_default();
+        if parent.signal_id != order.signal_id {
+            return Some(0);
+        }
+        let is_sibling = |own: &&Order| own.purpose == Purpose::Entry && own.signal_id == order.signal_id;
+        let open: i128 = match orders.reserved(order.instrument).orders {
+            0 => 0,
+            _ => orders
+                .of(order.instrument)
+                .filter(is_sibling)
+                .map(|own| i128::from(own.reserved_qty().0))
+                .sum(),
+        };
+        Some(i128::from(parent.qty.0) - i128::from(parent.filled.0) - open)
+    }
+
+    /// Replaces one limit of a scope; it holds from the next order on. A wrong one changes nothing.
+    #[cold]
+    pub fn set_limit(&mut self, scope: RiskScope, limit: LimitName, value: i64) -> Result<(), LimitError> {
+        let fail = |reason| LimitError { instrument: None, field: limit.field(), reason };
+        match scope.kind {
+            ScopeKind::Engine => self.set_account_limits(self.account.with(limit, value)?),
+            ScopeKind::Instrument => {
+                let id = InstrumentId(scope.id);
+                let limits = self.limits(id).ok_or(fail(LimitReason::NoInstrument))?;
+                self.set_limits(id, limits.with(limit, value)?)
+            }
+            ScopeKind::Venue => {
+                let limits = self.venue.with(limit, value)?;
+                self.set_scope_limits(scope, limits)
+            }
+            ScopeKind::Strategy => {
+                let strategy =
+                    self.strategies.get(usize::from(scope.id)).ok_or(fail(LimitReason::NoScope))?;
+                let limits = strategy.limits.with(limit, value)?;
+                self.set_scope_limits(scope, limits)
+            }
+        }
+    }
+
+    /// Replaces the limits of a venue or strategy; they hold from the next order on. Wrong ones change nothing.
+    pub fn set_scope_limits(&mut self, scope: RiskScope, limits: ScopeLimits) -> Result<(), LimitError> {
+        limits.validate()?;
+        let slot = match scope.kind {
+            ScopeKind::Venue if scope.id == 0 => Some(&mut self.venue),
+            ScopeKind::Strategy => {
+                self.strategies.get_mut(usize::from(scope.id)).map(|known| &mut known.limits)
+            }
+            _ => None,
+        };
+        let reason = LimitReason::NoScope;
+        *slot.ok_or(LimitError { instrument: None, field: "scope", reason })? = limits;
+        Ok(())
+    }
+
     /// A person re-arms: strategies disabled by REPEAT_EXEC or the runaway detector may enter again.
     pub fn arm(&mut self) {
         for instrument in &mut self.instruments {
@@ -195,6 +333,18 @@ impl Gate {
         for strategy in &mut self.strategies {
             strategy.is_repeat_latched = false;
             strategy.is_runaway = false;
+            strategy.denials.clear();
+        }
+    }
+
+    /// A person re-arms one strategy.
+    pub fn arm_strategy(&mut self, strategy: u8) {
+        let at = usize::from(strategy);
+        for entries in self.instruments.iter_mut().filter_map(|instrument| instrument.entries.get_mut(at)) {
+            *entries = [0; 2];
+        }
+        if let Some(strategy) = self.strategies.get_mut(at) {
+            (strategy.is_repeat_latched, strategy.is_runaway) = (false, false);
             strategy.denials.clear();
         }
     }
@@ -273,14 +423,10 @@ impl Gate {
             same_side_qty: reserved.qty(order.side),
             other_side_qty: reserved.qty(order.side.opposite()),
             others: other_exposure(order, view.positions, orders),
-            equity: view.positions.equity(),
+            equity: worth(view),
             open_orders: reserved.orders,
             open_orders_all: u32::try_from(orders.len()).unwrap_or(u32::MAX),
-            is_throttled: self.throttle.is_full(
-                view.now,
-                self.account.messages_max,
-                self.account.messages_window_ns,
-            ),
+            is_throttled: self.is_throttled(strategy, view.now),
             is_duplicate: orders.is_used(order.client_order_id)
                 || self.recent.contains(order, view.now, limits.duplicate_window_ns),
             repeats: repeats.map_or(u32::MAX, |sides| sides[order.side as usize]),
@@ -289,7 +435,19 @@ impl Gate {
                 .get(usize::from(strategy))
                 .is_none_or(|strategy| strategy.is_repeat_latched),
             is_self_trade: orders.would_self_trade(order),
+            open_orders_scope: self.open_orders_scope(strategy, orders),
+            margin: view.margin,
+            parent_left: self.parent_left(order, orders),
+            requests: view.venue.requests_left(view.now),
+            clock_offset_ns: view.venue.clock.map(|clock| clock.offset_ns),
+            is_key_fit: view.venue.key.is_none_or(|key| key.can_trade && !key.can_withdraw),
+            var_ppm: view.var_ppm,
         };
+        let scopes =
+            [Some(&self.venue), self.strategies.get(usize::from(strategy)).map(|known| &known.limits)];
+        for gross_max in scopes.into_iter().flatten().filter_map(|limits| limits.gross_max) {
+            facts.account.gross_max = facts.account.gross_max.min(gross_max);
+        }
         if let Some(spec) = view.spec {
             facts.status = spec.status;
             facts.tick = spec.tick;
@@ -299,6 +457,29 @@ impl Gate {
             facts.limits.order_qty_max = limits.order_qty_max.min(spec.qty_max);
         }
         facts
+    }
+
+    fn is_throttled(&self, strategy: u8, now: TsNs) -> bool {
+        let AccountLimits { messages_max, messages_window_ns: window, .. } = self.account;
+        let all = self.venue.messages_max.map_or(messages_max, |most| most.min(messages_max));
+        let own = self.strategies.get(usize::from(strategy));
+        let is_own_full = own.is_some_and(|own| {
+            own.limits.messages_max.is_some_and(|most| own.throttle.is_full(now, most, window))
+        });
+        is_own_full || self.throttle.is_full(now, all, window)
+    }
+
+    fn open_orders_scope(&self, strategy: u8, orders: &Orders) -> Option<(u32, u32)> {
+        let own = self.strategies.get(usize::from(strategy))?.limits.open_orders_max.map(|most| {
+            let is_own = |order: &&Order| order.client_order_id.strategy() == strategy;
+            (u32::try_from(orders.iter().filter(is_own).count()).unwrap_or(u32::MAX), most)
+        });
+        let all =
+            self.venue.open_orders_max.map(|most| (u32::try_from(orders.len()).unwrap_or(u32::MAX), most));
+        match (own, all) {
+            (Some(own), Some(all)) if own.0 < own.1 => Some(all),
+            (own, all) => own.or(all),
+        }
     }
 
     /// A runaway strategy is halted; what protects or closes its positions may still reduce.
@@ -312,6 +493,10 @@ impl Gate {
 
     fn on_accepted(&mut self, order: &NewOrder, facts: &Facts) {
         self.throttle.record(facts.now);
+        let strategy = self.strategies.get_mut(usize::from(order.client_order_id.strategy()));
+        if let Some(own) = strategy.filter(|own| own.limits.messages_max.is_some()) {
+            own.throttle.record(facts.now);
+        }
         self.recent.record(order, facts.now);
         if order.purpose == Purpose::Entry
             && !facts.is_reducing(order)
@@ -323,20 +508,31 @@ impl Gate {
     }
 
     #[cold]
-    fn on_denied(&mut self, order: &NewOrder, now: TsNs, violations: Violations) {
-        let strategy = usize::from(order.client_order_id.strategy());
-        let Some(strategy) = self.strategies.get_mut(strategy) else { return };
+    fn on_denied(&mut self, order: &NewOrder, now: TsNs, violations: Violations) -> Option<Control> {
+        let strategy = self.strategies.get_mut(usize::from(order.client_order_id.strategy()))?;
+        let before = (strategy.is_repeat_latched, strategy.is_runaway);
         strategy.is_repeat_latched |= violations.contains(Check::RepeatExec);
         if violations.contains(Check::Throttle) {
             strategy.denials.record(now);
             let (denials, window) = (self.account.runaway_denials_max, self.account.runaway_window_ns);
             strategy.is_runaway |= strategy.denials.is_full(now, denials, window);
         }
+        match before {
+            (_, false) if strategy.is_runaway => Some(Control::Runaway),
+            (false, _) if strategy.is_repeat_latched => Some(Control::RepeatExec),
+            _ => None,
+        }
     }
 
     fn entries(&mut self, instrument: InstrumentId, strategy: u8) -> Option<&mut [u32; 2]> {
         self.instruments.get_mut(instrument.index())?.entries.get_mut(usize::from(strategy))
     }
+}
+
+/// What the account is worth for new risk: our own figure, or the venue's where it is lower.
+fn worth(view: &GateView<'_>) -> Money {
+    let own = view.positions.equity();
+    view.venue.margin.map_or(own, |margin| own.min(margin.equity))
 }
 
 /// Worst-case exposure of all instruments but the order's: gross both ways, net in the order's direction, as if
@@ -380,8 +576,9 @@ impl Gate {
     /// With the limits as they are now; `now` is the time of the last event.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
         // What was asked last only explains.
-        let Self { account, instruments, strategies, throttle, recent, asked: _ } = self;
+        let Self { account, venue, instruments, strategies, throttle, recent, asked: _ } = self;
         account.state(io)?;
+        venue.state(io)?;
         for instrument in instruments {
             instrument.state(io, account)?;
         }
@@ -395,7 +592,10 @@ impl Gate {
 
 impl PerInstrument {
     fn state(&mut self, io: &mut StateIo<'_>, account: &AccountLimits) -> Result<(), StateError> {
-        let Self { limits, entries } = self;
+        let Self { limits, parent: Parent { signal_id, qty, filled }, entries } = self;
+        io.number(signal_id)?;
+        io.unsigned(&mut qty.0)?;
+        io.unsigned(&mut filled.0)?;
         io.option(
             limits,
             || Limits::NOTHING,
@@ -410,7 +610,9 @@ impl PerInstrument {
 
 impl PerStrategy {
     fn state(&mut self, io: &mut StateIo<'_>, account: &AccountLimits, now: TsNs) -> Result<(), StateError> {
-        let Self { is_repeat_latched, is_runaway, denials } = self;
+        let Self { limits, throttle, is_repeat_latched, is_runaway, denials } = self;
+        limits.state(io)?;
+        throttle.state(io, now)?;
         io.flag(is_repeat_latched)?;
         io.flag(is_runaway)?;
         if denials.room() != account.runaway_denials_max as usize {

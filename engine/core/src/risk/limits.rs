@@ -3,6 +3,7 @@
 //! A limit is breached when the value is greater than it; the value equal to it passes. Limits are complete
 //! and sane or they are refused by the field's name: nothing here has a silent default.
 
+use crate::event::LimitName;
 use crate::orders::ORDERS_MAX;
 use crate::risk::windows::WINDOW_MESSAGES_MAX;
 use crate::state::{State, StateError, StateIo};
@@ -62,6 +63,27 @@ pub struct AccountLimits {
     /// An entry that lived this long and was withdrawn without any fill no longer counts as repeated: patient
     /// limit orders are not a loop. 0 never forgives.
     pub entry_forgiven_after_ns: u64,
+    /// Part of the free margin that one more position may use, ppm.
+    pub margin_use_ppm_max: u32,
+    /// Value at risk over equity, ppm; none for no limit.
+    pub var_ppm_max: Option<u32>,
+    /// Working entries older than this are checked again, and again after each further such time.
+    pub order_lifetime_ns_max: u64,
+    /// Distance of our clock from the venue's at which requests can no longer be signed.
+    pub clock_offset_ns_max: u64,
+    /// Part of the venue's request budget that is kept for cancels and queries, ppm.
+    pub budget_reserve_ppm: u32,
+}
+
+/// Limits of one venue or one strategy within the account's. What is not set is the account's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ScopeLimits {
+    /// Sum of the worst-case exposures of all instruments, in the account's currency: what other strategies hold counts.
+    pub gross_max: Option<Money>,
+    /// Open orders.
+    pub open_orders_max: Option<u32>,
+    /// New orders accepted within the account's window.
+    pub messages_max: Option<u32>,
 }
 
 /// Which limit was refused, and why.
@@ -94,6 +116,10 @@ pub enum LimitReason {
     },
     /// No such instrument in the table.
     NoInstrument,
+    /// No such venue or strategy.
+    NoScope,
+    /// Not a limit of this scope.
+    NotHere,
 }
 
 impl fmt::Display for LimitError {
@@ -108,6 +134,8 @@ impl fmt::Display for LimitError {
                 write!(f, "{} is absurd: {value}, at most {max}", self.field)
             }
             LimitReason::NoInstrument => write!(f, "{}: no such instrument", self.field),
+            LimitReason::NoScope => write!(f, "{}: no such venue or strategy", self.field),
+            LimitReason::NotHere => write!(f, "{} is no limit of this scope", self.field),
         }
     }
 }
@@ -125,6 +153,9 @@ const DUPLICATE_WINDOW_MAX_NS: u64 = 60 * SECOND_NS;
 const WINDOW_MAX_NS: u64 = 3_600 * SECOND_NS;
 const REPEAT_MAX: u32 = 1_000;
 const LEVERAGE_MAX_MILLI: u32 = 125_000;
+const PPM_MAX: u64 = 1_000_000;
+const ORDER_LIFETIME_MAX_NS: u64 = 30 * 86_400 * SECOND_NS;
+const CLOCK_OFFSET_MAX_NS: u64 = 60 * SECOND_NS;
 const FORGIVEN_MAX_NS: u64 = 7 * 86_400 * SECOND_NS;
 
 impl Limits {
@@ -163,6 +194,26 @@ impl Limits {
     }
 }
 
+impl ScopeLimits {
+    /// Refuses the first field that is zero, negative or absurd, by its name.
+    pub fn validate(&self) -> Result<(), LimitError> {
+        let Self { gross_max, open_orders_max, messages_max } = self;
+        gross_max.map_or(Ok(()), |Money(most)| amount("gross_max", most))?;
+        open_orders_max.map_or(Ok(()), |most| count("open_orders_max", most.into(), ORDERS_MAX as u64))?;
+        messages_max.map_or(Ok(()), |most| count("messages_max", most.into(), WINDOW_MESSAGES_MAX as u64))
+    }
+}
+
+impl State for ScopeLimits {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { gross_max, open_orders_max, messages_max } = self;
+        io.option(gross_max, || Money::ZERO, |io, most| io.number(most))?;
+        io.option(open_orders_max, || 0, |io, most| io.number(most))?;
+        io.option(messages_max, || 0, |io, most| io.number(most))?;
+        io.sound(self.validate().is_ok())
+    }
+}
+
 impl AccountLimits {
     /// Refuses the first field that is missing, zero, negative or absurd, by its name.
     pub fn validate(&self) -> Result<(), LimitError> {
@@ -177,7 +228,13 @@ impl AccountLimits {
         if self.entry_forgiven_after_ns > FORGIVEN_MAX_NS {
             return absurd("entry_forgiven_after_ns", self.entry_forgiven_after_ns, FORGIVEN_MAX_NS);
         }
-        Ok(())
+        count("margin_use_ppm_max", self.margin_use_ppm_max.into(), PPM_MAX)?;
+        if let Some(var_ppm_max) = self.var_ppm_max {
+            count("var_ppm_max", var_ppm_max.into(), PPM_MAX)?;
+        }
+        count("order_lifetime_ns_max", self.order_lifetime_ns_max, ORDER_LIFETIME_MAX_NS)?;
+        count("clock_offset_ns_max", self.clock_offset_ns_max, CLOCK_OFFSET_MAX_NS)?;
+        count("budget_reserve_ppm", self.budget_reserve_ppm.into(), PPM_MAX - 1)
     }
 
     /// The duplicate window must not span more accepted orders than the gate remembers.
@@ -189,6 +246,118 @@ impl AccountLimits {
             return absurd("duplicate_window_ns", limits.duplicate_window_ns, max);
         }
         Ok(())
+    }
+}
+
+impl LimitName {
+    /// As the field is called.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::OrderQtyMax => "order_qty_max",
+            Self::OrderNotionalMax => "order_notional_max",
+            Self::CollarPpm => "collar_ppm",
+            Self::CollarPassivePpm => "collar_passive_ppm",
+            Self::ReferenceAgeMaxNs => "reference_age_max_ns",
+            Self::PositionQtyMax => "position_qty_max",
+            Self::OpenOrdersMax => "open_orders_max",
+            Self::RepeatMax => "repeat_max",
+            Self::GrossMax => "gross_max",
+            Self::NetMax => "net_max",
+            Self::LeverageMaxMilli => "leverage_max_milli",
+            Self::MessagesMax => "messages_max",
+            Self::MarginUsePpmMax => "margin_use_ppm_max",
+            Self::VarPpmMax => "var_ppm_max",
+            Self::OrderLifetimeNsMax => "order_lifetime_ns_max",
+            Self::DailyLossPpm => "daily_loss_ppm",
+            Self::DrawdownPpm => "drawdown_ppm",
+        }
+    }
+
+    /// All of them but [`LimitName::None`].
+    pub const ALL: [Self; 17] = [
+        Self::OrderQtyMax,
+        Self::OrderNotionalMax,
+        Self::CollarPpm,
+        Self::CollarPassivePpm,
+        Self::ReferenceAgeMaxNs,
+        Self::PositionQtyMax,
+        Self::OpenOrdersMax,
+        Self::RepeatMax,
+        Self::GrossMax,
+        Self::NetMax,
+        Self::LeverageMaxMilli,
+        Self::MessagesMax,
+        Self::MarginUsePpmMax,
+        Self::VarPpmMax,
+        Self::OrderLifetimeNsMax,
+        Self::DailyLossPpm,
+        Self::DrawdownPpm,
+    ];
+
+    fn small(self, value: i64) -> Result<u32, LimitError> {
+        let (value, max) = (self.large(value)?, u32::MAX.into());
+        let reason = LimitReason::Absurd { value, max };
+        u32::try_from(value).map_err(|_| LimitError { instrument: None, field: self.field(), reason })
+    }
+
+    fn large(self, value: i64) -> Result<u64, LimitError> {
+        let reason = LimitReason::Negative { value };
+        u64::try_from(value).map_err(|_| LimitError { instrument: None, field: self.field(), reason })
+    }
+
+    const fn not_here(self) -> LimitError {
+        LimitError { instrument: None, field: self.field(), reason: LimitReason::NotHere }
+    }
+}
+
+impl Limits {
+    /// The same with one limit replaced; the result is not yet judged.
+    pub(super) fn with(mut self, limit: LimitName, value: i64) -> Result<Self, LimitError> {
+        match limit {
+            LimitName::OrderQtyMax => self.order_qty_max = Qty(value),
+            LimitName::OrderNotionalMax => self.order_notional_max = Money(value),
+            LimitName::CollarPpm => self.collar_ppm = limit.small(value)?,
+            LimitName::CollarPassivePpm => self.collar_passive_ppm = limit.small(value)?,
+            LimitName::ReferenceAgeMaxNs => self.reference_age_max_ns = limit.large(value)?,
+            LimitName::PositionQtyMax => self.position_qty_max = Qty(value),
+            LimitName::OpenOrdersMax => self.open_orders_max = limit.small(value)?,
+            LimitName::RepeatMax => self.repeat_max = limit.small(value)?,
+            _ => return Err(limit.not_here()),
+        }
+        Ok(self)
+    }
+}
+
+impl AccountLimits {
+    /// The same with one limit replaced; the result is not yet judged.
+    pub(super) fn with(mut self, limit: LimitName, value: i64) -> Result<Self, LimitError> {
+        match limit {
+            LimitName::GrossMax => self.gross_max = Money(value),
+            LimitName::NetMax => self.net_max = Money(value),
+            LimitName::LeverageMaxMilli => self.leverage_max_milli = limit.small(value)?,
+            LimitName::OpenOrdersMax => self.open_orders_max = limit.small(value)?,
+            LimitName::MessagesMax => self.messages_max = limit.small(value)?,
+            LimitName::MarginUsePpmMax => self.margin_use_ppm_max = limit.small(value)?,
+            // Without a limit there is nothing to lower: one that was not there can be set, and never removed.
+            LimitName::VarPpmMax => self.var_ppm_max = Some(limit.small(value)?),
+            LimitName::OrderLifetimeNsMax => self.order_lifetime_ns_max = limit.large(value)?,
+            _ => return Err(limit.not_here()),
+        }
+        Ok(self)
+    }
+}
+
+impl ScopeLimits {
+    /// The same with one limit replaced; the result is not yet judged.
+    pub(super) fn with(mut self, limit: LimitName, value: i64) -> Result<Self, LimitError> {
+        match limit {
+            LimitName::GrossMax => self.gross_max = Some(Money(value)),
+            LimitName::OpenOrdersMax => self.open_orders_max = Some(limit.small(value)?),
+            LimitName::MessagesMax => self.messages_max = Some(limit.small(value)?),
+            _ => return Err(limit.not_here()),
+        }
+        Ok(self)
     }
 }
 
@@ -253,6 +422,11 @@ impl State for AccountLimits {
             runaway_denials_max,
             runaway_window_ns,
             entry_forgiven_after_ns,
+            margin_use_ppm_max,
+            var_ppm_max,
+            order_lifetime_ns_max,
+            clock_offset_ns_max,
+            budget_reserve_ppm,
         } = self;
         io.number(gross_max)?;
         io.number(net_max)?;
@@ -263,6 +437,11 @@ impl State for AccountLimits {
         io.number(runaway_denials_max)?;
         io.number(runaway_window_ns)?;
         io.number(entry_forgiven_after_ns)?;
+        io.number(margin_use_ppm_max)?;
+        io.option(var_ppm_max, || 0, |io, most| io.number(most))?;
+        io.number(order_lifetime_ns_max)?;
+        io.number(clock_offset_ns_max)?;
+        io.number(budget_reserve_ppm)?;
         io.sound(self.validate().is_ok())
     }
 }

@@ -21,18 +21,27 @@
 //! ```
 
 mod approved;
+mod breakers;
 mod check;
 mod facts;
 mod finding;
+mod flash;
 mod gate;
 mod limits;
+mod loss;
+mod scopes;
 pub mod vectors;
 mod windows;
 
 pub use approved::ApprovedOrder;
+pub use breakers::{BreakerParams, VenueFacts};
+pub(crate) use breakers::{Breakers, Taken, value_of};
 pub use check::{CHECKS, Check, Violations};
-pub use facts::{Exposure, Facts};
+pub use facts::{Exposure, Facts, Margining};
 pub use finding::{Amount, Bound, Finding};
+pub(crate) use flash::FlashWatch;
 pub use gate::{Asked, Gate, GateView, Verdict};
-pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
+pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX, ScopeLimits};
+pub use loss::{LossBreaker, LossLimits};
+pub use scopes::{Hold, Scopes, Shift, VENUES_MAX};
 pub use windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};

@@ -7,7 +7,7 @@ use crate::orders::Orders;
 use crate::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use crate::risk::approved::ApprovedOrder;
 use crate::risk::check::Violations;
-use crate::risk::facts::{Exposure, Facts};
+use crate::risk::facts::{Exposure, Facts, Margining};
 use crate::risk::limits::{AccountLimits, Limits};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::sizing::Rate;
@@ -102,6 +102,13 @@ pub fn evaluate_gate(case: &GateCase) -> Violations {
         repeats: case.repeats,
         is_repeat_latched: false,
         is_self_trade: orders.would_self_trade(&order),
+        open_orders_scope: None,
+        margin: Margining::Whole { needed: 0, free: 0 },
+        parent_left: None,
+        requests: None,
+        clock_offset_ns: None,
+        is_key_fit: true,
+        var_ppm: None,
     };
     facts.violations(&order)
 }

@@ -65,6 +65,11 @@
 //! #         runaway_denials_max: 20,
 //! #         runaway_window_ns: 1_000_000_000,
 //! #         entry_forgiven_after_ns: 1,
+//! #         margin_use_ppm_max: 800_000,
+//! #         var_ppm_max: None,
+//! #         order_lifetime_ns_max: 60_000_000_000,
+//! #         clock_offset_ns_max: 500_000_000,
+//! #         budget_reserve_ppm: 200_000,
 //! #     };
 //! #     let symbol = Name::new("EURUSDT").unwrap();
 //! #     let instruments = vec![smc_core::config::InstrumentConfig { symbol, limits }];

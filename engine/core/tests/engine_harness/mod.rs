@@ -9,7 +9,7 @@ use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::event::*;
 use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::*;
-use smc_core::risk::{AccountLimits, Limits};
+use smc_core::risk::{AccountLimits, BreakerParams, Limits};
 use smc_core::state::{State, StateError, StateIo};
 use smc_core::strategy::{Confluence, EntryKind, Intent, Intents, MarketView, Strategy};
 use smc_core::words::*;
@@ -20,8 +20,8 @@ pub const BTC: InstrumentId = InstrumentId(0);
 const START_NS: u64 = 1_723_161_600_000_000_000;
 pub const MS: u64 = 1_000_000;
 pub const SECOND: u64 = 1_000 * MS;
-const TICK: i64 = 1_000_000;
-const LOT: i64 = 1_000;
+pub const TICK: i64 = 1_000_000;
+pub const LOT: i64 = 1_000;
 const FEE_PPM: i128 = 1_000;
 
 pub fn name(text: &str) -> Name {
@@ -70,13 +70,34 @@ pub fn account_limits() -> AccountLimits {
         runaway_denials_max: 20,
         runaway_window_ns: 10 * SECOND,
         entry_forgiven_after_ns: SECOND,
+        margin_use_ppm_max: 800_000,
+        var_ppm_max: None,
+        order_lifetime_ns_max: 60_000_000_000,
+        clock_offset_ns_max: 500_000_000,
+        budget_reserve_ppm: 200_000,
     }
 }
 
 pub fn config() -> EngineConfig {
     let timeframes = ["1s", "5s", "1m"].iter().filter_map(|text| Timeframe::parse(text)).collect();
     let instruments = vec![InstrumentConfig { symbol: name("BTCUSDT"), limits: limits() }];
-    EngineConfig::new(name("USDT"), instruments, timeframes, account_limits())
+    let config = EngineConfig::new(name("USDT"), instruments, timeframes, account_limits());
+    EngineConfig { breakers: patient(), ..config }
+}
+
+/// Breakers that let thousands of losing trades pass: most worlds are about something else.
+pub fn patient() -> BreakerParams {
+    BreakerParams {
+        daily_loss_ppm: 500_000,
+        drawdown_ppm: 900_000,
+        loss_streak_max: 1_000,
+        fills_per_minute_max: 1_000,
+        rejects_max: 1_000,
+        slippage_factor: 1_000,
+        flash_move_ppm: 900_000,
+        flash_spread_factor: 10_000,
+        ..BreakerParams::default()
+    }
 }
 
 pub fn confluence(config: &EngineConfig) -> Confluence {

@@ -72,6 +72,11 @@ pub fn config() -> EngineConfig {
         runaway_denials_max: 3,
         runaway_window_ns: 60 * SECOND,
         entry_forgiven_after_ns: SECOND,
+        margin_use_ppm_max: 800_000,
+        var_ppm_max: None,
+        order_lifetime_ns_max: 60_000_000_000,
+        clock_offset_ns_max: 500_000_000,
+        budget_reserve_ppm: 200_000,
     };
     let timeframes = TIMEFRAMES.iter().filter_map(|text| Timeframe::parse(text)).collect();
     let instruments = SYMBOLS.map(|symbol| InstrumentConfig { symbol: name(symbol), limits });

@@ -7,7 +7,9 @@ use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
-use smc_core::risk::{AccountLimits, Check, Gate, GateView, Limits, Verdict, Violations};
+use smc_core::risk::{
+    AccountLimits, Check, Gate, GateView, Limits, Margining, VenueFacts, Verdict, Violations,
+};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
 
 pub const MS: u64 = 1_000_000;
@@ -102,6 +104,11 @@ pub fn account() -> AccountLimits {
         runaway_denials_max: 20,
         runaway_window_ns: 10_000 * MS,
         entry_forgiven_after_ns: 0,
+        margin_use_ppm_max: 800_000,
+        var_ppm_max: None,
+        order_lifetime_ns_max: 60_000_000_000,
+        clock_offset_ns_max: 500_000_000,
+        budget_reserve_ppm: 200_000,
     }
 }
 
@@ -117,6 +124,9 @@ pub struct Desk {
     pub loss_level: TradingState,
     pub sequence: u64,
     pub trade_id: u64,
+    pub venue: VenueFacts,
+    pub margin: Margining,
+    pub var_ppm: Option<u32>,
 }
 
 impl Desk {
@@ -141,6 +151,9 @@ impl Desk {
             loss_level: TradingState::Normal,
             sequence: 0,
             trade_id: 0,
+            venue: VenueFacts::default(),
+            margin: Margining::Whole { needed: 0, free: 0 },
+            var_ppm: None,
         };
         for id in 0..instruments {
             desk.price(id as u16, whole(65_000));
@@ -191,6 +204,9 @@ impl Desk {
             spec: self.specs.get(order.instrument.index()),
             reference: self.references.get(order.instrument.index()).copied().flatten(),
             positions: &self.positions,
+            venue: &self.venue,
+            margin: self.margin,
+            var_ppm: self.var_ppm,
         };
         self.gate.check(order, &view, &mut self.orders)
     }

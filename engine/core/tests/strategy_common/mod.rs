@@ -55,6 +55,11 @@ pub fn config(params: ConfluenceParams) -> EngineConfig {
         runaway_denials_max: 20,
         runaway_window_ns: MINUTE,
         entry_forgiven_after_ns: MINUTE,
+        margin_use_ppm_max: 800_000,
+        var_ppm_max: None,
+        order_lifetime_ns_max: 60_000_000_000,
+        clock_offset_ns_max: 500_000_000,
+        budget_reserve_ppm: 200_000,
     };
     let quote = Name::new("USDT").unwrap();
     let instruments = vec![InstrumentConfig { symbol, limits }];

@@ -18,7 +18,7 @@ use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Output, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
-use smc_core::risk::{Gate, GateView};
+use smc_core::risk::{Gate, GateView, Margining, VenueFacts};
 use smc_core::strategy::Confluence;
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
 use smc_core::{Engine, Outbox, codec};
@@ -313,7 +313,20 @@ fn gate(config: &EngineConfig) -> Result<Stage, Failure> {
         };
         let reference = Some(Reference { price, ts: now });
         let (state, loss_level) = (TradingState::Normal, TradingState::Normal);
-        let view = GateView { now, state, loss_level, spec: Some(&spec), reference, positions: &positions };
+        let (venue, margin) = (VenueFacts::default(), Margining::Whole { needed: 1, free: 1 });
+        let spec = Some(&spec);
+        let positions = &positions;
+        let view = GateView {
+            now,
+            state,
+            loss_level,
+            spec,
+            reference,
+            positions,
+            venue: &venue,
+            margin,
+            var_ppm: None,
+        };
         let started = Instant::now();
         let verdict = black_box(gate.check(black_box(&order), &view, &mut orders));
         let ns = started.elapsed().as_nanos() as u64;

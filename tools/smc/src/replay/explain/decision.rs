@@ -72,6 +72,7 @@ fn amount_text(show: &Show, id: InstrumentId, amount: Amount) -> String {
         Amount::Money(n) => money(Money(clamp_i64(n))),
         Amount::Count(n) => n.to_string(),
         Amount::Nanos(n) => duration(n),
+        Amount::Ppm(n) => format!("{n} ppm"),
         Amount::Milli(n) => format!("{} times", fixed(clamp_i64(n.saturating_mul(100_000)), 3)),
     }
 }
@@ -204,7 +205,7 @@ fn amount_json(amount: Amount) -> Value {
         }
         Amount::Price(n) | Amount::Qty(n) | Amount::Money(n) => json!(Price(clamp_i64(n)).to_string()),
         Amount::Count(n) | Amount::Nanos(n) => json!(n),
-        Amount::Milli(n) => json!(clamp_i64(n)),
+        Amount::Ppm(n) | Amount::Milli(n) => json!(clamp_i64(n)),
     }
 }
 
