@@ -4,7 +4,7 @@ use libm::{exp, expm1, log, log1p};
 
 use super::gamma::binomial_mass;
 
-/// Terms of the continued fraction; it needs some `sqrt(max(a, b))` of them.
+/// Terms of the continued fraction and of the series; some `sqrt(max(a, b))` of them are needed.
 const TERMS_MAX: u32 = 100_000;
 /// Steps of the search for a quantile. Newton needs about eight, halving about sixty.
 const STEPS_MAX: u32 = 200;
@@ -62,10 +62,36 @@ fn power(a: f64, b: f64, x: f64, y: f64) -> f64 {
     a * (b / (a + b)) * binomial_mass(a, b, x, y)
 }
 
-/// The continued fraction of DiDonato and Morris (TOMS 708, BFRAC): in `y` where `x` is close to 1, so that nothing
-/// cancels. Numerators and denominators are scaled so that the last denominator is 1.
+/// `I_x(a, b)` where that is the lower tail.
 fn lower(a: f64, b: f64, x: f64, y: f64) -> f64 {
-    let c = 1.0 + ((a + b) * y - b);
+    // Close to 1 the fraction needs some `1 / sqrt(y)` terms and the series of the other tail a few.
+    if y < 1e-3 {
+        let rest = series(b, a, y, x);
+        if rest < 0.99 {
+            return 1.0 - rest;
+        }
+    }
+    power(a, b, x, y) * fraction(a, b, x, y)
+}
+
+/// The power series of `I_x(a, b)` in `x`, whose terms are all positive.
+fn series(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let (mut sum, mut term) = (1.0, 1.0);
+    for n in 0..TERMS_MAX {
+        let n = f64::from(n);
+        term *= (a + b + n) / (a + 1.0 + n) * x;
+        sum += term;
+        if term <= 1e-17 * sum {
+            break;
+        }
+    }
+    power(a, b, x, y) / a * sum
+}
+
+/// The continued fraction of DiDonato and Morris (TOMS 708, BFRAC): in `x` or in `y`, whichever is smaller, so that
+/// nothing cancels. Numerators and denominators are scaled so that the last denominator is 1.
+fn fraction(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let c = 1.0 + if a > b { (a + b) * y - b } else { a - (a + b) * x };
     let first = 1.0 + 1.0 / a;
     let (mut above_before, mut below_before) = (0.0, 1.0);
     let (mut above, mut below) = (1.0, c / first);
@@ -88,7 +114,7 @@ fn lower(a: f64, b: f64, x: f64, y: f64) -> f64 {
         below_before /= below;
         (above, below) = (fraction, 1.0);
     }
-    power(a, b, x, y) * fraction
+    fraction
 }
 
 /// `ln x` of the quantile, for quantiles of at most one half; of `1 - p` when `is_upper`.

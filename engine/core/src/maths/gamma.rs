@@ -50,7 +50,7 @@ pub fn binomial_mass(a: f64, b: f64, x: f64, y: f64) -> f64 {
     }
     let correction = stirling_error(n) - stirling_error(a) - stirling_error(b);
     let exponent = correction - deviance(a, n * x) - deviance(b, n * y);
-    exp(exponent - LN_SQRT_TAU - 0.5 * (log(a) + log1p(-a / n)))
+    exp(exponent - LN_SQRT_TAU - 0.5 * log(a * (b / n)))
 }
 
 #[cfg(test)]

@@ -80,11 +80,11 @@ pub struct Moments {
 impl Moments {
     /// `None` without returns, or if their sums are not finite.
     pub fn of(returns: &[f64]) -> Option<Self> {
-        if returns.is_empty() {
-            return None;
-        }
+        let first = *returns.first()?;
         let n = returns.len() as f64;
-        let mean = returns.iter().sum::<f64>() / n;
+        // Equal returns have exactly their own mean, which a rounded sum would miss.
+        let is_flat = returns.iter().all(|value| *value == first);
+        let mean = if is_flat { first } else { returns.iter().sum::<f64>() / n };
         let (mut second, mut third, mut fourth) = (0.0, 0.0, 0.0);
         for value in returns {
             let gap = value - mean;
@@ -97,7 +97,7 @@ impl Moments {
             return None;
         }
         let variance = second / n;
-        // What rounding alone leaves of equal returns is no variation.
+        // What rounding alone leaves is no variation.
         let varies = variance > (f64::EPSILON * mean) * (f64::EPSILON * mean);
         let shape = |value: f64| Some(value).filter(|value| varies && value.is_finite());
         Some(Self {
@@ -142,7 +142,7 @@ mod tests {
             let moments = Moments::of(&alloc::vec![0.1; n]).unwrap();
             assert_eq!((moments.skew, moments.kurtosis), (None, None));
             let (var, is_valid) = moments.cornish_fisher_var(&tail);
-            assert!((var.unwrap() + 0.1).abs() < 1e-15 && !is_valid);
+            assert_eq!((var, is_valid), (Some(-0.1), false));
         }
         assert_eq!(Moments::of(&[0.1]).unwrap().cornish_fisher_var(&tail), (None, false));
         assert_eq!(Moments::of(&[]), None);

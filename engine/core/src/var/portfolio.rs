@@ -58,7 +58,7 @@ impl BookRisk {
         self.historical.var.max(self.ewma.var).max(self.filtered.var)
     }
 
-    /// The largest expected shortfall. It is never below [`var`](Self::var), so a limit that must be
+    /// The largest expected shortfall. But for rounding it is never below [`var`](Self::var), so a limit that must be
     /// conservative is compared with this instead.
     pub const fn es(&self) -> f64 {
         self.historical.es.max(self.ewma.es).max(self.filtered.es)
