@@ -64,7 +64,7 @@ fn portfolio(c: &mut Criterion, returns: &[f64], tail: Tail) {
         let mut column: Vec<f64> = first.map(|step| step[0]).collect();
         let risk = portfolio.of_book(&alone).unwrap().historical;
         assert_eq!(Some(risk), historical(&mut column, tail));
-        c.bench_function(format!("var/book of {held} of {instruments} instruments, window 500"), |b| {
+        c.bench_function(&format!("var/book of {held} of {instruments} instruments, window 500"), |b| {
             b.iter(|| portfolio.with_order(black_box(&weights)));
         });
     }

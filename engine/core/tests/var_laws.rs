@@ -1,4 +1,5 @@
 //! Laws of value at risk: one return at a time is the batch, bit for bit; a book is its returns; a saved state goes on.
+#![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
 
 use smc_core::state::{State, StateIo};
 use smc_core::var::{
@@ -187,7 +188,7 @@ fn the_risk_of_a_book_is_that_of_its_returns_bit_for_bit() {
         let (mut history, mut given) = (Vec::new(), 0);
         for nth in 0..3 * window + 40 {
             let mut step: Vec<f64> = (0..instruments).map(|_| market.draw(nth)).collect();
-            if market.random() % 90 == 0 {
+            if market.random().is_multiple_of(90) {
                 step[market.random() as usize % instruments] = f64::NAN;
             }
             portfolio.push(&step);
@@ -198,7 +199,7 @@ fn the_risk_of_a_book_is_that_of_its_returns_bit_for_bit() {
             let holds_few = nth % 2 == 0;
             let weights: Vec<f64> = (0..instruments)
                 .map(|_| {
-                    let is_held = !holds_few || market.random() % 4 == 0;
+                    let is_held = !holds_few || market.random().is_multiple_of(4);
                     if is_held { market.random() as f64 / 1e9 - 1.0 } else { 0.0 }
                 })
                 .collect();

