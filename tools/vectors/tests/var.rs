@@ -186,7 +186,7 @@ fn absurd_numbers_give_numbers_or_null() {
             "returns": returns, "hits": hits, "tail_bp": nth * 37 % 10_100, "window": nth % 5, "burn_in": nth % 4,
             "mu": pick(), "sigma": pick(), "tail": pick(), "lambda": pick(), "nu": pick(), "scale": pick(),
             "skew": pick(), "excess_kurt": pick(), "var": pick(), "es": pick(), "p": pick(),
-            "n": nth * nth * nth * nth, "exceptions": nth * 7,
+            "n": nth * nth * nth * nth % 1_000_003, "exceptions": nth * 7,
         });
         for function in FUNCTIONS {
             let answer = answer(function, input.clone());

@@ -4,7 +4,8 @@ use libm::{exp, expm1, log, log1p};
 
 use super::gamma::binomial_mass;
 
-/// Terms of the continued fraction and of the series; some `sqrt(max(a, b))` of them are needed.
+/// Terms of the continued fraction and of the series; some `sqrt(max(a, b))` of them are needed, so with shapes beyond
+/// 1e10 there may be no answer near the mean.
 const TERMS_MAX: u32 = 100_000;
 /// Steps of the search for a quantile. Newton needs about eight, halving about sixty.
 const STEPS_MAX: u32 = 200;
@@ -64,32 +65,37 @@ fn power(a: f64, b: f64, x: f64, y: f64) -> f64 {
 
 /// `I_x(a, b)` where that is the lower tail.
 fn lower(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let power = power(a, b, x, y);
+    if power == 0.0 {
+        // Smaller than doubles can be.
+        return 0.0;
+    }
     // Close to 1 the fraction needs some `1 / sqrt(y)` terms and the series of the other tail a few.
     if y < 1e-3 {
-        let rest = series(b, a, y, x);
+        let rest = power / b * series(b, a, y);
         if rest < 0.99 {
             return 1.0 - rest;
         }
     }
-    power(a, b, x, y) * fraction(a, b, x, y)
+    power * fraction(a, b, x, y)
 }
 
-/// The power series of `I_x(a, b)` in `x`, whose terms are all positive.
-fn series(a: f64, b: f64, x: f64, y: f64) -> f64 {
+/// `I_x(a, b) a / power`: a power series in `x` whose terms are all positive. NaN if it takes too long.
+fn series(a: f64, b: f64, x: f64) -> f64 {
     let (mut sum, mut term) = (1.0, 1.0);
     for n in 0..TERMS_MAX {
         let n = f64::from(n);
         term *= (a + b + n) / (a + 1.0 + n) * x;
         sum += term;
         if term <= 1e-17 * sum {
-            break;
+            return sum;
         }
     }
-    power(a, b, x, y) / a * sum
+    f64::NAN
 }
 
 /// The continued fraction of DiDonato and Morris (TOMS 708, BFRAC): in `x` or in `y`, whichever is smaller, so that
-/// nothing cancels. Numerators and denominators are scaled so that the last denominator is 1.
+/// nothing cancels. NaN if it takes too long. Numerators and denominators are scaled so that the last denominator is 1.
 fn fraction(a: f64, b: f64, x: f64, y: f64) -> f64 {
     let c = 1.0 + if a > b { (a + b) * y - b } else { a - (a + b) * x };
     let first = 1.0 + 1.0 / a;
@@ -108,13 +114,13 @@ fn fraction(a: f64, b: f64, x: f64, y: f64) -> f64 {
         let last = fraction;
         fraction = above / below;
         if (fraction - last).abs() <= 2e-16 * fraction.abs() {
-            break;
+            return fraction;
         }
         above_before /= below;
         below_before /= below;
         (above, below) = (fraction, 1.0);
     }
-    fraction
+    f64::NAN
 }
 
 /// `ln x` of the quantile, for quantiles of at most one half; of `1 - p` when `is_upper`.
@@ -130,6 +136,9 @@ fn lower_quantile(a: f64, b: f64, p: f64, is_upper: bool) -> f64 {
         let x = exp(u);
         let y = -expm1(u);
         let tail = regularised(a, b, x, y);
+        if tail.is_nan() {
+            return tail;
+        }
         let slope = density(a, b, x, y) * x / tail;
         let gap = if is_upper && tail > 0.5 {
             // The other tail is `p` and is the smaller one.
