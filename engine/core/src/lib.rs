@@ -17,6 +17,7 @@ pub mod digest;
 pub mod engine;
 pub mod event;
 pub mod instrument;
+pub mod maths;
 pub mod orders;
 pub mod outbox;
 pub mod output;
@@ -26,6 +27,7 @@ pub mod sizing;
 pub mod smc;
 pub mod state;
 pub mod strategy;
+pub mod var;
 pub mod words;
 
 /// Version and source hash of this crate: the same text makes the same decisions. `build.rs` computes it.

@@ -270,7 +270,7 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(u8, u16, u32, u64, i32, i64, i128);
+numbers!(u8, u16, u32, u64, i32, i64, i128, f64);
 
 /// A number that counts up.
 pub trait Tally: Number {
