@@ -17,6 +17,7 @@ pub mod digest;
 pub mod engine;
 pub mod event;
 pub mod instrument;
+pub mod maths;
 pub mod orders;
 pub mod outbox;
 pub mod output;
