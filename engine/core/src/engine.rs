@@ -6,10 +6,11 @@
 //! thread, one event at a time.
 //!
 //! Rooms: `market` is one instrument, `bracket` the life of one trade, `trading` everything that asks for or
-//! hears of orders, `account` what we own. This file is the way of an event and market data.
+//! hears of orders, `evidence` what sizing looks at, `account` what we own. This file is the way of an event and market data.
 
 mod account;
 mod bracket;
+mod evidence;
 mod market;
 mod snapshot;
 mod trading;
@@ -36,6 +37,7 @@ use crate::strategy::{Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
 use account::Account;
 use alloc::vec::Vec;
+use evidence::Observed;
 use market::Market;
 use why::Notes;
 
@@ -51,6 +53,7 @@ pub struct Engine<S> {
     gate: Gate,
     orders: Orders,
     positions: PositionBook,
+    observed: Observed,
     /// What the operator's commands come to; [`Engine::state`] looks at more.
     commanded: TradingState,
     journal: JournalState,
@@ -112,6 +115,7 @@ impl<S: Strategy> Engine<S> {
                 config.quote_asset,
                 config.starting_equity,
             ),
+            observed: Observed::new(config.instruments.len(), &config.sizing.heat),
             commanded: TradingState::Normal,
             journal: JournalState::Good,
             is_stopping: false,
@@ -229,6 +233,9 @@ impl<S: Strategy> Engine<S> {
         let Some(timeframe) = self.config.timeframes.get(slot).copied() else { return };
         let Some(smc) = market.smc.get_mut(slot) else { return };
         outbox.push(Output::BarClosed(market.id, timeframe, *bar));
+        if slot == 0 {
+            self.observed.on_bar(at, bar);
+        }
         let first = outbox.len();
         smc.on_bar(bar, &mut self.structure_ids, &mut |structure| outbox.push(Output::Structure(structure)));
         let structures = outbox.outputs().get(first..).unwrap_or_default();
@@ -263,6 +270,7 @@ impl<S: Strategy> Engine<S> {
 impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
+        self.observed.on_equity(self.positions.equity());
         for at in 0..self.markets.len() {
             self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
@@ -426,6 +434,11 @@ impl<S> Engine<S> {
     /// Orders that may still fill.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter()
+    }
+
+    /// The highest that the account was worth, as far as it was looked at: at fills, timers and entries.
+    pub fn equity_high(&self) -> Money {
+        self.observed.equity_high()
     }
 
     /// Fingerprint of all outputs so far.

@@ -6,6 +6,7 @@
 //! and addresses do not.
 
 mod demo;
+mod sizing;
 mod strategy;
 
 pub use crate::Decimal;
@@ -14,10 +15,9 @@ use crate::section;
 pub use crate::smc::SmcSection;
 pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
+pub use sizing::{HeatSection, KellySection, MethodWord, SizingSection};
 use smc_core::Timeframe;
-use smc_core::config::{
-    BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
-};
+use smc_core::config::{BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig};
 use smc_core::risk::{AccountLimits, LimitError, Limits};
 use smc_core::words::{Money, Name, Qty};
 use std::path::PathBuf;
@@ -249,15 +249,6 @@ pub struct ProcessSection {
 }
 
 section! {
-    /// `[sizing]`
-    SizingSection => SizingParams {
-        risk_fraction_ppm: u32 => risk_fraction_ppm = |v| v,
-        fee_ppm: u32 => fee_ppm = |v| v,
-        notional_fraction_ppm_max: u32 => notional_fraction_ppm_max = |v| v,
-    }
-}
-
-section! {
     /// `[execution]`
     ExecutionSection => ExecutionParams {
         signal_age_max_ms: u64 => signal_age_ns_max = |v| ns(v),
@@ -429,21 +420,33 @@ fn name(text: &str) -> Result<Name, FileError> {
     Name::new(text).filter(|name| !name.as_bytes().is_empty()).ok_or_else(|| FileError::Name(text.into()))
 }
 
-/// The parser's message on one line: line number, then what is wrong.
+/// The parser's message on one line: line number, the key if the line has one, then what is wrong.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
-    match error.span() {
-        Some(span) => {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("line {line}: {message}")
-        }
-        None => message,
+    let Some(span) = error.span() else { return message };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.matches('\n').count();
+    match key_at(text, line) {
+        Some(key) => format!("line {}: {key}: {message}", line + 1),
+        None => format!("line {}: {message}", line + 1),
+    }
+}
+
+/// The full name of the key on the line with this number, counted from 0: `sizing.kelly.prior_strength`.
+fn key_at(text: &str, line: usize) -> Option<String> {
+    let (key, _) = text.lines().nth(line)?.split_once('=')?;
+    let above: Vec<_> = text.lines().take(line).collect();
+    let table = above.iter().rev().map(|line| line.trim()).find(|line| line.starts_with('['));
+    match table.map(|table| table.trim_matches(|c| c == '[' || c == ']')) {
+        Some(table) => Some(format!("{table}.{}", key.trim())),
+        None => Some(key.trim().into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smc_core::config::SizingMethod;
 
     const GOOD: &str = r#"
 [engine]
@@ -479,6 +482,17 @@ entry_forgiven_after_ms = 1000
 roll = "17:00 America/New_York"
 sessions = ["london", { name = "lunch", start = "12:00", end = "13:30", zone = "Europe/London" }]
 
+[sizing]
+method = "kelly"
+fee_ppm = 150
+
+[sizing.kelly]
+prior_strength = 30
+volatility_target_ppm = 800
+
+[sizing.heat]
+open_ppm_max = 40000
+
 [strategy]
 require_bias = false
 entry_sessions = ["lunch", "london"]
@@ -511,6 +525,13 @@ key_file = "key.pem"
         assert_eq!((strategy.entry_sessions.0, strategy.sweep_sessions.0), (0b11, 0b01));
         assert_eq!(strategy.bias_timeframe, Timeframe::parse("5s"));
         assert_eq!(strategy.round_trip_cost_ppm, 500);
+        let sizing = back.engine().unwrap().sizing;
+        assert_eq!(
+            (sizing.method, sizing.fee_ppm, sizing.risk_fraction_ppm),
+            (SizingMethod::Kelly, 150, 2_500)
+        );
+        assert_eq!((sizing.kelly.prior_strength, sizing.kelly.volatility_target_ppm), (30, Some(800)));
+        assert_eq!((sizing.heat.open_ppm_max, sizing.heat.cluster_ppm_max), (40_000, 20_000));
         assert!(back.demo.is_none(), "what was generated is in the journal already");
         assert_eq!(back.engine().unwrap().calendar.sessions.len(), 2);
     }
@@ -543,5 +564,34 @@ key_file = "key.pem"
         }
         assert!(refusal("order_qty_max = \"2\"\n", "").contains("missing field `order_qty_max`"));
         assert!(refusal("require_bias", "require_bais").starts_with("line "));
+    }
+
+    #[test]
+    fn absurd_sizing_is_refused_by_the_full_name_of_its_key() {
+        for (from, to, named) in [
+            ("\"kelly\"", "\"kely\"", "sizing.method"),
+            ("\"kelly\"", "\"fixed-quantity\"", "sizing.quantity"),
+            ("\"kelly\"", "\"kelly\"\nquantity = \"0.5\"", "sizing.quantity"),
+            ("\"kelly\"", "\"fixed-quantity\"\nquantity = \"-1\"", "sizing.quantity"),
+            ("fee_ppm = 150", "fee_ppm = -1", "sizing.fee_ppm"),
+            ("prior_strength = 30", "prior_strength = 0", "sizing.kelly.prior_strength"),
+            ("prior_strength = 30", "prior_strength = -3", "sizing.kelly.prior_strength"),
+            ("prior_strength = 30", "prior_strength = \"30\"", "sizing.kelly.prior_strength"),
+            ("prior_strength = 30", "prior = 30", "sizing.kelly.prior"),
+            ("prior_strength = 30", "cap_ppm = 100001", "sizing.kelly.cap_ppm"),
+            ("prior_strength = 30", "drawdown_limit_ppm = 0", "sizing.kelly.drawdown_limit_ppm"),
+            ("prior_strength = 30", "lower_quantile_ppm = 900000", "sizing.kelly.lower_quantile_ppm"),
+            (
+                "volatility_target_ppm = 800",
+                "volatility_target_ppm = 0",
+                "sizing.kelly.volatility_target_ppm",
+            ),
+            ("open_ppm_max = 40000", "open_ppm_max = 10000", "sizing.heat.cluster_ppm_max"),
+            ("open_ppm_max = 40000", "correlation_ppm = 2000000", "sizing.heat.correlation_ppm"),
+            ("[sizing.heat]", "[sizing.cool]", "cool"),
+        ] {
+            let text = refusal(from, to);
+            assert!(text.contains(named) && !text.contains('\n'), "{from} -> {to}: {text}");
+        }
     }
 }

@@ -9,10 +9,13 @@ use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
 use crate::output::Purpose;
 use crate::position::PositionBook;
+use crate::sizing::record::TradeRecord;
 use crate::smc::SmcEngine;
 use crate::state::{State, StateError, StateIo};
 use crate::strategy::MarketView;
-use crate::words::{Direction, InstrumentId, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil};
+use crate::words::{
+    Direction, InstrumentId, Money, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil,
+};
 use alloc::vec::Vec;
 
 /// One instrument.
@@ -28,6 +31,8 @@ pub(super) struct Market {
     /// One per timeframe, ascending.
     pub(super) smc: Vec<SmcEngine>,
     pub(super) bracket: Bracket,
+    /// How its trades ended.
+    pub(super) record: TradeRecord,
     /// What the last trade left because no order could close it. Until the position is something else, nobody
     /// tries again, however the price moves the smallest order.
     dust: Qty,
@@ -47,6 +52,7 @@ impl Market {
                 .map(|timeframe| SmcEngine::with_calendar(id, timeframe, &config.smc, &config.calendar))
                 .collect(),
             bracket: Bracket::default(),
+            record: TradeRecord::default(),
             dust: Qty::ZERO,
             stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,
         }
@@ -152,6 +158,13 @@ impl Market {
         self.dust = positions.qty(self.id);
     }
 
+    /// What the trade put at risk: the distance to its stop times what was entered, rounded up; 0 without a plan.
+    pub(super) fn planned_risk(&self) -> Money {
+        let Some(plan) = self.bracket.plan else { return Money::ZERO };
+        let distance = i128::from(plan.entry.0.abs_diff(plan.stop.0));
+        Money(clamp_i64(div_ceil(distance * i128::from(self.bracket.entered.0), SCALE.into())))
+    }
+
     /// A person wants out of everything: what was left over is tried once more.
     pub(super) fn flatten(&mut self) {
         self.bracket.leave(Purpose::Flatten);
@@ -209,7 +222,18 @@ impl Market {
         (symbol, quote): (Name, Name),
         known: &Known<'_>,
     ) -> Result<(), StateError> {
-        let Self { id: _, spec, book, bars, is_watched, smc, bracket, dust, stop_limit_offset_ppm: _ } = self;
+        let Self {
+            id: _,
+            spec,
+            book,
+            bars,
+            is_watched,
+            smc,
+            bracket,
+            record,
+            dust,
+            stop_limit_offset_ppm: _,
+        } = self;
         io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
         book.state(io, known.now)?;
         bars.state(io, known.now)?;
@@ -221,6 +245,7 @@ impl Market {
         })?;
         smc.iter_mut().try_for_each(|smc| smc.state(io))?;
         bracket.state(io, known)?;
+        record.state(io)?;
         io.number(dust)
     }
 }

@@ -52,6 +52,7 @@ impl<S: Strategy + State> State for Engine<S> {
             gate,
             orders,
             positions,
+            observed,
             commanded,
             journal,
             is_stopping,
@@ -77,6 +78,7 @@ impl<S: Strategy + State> State for Engine<S> {
         account.state(io)?;
         orders.state(io, now)?;
         positions.state(io)?;
+        observed.state(io)?;
         gate.state(io, now)?;
         strategy.state(io)?;
         self.markets_state(io)?;

@@ -5,9 +5,10 @@
 
 use super::Engine;
 use super::bracket::{Leg, Motive, Plan, Step, closing_side};
+use super::evidence;
 use super::market::{Market, Permissions};
-use super::why::{Cap, Ignorance, Ignored, Move, Notes, Sizing};
-use crate::config::{ConfigError, EngineConfig};
+use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
+use crate::config::{ConfigError, EngineConfig, SizingMethod};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
 use crate::outbox::Outbox;
@@ -15,7 +16,8 @@ use crate::output::{
     Alert, AlertKind, NewOrder, OrderKind, Output, Purpose, Signal, TimeInForce, TradingState,
 };
 use crate::risk::{Gate, GateView, Limits};
-use crate::sizing::{Rate, size_entry};
+use crate::sizing::policy::{self, Stake, Verdict};
+use crate::sizing::{Rate, Size, SizeReason, heat, qty_for_loss, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64};
 use alloc::vec::Vec;
@@ -71,6 +73,7 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let Some((plan, reasons)) = planned else { return };
+        self.observed.on_equity(self.positions.equity());
         let sizing = self.size(market, &plan);
         let qty = sizing.map_or(Qty::ZERO, |sizing| sizing.size.qty);
         if let Some(sizing) = sizing {
@@ -131,31 +134,59 @@ impl<S: Strategy> Engine<S> {
         plan.is_ordered().then_some((plan, reasons))
     }
 
-    /// So much that the stop costs the risk fraction; no more than limits and free balance allow. 0 when that
-    /// is too little to trade: the gate then says so.
+    /// So much that the stop costs the share of equity at risk; no more than limits, heat and free balance allow. 0
+    /// when that is too little to trade: the gate then says so.
     fn size(&self, market: &Market, plan: &Plan) -> Option<Sizing> {
         let spec = market.spec.as_ref()?;
         let sizing = &self.config.sizing;
         let equity = self.positions.equity();
-        let (risk_fraction, fee) = (Rate::from_ppm(sizing.risk_fraction_ppm), Rate::from_ppm(sizing.fee_ppm));
+        let fee = Rate::from_ppm(sizing.fee_ppm);
         let spread = market.book.spread().unwrap_or(Price::ZERO);
+        let stake = (sizing.method == SizingMethod::Kelly).then(|| self.stake(market, plan));
+        let risk_fraction =
+            stake.map_or(Rate::from_ppm(sizing.risk_fraction_ppm), |stake| stake.risk_fraction);
+        let caps = self.caps(market, plan, equity, fee);
+        let qty_max = caps.iter().map(|(_, qty)| *qty).min().unwrap_or_default();
+        let lots_max = market.whole_lots(qty_max);
+        let (entry, stop) = (plan.entry, plan.stop);
+        let mut size = size_entry(equity, risk_fraction, entry, stop, spread, fee, lots_max, spec);
+        if let Some(reason) = stake.and_then(|stake| refusal(stake.verdict)) {
+            size = Size { qty: Qty::ZERO, reason, ..size };
+        }
+        let (signal_id, spec) = (plan.signal_id, *spec);
+        Some(Sizing { signal_id, equity, risk_fraction, stake, entry, stop, spread, fee, spec, caps, size })
+    }
+
+    fn stake(&self, market: &Market, plan: &Plan) -> Stake {
+        let fee = Rate::from_ppm(self.config.sizing.fee_ppm);
+        let evidence = self.observed.evidence(market, plan, &self.positions, fee);
+        policy::stake(&self.config.sizing.kelly, &evidence)
+    }
+
+    /// The largest quantity by each limit.
+    fn caps(&self, market: &Market, plan: &Plan, equity: Money, fee: Rate) -> [(Cap, Qty); CAPS] {
+        let sizing = &self.config.sizing;
         let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
         let (by_qty, by_value) = self.closable_qty(&limits, plan, market.book.mark());
-        let caps = [
+        let loads = evidence::loads(&self.markets, &self.orders, &self.positions, fee);
+        let entry = (market.id.index(), plan.direction);
+        let room = heat::room(&sizing.heat, equity, &loads, &self.observed.correlations, entry);
+        let fixed = match sizing.method {
+            SizingMethod::FixedQuantity => sizing.quantity,
+            SizingMethod::FixedFraction | SizingMethod::Kelly => Qty(i64::MAX),
+        };
+        [
             (Cap::OrderQty, by_qty),
             (Cap::OrderNotional, by_value),
             (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), plan.entry)),
             (Cap::Position, Qty(limits.position_qty_max.0.saturating_sub(position))),
             (Cap::Balance, self.affordable_qty(market, plan)),
-        ];
-        let qty_max = caps.iter().map(|(_, qty)| *qty).min().unwrap_or_default();
-        let lots_max = market.whole_lots(qty_max);
-        let (entry, stop) = (plan.entry, plan.stop);
-        let size = size_entry(equity, risk_fraction, entry, stop, spread, fee, lots_max, spec);
-        let (signal_id, spec) = (plan.signal_id, *spec);
-        Some(Sizing { signal_id, equity, risk_fraction, entry, stop, spread, fee, spec, caps, size })
+            (Cap::OpenHeat, qty_for_loss(room.open, plan.entry, plan.stop, fee)),
+            (Cap::ClusterHeat, qty_for_loss(room.cluster, plan.entry, plan.stop, fee)),
+            (Cap::FixedQuantity, fixed),
+        ]
     }
 
     /// So much that one order can still close it: the limits of an order hold for the exit too, which may have to
@@ -458,6 +489,14 @@ impl<S: Strategy> Engine<S> {
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
         outbox.push(Output::Position(change.position));
+        let is_of_plan = market.bracket.plan.is_some_and(|plan| plan.signal_id == fill.order.signal_id);
+        if fill.order.purpose == Purpose::Entry && is_of_plan {
+            market.bracket.entered = Qty(market.bracket.entered.0.saturating_add(fill.qty.0));
+        }
+        if let Some(profit) = change.trip {
+            market.record.count(profit, market.planned_risk());
+        }
+        self.observed.on_equity(self.positions.equity());
         if fill.order.purpose != Purpose::Entry {
             market.bracket.refusals = 0;
         }
@@ -504,6 +543,16 @@ impl<S: Strategy> Engine<S> {
     ) {
         self.counters.alerts += 1;
         outbox.push(Output::Alert(Alert { kind, instrument, client_order_id, detail, ts: self.now }));
+    }
+}
+
+/// Why a stake is nothing, if it is.
+const fn refusal(verdict: Verdict) -> Option<SizeReason> {
+    match verdict {
+        Verdict::Edge | Verdict::Capped | Verdict::Probation => None,
+        Verdict::NoEdge => Some(SizeReason::NoEdge),
+        Verdict::Drawdown => Some(SizeReason::Drawdown),
+        Verdict::NoVolatility => Some(SizeReason::NoVolatility),
     }
 }
 

@@ -26,6 +26,7 @@ mod facts;
 mod finding;
 mod gate;
 mod limits;
+mod token_bucket;
 pub mod vectors;
 mod windows;
 
@@ -35,4 +36,5 @@ pub use facts::{Exposure, Facts};
 pub use finding::{Amount, Bound, Finding};
 pub use gate::{Asked, Gate, GateView, Verdict};
 pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
+pub use token_bucket::TokenBucket;
 pub use windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};

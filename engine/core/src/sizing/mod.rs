@@ -18,3 +18,4 @@ pub use quantity::{
     Rate, STOP_DISTANCE_MIN_TICKS, Size, SizeReason, SizeRequest, is_stop_far_enough, size_entry,
     size_from_risk,
 };
+pub(crate) use quantity::{loss_at_stop, qty_for_loss};

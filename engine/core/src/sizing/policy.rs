@@ -202,8 +202,8 @@ mod tests {
         assert_eq!(of(&evidence(9, 20)), (Verdict::Probation, 100_000));
         assert_eq!(of(&evidence(10, 20)), (Verdict::NoEdge, 0));
         assert_eq!(of(&evidence(60, 40)), (Verdict::Capped, 1_000_000));
-        let (verdict, rate) = of(&Evidence { reward: 1.4, ..evidence(56, 44) });
-        assert!(verdict == Verdict::Edge && (100_000..1_000_000).contains(&rate), "{verdict:?} {rate}");
+        let (verdict, rate) = of(&Evidence { reward: 1.1, ..evidence(1_090, 910) });
+        assert!(verdict == Verdict::Edge && (700_000..900_000).contains(&rate), "{verdict:?} {rate}");
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Returns {
     fn compare(&mut self, at: usize, other: usize, this: &Series, table: &mut Correlations) {
         let Some(that) = self.series.get(other) else { return };
         let is_same_span = that.count > 0 && (that.since, that.open_ts) == (this.since, this.open_ts);
-        let Some(pair) = Correlations::place(self.series.len(), at, other).filter(|_| is_same_span) else { return };
+        let Some(pair) = Correlations::place(self.series.len(), at, other).filter(|_| is_same_span) else {
+            return;
+        };
         let Some(pair) = self.pairs.get_mut(pair) else { return };
         let (mine, theirs) = (this.last * this.last, that.last * that.last);
         let (low, high) = if at < other { (mine, theirs) } else { (theirs, mine) };
