@@ -36,7 +36,7 @@ pub struct Case {
     #[serde(rename = "fn")]
     pub function: String,
     /// What it is called with.
-    #[serde(rename = "in")]
+    #[serde(default, rename = "in")]
     pub input: Value,
     /// What it should answer, if the file says so.
     #[serde(default, rename = "out")]
