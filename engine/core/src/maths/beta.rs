@@ -134,7 +134,7 @@ mod tests {
                     // Where one step of `x` is worth more than the tolerance, a neighbour is as near as one can be.
                     let near = beta_regularised(a, b, (x * (1.0 + 1e-14)).min(1.0))
                         - beta_regularised(a, b, x * (1.0 - 1e-14));
-                    let is_edge = x >= 1.0 - 1e-15 || x < 1e-300;
+                    let is_edge = !(1e-300..1.0 - 1e-15).contains(&x);
                     assert!(is_edge || (back - p).abs() <= 1e-9 * p + near.abs(), "{a} {b} {p}: {x} {back}");
                 }
             }

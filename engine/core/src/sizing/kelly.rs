@@ -176,11 +176,9 @@ impl Portfolio<'_> {
     fn shrunk(&self, n: usize) -> [[f64; PORTFOLIO_MAX]; PORTFOLIO_MAX] {
         let mut shrunk = *self.covariance;
         let mean = (0..n).fold(0.0, |sum, at| sum + shrunk[at][at]) / n as f64;
-        for row in 0..n {
-            for column in 0..n {
-                shrunk[row][column] *= 1.0 - self.shrinkage;
-            }
-            shrunk[row][row] += self.shrinkage * mean;
+        for (at, row) in shrunk.iter_mut().enumerate().take(n) {
+            row.iter_mut().for_each(|covariance| *covariance *= 1.0 - self.shrinkage);
+            row[at] += self.shrinkage * mean;
         }
         shrunk
     }
