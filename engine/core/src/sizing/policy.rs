@@ -77,6 +77,8 @@ pub struct Stake {
     pub bet: Bet,
     /// What is believed of the win rate; none for a bet that cannot win.
     pub posterior: Option<Posterior>,
+    /// The quantile at which an edge must hold.
+    pub lower_q: f64,
     /// Kelly's fraction at the mean win rate.
     pub fraction: f64,
     /// How much of it the uncertainty leaves.
@@ -111,6 +113,13 @@ impl Verdict {
     }
 }
 
+impl Stake {
+    /// The win rate that the true one is above, but for the doubt that is allowed. Takes a while: for explanations.
+    pub fn win_rate_lower(&self) -> Option<f64> {
+        self.posterior?.quantile(self.lower_q)
+    }
+}
+
 /// Decides how much of equity to risk. Numbers that make no sense risk nothing.
 pub fn stake(params: &KellyParams, evidence: &Evidence) -> Stake {
     let prior = f64::from(params.prior_strength);
@@ -128,6 +137,7 @@ pub fn stake(params: &KellyParams, evidence: &Evidence) -> Stake {
         evidence: *evidence,
         bet,
         posterior,
+        lower_q: share(params.lower_quantile_ppm),
         fraction: 0.0,
         shrink_factor: 0.0,
         drawdown_factor: drawdown_factor(params, evidence.drawdown),
@@ -139,7 +149,7 @@ pub fn stake(params: &KellyParams, evidence: &Evidence) -> Stake {
 
     let wanted = share(params.fraction_ppm) * stake.shrink_factor * stake.fraction;
     let cap = share(params.cap_ppm);
-    let is_sure = posterior.is_above(1.0 / (1.0 + odds), share(params.lower_quantile_ppm));
+    let is_sure = posterior.is_above(1.0 / (1.0 + odds), stake.lower_q);
     let is_new = evidence.wins.saturating_add(evidence.losses) < params.probation_trades;
     let (unscaled, verdict) = match (is_sure, is_new) {
         (true, _) if wanted > cap => (cap, Verdict::Capped),

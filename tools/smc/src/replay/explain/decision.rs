@@ -189,8 +189,9 @@ fn stake_node(stake: &Stake) -> Node {
     )));
     if let Some(posterior) = stake.posterior {
         node.push(Node::new(format!(
-            "win rate believed {:.4}, break-even {:.4}; Kelly {:.4} of equity, of which doubt leaves {:.3}",
+            "win rate believed {:.4}, lower bound {:.4}, break-even {:.4}; Kelly {:.4} of equity, of which doubt leaves {:.3}",
             posterior.mean(),
+            stake.win_rate_lower().unwrap_or(0.0),
             stake.bet.break_even_rate().unwrap_or(1.0),
             stake.fraction,
             stake.shrink_factor
@@ -288,6 +289,7 @@ fn stake_json(stake: &Stake) -> Value {
         "verdict": key(&stake.verdict), "wins": evidence.wins, "losses": evidence.losses,
         "win_r": stake.bet.win, "loss_r": stake.bet.loss, "cost_r": evidence.cost,
         "win_rate_mean": stake.posterior.map(|posterior| posterior.mean()),
+        "win_rate_lower": stake.win_rate_lower(),
         "win_rate_break_even": stake.bet.break_even_rate(), "kelly_fraction": stake.fraction,
         "shrink_factor": stake.shrink_factor, "drawdown": evidence.drawdown,
         "drawdown_factor": stake.drawdown_factor, "volatility": evidence.volatility,
