@@ -4,10 +4,13 @@
 //! that makes no sense refuses the start and names the field. Nothing in it changes while the engine runs.
 
 use crate::calendar::Calendar;
+use crate::engine::VarParams;
 use crate::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
+use crate::sizing::heat::HeatParams;
+use crate::sizing::policy::KellyParams;
 use crate::smc::{ParamsError, SmcParams};
 use crate::strategy::ConfluenceParams;
-use crate::words::{Money, Name, Timeframe};
+use crate::words::{Money, Name, Qty, Timeframe};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -49,6 +52,8 @@ pub struct EngineConfig {
     pub strategy_limits: ScopeLimits,
     /// What happens when it goes wrong.
     pub breakers: BreakerParams,
+    /// How value at risk is computed.
+    pub var: VarParams,
     /// Equity before the first fill; none takes the first balance of the quote asset.
     pub starting_equity: Option<Money>,
     /// Distance of the timer events the runtime makes.
@@ -85,12 +90,31 @@ pub enum BarSource {
 /// How much to trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SizingParams {
-    /// Part of equity lost if the stop fills at its price, fees included.
+    /// What a quantity comes from.
+    pub method: SizingMethod,
+    /// Part of equity lost if the stop fills at its price, fees included. A fixed quantity may not lose more.
     pub risk_fraction_ppm: u32,
+    /// The fixed quantity, base units; nothing with the other methods.
+    pub quantity: Qty,
+    /// How Kelly's criterion is used.
+    pub kelly: KellyParams,
+    /// Limits on what all open trades may lose, whatever the method.
+    pub heat: HeatParams,
     /// Fee of one fill, as part of its notional.
     pub fee_ppm: u32,
     /// No entry's notional is more than this part of equity.
     pub notional_fraction_ppm_max: u32,
+}
+
+/// What a quantity comes from. Limits and free balance cut each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SizingMethod {
+    /// Always the same, unless its stop would cost more than the risk fraction.
+    FixedQuantity,
+    /// A fixed part of equity at risk.
+    FixedFraction,
+    /// A part of equity that depends on the edge shown so far.
+    Kelly,
 }
 
 /// How orders are worked.
@@ -118,7 +142,15 @@ impl Default for BarParams {
 
 impl Default for SizingParams {
     fn default() -> Self {
-        Self { risk_fraction_ppm: 2_500, fee_ppm: 1_000, notional_fraction_ppm_max: 250_000 }
+        Self {
+            method: SizingMethod::FixedFraction,
+            risk_fraction_ppm: 2_500,
+            quantity: Qty::ZERO,
+            kelly: KellyParams::default(),
+            heat: HeatParams::default(),
+            fee_ppm: 1_000,
+            notional_fraction_ppm_max: 250_000,
+        }
     }
 }
 
@@ -159,6 +191,7 @@ impl EngineConfig {
             venue_limits: ScopeLimits::default(),
             strategy_limits: ScopeLimits::default(),
             breakers: BreakerParams::default(),
+            var: VarParams::default(),
             starting_equity: None,
             timer_interval_ns: 100_000_000,
         }
@@ -178,6 +211,9 @@ impl EngineConfig {
         self.sizing.check()?;
         self.execution.check()?;
         self.breakers.check()?;
+        if let Some(field) = self.var.fault(self.timeframes.len()) {
+            return Err(ConfigError::Senseless { field });
+        }
         match self.strategy.fault(self) {
             Some(field) => Err(ConfigError::Senseless { field }),
             None => Ok(()),
@@ -211,7 +247,42 @@ impl SizingParams {
         // Above a tenth of equity on one trade it is a typing error, not a wish.
         within("sizing.risk_fraction_ppm", u64::from(self.risk_fraction_ppm), 1, 100_000)?;
         within("sizing.fee_ppm", u64::from(self.fee_ppm), 0, 50_000)?;
-        within("sizing.notional_fraction_ppm_max", u64::from(self.notional_fraction_ppm_max), 1, 10_000_000)
+        within("sizing.notional_fraction_ppm_max", u64::from(self.notional_fraction_ppm_max), 1, 10_000_000)?;
+        match (self.method, self.quantity) {
+            (SizingMethod::FixedQuantity, Qty::ZERO) => {
+                return Err(ConfigError::Missing { field: "sizing.quantity" });
+            }
+            (SizingMethod::FixedQuantity, Qty(1..)) | (_, Qty::ZERO) => {}
+            // A quantity that no method uses is a mistake about the method; a negative one about everything.
+            _ => return Err(ConfigError::Senseless { field: "sizing.quantity" }),
+        }
+        self.kelly.check()?;
+        self.heat.check()
+    }
+}
+
+impl KellyParams {
+    fn check(&self) -> Result<(), ConfigError> {
+        let ppm = |field, got: u32, min, max| within(field, got.into(), min, max);
+        // More than all of Kelly's fraction grows slower and falls deeper.
+        ppm("sizing.kelly.fraction_ppm", self.fraction_ppm, 1, 1_000_000)?;
+        ppm("sizing.kelly.prior_strength", self.prior_strength, 1, 100_000)?;
+        ppm("sizing.kelly.cap_ppm", self.cap_ppm, 1, 100_000)?;
+        ppm("sizing.kelly.lower_quantile_ppm", self.lower_quantile_ppm, 1, 500_000)?;
+        ppm("sizing.kelly.drawdown_limit_ppm", self.drawdown_limit_ppm, 1, 1_000_000)?;
+        ppm("sizing.kelly.probation_trades", self.probation_trades, 0, 100_000)?;
+        ppm("sizing.kelly.probation_ppm", self.probation_ppm, 1, self.cap_ppm.into())?;
+        ppm("sizing.kelly.volatility_target_ppm", self.volatility_target_ppm.unwrap_or(1), 1, 1_000_000)
+    }
+}
+
+impl HeatParams {
+    fn check(&self) -> Result<(), ConfigError> {
+        let ppm = |field, got: u32, min, max| within(field, got.into(), min, max);
+        ppm("sizing.heat.open_ppm_max", self.open_ppm_max, 1, 1_000_000)?;
+        ppm("sizing.heat.cluster_ppm_max", self.cluster_ppm_max, 1, self.open_ppm_max.into())?;
+        ppm("sizing.heat.correlation_ppm", self.correlation_ppm, 0, 1_000_000)?;
+        ppm("sizing.heat.lambda_ppm", self.lambda_ppm, 500_000, 999_999)
     }
 }
 
@@ -341,7 +412,7 @@ mod tests {
     #[test]
     fn whatever_makes_no_sense_is_named() {
         type Fault = (&'static str, fn(&mut EngineConfig));
-        let faults: [Fault; 20] = [
+        let faults: [Fault; 32] = [
             ("instance", |c| c.instance = 0),
             ("order_sequence_first", |c| c.order_sequence_first = 0),
             ("quote_asset", |c| c.quote_asset = Name::default()),
@@ -356,6 +427,18 @@ mod tests {
             ("sizing.risk_fraction_ppm", |c| c.sizing.risk_fraction_ppm = 500_000),
             ("sizing.fee_ppm", |c| c.sizing.fee_ppm = 1_000_000),
             ("sizing.notional_fraction_ppm_max", |c| c.sizing.notional_fraction_ppm_max = 0),
+            ("sizing.quantity", |c| c.sizing.method = SizingMethod::FixedQuantity),
+            ("sizing.quantity", |c| c.sizing.quantity = Qty(1)),
+            ("sizing.kelly.fraction_ppm", |c| c.sizing.kelly.fraction_ppm = 1_000_001),
+            ("sizing.kelly.prior_strength", |c| c.sizing.kelly.prior_strength = 0),
+            ("sizing.kelly.cap_ppm", |c| c.sizing.kelly.cap_ppm = 0),
+            ("sizing.kelly.lower_quantile_ppm", |c| c.sizing.kelly.lower_quantile_ppm = 600_000),
+            ("sizing.kelly.drawdown_limit_ppm", |c| c.sizing.kelly.drawdown_limit_ppm = 0),
+            ("sizing.kelly.probation_ppm", |c| c.sizing.kelly.probation_ppm = 10_001),
+            ("sizing.kelly.volatility_target_ppm", |c| c.sizing.kelly.volatility_target_ppm = Some(0)),
+            ("sizing.heat.cluster_ppm_max", |c| c.sizing.heat.cluster_ppm_max = 50_001),
+            ("sizing.heat.correlation_ppm", |c| c.sizing.heat.correlation_ppm = 1_000_001),
+            ("sizing.heat.lambda_ppm", |c| c.sizing.heat.lambda_ppm = 1_000_000),
             ("execution.stop_limit_offset_ppm", |c| c.execution.stop_limit_offset_ppm = 900_000),
             ("execution.retry_ns", |c| c.execution.retry_ns = 0),
             ("execution.naked_ns_max", |c| c.execution.naked_ns_max = 0),

@@ -6,16 +6,19 @@
 //! thread, one event at a time.
 //!
 //! Rooms: `market` is one instrument, `bracket` the life of one trade, `trading` everything that asks for or
-//! hears of orders, `account` what we own. This file is the way of an event and market data.
+//! hears of orders, `evidence` what sizing looks at, `account` what we own. This file is the way of an event and market data.
 
 mod account;
+mod book_risk;
 mod bracket;
+mod evidence;
 mod guard;
 mod market;
 mod snapshot;
 mod trading;
 mod why;
 
+pub use book_risk::VarParams;
 pub use bracket::{Motive, Plan, Step};
 pub use why::{CAPS, Cap, Ignorance, Ignored, Move, Sizing, Why};
 
@@ -37,6 +40,8 @@ use crate::strategy::{Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
 use account::Account;
 use alloc::vec::Vec;
+use book_risk::BookVar;
+use evidence::Observed;
 use guard::Guard;
 use market::Market;
 use why::Notes;
@@ -54,6 +59,8 @@ pub struct Engine<S> {
     orders: Orders,
     positions: PositionBook,
     guard: Guard,
+    observed: Observed,
+    book_var: BookVar,
     now: TsNs,
     order_sequence: u64,
     signal_id: u32,
@@ -111,6 +118,8 @@ impl<S: Strategy> Engine<S> {
                 config.starting_equity,
             ),
             guard: Guard::new(&config),
+            book_var: BookVar::new(&config).ok_or(ConfigError::Senseless { field: "risk.var" })?,
+            observed: Observed::new(config.instruments.len(), &config.sizing.heat),
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
             signal_id: 0,
@@ -244,6 +253,9 @@ impl<S: Strategy> Engine<S> {
         let Some(timeframe) = self.config.timeframes.get(slot).copied() else { return };
         let Some(smc) = market.smc.get_mut(slot) else { return };
         outbox.push(Output::BarClosed(market.id, timeframe, *bar));
+        if slot == 0 {
+            self.observed.on_bar(at, bar);
+        }
         let first = outbox.len();
         smc.on_bar(bar, &mut self.structure_ids, &mut |structure| outbox.push(Output::Structure(structure)));
         let structures = outbox.outputs().get(first..).unwrap_or_default();
@@ -258,6 +270,7 @@ impl<S: Strategy> Engine<S> {
             }
         }
         self.strategy.on_bar(&view, timeframe, bar, &mut intents);
+        self.on_risk_bar(at, slot, bar, outbox);
         let known_at = TsNs(bar.open_ts.0.saturating_add(timeframe.nanos()));
         self.act(at, known_at, &intents, outbox);
     }
@@ -279,6 +292,7 @@ impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
         self.on_guard_timer(outbox);
+        self.observed.on_equity(self.positions.equity());
         for at in 0..self.markets.len() {
             self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
@@ -398,6 +412,11 @@ impl<S> Engine<S> {
     /// Orders that may still fill.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter()
+    }
+
+    /// The highest that the account was worth, as far as it was looked at: at fills, timers and entries.
+    pub fn equity_high(&self) -> Money {
+        self.observed.equity_high()
     }
 
     /// Fingerprint of all outputs so far.

@@ -187,6 +187,12 @@ impl<'a> StateIo<'a> {
         self.sound(value.has_room())
     }
 
+    /// A number of a formula; none of its results is infinite or no number.
+    pub fn finite(&mut self, value: &mut f64) -> Result<(), StateError> {
+        self.number(value)?;
+        self.sound(value.is_finite())
+    }
+
     /// A quantity or price that is not negative.
     pub fn unsigned(&mut self, value: &mut i64) -> Result<(), StateError> {
         self.number(value)?;

@@ -229,6 +229,14 @@ pub enum Side {
 impl Side {
     pub(crate) const BOTH: [Self; 2] = [Self::Buy, Self::Sell];
 
+    /// Where a position opened by it wants the price to go.
+    pub const fn direction(self) -> Direction {
+        match self {
+            Self::Buy => Direction::Up,
+            Self::Sell => Direction::Down,
+        }
+    }
+
     /// +1 for a buy, −1 for a sell.
     pub const fn sign(self) -> i64 {
         match self {

@@ -4,10 +4,17 @@
 mod money_common;
 
 use money_common::*;
+use smc_core::sizing::policy::{Evidence, KellyParams, stake};
+use smc_core::sizing::record::TradeRecord;
 use smc_core::sizing::{Rate, SizeReason, SizeRequest, is_stop_far_enough, size_entry, size_from_risk};
 use smc_core::words::{Money, Price, Qty, SCALE};
 
-const RANDOM_INPUTS: u32 = 1_000_000;
+/// `SMC_SIZING_INPUTS` random inputs; the long form is 1,000,000.
+fn random_inputs() -> u32 {
+    #[allow(clippy::disallowed_methods, reason = "the core reads no environment, its tests may")]
+    let text = std::env::var("SMC_SIZING_INPUTS").ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(100_000)
+}
 
 /// Full product of two `u128`, high half first: the oracle must not overflow where the code must not.
 fn wide(a: u128, b: u128) -> (u128, u128) {
@@ -18,11 +25,48 @@ fn wide(a: u128, b: u128) -> (u128, u128) {
     (a1 * b1 + (middle >> 64) + (other >> 64), (other << 64) | ((a0 * b0) & LOW))
 }
 
+/// What Kelly's criterion makes of some random past; never more than its cap or than its part of the fraction.
+fn random_stake(rng: &mut Rng) -> Rate {
+    let cap_ppm = rng.between(1, 100_000) as u32;
+    let params = KellyParams {
+        fraction_ppm: rng.between(1, 1_000_000) as u32,
+        prior_strength: rng.between(1, 200) as u32,
+        cap_ppm,
+        lower_quantile_ppm: rng.between(1, 500_000) as u32,
+        drawdown_limit_ppm: rng.between(1, 1_000_000) as u32,
+        probation_trades: rng.between(0, 40) as u32,
+        probation_ppm: rng.between(1, cap_ppm.into()) as u32,
+        volatility_target_ppm: rng.one_in(2).then(|| rng.between(1, 100_000) as u32),
+    };
+    let mut record = TradeRecord::default();
+    for _ in 0..rng.below(20) {
+        record.count(Money(rng.between(-1_000, 2_000)), Money(rng.between(-1, 1_000)));
+    }
+    let most = 10i64.pow(rng.between(0, 7) as u32);
+    let evidence = Evidence {
+        wins: rng.between(0, most) as u32,
+        losses: rng.between(0, most) as u32,
+        record,
+        reward: rng.between(0, 100_000) as f64 / 10_000.0,
+        cost: rng.between(0, 10_000) as f64 / 10_000.0,
+        drawdown: rng.between(-1_000, 11_000) as f64 / 10_000.0,
+        volatility: (!rng.one_in(5)).then(|| rng.between(0, 1_000_000) as f64 / 1e7),
+    };
+    let stake = stake(&params, &evidence);
+    assert!((Rate(0)..=Rate::from_ppm(cap_ppm)).contains(&stake.risk_fraction), "{params:?} {stake:?}");
+    if evidence.wins + evidence.losses >= params.probation_trades {
+        let kelly = stake.fraction * f64::from(params.fraction_ppm) / 1e6;
+        assert!(stake.risk_fraction.0 as f64 <= kelly * 1e8, "{params:?} {stake:?}");
+    }
+    assert!(stake.verdict.is_traded() || stake.risk_fraction == Rate(0));
+    stake.risk_fraction
+}
+
 #[test]
 fn no_size_risks_more_than_the_fraction() {
     let mut rng = Rng::seeded("sizing", 0x5EED_512E_0010);
-    let mut traded = 0;
-    for _ in 0..RANDOM_INPUTS {
+    let (inputs, mut traded) = (random_inputs(), 0);
+    for _ in 0..inputs {
         let price = 10i64.pow(rng.between(4, 14) as u32) / 7 * rng.between(1, 9);
         let distance = price / rng.between(2, 5_000) + rng.between(0, 1);
         let stop = if rng.one_in(2) { price - distance } else { price + distance };
@@ -30,7 +74,10 @@ fn no_size_risks_more_than_the_fraction() {
         let equity_max = 10i64.pow(rng.between(8, 16) as u32);
         let request = SizeRequest {
             equity: Money(rng.between(0, equity_max)),
-            risk_fraction: Rate::from_ppm(rng.between(1, 20_000) as u32),
+            risk_fraction: match rng.one_in(2) {
+                true => random_stake(&mut rng),
+                false => Rate::from_ppm(rng.between(1, 20_000) as u32),
+            },
             entry: Price(price),
             stop: Price(stop),
             multiplier: Qty(if rng.one_in(4) { rng.between(1, 100 * SCALE) } else { SCALE }),
@@ -55,8 +102,8 @@ fn no_size_risks_more_than_the_fraction() {
         }
         traded += u32::from(size.qty.0 > 0);
     }
-    println!("{traded} of {RANDOM_INPUTS} sized above zero");
-    assert!(traded > RANDOM_INPUTS / 5);
+    println!("{traded} of {inputs} sized above zero");
+    assert!(traded > inputs / 5);
 }
 
 fn request() -> SizeRequest {

@@ -6,6 +6,7 @@
 //! and addresses do not.
 
 mod demo;
+mod sizing;
 mod strategy;
 
 pub use crate::Decimal;
@@ -14,10 +15,10 @@ use crate::section;
 pub use crate::smc::SmcSection;
 pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
+pub use sizing::{HeatSection, KellySection, MethodWord, SizingSection};
 use smc_core::Timeframe;
-use smc_core::config::{
-    BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
-};
+use smc_core::config::{BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig};
+use smc_core::engine::VarParams;
 use smc_core::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
 use smc_core::words::{Money, Name, Qty};
 use std::path::PathBuf;
@@ -184,12 +185,48 @@ pub struct RiskSection {
     /// Part of the venue's request budget kept for cancels and queries, ppm.
     #[serde(default = "fifth")]
     pub budget_reserve_ppm: u32,
+    /// How value at risk is computed; missing keys have their defaults.
+    #[serde(default)]
+    pub var: VarSection,
     /// Limits of the venue within these.
     #[serde(default)]
     pub venue: ScopeSection,
     /// Limits of each strategy within these.
     #[serde(default)]
     pub strategy: ScopeSection,
+}
+
+/// `[risk.var]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VarSection {
+    /// Returns looked back on; 500 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<u16>,
+    /// The worst part of them, in basis points; 100 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tail_bp: Option<u16>,
+    /// Weight of the past in the exponentially weighted variance, ppm; 940000 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_ppm: Option<u32>,
+    /// One of the engine's timeframes, whose bars are the returns; the longest by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeframe: Option<String>,
+}
+
+impl VarSection {
+    fn apply(&self, timeframes: &[String], to: &mut VarParams) -> Result<(), FileError> {
+        let Self { window, tail_bp, lambda_ppm, timeframe } = self;
+        to.window = window.unwrap_or(to.window);
+        to.tail_bp = tail_bp.unwrap_or(to.tail_bp);
+        to.lambda_ppm = lambda_ppm.unwrap_or(to.lambda_ppm);
+        if let Some(text) = timeframe {
+            let slot = timeframes.iter().position(|known| known == text);
+            let slot = slot.and_then(|slot| u8::try_from(slot).ok());
+            to.timeframe = Some(slot.ok_or_else(|| FileError::Timeframe(text.clone()))?);
+        }
+        Ok(())
+    }
 }
 
 /// `[risk.venue]` and `[risk.strategy]`: what is not given is the account's.
@@ -301,15 +338,6 @@ pub struct ProcessSection {
     pub snapshot_records: Option<u64>,
     /// Path of the control socket.
     pub control: Option<PathBuf>,
-}
-
-section! {
-    /// `[sizing]`
-    SizingSection => SizingParams {
-        risk_fraction_ppm: u32 => risk_fraction_ppm = |v| v,
-        fee_ppm: u32 => fee_ppm = |v| v,
-        notional_fraction_ppm_max: u32 => notional_fraction_ppm_max = |v| v,
-    }
 }
 
 section! {
@@ -452,6 +480,7 @@ impl FileConfig {
         self.sizing.apply(&mut config.sizing);
         self.execution.apply(&mut config.execution);
         self.breakers.apply(&mut config.breakers);
+        self.risk.var.apply(&self.engine.timeframes, &mut config.var)?;
         config.venue_limits = self.risk.venue.core()?;
         config.strategy_limits = self.risk.strategy.core()?;
         config.check().map_err(FileError::Engine)?;
@@ -525,21 +554,33 @@ fn name(text: &str) -> Result<Name, FileError> {
     Name::new(text).filter(|name| !name.as_bytes().is_empty()).ok_or_else(|| FileError::Name(text.into()))
 }
 
-/// The parser's message on one line: line number, then what is wrong.
+/// The parser's message on one line: line number, the key if the line has one, then what is wrong.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
-    match error.span() {
-        Some(span) => {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("line {line}: {message}")
-        }
-        None => message,
+    let Some(span) = error.span() else { return message };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.matches('\n').count();
+    match key_at(text, line) {
+        Some(key) => format!("line {}: {key}: {message}", line + 1),
+        None => format!("line {}: {message}", line + 1),
+    }
+}
+
+/// The full name of the key on the line with this number, counted from 0: `sizing.kelly.prior_strength`.
+fn key_at(text: &str, line: usize) -> Option<String> {
+    let (key, _) = text.lines().nth(line)?.split_once('=')?;
+    let above: Vec<_> = text.lines().take(line).collect();
+    let table = above.iter().rev().map(|line| line.trim()).find(|line| line.starts_with('['));
+    match table.map(|table| table.trim_matches(|c| c == '[' || c == ']')) {
+        Some(table) => Some(format!("{table}.{}", key.trim())),
+        None => Some(key.trim().into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smc_core::config::SizingMethod;
 
     const GOOD: &str = r#"
 [engine]
@@ -575,6 +616,17 @@ entry_forgiven_after_ms = 1000
 roll = "17:00 America/New_York"
 sessions = ["london", { name = "lunch", start = "12:00", end = "13:30", zone = "Europe/London" }]
 
+[sizing]
+method = "kelly"
+fee_ppm = 150
+
+[sizing.kelly]
+prior_strength = 30
+volatility_target_ppm = 800
+
+[sizing.heat]
+open_ppm_max = 40000
+
 [strategy]
 require_bias = false
 entry_sessions = ["lunch", "london"]
@@ -607,6 +659,13 @@ key_file = "key.pem"
         assert_eq!((strategy.entry_sessions.0, strategy.sweep_sessions.0), (0b11, 0b01));
         assert_eq!(strategy.bias_timeframe, Timeframe::parse("5s"));
         assert_eq!(strategy.round_trip_cost_ppm, 500);
+        let sizing = back.engine().unwrap().sizing;
+        assert_eq!(
+            (sizing.method, sizing.fee_ppm, sizing.risk_fraction_ppm),
+            (SizingMethod::Kelly, 150, 2_500)
+        );
+        assert_eq!((sizing.kelly.prior_strength, sizing.kelly.volatility_target_ppm), (30, Some(800)));
+        assert_eq!((sizing.heat.open_ppm_max, sizing.heat.cluster_ppm_max), (40_000, 20_000));
         assert!(back.demo.is_none(), "what was generated is in the journal already");
         assert_eq!(back.engine().unwrap().calendar.sessions.len(), 2);
     }
@@ -639,5 +698,34 @@ key_file = "key.pem"
         }
         assert!(refusal("order_qty_max = \"2\"\n", "").contains("missing field `order_qty_max`"));
         assert!(refusal("require_bias", "require_bais").starts_with("line "));
+    }
+
+    #[test]
+    fn absurd_sizing_is_refused_by_the_full_name_of_its_key() {
+        for (from, to, named) in [
+            ("\"kelly\"", "\"kely\"", "sizing.method"),
+            ("\"kelly\"", "\"fixed-quantity\"", "sizing.quantity"),
+            ("\"kelly\"", "\"kelly\"\nquantity = \"0.5\"", "sizing.quantity"),
+            ("\"kelly\"", "\"fixed-quantity\"\nquantity = \"-1\"", "sizing.quantity"),
+            ("fee_ppm = 150", "fee_ppm = -1", "sizing.fee_ppm"),
+            ("prior_strength = 30", "prior_strength = 0", "sizing.kelly.prior_strength"),
+            ("prior_strength = 30", "prior_strength = -3", "sizing.kelly.prior_strength"),
+            ("prior_strength = 30", "prior_strength = \"30\"", "sizing.kelly.prior_strength"),
+            ("prior_strength = 30", "prior = 30", "sizing.kelly.prior"),
+            ("prior_strength = 30", "cap_ppm = 100001", "sizing.kelly.cap_ppm"),
+            ("prior_strength = 30", "drawdown_limit_ppm = 0", "sizing.kelly.drawdown_limit_ppm"),
+            ("prior_strength = 30", "lower_quantile_ppm = 900000", "sizing.kelly.lower_quantile_ppm"),
+            (
+                "volatility_target_ppm = 800",
+                "volatility_target_ppm = 0",
+                "sizing.kelly.volatility_target_ppm",
+            ),
+            ("open_ppm_max = 40000", "open_ppm_max = 10000", "sizing.heat.cluster_ppm_max"),
+            ("open_ppm_max = 40000", "correlation_ppm = 2000000", "sizing.heat.correlation_ppm"),
+            ("[sizing.heat]", "[sizing.cool]", "cool"),
+        ] {
+            let text = refusal(from, to);
+            assert!(text.contains(named) && !text.contains('\n'), "{from} -> {to}: {text}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod signals;
 mod sim;
+mod vectors;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,8 @@ enum Command {
     Bench(bench::Command),
     /// Talk to a running engine
     Ctl(ctl::Args),
+    /// Evaluate a file of test vectors with the shipped code
+    Vectors(vectors::Args),
     /// A program of its own, `smc-NAME`, beside this one
     #[command(external_subcommand)]
     Beside(Vec<String>),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Journal(command) => journal::journal(&command),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
+        Command::Vectors(args) => vectors::vectors(&args),
         Command::Beside(words) => match words.split_first() {
             Some((name, args)) => beside::start(name, args),
             None => Ok(()),

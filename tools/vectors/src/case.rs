@@ -1,7 +1,13 @@
 //! The inputs of a case, field by field, and what can be wrong with them.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
+use smc_core::words::Price;
 use std::fmt;
+
+/// A number as JSON; what is undefined, infinite or no number is null.
+pub fn number(value: Option<f64>) -> Value {
+    value.and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+}
 
 /// The `in` of a case.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +89,25 @@ impl<'a> Input<'a> {
     pub fn list(self, name: &'static str) -> Result<&'a [Value], CaseError> {
         let list = self.get(name).and_then(Value::as_array).map(Vec::as_slice);
         list.ok_or(CaseError::Field { name, wanted: "a list" })
+    }
+
+    /// A list of objects.
+    pub fn inputs(self, name: &'static str) -> Result<impl Iterator<Item = Self>, CaseError> {
+        self.list(name).map(|list| list.iter().map(Self))
+    }
+
+    /// A decimal number as text, in 1e-8.
+    pub fn decimal(self, name: &'static str) -> Result<i64, CaseError> {
+        let price = Price::parse(self.text(name)?.as_bytes());
+        price.map(|price| price.0).map_err(|_| CaseError::Field { name, wanted: "a decimal number as text" })
+    }
+
+    /// A number that is exact in 1e-8, in 1e-8.
+    pub fn decimal_number(self, name: &'static str) -> Result<i64, CaseError> {
+        let wanted = "a number with at most eight decimals";
+        let text = self.get(name).filter(|value| value.is_number()).map(Value::to_string);
+        let price = text.and_then(|text| Price::parse(text.as_bytes()).ok());
+        price.map(|price| price.0).ok_or(CaseError::Field { name, wanted })
     }
 
     /// A list of numbers.

@@ -200,6 +200,8 @@ pub(super) struct Bracket {
     pub(super) entry: Leg,
     pub(super) stop: Leg,
     pub(super) exit: Leg,
+    /// What the entry has bought or sold so far: with the plan it says what was put at risk.
+    pub(super) entered: Qty,
     /// The position is to be closed at the market; why.
     pub(super) leaving: Option<Purpose>,
     /// No new stop or exit before this.
@@ -368,6 +370,7 @@ impl Bracket {
             entry,
             stop,
             exit,
+            entered,
             leaving,
             retry_at,
             refusals,
@@ -380,6 +383,8 @@ impl Bracket {
         entry.state(io, known, |order| order.purpose == Purpose::Entry)?;
         stop.state(io, known, |order| order.purpose == Purpose::Stop && order.kind == OrderKind::StopLimit)?;
         exit.state(io, known, |order| order.purpose != Purpose::Entry && order.kind == OrderKind::Market)?;
+        io.unsigned(&mut entered.0)?;
+        io.sound(plan.is_some() || *entered == Qty::ZERO)?;
         let reasons = [Purpose::Stop, Purpose::Target, Purpose::Flatten];
         io.option(leaving, || Purpose::Flatten, |io, why| io.choice(why, &reasons))?;
         io.number(retry_at)?;

@@ -18,7 +18,7 @@ use crate::outbox::Outbox;
 use crate::output::{AlertKind, Control, Decision, OrderKind, Output, Purpose, TradingState};
 use crate::position::PositionChange;
 use crate::risk::{
-    Breakers, Check, Hold, LossBreaker, LossLimits, Scopes, Taken, VenueFacts, Violations, value_of,
+    Breakers, Check, GateView, Hold, LossBreaker, LossLimits, Scopes, Taken, VenueFacts, Violations, value_of,
 };
 use crate::state::{StateError, StateIo};
 use crate::strategy::Strategy;
@@ -414,9 +414,12 @@ impl<S: Strategy> Engine<S> {
         self.cancel(order.instrument.index(), order.client_order_id, outbox);
     }
 
-    fn still_passes(&self, order: &Order) -> Violations {
+    fn still_passes(&mut self, order: &Order) -> Violations {
+        let has_limit = self.gate.account_limits().var_ppm_max.is_some();
+        // It is among what is open already.
+        let var_ppm = if has_limit { self.var_ppm() } else { None };
         let Some(market) = self.markets.get(order.instrument.index()) else { return Violations::NONE };
-        let view = self.view_for(market, &order.as_new());
+        let view = GateView { var_ppm, ..self.view_for(market, &order.as_new()) };
         self.gate.recheck(order, &view, &self.orders)
     }
 }

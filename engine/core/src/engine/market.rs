@@ -10,10 +10,13 @@ use crate::orders::Orders;
 use crate::output::Purpose;
 use crate::position::PositionBook;
 use crate::risk::FlashWatch;
+use crate::sizing::record::TradeRecord;
 use crate::smc::SmcEngine;
 use crate::state::{State, StateError, StateIo};
 use crate::strategy::MarketView;
-use crate::words::{Direction, InstrumentId, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil};
+use crate::words::{
+    Direction, InstrumentId, Money, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil,
+};
 use alloc::vec::Vec;
 
 /// One instrument.
@@ -30,6 +33,8 @@ pub(super) struct Market {
     pub(super) smc: Vec<SmcEngine>,
     pub(super) bracket: Bracket,
     pub(super) flash: FlashWatch,
+    /// How its trades ended.
+    pub(super) record: TradeRecord,
     /// What the last trade left because no order could close it. Until the position is something else, nobody
     /// tries again, however the price moves the smallest order.
     dust: Qty,
@@ -50,6 +55,7 @@ impl Market {
                 .collect(),
             bracket: Bracket::default(),
             flash: FlashWatch::new(),
+            record: TradeRecord::default(),
             dust: Qty::ZERO,
             stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,
         }
@@ -155,6 +161,13 @@ impl Market {
         self.dust = positions.qty(self.id);
     }
 
+    /// What the trade put at risk: the distance to its stop times what was entered, rounded up; 0 without a plan.
+    pub(super) fn planned_risk(&self) -> Money {
+        let Some(plan) = self.bracket.plan else { return Money::ZERO };
+        let distance = i128::from(plan.entry.0.abs_diff(plan.stop.0));
+        Money(clamp_i64(div_ceil(distance * i128::from(self.bracket.entered.0), SCALE.into())))
+    }
+
     /// A person wants out of everything: what was left over is tried once more.
     pub(super) fn flatten(&mut self) {
         self.bracket.leave(Purpose::Flatten);
@@ -212,8 +225,19 @@ impl Market {
         (symbol, quote): (Name, Name),
         known: &Known<'_>,
     ) -> Result<(), StateError> {
-        let Self { id: _, spec, book, bars, is_watched, smc, bracket, flash, dust, stop_limit_offset_ppm: _ } =
-            self;
+        let Self {
+            id: _,
+            spec,
+            book,
+            bars,
+            is_watched,
+            smc,
+            bracket,
+            flash,
+            record,
+            dust,
+            stop_limit_offset_ppm: _,
+        } = self;
         io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
         book.state(io, known.now)?;
         bars.state(io, known.now)?;
@@ -226,6 +250,7 @@ impl Market {
         smc.iter_mut().try_for_each(|smc| smc.state(io))?;
         bracket.state(io, known)?;
         flash.state(io, known.now)?;
+        record.state(io)?;
         io.number(dust)
     }
 }

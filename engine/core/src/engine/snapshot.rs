@@ -52,6 +52,8 @@ impl<S: Strategy + State> State for Engine<S> {
             orders,
             positions,
             guard,
+            observed,
+            book_var,
             now,
             order_sequence,
             signal_id,
@@ -72,6 +74,8 @@ impl<S: Strategy + State> State for Engine<S> {
         account.state(io)?;
         orders.state(io, now)?;
         positions.state(io)?;
+        observed.state(io)?;
+        book_var.state(io)?;
         gate.state(io, now)?;
         strategy.state(io)?;
         self.markets_state(io)?;

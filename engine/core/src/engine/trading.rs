@@ -6,10 +6,11 @@
 use super::Engine;
 use super::account::Account;
 use super::bracket::{Leg, Motive, Plan, Step, closing_side};
+use super::evidence;
 use super::guard::{Guard, VENUE};
 use super::market::{Market, Permissions};
-use super::why::{Cap, Ignorance, Ignored, Move, Notes, Sizing};
-use crate::config::{ConfigError, EngineConfig};
+use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
+use crate::config::{ConfigError, EngineConfig, SizingMethod};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind, RiskScope};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
 use crate::outbox::Outbox;
@@ -18,7 +19,8 @@ use crate::output::{
 };
 use crate::position::PositionBook;
 use crate::risk::{Gate, GateView, Limits, Margining, STRATEGIES_MAX};
-use crate::sizing::{Rate, size_entry};
+use crate::sizing::policy::{self, Stake, Verdict};
+use crate::sizing::{Rate, Size, SizeReason, heat, qty_for_loss, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64, div_ceil};
 use alloc::vec::Vec;
@@ -80,6 +82,7 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let Some((plan, reasons)) = planned else { return };
+        self.observed.on_equity(self.positions.equity());
         let sizing = self.size(market, &plan);
         let qty = sizing.map_or(Qty::ZERO, |sizing| sizing.size.qty);
         if let Some(sizing) = sizing {
@@ -142,31 +145,59 @@ impl<S: Strategy> Engine<S> {
         plan.is_ordered().then_some((plan, reasons))
     }
 
-    /// So much that the stop costs the risk fraction; no more than limits and free balance allow. 0 when that
-    /// is too little to trade: the gate then says so.
+    /// So much that the stop costs the share of equity at risk; no more than limits, heat and free balance allow. 0
+    /// when that is too little to trade: the gate then says so.
     fn size(&self, market: &Market, plan: &Plan) -> Option<Sizing> {
         let spec = market.spec.as_ref()?;
         let sizing = &self.config.sizing;
         let equity = self.positions.equity();
-        let (risk_fraction, fee) = (Rate::from_ppm(sizing.risk_fraction_ppm), Rate::from_ppm(sizing.fee_ppm));
+        let fee = Rate::from_ppm(sizing.fee_ppm);
         let spread = market.book.spread().unwrap_or(Price::ZERO);
+        let stake = (sizing.method == SizingMethod::Kelly).then(|| self.stake(market, plan));
+        let risk_fraction =
+            stake.map_or(Rate::from_ppm(sizing.risk_fraction_ppm), |stake| stake.risk_fraction);
+        let caps = self.caps(market, plan, equity, fee);
+        let qty_max = caps.iter().map(|(_, qty)| *qty).min().unwrap_or_default();
+        let lots_max = market.whole_lots(qty_max);
+        let (entry, stop) = (plan.entry, plan.stop);
+        let mut size = size_entry(equity, risk_fraction, entry, stop, spread, fee, lots_max, spec);
+        if let Some(reason) = stake.and_then(|stake| refusal(stake.verdict)) {
+            size = Size { qty: Qty::ZERO, reason, ..size };
+        }
+        let (signal_id, spec) = (plan.signal_id, *spec);
+        Some(Sizing { signal_id, equity, risk_fraction, stake, entry, stop, spread, fee, spec, caps, size })
+    }
+
+    fn stake(&self, market: &Market, plan: &Plan) -> Stake {
+        let fee = Rate::from_ppm(self.config.sizing.fee_ppm);
+        let evidence = self.observed.evidence(market, plan, &self.positions, fee);
+        policy::stake(&self.config.sizing.kelly, &evidence)
+    }
+
+    /// The largest quantity by each limit.
+    fn caps(&self, market: &Market, plan: &Plan, equity: Money, fee: Rate) -> [(Cap, Qty); CAPS] {
+        let sizing = &self.config.sizing;
         let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
         let (by_qty, by_value) = self.closable_qty(&limits, plan, market.book.mark());
-        let caps = [
+        let loads = evidence::loads(&self.markets, &self.orders, &self.positions, fee);
+        let entry = (market.id.index(), plan.direction);
+        let room = heat::room(&sizing.heat, equity, &loads, &self.observed.correlations, entry);
+        let fixed = match sizing.method {
+            SizingMethod::FixedQuantity => sizing.quantity,
+            SizingMethod::FixedFraction | SizingMethod::Kelly => Qty(i64::MAX),
+        };
+        [
             (Cap::OrderQty, by_qty),
             (Cap::OrderNotional, by_value),
             (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), plan.entry)),
             (Cap::Position, Qty(limits.position_qty_max.0.saturating_sub(position))),
             (Cap::Balance, self.affordable_qty(market, plan)),
-        ];
-        let qty_max = caps.iter().map(|(_, qty)| *qty).min().unwrap_or_default();
-        let lots_max = market.whole_lots(qty_max);
-        let (entry, stop) = (plan.entry, plan.stop);
-        let size = size_entry(equity, risk_fraction, entry, stop, spread, fee, lots_max, spec);
-        let (signal_id, spec) = (plan.signal_id, *spec);
-        Some(Sizing { signal_id, equity, risk_fraction, entry, stop, spread, fee, spec, caps, size })
+            (Cap::OpenHeat, qty_for_loss(room.open, plan.entry, plan.stop, fee)),
+            (Cap::ClusterHeat, qty_for_loss(room.cluster, plan.entry, plan.stop, fee)),
+            (Cap::FixedQuantity, fixed),
+        ]
     }
 
     /// So much that one order can still close it: the limits of an order hold for the exit too, which may have to
@@ -406,10 +437,12 @@ impl<S: Strategy> Engine<S> {
     /// The only way out for an order: decision first, then, if approved, the order. True when it went out.
     fn ask(&mut self, at: usize, order: &NewOrder, outbox: &mut Outbox) -> bool {
         self.note(|_| ());
+        let var_ppm = self.var_after(order);
         let Some(market) = self.markets.get(at) else { return false };
         let view =
             view_for(&self.config, &self.guard, &self.account, market, order, self.now, &self.positions);
-        let view = GateView { state: view.state.max(self.venue_state(market, order.purpose)), ..view };
+        let state = view.state.max(self.venue_state(market, order.purpose));
+        let view = GateView { state, var_ppm, ..view };
         let verdict = self.gate.check(order, &view, &mut self.orders);
         outbox.push(Output::Decision(verdict.decision));
         match verdict.outcome {
@@ -484,6 +517,14 @@ impl<S: Strategy> Engine<S> {
         outbox.push(Output::Position(change.position));
         self.watch_fill(fill, &change, outbox);
         let Some(market) = self.markets.get_mut(fill.order.instrument.index()) else { return };
+        let is_of_plan = market.bracket.plan.is_some_and(|plan| plan.signal_id == fill.order.signal_id);
+        if fill.order.purpose == Purpose::Entry && is_of_plan {
+            market.bracket.entered = Qty(market.bracket.entered.0.saturating_add(fill.qty.0));
+        }
+        if let Some(profit) = change.trip {
+            market.record.count(profit, market.planned_risk());
+        }
+        self.observed.on_equity(self.positions.equity());
         if fill.order.purpose != Purpose::Entry {
             market.bracket.refusals = 0;
         }
@@ -578,6 +619,16 @@ fn margining(config: &EngineConfig, account: &Account, market: &Market, order: &
         }
     };
     Margining::Whole { needed, free: balance.free.0.into() }
+}
+
+/// Why a stake is nothing, if it is.
+const fn refusal(verdict: Verdict) -> Option<SizeReason> {
+    match verdict {
+        Verdict::Edge | Verdict::Capped | Verdict::Probation => None,
+        Verdict::NoEdge => Some(SizeReason::NoEdge),
+        Verdict::Drawdown => Some(SizeReason::Drawdown),
+        Verdict::NoVolatility => Some(SizeReason::NoVolatility),
+    }
 }
 
 /// The quantity that `money` buys at `price`, rounded down.

@@ -8,6 +8,7 @@ use super::bracket::{Motive, Plan, Step};
 use crate::instrument::InstrumentSpec;
 use crate::output::Purpose;
 use crate::risk::Asked;
+use crate::sizing::policy::Stake;
 use crate::sizing::{Rate, Size, SizeRequest, size_from_risk};
 use crate::strategy::Intent;
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE};
@@ -43,6 +44,8 @@ pub struct Sizing {
     pub equity: Money,
     /// Share of it that the stop may cost.
     pub risk_fraction: Rate,
+    /// Where Kelly's criterion decides that share: from what.
+    pub stake: Option<Stake>,
     /// Entry on the tick.
     pub entry: Price,
     /// Stop on the tick.
@@ -53,14 +56,14 @@ pub struct Sizing {
     pub fee: Rate,
     /// The venue's rules.
     pub spec: InstrumentSpec,
-    /// The largest quantity by each limit, not yet in lots.
+    /// The largest quantity by each limit, not yet in lots; all there is where a limit is not in use.
     pub caps: [(Cap, Qty); CAPS],
     /// What came out.
     pub size: Size,
 }
 
 /// How many limits an entry's quantity has, besides the venue's.
-pub const CAPS: usize = 5;
+pub const CAPS: usize = 8;
 
 /// What limits an entry's quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,12 @@ pub enum Cap {
     Position,
     /// What the free balance pays for.
     Balance,
+    /// What all open trades and entries may lose at their stops.
+    OpenHeat,
+    /// The same, for those that move together in this direction.
+    ClusterHeat,
+    /// The configured quantity, where it is fixed.
+    FixedQuantity,
     /// The venue's largest order.
     Venue,
 }

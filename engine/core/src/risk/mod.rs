@@ -30,6 +30,7 @@ mod gate;
 mod limits;
 mod loss;
 mod scopes;
+mod token_bucket;
 pub mod vectors;
 mod windows;
 
@@ -44,4 +45,5 @@ pub use gate::{Asked, Gate, GateView, Verdict};
 pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX, ScopeLimits};
 pub use loss::{LossBreaker, LossLimits};
 pub use scopes::{Hold, Scopes, Shift, VENUES_MAX};
+pub use token_bucket::TokenBucket;
 pub use windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};

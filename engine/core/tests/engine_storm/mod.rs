@@ -8,7 +8,7 @@
 
 use smc_core::Engine;
 use smc_core::calendar::{SessionWindow, ZoneOffsets};
-use smc_core::config::{EngineConfig, InstrumentConfig};
+use smc_core::config::{EngineConfig, InstrumentConfig, SizingMethod, SizingParams};
 use smc_core::event::*;
 use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::orders::Order;
@@ -94,6 +94,11 @@ pub fn rich_config() -> EngineConfig {
     let mut rich = config();
     rich.smc = SmcParams { fvg_cap: 12, ob_cap: 8, pool_cap: 12, level_cap: 12, ..SmcParams::everything() };
     rich.calendar.sessions = vec![window("all-day", 0, 0), window("early", 6_600, 8_400)];
+    rich.sizing = SizingParams { method: SizingMethod::Kelly, fee_ppm: 20, ..rich.sizing };
+    rich.sizing.kelly.probation_trades = 100_000;
+    rich.sizing.kelly.volatility_target_ppm = Some(200);
+    rich.sizing.heat.open_ppm_max = 150;
+    rich.sizing.heat.cluster_ppm_max = 120;
     rich.strategy = ConfluenceParams {
         entry_timeframes: 3,
         entry_sessions: SessionSet::of(0),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use smc_core::engine::{Cap, Sizing};
 use smc_core::risk::{Amount, Asked, Bound, Check, Finding};
 use smc_core::sizing::SizeReason;
+use smc_core::sizing::policy::{Stake, Verdict};
 use smc_core::words::{InstrumentId, Money, Price, Qty, clamp_i64};
 use smc_replay::{DecisionWhy, codes_text, state_name};
 
@@ -126,6 +127,9 @@ pub fn size(show: &Show, id: InstrumentId, sizing: &Sizing) -> Node {
         SizeReason::ZeroStopDistance => "entry and stop are the same".into(),
         SizeReason::StopTooClose => "the stop is nearer than three ticks or one spread".into(),
         SizeReason::BadInput => "prices, rates or grid that make no sense".into(),
+        SizeReason::NoEdge => "the trades so far show no edge beyond doubt".into(),
+        SizeReason::Drawdown => "equity is too far below its highest".into(),
+        SizeReason::NoVolatility => "the volatility is not known yet".into(),
     };
     let at_risk = i128::from(sizing.equity.0) * i128::from(sizing.risk_fraction.0) / 100_000_000;
     let distance = Price((sizing.entry.0 - sizing.stop.0).abs());
@@ -142,6 +146,9 @@ pub fn size(show: &Show, id: InstrumentId, sizing: &Sizing) -> Node {
         percent_e8(sizing.risk_fraction.0),
         money(Money(clamp_i64(at_risk)))
     )));
+    if let Some(stake) = &sizing.stake {
+        node.push(stake_node(stake));
+    }
     node.push(Node::new(format!(
         "entry {}, stop {}, distance {} ({} ticks); spread {}; fee {} a fill",
         price(sizing.entry),
@@ -156,11 +163,47 @@ pub fn size(show: &Show, id: InstrumentId, sizing: &Sizing) -> Node {
         Price(clamp_i64(sizing.size.loss_per_unit_e24 / 10_000_000_000_000_000)),
         qty(sizing.qty_by_risk())
     )));
-    let caps = sizing.caps.iter().copied().chain([(Cap::Venue, sizing.spec.qty_max)]);
+    let in_use = sizing.caps.iter().copied().filter(|(_, most)| *most < Qty(i64::MAX));
+    let caps = in_use.chain([(Cap::Venue, sizing.spec.qty_max)]);
     node.extend(caps.map(|(each, most)| {
         let mark = if each == cap { "  (the tightest)" } else { "" };
         Node::new(format!("at most {:<14} by {}{mark}", most.to_string(), cap_name(each)))
     }));
+    node
+}
+
+/// Where the share of equity comes from, when Kelly's criterion decides it.
+fn stake_node(stake: &Stake) -> Node {
+    let by = match stake.verdict {
+        Verdict::Edge => "the edge decided",
+        Verdict::Capped => "the cap on one trade decided",
+        Verdict::Probation => "too few trades to show an edge: probation size",
+        Verdict::NoEdge => "no edge at the lower bound of the win rate",
+        Verdict::Drawdown => "drawdown at its limit",
+        Verdict::NoVolatility => "volatility unknown",
+    };
+    let evidence = &stake.evidence;
+    let mut node = Node::new(format!("Kelly: {by}"));
+    node.push(Node::new(format!(
+        "{} wins, {} losses; a win pays {:.3} R, a loss costs {:.3} R, of which {:.3} R fees",
+        evidence.wins, evidence.losses, stake.bet.win, stake.bet.loss, evidence.cost
+    )));
+    if let Some(posterior) = stake.posterior {
+        node.push(Node::new(format!(
+            "win rate believed {:.4}, lower bound {:.4}, break-even {:.4}; Kelly {:.4} of equity, of which doubt leaves {:.3}",
+            posterior.mean(),
+            stake.win_rate_lower().unwrap_or(0.0),
+            stake.bet.break_even_rate().unwrap_or(1.0),
+            stake.fraction,
+            stake.shrink_factor
+        )));
+    }
+    node.push(Node::new(format!(
+        "drawdown {:.2} % leaves {:.3}, volatility leaves {:.3}",
+        evidence.drawdown * 100.0,
+        stake.drawdown_factor,
+        stake.volatility_factor
+    )));
     node
 }
 
@@ -171,6 +214,9 @@ const fn cap_name(cap: Cap) -> &'static str {
         Cap::EquityFraction => "the part of equity in one entry",
         Cap::Position => "the largest position",
         Cap::Balance => "the free balance",
+        Cap::OpenHeat => "what all open trades may lose at their stops",
+        Cap::ClusterHeat => "what trades that move together may lose at their stops",
+        Cap::FixedQuantity => "the fixed quantity",
         Cap::Venue => "the venue's largest order",
     }
 }
@@ -224,14 +270,30 @@ fn bound_json(bound: Bound) -> Value {
 }
 
 fn sizing_json(sizing: &Sizing) -> Value {
+    let in_use = sizing.caps.iter().filter(|(_, most)| *most < Qty(i64::MAX));
     let caps: serde_json::Map<String, Value> =
-        sizing.caps.iter().map(|(cap, qty)| (key(cap), json!(qty.to_string()))).collect();
+        in_use.map(|(cap, qty)| (key(cap), json!(qty.to_string()))).collect();
     json!({
         "equity": sizing.equity.to_string(), "risk_fraction": Price(sizing.risk_fraction.0).to_string(),
         "fee": Price(sizing.fee.0).to_string(), "entry": sizing.entry.to_string(),
         "stop": sizing.stop.to_string(), "spread": sizing.spread.to_string(),
         "lot": sizing.spec.lot.to_string(), "qty": sizing.size.qty.to_string(),
         "qty_by_risk": sizing.qty_by_risk().to_string(), "reason": key(&sizing.size.reason), "caps": caps,
+        "stake": sizing.stake.as_ref().map(stake_json),
         "tightest": key(&sizing.tightest().0), "venue_qty_max": sizing.spec.qty_max.to_string(),
+    })
+}
+
+fn stake_json(stake: &Stake) -> Value {
+    let evidence = &stake.evidence;
+    json!({
+        "verdict": key(&stake.verdict), "wins": evidence.wins, "losses": evidence.losses,
+        "win_r": stake.bet.win, "loss_r": stake.bet.loss, "cost_r": evidence.cost,
+        "win_rate_mean": stake.posterior.map(|posterior| posterior.mean()),
+        "win_rate_lower": stake.win_rate_lower(),
+        "win_rate_break_even": stake.bet.break_even_rate(), "kelly_fraction": stake.fraction,
+        "shrink_factor": stake.shrink_factor, "drawdown": evidence.drawdown,
+        "drawdown_factor": stake.drawdown_factor, "volatility": evidence.volatility,
+        "volatility_factor": stake.volatility_factor,
     })
 }

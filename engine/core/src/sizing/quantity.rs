@@ -71,6 +71,12 @@ pub enum SizeReason {
     StopTooClose = 5,
     /// Prices, rates or grid that make no sense, or numbers too large to multiply.
     BadInput = 6,
+    /// Kelly: the edge does not hold at the lower bound of the win rate.
+    NoEdge = 7,
+    /// Kelly: equity is too far below its highest.
+    Drawdown = 8,
+    /// Kelly: a volatility target is set and the volatility is not known yet.
+    NoVolatility = 9,
 }
 
 impl SizeReason {
@@ -84,6 +90,9 @@ impl SizeReason {
             Self::ZeroStopDistance => "ZERO_STOP_DISTANCE",
             Self::StopTooClose => "STOP_TOO_CLOSE",
             Self::BadInput => "BAD_INPUT",
+            Self::NoEdge => "NO_EDGE",
+            Self::Drawdown => "DRAWDOWN",
+            Self::NoVolatility => "NO_VOLATILITY",
         }
     }
 }
@@ -131,7 +140,9 @@ pub const fn is_stop_far_enough(entry: Price, stop: Price, tick: Price, spread: 
 
 /// `floor(equity × risk_fraction / loss_per_unit / lot) × lot`, capped, or 0 with the reason.
 pub fn size_from_risk(request: &SizeRequest) -> Size {
-    let Some(loss_per_unit_e24) = loss_per_unit_e24(request) else {
+    let is_sound = request.risk_fraction.0 >= 0 && request.lot.0 > 0;
+    let loss = loss_per_unit_e24(request.entry, request.stop, request.multiplier, request.fee);
+    let Some(loss_per_unit_e24) = loss.filter(|_| is_sound) else {
         return nothing(SizeReason::BadInput, i128::MAX);
     };
     if request.entry == request.stop || loss_per_unit_e24 == 0 {
@@ -157,20 +168,35 @@ const fn nothing(reason: SizeReason, loss_per_unit_e24: i128) -> Size {
 }
 
 /// `(|entry − stop| + fee × (entry + stop)) × multiplier`, exact. None for senseless or too large numbers.
-fn loss_per_unit_e24(request: &SizeRequest) -> Option<i128> {
-    let (entry, stop) = (i128::from(request.entry.0), i128::from(request.stop.0));
-    let is_sound = entry > 0
-        && stop > 0
-        && request.multiplier.0 > 0
-        && request.fee.0 >= 0
-        && request.risk_fraction.0 >= 0
-        && request.lot.0 > 0;
-    if !is_sound {
+fn loss_per_unit_e24(entry: Price, stop: Price, multiplier: Qty, fee: Rate) -> Option<i128> {
+    if entry.0 <= 0 || stop.0 <= 0 || multiplier.0 <= 0 || fee.0 < 0 {
         return None;
     }
+    let (entry, stop) = (i128::from(entry.0), i128::from(stop.0));
     let distance_e16 = (entry - stop).abs() * i128::from(SCALE);
-    let fees_e16 = i128::from(request.fee.0).checked_mul(entry + stop)?;
-    distance_e16.checked_add(fees_e16)?.checked_mul(request.multiplier.0.into())
+    let fees_e16 = i128::from(fee.0).checked_mul(entry + stop)?;
+    distance_e16.checked_add(fees_e16)?.checked_mul(multiplier.0.into())
+}
+
+/// What `qty` of a spot instrument loses from `entry` to `stop` with fees both ways, rounded up. As much as there is
+/// where the numbers make no sense.
+pub(crate) fn loss_at_stop(entry: Price, stop: Price, fee: Rate, qty: Qty) -> Money {
+    let scale = i128::from(SCALE);
+    let loss_e24 = loss_per_unit_e24(entry, stop, Qty(SCALE), fee)
+        .and_then(|per_unit_e24| div_ceil(per_unit_e24, scale).checked_mul(qty.0.max(0).into()));
+    match loss_e24 {
+        Some(loss_e24) => Money(clamp_i64(div_ceil(loss_e24, scale * scale))),
+        None => Money(i64::MAX),
+    }
+}
+
+/// The quantity of a spot instrument that loses no more than `loss` from `entry` to `stop` with fees both ways.
+pub(crate) fn qty_for_loss(loss: Money, entry: Price, stop: Price, fee: Rate) -> Qty {
+    let per_unit_e24 = loss_per_unit_e24(entry, stop, Qty(SCALE), fee).filter(|per_unit| *per_unit > 0);
+    match per_unit_e24.and_then(|per_unit| shifted_quotient(loss.0.max(0).into(), 24, per_unit)) {
+        Some(qty) => Qty(clamp_i64(qty)),
+        None => Qty::ZERO,
+    }
 }
 
 /// Whole lots the risk pays for, rounded down once.
