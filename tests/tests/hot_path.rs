@@ -15,6 +15,7 @@ use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -121,6 +122,7 @@ fn start(sim: &SimProcess, home: &Path) -> Running {
         control: None,
         topology: Topology::Inline,
         idle: Idle::Yield,
+        kill: Arc::default(),
         progress: Default::default(),
     };
     launch(options).unwrap()

@@ -9,11 +9,12 @@
 
 use crate::counters::{CountersView, Slot};
 use crate::latency::{Latencies, Percentiles, STRETCHES};
+use crate::operator::{Ask, Desk};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use serde::{Deserialize, Serialize};
 use smc_core::digest::Digest;
-use smc_core::event::{Command, Event, EventBody};
+use smc_core::event::{Act, Command, Event, EventBody};
 use smc_core::output::TradingState;
 use smc_core::words::{Money, Price, Qty};
 use smc_core::{InstrumentId, TsNs};
@@ -22,8 +23,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest request line.
@@ -44,23 +45,48 @@ enum Request {
     // Braces: serde lets a unit variant pass with keys nobody knows.
     Status {},
     Watch {},
-    Kill {},
-    Pause {},
-    Resume {},
-    Flatten {},
-    Arm {},
+    Kill(Ask),
+    KillFlatten(Ask),
+    Pause(Ask),
+    Resume(Ask),
+    Flatten(Ask),
+    Arm(Ask),
+    ResetLoss(Ask),
+    SetLimit(Ask),
 }
 
 impl Request {
-    const fn command(&self) -> Option<Command> {
-        match self {
-            Self::Status {} | Self::Watch {} => None,
-            Self::Kill {} => Some(Command::Kill),
-            Self::Pause {} => Some(Command::Pause),
-            Self::Resume {} => Some(Command::Resume),
-            Self::Flatten {} => Some(Command::Flatten),
-            Self::Arm {} => Some(Command::Arm),
-        }
+    const fn command(&self) -> Option<(Command, &Ask)> {
+        Some(match self {
+            Self::Status {} | Self::Watch {} => return None,
+            Self::Kill(ask) => (Command::Kill, ask),
+            Self::KillFlatten(ask) => (Command::KillFlatten, ask),
+            Self::Pause(ask) => (Command::Pause, ask),
+            Self::Resume(ask) => (Command::Resume, ask),
+            Self::Flatten(ask) => (Command::Flatten, ask),
+            Self::Arm(ask) => (Command::Arm, ask),
+            Self::ResetLoss(ask) => (Command::ResetLoss, ask),
+            Self::SetLimit(ask) => (Command::SetLimit, ask),
+        })
+    }
+}
+
+/// The way into the engine for everybody but the hot threads: a ring with a lock, for there are several who may say
+/// something and none of them is in a hurry.
+#[derive(Clone)]
+pub struct Operators(Arc<Mutex<rtrb::Producer<Event>>>);
+
+impl Operators {
+    /// Over the ring that the engine reads.
+    pub fn new(ring: rtrb::Producer<Event>) -> Self {
+        Self(Arc::new(Mutex::new(ring)))
+    }
+
+    /// False when the ring is full.
+    pub fn push(&self, event: Event) -> bool {
+        // Nothing that holds the lock can panic.
+        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.push(event).is_ok()
     }
 }
 
@@ -196,7 +222,8 @@ pub struct ControlPort {
     path: PathBuf,
     listener: UnixListener,
     source: StatusSource,
-    commands: rtrb::Producer<Event>,
+    desk: Desk,
+    operators: Operators,
 }
 
 impl ControlPort {
@@ -205,7 +232,8 @@ impl ControlPort {
     pub fn open(
         path: &Path,
         source: StatusSource,
-        commands: rtrb::Producer<Event>,
+        desk: Desk,
+        operators: Operators,
     ) -> Result<Self, ControlError> {
         let fail = |error| ControlError { path: path.to_owned(), error };
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
@@ -223,7 +251,7 @@ impl ControlPort {
         }
         let listener = UnixListener::bind(path).map_err(fail)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), listener, source, commands })
+        Ok(Self { path: path.to_owned(), listener, source, desk, operators })
     }
 
     /// Serves until `stop`; also feeds the histograms.
@@ -243,27 +271,26 @@ impl ControlPort {
             self.source.latencies.collect();
             if events.iter().any(|event| event.token() == LISTENER) {
                 while let Ok((mut stream, _)) = self.listener.accept() {
-                    if clients.len() >= CLIENTS_MAX || !is_same_user(&stream) {
-                        continue;
-                    }
+                    let peer = peer(&stream).filter(|_| clients.len() < CLIENTS_MAX);
+                    let Some(uid) = peer else { continue };
                     poll.registry().register(
                         &mut stream,
                         Token(next_client),
                         Interest::READABLE | Interest::WRITABLE,
                     )?;
-                    clients.insert(next_client, Client::new(stream));
+                    clients.insert(next_client, Client::new(stream, uid));
                     next_client += 1;
                 }
             }
-            clients.retain(|_, client| client.turn(&self.source, &mut self.commands).is_ok());
+            clients.retain(|_, client| client.turn(&self.source, &mut self.desk, &self.operators).is_ok());
         }
         let _ = std::fs::remove_file(&self.path);
         Ok(())
     }
 }
 
-/// The kernel's word on who connected.
-fn is_same_user(stream: &UnixStream) -> bool {
+/// The kernel's word on who connected; none for another user than our own.
+fn peer(stream: &UnixStream) -> Option<u32> {
     let mut credentials = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: the descriptor is open; the pointers are to a `ucred` and its length, as SO_PEERCRED wants them.
@@ -277,7 +304,8 @@ fn is_same_user(stream: &UnixStream) -> bool {
         )
     };
     // SAFETY: no preconditions.
-    answer == 0 && credentials.uid == unsafe { libc::geteuid() }
+    let is_same_user = answer == 0 && credentials.uid == unsafe { libc::geteuid() };
+    is_same_user.then_some(credentials.uid)
 }
 
 struct Client {
@@ -285,15 +313,16 @@ struct Client {
     inbox: Vec<u8>,
     outbox: Vec<u8>,
     watch_due: Option<Instant>,
+    uid: u32,
 }
 
 impl Client {
-    const fn new(stream: UnixStream) -> Self {
-        Self { stream, inbox: Vec::new(), outbox: Vec::new(), watch_due: None }
+    const fn new(stream: UnixStream, uid: u32) -> Self {
+        Self { uid, stream, inbox: Vec::new(), outbox: Vec::new(), watch_due: None }
     }
 
     /// Reads what is there, answers whole lines, writes what fits. An error ends the client.
-    fn turn(&mut self, source: &StatusSource, commands: &mut rtrb::Producer<Event>) -> io::Result<()> {
+    fn turn(&mut self, source: &StatusSource, desk: &mut Desk, operators: &Operators) -> io::Result<()> {
         let mut chunk = [0; 1024];
         loop {
             match self.stream.read(&mut chunk) {
@@ -304,7 +333,7 @@ impl Client {
             }
             while let Some(end) = self.inbox.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.inbox.drain(..=end).collect();
-                self.answer(&line, source, commands)?;
+                self.answer(&line, source, desk, operators)?;
             }
             if self.inbox.len() > LINE_MAX {
                 return Err(io::Error::other("request line too long"));
@@ -322,7 +351,8 @@ impl Client {
         &mut self,
         line: &[u8],
         source: &StatusSource,
-        commands: &mut rtrb::Producer<Event>,
+        desk: &mut Desk,
+        operators: &Operators,
     ) -> io::Result<()> {
         match serde_json::from_slice::<Request>(line) {
             Err(error) => self.say(&serde_json::json!({ "error": error.to_string() })),
@@ -332,10 +362,13 @@ impl Client {
                 Ok(())
             }
             Ok(request) => {
-                let Some(command) = request.command() else { return Ok(()) };
-                match commands.push(operator_event(command)) {
-                    Ok(()) => self.say(&serde_json::json!({ "ok": true, "queued": format!("{command:?}") })),
-                    Err(_) => self.say(&serde_json::json!({ "error": "command ring full, try again" })),
+                let Some((command, ask)) = request.command() else { return Ok(()) };
+                match desk.act(command, ask, self.uid) {
+                    Err(error) => self.say(&serde_json::json!({ "error": error })),
+                    Ok(act) if operators.push(act_event(act)) => {
+                        self.say(&serde_json::json!({ "ok": true, "queued": format!("{command:?}") }))
+                    }
+                    Ok(_) => self.say(&serde_json::json!({ "error": "command ring full, try again" })),
                 }
             }
         }
@@ -364,13 +397,13 @@ impl Client {
     }
 }
 
-/// The event of an operator's act; the engine thread stamps it.
-pub fn operator_event(command: Command) -> Event {
+/// The event of an act; the engine thread stamps it.
+pub const fn act_event(act: Act) -> Event {
     Event {
         seq: 0,
         ts_event: TsNs(0),
         ts_recv: TsNs(0),
         instrument: InstrumentId::NONE,
-        body: EventBody::Operator(command.into()),
+        body: EventBody::Operator(act),
     }
 }

@@ -7,16 +7,18 @@ mod questions;
 
 use crate::account_lock::{AccountError, AccountLock, user_dir};
 use crate::clock::{Clock, mono_ns};
-use crate::config::{AccountSection, FileConfig, FileError, VenueSection};
-use crate::control::{ControlError, ControlPort, StatusSource, operator_event};
+use crate::config::{AccountSection, FileConfig, FileError, ProcessSection, VenueSection};
+use crate::control::{ControlError, ControlPort, Operators, StatusSource, act_event};
 use crate::counters::{Counters, CountersView, FILE_NAME};
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, cores};
 use crate::journal_watch::JournalWatch;
 use crate::latency::Latencies;
+use crate::operator::{Desk, Factor};
 use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
 use crate::topology::{self, RunError, Shared};
+use crate::triggers::Triggers;
 use crate::venue::{MarketFeed, OrderGateway, REJECT_NOT_SENT, not_sent};
 use crate::warm_up::Candle;
 use questions::Questions;
@@ -71,6 +73,8 @@ pub struct Options {
     pub topology: Topology,
     /// What idle threads do.
     pub idle: Idle,
+    /// Set by a signal: kill.
+    pub kill: Arc<AtomicBool>,
     /// How far the threads are; shared with a simulator in lock step.
     pub progress: Arc<Progress>,
 }
@@ -108,6 +112,8 @@ pub enum LaunchError {
     Control(ControlError),
     /// A state that was just saved does not load.
     State(StateError),
+    /// The secret of the second factor.
+    Factor(PathBuf, String),
     /// A thread could not be started.
     Thread(std::io::Error),
 }
@@ -120,7 +126,9 @@ impl std::fmt::Display for LaunchError {
             Self::Core(error) => write!(f, "{error}"),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Address(key, text) => write!(f, "venue.{key}: `{text}` is no host:port"),
-            Self::Tls(path, reason) | Self::Key(path, reason) => write!(f, "{}: {reason}", path.display()),
+            Self::Tls(path, reason) | Self::Key(path, reason) | Self::Factor(path, reason) => {
+                write!(f, "{}: {reason}", path.display())
+            }
             Self::Rules(reason) => write!(f, "the venue's rules could not be fetched: {reason}"),
             Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
             Self::Account(error) => write!(f, "{error}"),
@@ -159,6 +167,7 @@ pub struct Running {
     commands: rtrb::Producer<Event>,
     engine: JoinHandle<Result<Ended, String>>,
     control: Option<JoinHandle<std::io::Result<()>>>,
+    triggers: JoinHandle<()>,
     shadow: Option<JoinHandle<()>>,
     /// Kept open: a simulator in lock step counts its bytes.
     _rules: HttpClient,
@@ -240,16 +249,27 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let status = StatusSource { counters: view, latencies: latencies.clone(), symbols };
     let (commands, mut command_ring) = rtrb::RingBuffer::new(64);
     let (operator, mut operator_ring) = rtrb::RingBuffer::<Event>::new(64);
+    let operators = Operators::new(operator);
     let stop = Arc::new(AtomicBool::new(false));
     let progress = options.progress.clone();
     let control = match &options.control {
         None => None,
         Some(path) => {
-            let port = ControlPort::open(path, status.clone(), operator).map_err(LaunchError::Control)?;
+            let desk = desk(&options.config.process, &status.symbols)?;
+            let port = ControlPort::open(path, status.clone(), desk, operators.clone());
+            let port = port.map_err(LaunchError::Control)?;
             let stop = stop.clone();
             let thread = std::thread::Builder::new().name("control".into());
             Some(thread.spawn(move || port.serve(&stop)).map_err(LaunchError::Thread)?)
         }
+    };
+
+    let triggers = Triggers { flag: options.config.process.kill_flag.clone(), signal: options.kill.clone() };
+    let triggers = {
+        let (stop, view) = (stop.clone(), status.counters.clone());
+        let thread = std::thread::Builder::new().name("triggers".into());
+        let state = move || view.get(crate::counters::Slot::State);
+        thread.spawn(move || triggers.watch(&operators, &state, &stop)).map_err(LaunchError::Thread)?
     };
 
     let shared = Shared {
@@ -307,6 +327,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         commands,
         engine,
         control,
+        triggers,
         shadow,
         _rules: rules.client,
         _account: account_lock,
@@ -352,7 +373,7 @@ impl Running {
     /// Queues an operator's act; false when the ring is full.
     pub fn command(&mut self, command: Command) -> bool {
         self.progress.commands.fetch_add(1, Ordering::AcqRel);
-        let is_queued = self.commands.push(operator_event(command)).is_ok();
+        let is_queued = self.commands.push(act_event(command.into())).is_ok();
         if !is_queued {
             self.progress.commands.fetch_sub(1, Ordering::AcqRel);
         }
@@ -384,6 +405,7 @@ impl Running {
         if let Some(control) = self.control {
             let _ = control.join();
         }
+        let _ = self.triggers.join();
         if let Some(shadow) = self.shadow {
             let _ = shadow.join();
         }
@@ -407,6 +429,15 @@ fn follow(mut shadow: Shadow<Confluence>, stop: &AtomicBool) {
             stopped_at.get_or_insert_with(Instant::now);
         }
     }
+}
+
+/// What the control port needs to make acts of requests.
+fn desk(process: &ProcessSection, symbols: &[String]) -> Result<Desk, LaunchError> {
+    let factor = process
+        .totp_file
+        .as_ref()
+        .map(|path| Factor::read(path).map_err(|reason| LaunchError::Factor(path.clone(), reason)));
+    Ok(Desk { symbols: symbols.to_vec(), factor: factor.transpose()?, kill_flag: process.kill_flag.clone() })
 }
 
 fn copy_state(from: &mut Engine<Confluence>, to: &mut Engine<Confluence>) -> Result<(), StateError> {

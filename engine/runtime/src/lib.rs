@@ -12,9 +12,11 @@ pub mod idle;
 pub mod journal_watch;
 pub mod latency;
 pub mod launch;
+pub mod operator;
 pub mod progress;
 pub mod resume;
 pub mod topology;
+pub mod triggers;
 pub mod venue;
 mod warm_up;
 

@@ -338,6 +338,10 @@ pub struct ProcessSection {
     pub snapshot_records: Option<u64>,
     /// Path of the control socket.
     pub control: Option<PathBuf>,
+    /// While a file of this name exists, everything is cancelled and nothing is sent.
+    pub kill_flag: Option<PathBuf>,
+    /// Base32 secret of the one-time codes that an operator must give to take risk on again.
+    pub totp_file: Option<PathBuf>,
 }
 
 section! {

@@ -20,6 +20,21 @@ pub struct Args {
     /// One JSON document a line instead of a table
     #[arg(long)]
     json: bool,
+    /// On what: `engine`, `venue 0`, `instrument BTCUSDT` or `strategy 1`
+    #[arg(long, default_value = "engine")]
+    scope: String,
+    /// Of set-limit: which, as in the configuration without its unit: order_qty_max, daily_loss_ppm
+    #[arg(long)]
+    limit: Option<String>,
+    /// Of set-limit: its new value
+    #[arg(long)]
+    value: Option<String>,
+    /// Why, in at most fifteen letters; it goes into the journal
+    #[arg(long)]
+    reason: Option<String>,
+    /// One-time code, where the engine asks for one
+    #[arg(long)]
+    code: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -38,6 +53,12 @@ enum Action {
     Flatten,
     /// Leave a halt
     Arm,
+    /// Kill, then close what is held
+    KillFlatten,
+    /// Start the loss breakers anew from the equity of now
+    ResetLoss,
+    /// Change one limit, from the next order on
+    SetLimit,
 }
 
 impl Action {
@@ -50,6 +71,9 @@ impl Action {
             Self::Resume => "resume",
             Self::Flatten => "flatten",
             Self::Arm => "arm",
+            Self::KillFlatten => "kill-flatten",
+            Self::ResetLoss => "reset-loss",
+            Self::SetLimit => "set-limit",
         }
     }
 }
@@ -57,6 +81,25 @@ impl Action {
 /// Where engines of this user listen unless told otherwise.
 pub fn default_socket() -> PathBuf {
     smc_runtime::account_lock::user_dir().join("control.sock")
+}
+
+fn request(args: &Args) -> Value {
+    let mut request = serde_json::json!({ "cmd": args.action.word() });
+    if !matches!(args.action, Action::Status | Action::Watch) {
+        let fields = [
+            ("scope", Some(&args.scope)),
+            ("limit", args.limit.as_ref()),
+            ("value", args.value.as_ref()),
+            ("reason", args.reason.as_ref()),
+            ("code", args.code.as_ref()),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                request[name] = value.as_str().into();
+            }
+        }
+    }
+    request
 }
 
 /// Sends the request and prints the answer.
@@ -69,7 +112,7 @@ pub fn ctl(args: &Args) -> Outcome {
     };
     let mut stream = UnixStream::connect(&args.socket).map_err(fail)?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(fail)?;
-    stream.write_all(format!("{{\"cmd\":\"{}\"}}\n", args.action.word()).as_bytes()).map_err(fail)?;
+    stream.write_all(format!("{}\n", request(args)).as_bytes()).map_err(fail)?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     let mut is_first = true;

@@ -162,6 +162,7 @@ pub fn demo(args: &Args) -> Outcome {
         control: Some(control),
         topology,
         idle,
+        kill: Arc::default(),
         progress: progress.clone(),
     };
     let mut running = match launch(options) {

@@ -13,6 +13,7 @@ mod failure;
 mod journal;
 mod presets;
 mod replay;
+mod risk;
 mod run;
 mod signals;
 mod sim;
@@ -47,6 +48,9 @@ enum Command {
     /// Look after journals
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Look at what watches over the orders
+    #[command(subcommand)]
+    Risk(risk::Command),
     /// Measure this machine: stages, wire to order
     #[command(subcommand)]
     Bench(bench::Command),
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Detect(args) => detect::detect(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Journal(command) => journal::journal(&command),
+        Command::Risk(command) => risk::risk(&command),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Vectors(args) => vectors::vectors(&args),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Run the engine against a venue.
 ///
 /// Orders are real for the venue that the configuration names; without --live only a venue on this machine (the
-/// simulator) is accepted.
+/// simulator) is accepted. SIGUSR1 is the kill switch; SIGINT and SIGTERM end in order.
 #[derive(Parser)]
 pub struct Args {
     /// The configuration file
@@ -67,6 +67,7 @@ pub fn run(args: &Args) -> Outcome {
     private_dir(&journal)?;
     let control = args.control.clone().or_else(|| config.process.control.clone());
     let control = control.unwrap_or_else(crate::ctl::default_socket);
+    let kill = Arc::new(AtomicBool::new(false));
     let options = Options {
         config,
         // A venue on this machine is simulated and lives in its own time.
@@ -75,10 +76,12 @@ pub fn run(args: &Args) -> Outcome {
         control: Some(control.clone()),
         topology,
         idle,
+        kill: kill.clone(),
         progress: Arc::default(),
     };
     let stop = Arc::new(AtomicBool::new(false));
-    crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
+    let signals = crate::signals::stop_on_signal(&stop).and_then(|()| crate::signals::kill_on_signal(&kill));
+    signals.map_err(|error| Failure::wrong("signals", error))?;
     let running = launch(options).map_err(|error| named(&error))?;
     if let Some(found) = &running.recovery {
         eprintln!(

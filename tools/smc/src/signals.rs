@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM ask for an orderly end.
+//! Ctrl-C and SIGTERM ask for an orderly end, SIGUSR1 for the kill switch.
 
 use std::io;
 use std::sync::Arc;
@@ -12,4 +12,9 @@ pub fn stop_on_signal(stop: &Arc<AtomicBool>) -> io::Result<()> {
         signal_hook::flag::register(signal, stop.clone())?;
     }
     Ok(())
+}
+
+/// Sets `kill` on SIGUSR1: everything is cancelled and nothing is sent until a person arms again.
+pub fn kill_on_signal(kill: &Arc<AtomicBool>) -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, kill.clone()).map(|_| ())
 }

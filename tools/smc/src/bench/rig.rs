@@ -135,6 +135,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         control: None,
         topology: Topology::Inline,
         idle: load.idle,
+        kill: Arc::default(),
         progress: progress.clone(),
     };
     let mut running = launch(options).map_err(|error| {
