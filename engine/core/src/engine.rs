@@ -23,14 +23,14 @@ use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
 use crate::event::{
-    Act, Balance, Bar, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, JournalState, Quote,
-    RiskScope, Trade,
+    Act, Balance, Bar, BookUpdate, Cash, Command, Event, EventBody, FeedState, GatewayState, JournalState,
+    Quote, RiskScope, Trade,
 };
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Order, Orders};
 use crate::outbox::Outbox;
 use crate::output::{AlertKind, Control, Output, Purpose, StateChange, TradingState};
-use crate::position::PositionBook;
+use crate::position::{CashChange, PositionBook};
 use crate::risk::Gate;
 use crate::smc::{IdSource, SmcEngine};
 use crate::strategy::{Intents, Strategy};
@@ -143,13 +143,13 @@ impl<S: Strategy> Engine<S> {
             EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
             EventBody::Timer => self.on_timer(outbox),
             EventBody::Operator(act) => self.on_act(act, outbox),
+            EventBody::Margin(margin) => self.positions.on_margin(margin),
+            EventBody::Mark(mark) => self.positions.mark_by_venue(event.instrument, mark.price),
+            EventBody::Rate(rate) => self.positions.on_rate(rate),
+            EventBody::Cash(cash) => self.on_cash(event.instrument, cash, outbox),
             EventBody::Clock(_)
             | EventBody::Budget(_)
             | EventBody::Key(_)
-            | EventBody::Margin(_)
-            | EventBody::Mark(_)
-            | EventBody::Rate(_)
-            | EventBody::Cash(_)
             | EventBody::Round(_)
             | EventBody::VenueOrder(_)
             | EventBody::VenuePosition(_) => {}
@@ -312,14 +312,14 @@ impl<S: Strategy> Engine<S> {
     /// what is held and how small an order may be, so that a working stop stays.
     fn on_instrument(&mut self, at: usize, spec: &InstrumentSpec, outbox: &mut Outbox) {
         let Some(config) = self.config.instruments.get(at) else { return };
-        let fault = spec.fault(config.symbol, self.config.quote_asset);
+        let fault = spec.fault(config.symbol);
         let Some(market) = self.markets.get_mut(at) else { return };
         market.spec = match fault {
             None => Some(*spec),
             Some(_) => market.spec.map(|good| InstrumentSpec { status: TradingStatus::Unknown, ..good }),
         };
         if fault.is_none() {
-            self.positions.set_assets(market.id, spec.base, spec.quote);
+            self.positions.set_contract(market.id, spec.base, spec.quote, spec.contract);
         }
         if let Some(rule) = fault {
             let id = InstrumentId(at as u16);
@@ -331,6 +331,13 @@ impl<S: Strategy> Engine<S> {
     fn on_balance(&mut self, balance: &Balance) {
         self.account.set(balance);
         self.positions.on_balance(balance);
+    }
+
+    /// Funding, financing, commission, transfers: money that moved without a fill.
+    fn on_cash(&mut self, instrument: InstrumentId, cash: &Cash, outbox: &mut Outbox) {
+        if let CashChange::Position(position) = self.positions.on_cash(instrument, cash) {
+            outbox.push(Output::Position(position));
+        }
     }
 
     fn on_act(&mut self, act: &Act, outbox: &mut Outbox) {
@@ -418,17 +425,17 @@ impl<S> Engine<S> {
         &self.positions
     }
 
-    /// Profit taken since start over all instruments, after fees, in quote currency.
+    /// Profit taken since start over all instruments, after fees and with all cash, in the account's currency.
     pub fn realised(&self) -> Money {
-        self.total(|id| self.positions.realised(id))
+        Money(self.total(|id| self.positions.realised(id)).0.saturating_add(self.positions.cash().0))
     }
 
-    /// Fees since start over all instruments, in quote currency.
+    /// Fees since start over all instruments, in the account's currency.
     pub fn fees(&self) -> Money {
         self.total(|id| self.positions.fees(id))
     }
 
-    /// What the account is worth: starting equity plus all profit, taken and open.
+    /// What the account is worth: starting equity and transfers plus all profit, taken and open; 0 while unknown.
     pub fn equity(&self) -> Money {
         self.positions.equity()
     }

@@ -123,12 +123,12 @@ pub enum TradingStatus {
 }
 
 impl InstrumentSpec {
-    /// What loading starts from: the names are those of the configuration.
-    pub(crate) const fn blank(symbol: Name, quote: Name) -> Self {
+    /// What loading starts from: the symbol is the configuration's.
+    pub(crate) const fn blank(symbol: Name) -> Self {
         Self {
             symbol,
-            base: quote,
-            quote,
+            base: Name::EMPTY,
+            quote: Name::EMPTY,
             tick: Price(0),
             lot: Qty(0),
             qty_min: Qty(0),
@@ -139,11 +139,13 @@ impl InstrumentSpec {
         }
     }
 
-    /// The first rule that makes no sense, counted from 1, for an instrument that is configured with these names.
-    pub(crate) fn fault(&self, symbol: Name, quote: Name) -> Option<usize> {
+    /// The first rule that makes no sense, counted from 1, for an instrument that is configured with this symbol.
+    /// The quote may be any asset but the base: profit in another currency than the account's is known once that has
+    /// a rate, and permits nothing before.
+    pub(crate) fn fault(&self, symbol: Name) -> Option<usize> {
         let is_wrong = [
             self.symbol != symbol,
-            self.quote != quote,
+            self.quote == Name::EMPTY || self.quote == self.base,
             self.tick.0 <= 0,
             self.lot.0 <= 0,
             self.qty_min.0 < 0 || self.qty_max < self.qty_min,
@@ -153,10 +155,11 @@ impl InstrumentSpec {
         is_wrong.iter().position(|&is_wrong| is_wrong).map(|rule| rule + 1)
     }
 
-    /// Symbol and quote stay: they are the configuration's, or the rules would not have been taken.
+    /// The symbol stays: it is the configuration's, or the rules would not have been taken.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
         let Self { symbol, quote, base, tick, lot, qty_min, qty_max, notional_min, status, contract } = self;
         base.state(io)?;
+        quote.state(io)?;
         io.number(tick)?;
         io.number(lot)?;
         io.number(qty_min)?;
@@ -164,8 +167,8 @@ impl InstrumentSpec {
         io.number(notional_min)?;
         io.choice(status, &TradingStatus::ALL)?;
         contract.state(io)?;
-        let (symbol, quote) = (*symbol, *quote);
-        io.sound(self.fault(symbol, quote).is_none())
+        let symbol = *symbol;
+        io.sound(self.fault(symbol).is_none())
     }
 }
 

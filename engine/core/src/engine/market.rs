@@ -202,15 +202,15 @@ impl Permissions {
 }
 
 impl Market {
-    /// `names` are those of the configuration: of the instrument and of the account's currency.
+    /// `symbol` is the configuration's.
     pub(super) fn state(
         &mut self,
         io: &mut StateIo<'_>,
-        (symbol, quote): (Name, Name),
+        symbol: Name,
         known: &Known<'_>,
     ) -> Result<(), StateError> {
         let Self { id: _, spec, book, bars, is_watched, smc, bracket, dust, stop_limit_offset_ppm: _ } = self;
-        io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
+        io.option(spec, || InstrumentSpec::blank(symbol), |io, spec| spec.state(io))?;
         book.state(io, known.now)?;
         bars.state(io, known.now)?;
         io.flag(is_watched)?;

@@ -19,7 +19,7 @@ use crate::strategy::Strategy;
 use alloc::vec::Vec;
 
 /// First byte of a saved engine.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl<S: Strategy + State> Engine<S> {
     /// Appends the state after the last event. Changes nothing that anyone could notice.
@@ -97,7 +97,7 @@ impl<S> Engine<S> {
         let Self { config, markets, orders, now, signal_id, .. } = self;
         for (market, instrument) in markets.iter_mut().zip(&config.instruments) {
             let known = Known { instrument: market.id, orders, now: *now, signal_id: *signal_id };
-            market.state(io, (instrument.symbol, config.quote_asset), &known)?;
+            market.state(io, instrument.symbol, &known)?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl<S> Engine<S> {
         self.positions.recall(self.account.balances());
         for market in &self.markets {
             if let Some(spec) = &market.spec {
-                self.positions.set_assets(market.id, spec.base, spec.quote);
+                self.positions.set_contract(market.id, spec.base, spec.quote, spec.contract);
             }
         }
     }
