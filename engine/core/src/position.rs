@@ -138,6 +138,17 @@ pub enum CashChange {
     Waits,
 }
 
+impl PositionChange {
+    /// Of a fill in an instrument that is not in the table.
+    #[cold]
+    fn nowhere(fill: &Fill, fill_qty: Qty) -> Self {
+        let word = Held::default().word(fill.order.instrument);
+        let client_order_id = fill.order.client_order_id;
+        let position = Position { client_order_id, fill_price: fill.price, fill_qty, ..word };
+        Self { position, reduced_qty: Qty::ZERO, trip: None, is_fee_unpriced: false }
+    }
+}
+
 impl PositionBook {
     /// Flat in `instruments` instruments, valued in `account`. Without a starting equity the first balance of
     /// that asset is taken; before it equity is 0, which permits nothing.
@@ -192,11 +203,12 @@ impl PositionBook {
         let fee = self.fee(fill);
         self.unpriced_fees += u32::from(fee.is_unpriced);
         self.pay_due(instrument, fill.price);
-        let (mut unheld, mut unowned) = (Held::default(), [Ledger::default(); STRATEGIES_MAX]);
-        let held = self.instruments.get_mut(instrument.index()).unwrap_or(&mut unheld);
-        let ledgers = self.ledgers.get_mut(instrument.index()).unwrap_or(&mut unowned);
-        let was_flat = held.account.is_flat(flat_below);
         let signed = fill.qty.0.saturating_mul(fill.order.side.sign());
+        let at = instrument.index();
+        let Some((held, ledgers)) = self.instruments.get_mut(at).zip(self.ledgers.get_mut(at)) else {
+            return PositionChange::nowhere(fill, Qty(signed));
+        };
+        let was_flat = held.account.is_flat(flat_below);
         let received = signed.saturating_sub(fee.base);
         let entry = Entry {
             price: fill.price,
@@ -241,9 +253,8 @@ impl PositionBook {
         if cash.kind == CashKind::Transfer {
             return self.transfer(cash.asset, e16, value);
         }
-        let Some((held, ledgers)) =
-            self.instruments.get_mut(instrument.index()).zip(self.ledgers.get_mut(instrument.index()))
-        else {
+        let at = instrument.index();
+        let Some((held, ledgers)) = self.instruments.get_mut(at).zip(self.ledgers.get_mut(at)) else {
             return match value {
                 Some(value) => {
                     self.cash_e16 = self.cash_e16.saturating_add(value);

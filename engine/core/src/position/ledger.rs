@@ -11,7 +11,7 @@ use crate::state::{StateError, StateIo};
 use crate::words::{Money, Price, Qty};
 
 /// What one account holds of one instrument, and what it brought.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
     pub(super) qty: i64,
     /// Value of what is held when it was taken; 0 when flat.
@@ -234,7 +234,7 @@ impl Ledger {
 
     /// Nothing was ever held or booked.
     pub(super) fn is_blank(&self) -> bool {
-        self.qty == 0 && self.stats.fills == 0 && !self.is_broken && self.flows() == Flows::default()
+        *self == Self::default()
     }
 
     /// Profit of what is held at `mark`; none when it is unknown. Nothing held, and nothing known of its price,
