@@ -650,21 +650,23 @@ impl Held {
         self.quote_worth == Worth::Same && kind != ContractKind::Inverse && size.0 == SCALE
     }
 
-    /// What `qty` units stand for at `price` in account currency, rounded up; none without a rate.
+    /// What `qty` units stand for at `price` in account currency, rounded up; none without a rate. An inverse
+    /// contract is sized in quote currency: it stands for that, unless its base asset has a worth of its own.
     fn notional_e16(&self, qty: i64, price: Price) -> Option<i128> {
-        let worth = match self.base_worth {
-            // Whatever is asked at a price is converted at that price.
-            Worth::Unknown if self.terms.contract.kind == ContractKind::Inverse => {
-                self.quote_worth.through(price)
-            }
-            _ => self.settle_worth(),
-        };
-        worth.of(self.terms.notional_e16(qty, price)?, Round::Up)
+        let is_sized = self.terms.contract.kind == ContractKind::Inverse && self.base_worth == Worth::Unknown;
+        if is_sized {
+            let size = i128::from(self.terms.contract.size.0);
+            return self.quote_worth.of(i128::from(qty).abs() * size, Round::Up);
+        }
+        self.settle_worth().of(self.terms.notional_e16(qty, price)?, Round::Up)
     }
 
     /// Everything made and open, in account currency.
     #[inline]
     fn profit_e16(&self) -> Option<i128> {
+        if self.account.qty != 0 && self.settle_worth() == Worth::Unknown {
+            return None;
+        }
         let open = self.account.unrealised_e16(&self.terms, self.price())?;
         self.settle_worth().of_sum(self.account.realised.plus(Sum::settle(open)), Round::Down)
     }
