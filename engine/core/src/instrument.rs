@@ -1,7 +1,7 @@
 //! What the venue says about an instrument: its grid, its minimums, whether it trades.
 
 use crate::state::{State, StateError, StateIo};
-use crate::words::{Money, Name, Price, Qty, SCALE};
+use crate::words::{Money, Name, Price, Qty, SCALE, clamp_i64, div_ceil};
 
 /// The venue's rules for one instrument. Every field is exact; an instrument whose grid does not fit
 /// 1e-8 units is refused by name where it is loaded.
@@ -76,6 +76,25 @@ impl Contract {
         can_attach: false,
         can_reduce_only: false,
     };
+
+    /// What one unit stands for in quote currency when the price is `price`, rounded up.
+    pub fn unit_value(&self, price: Price) -> Price {
+        match self.kind {
+            ContractKind::Inverse => Price(self.size.0),
+            _ => Price(price.notional_ceil(self.size).0),
+        }
+    }
+
+    /// What one unit gains in quote currency for one unit of price, rounded up: its size; of an inverse contract
+    /// bought or sold at `entry`, whose gain is valued where it is taken, its size over that price.
+    pub fn gain_per_price(&self, entry: Price) -> Qty {
+        match self.kind {
+            ContractKind::Inverse if entry > Price::ZERO => {
+                Qty(clamp_i64(div_ceil(i128::from(self.size.0) * i128::from(SCALE), entry.0.into())))
+            }
+            _ => self.size,
+        }
+    }
 
     const fn is_sound(&self) -> bool {
         let is_secured = 0 < self.margin_initial_ppm && self.margin_initial_ppm <= 1_000_000;

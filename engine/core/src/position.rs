@@ -303,8 +303,9 @@ impl PositionBook {
                 waiting.transfer_e16 = waiting.transfer_e16.saturating_add(transfer_e16);
             }
             None if has_room => self.waiting.push(Waiting { asset, profit_e16, transfer_e16 }),
-            // An asset too many, and nobody would know what is owed.
-            None => self.cash_e16 = i128::MIN,
+            // An asset too many: what was received counts as nothing, what is owed as more than there is.
+            None if profit_e16 < 0 || transfer_e16 < 0 => self.cash_e16 = i128::MIN,
+            None => {}
         }
         CashChange::Waits
     }
@@ -542,6 +543,16 @@ impl PositionBook {
         }
         let unit = held.notional_e16(SCALE, price).filter(|_| !held.account.is_broken)?;
         Some(Price(money_ceil(unit).0))
+    }
+
+    /// An amount of account currency in the quote currency of an instrument, rounded down; none without a rate.
+    pub fn in_quote(&self, instrument: InstrumentId, amount: Money) -> Option<Money> {
+        match self.held(instrument)?.quote_worth {
+            Worth::Same => Some(amount),
+            Worth::Times(rate) => amount::mul_div(amount.0.into(), SCALE, rate.0.into(), Round::Down)
+                .map(|e8| Money(clamp_i64(e8))),
+            Worth::Through(..) | Worth::Unknown => None,
+        }
     }
 
     /// Something absurd was reported of the instrument: what it holds has no value any more.

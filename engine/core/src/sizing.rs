@@ -109,7 +109,7 @@ pub fn size_entry(
         risk_fraction,
         entry,
         stop,
-        multiplier: Qty(SCALE),
+        multiplier: spec.contract.gain_per_price(entry),
         fee,
         lot: spec.lot,
         qty_min: spec.qty_min,

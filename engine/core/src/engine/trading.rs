@@ -9,6 +9,7 @@ use super::market::{Market, Permissions};
 use super::why::{Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
+use crate::instrument::{Contract, ContractKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
 use crate::outbox::Outbox;
 use crate::output::{
@@ -137,17 +138,21 @@ impl<S: Strategy> Engine<S> {
     fn size(&self, market: &Market, plan: &Plan) -> Option<Sizing> {
         let spec = market.spec.as_ref()?;
         let sizing = &self.config.sizing;
-        let equity = self.positions.equity();
+        // Everything here is counted in what the instrument is quoted in; without a rate there is nothing.
+        let in_quote = |amount| self.positions.in_quote(market.id, amount).unwrap_or(Money::ZERO);
+        let equity = in_quote(self.positions.equity());
         let (risk_fraction, fee) = (Rate::from_ppm(sizing.risk_fraction_ppm), Rate::from_ppm(sizing.fee_ppm));
         let spread = market.book.spread().unwrap_or(Price::ZERO);
         let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
-        let (by_qty, by_value) = self.closable_qty(&limits, plan, market.book.mark());
+        let order_notional_max = in_quote(limits.order_notional_max);
+        let limits = Limits { order_notional_max, ..limits };
+        let (by_qty, by_value) = self.closable_qty(&limits, plan, spec.contract, market.book.mark());
         let caps = [
             (Cap::OrderQty, by_qty),
             (Cap::OrderNotional, by_value),
-            (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), plan.entry)),
+            (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), spec.contract.unit_value(plan.entry))),
             (Cap::Position, Qty(limits.position_qty_max.0.saturating_sub(position))),
             (Cap::Balance, self.affordable_qty(market, plan)),
         ];
@@ -162,17 +167,24 @@ impl<S: Strategy> Engine<S> {
     /// So much that one order can still close it: the limits of an order hold for the exit too, which may have to
     /// buy back fees taken in the base asset, and at the target's or a worse price. By an order's largest
     /// quantity, and by its largest value.
-    fn closable_qty(&self, limits: &Limits, plan: &Plan, mark: Price) -> (Qty, Qty) {
+    fn closable_qty(&self, limits: &Limits, plan: &Plan, contract: Contract, mark: Price) -> (Qty, Qty) {
         let room = ONE_PPM + 2 * i128::from(self.config.sizing.fee_ppm) + EXIT_ROOM_PPM;
         let by_qty = Qty(clamp_i64(i128::from(limits.order_qty_max.0) * ONE_PPM / room));
         let dearest = plan.entry.max(mark).max(plan.stop).max(plan.target);
         let value = Money(clamp_i64(i128::from(limits.order_notional_max.0) * ONE_PPM / room));
-        (by_qty, quantity_for(value, dearest))
+        (by_qty, quantity_for(value, contract.unit_value(dearest)))
     }
 
-    /// What the free balance pays for: quote and fee for a purchase, base for a sale.
+    /// What the free balance pays for: quote and fee for a purchase, base for a sale. Of a contract, what the free
+    /// margin secures.
     fn affordable_qty(&self, market: &Market, plan: &Plan) -> Qty {
         let Some(spec) = &market.spec else { return Qty::ZERO };
+        if spec.contract.kind != ContractKind::Spot {
+            let free = self.positions.free_margin(&self.orders);
+            let free = free.and_then(|free| self.positions.in_quote(market.id, free)).unwrap_or(Money::ZERO);
+            let secured = i128::from(free.0) * ONE_PPM / i128::from(spec.contract.margin_initial_ppm.max(1));
+            return quantity_for(Money(clamp_i64(secured)), spec.contract.unit_value(plan.entry));
+        }
         match plan.direction.side() {
             Side::Sell => self.account.free(spec.base),
             Side::Buy => {

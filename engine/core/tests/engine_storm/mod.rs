@@ -397,7 +397,8 @@ impl Storm {
     /// Rarely anything stays down for long.
     fn disturbance(&mut self, at: usize, dice: &mut impl Dice) -> Event {
         let id = InstrumentId(at as u16);
-        match dice.below(24) {
+        match dice.below(28) {
+            24.. => self.money(at, dice),
             0 => {
                 let feed = dice.of(&[FeedState::Down, FeedState::Syncing, FeedState::Stale]);
                 let id = if dice.chance(20) { InstrumentId::NONE } else { id };
@@ -435,6 +436,37 @@ impl Storm {
             }
             _ => self.event(id, EventBody::Instrument(good_spec(at))),
         }
+    }
+}
+
+impl Storm {
+    /// Prices, rates, margins and cash of the account; some cash is told twice.
+    fn money(&mut self, at: usize, dice: &mut impl Dice) -> Event {
+        let (id, asset) = (InstrumentId(at as u16), dice.of(&["USDT", "BTC", "ETH", "BNB", "DOGE"]));
+        let body = match dice.below(8) {
+            0 => EventBody::Margin(Margin {
+                equity: Money((90_000 + dice.below(20_000) as i64) * SCALE),
+                free: Money(dice.below(90_000) as i64 * SCALE),
+            }),
+            1 => EventBody::Mark(MarkPrice { price: Price(self.prices[at] + dice.below(9) as i64 * TICK) }),
+            2 | 3 => EventBody::Rate(AssetRate {
+                asset: name(asset),
+                price: Price(dice.below(60_000) as i64 * SCALE),
+            }),
+            _ => EventBody::Cash(Cash {
+                kind: dice.of(&[
+                    CashKind::Funding,
+                    CashKind::Financing,
+                    CashKind::Commission,
+                    CashKind::Transfer,
+                    CashKind::Adjustment,
+                ]),
+                asset: name(asset),
+                amount: Money(dice.below(2_000) as i64 * SCALE / 1_000 - SCALE),
+                booking_id: dice.below(self.trade_id + 1),
+            }),
+        };
+        self.event(if dice.chance(20) { InstrumentId::NONE } else { id }, body)
     }
 }
 
