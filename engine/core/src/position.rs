@@ -538,11 +538,12 @@ impl PositionBook {
     pub fn valuation(&self, instrument: InstrumentId) -> Option<Price> {
         let held = self.held(instrument)?;
         let price = [held.price(), held.average()].into_iter().find(|&price| price > Price::ZERO)?;
-        if held.is_plain() && !held.account.is_broken {
-            return Some(price);
-        }
-        let unit = held.notional_e16(SCALE, price).filter(|_| !held.account.is_broken)?;
-        Some(Price(money_ceil(unit).0))
+        held.unit_value(price).filter(|_| !held.account.is_broken)
+    }
+
+    /// What one unit stands for in account currency when the price is `price`, rounded up; none without a rate.
+    pub fn unit_value(&self, instrument: InstrumentId, price: Price) -> Option<Price> {
+        self.held(instrument)?.unit_value(price)
     }
 
     /// An amount of account currency in the quote currency of an instrument, rounded down; none without a rate.
@@ -655,10 +656,14 @@ impl Held {
         if self.terms.contract.kind == ContractKind::Inverse { self.base_worth() } else { self.quote_worth }
     }
 
-    /// A unit counts its price: no size, no rate.
-    fn is_plain(&self) -> bool {
+    /// What one unit stands for in account currency, rounded up; none without a rate.
+    #[inline]
+    fn unit_value(&self, price: Price) -> Option<Price> {
         let Contract { kind, size, .. } = self.terms.contract;
-        self.quote_worth == Worth::Same && kind != ContractKind::Inverse && size.0 == SCALE
+        if self.quote_worth == Worth::Same && kind != ContractKind::Inverse && size.0 == SCALE {
+            return Some(price);
+        }
+        Some(Price(money_ceil(self.notional_e16(SCALE, price)?).0))
     }
 
     /// What `qty` units stand for at `price` in account currency, rounded up; none without a rate. An inverse

@@ -1,4 +1,5 @@
 //! Positions in every kind of contract and currency, against sums done the plain way.
+#![allow(clippy::unwrap_used, reason = "a test may crash")]
 
 mod money_common;
 
