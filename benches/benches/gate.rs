@@ -5,7 +5,7 @@
 use benches::{BTC, START, limits, spec};
 use criterion::{Criterion, criterion_group, criterion_main};
 use smc_core::book::Reference;
-use smc_core::event::{KeyScope, Margin, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock};
+use smc_core::event::{KeyScope, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock};
 use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
@@ -33,7 +33,6 @@ impl Desk {
             clock: Some(VenueClock { offset_ns: 1_000_000 }),
             budget: Some(RequestBudget { left: 5_000, limit: 6_000, banned_until: TsNs(0), resets_at }),
             key: Some(KeyScope { can_trade: true, can_withdraw: false }),
-            margin: Some(Margin { equity: Money(1_000_000 * SCALE), free: Money(1_000_000 * SCALE) }),
         };
         let mut gate = Gate::new(account, &[Some(limits)]).unwrap();
         gate.open_parent(BTC, 1, Qty(i64::MAX));

@@ -27,13 +27,14 @@ use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
 use crate::event::{
-    Balance, Bar, BookUpdate, Event, EventBody, FeedState, GatewayState, MarkPrice, Quote, RiskScope, Trade,
+    Balance, Bar, BookUpdate, Cash, Event, EventBody, FeedState, GatewayState, MarkPrice, Quote, RiskScope,
+    Trade,
 };
 use crate::instrument::{InstrumentSpec, TradingStatus};
 use crate::orders::{Order, Orders};
 use crate::outbox::Outbox;
 use crate::output::{AlertKind, Output, Purpose, TradingState};
-use crate::position::PositionBook;
+use crate::position::{CashChange, PositionBook};
 use crate::risk::Gate;
 use crate::smc::{IdSource, SmcEngine};
 use crate::strategy::{Intents, Strategy};
@@ -150,13 +151,11 @@ impl<S: Strategy> Engine<S> {
             EventBody::Clock(clock) => self.guard.venue.clock = Some(*clock),
             EventBody::Budget(budget) => self.guard.venue.budget = Some(*budget),
             EventBody::Key(key) => self.guard.venue.key = Some(*key),
-            EventBody::Margin(margin) => self.guard.venue.margin = Some(*margin),
+            EventBody::Margin(margin) => self.positions.on_margin(margin),
             EventBody::Mark(mark) => self.on_mark(at, mark),
-            EventBody::Rate(_)
-            | EventBody::Cash(_)
-            | EventBody::Round(_)
-            | EventBody::VenueOrder(_)
-            | EventBody::VenuePosition(_) => {}
+            EventBody::Rate(rate) => self.positions.on_rate(rate),
+            EventBody::Cash(cash) => self.on_cash(event.instrument, cash, outbox),
+            EventBody::Round(_) | EventBody::VenueOrder(_) | EventBody::VenuePosition(_) => {}
             EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
             EventBody::Gateway(state) => self.on_gateway(*state, outbox),
@@ -216,6 +215,7 @@ impl<S: Strategy> Engine<S> {
     /// The venue's fair price: a second source of the same thing.
     fn on_mark(&mut self, at: usize, mark: &MarkPrice) {
         if let Some(market) = self.markets.get_mut(at) {
+            self.positions.mark_by_venue(market.id, mark.price);
             market.flash.on_mark(mark.price);
         }
     }
@@ -292,7 +292,6 @@ impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
         self.on_guard_timer(outbox);
-        self.observed.on_equity(self.positions.equity());
         for at in 0..self.markets.len() {
             self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
@@ -331,14 +330,14 @@ impl<S: Strategy> Engine<S> {
     /// what is held and how small an order may be, so that a working stop stays.
     fn on_instrument(&mut self, at: usize, spec: &InstrumentSpec, outbox: &mut Outbox) {
         let Some(config) = self.config.instruments.get(at) else { return };
-        let fault = spec.fault(config.symbol, self.config.quote_asset);
+        let fault = spec.fault(config.symbol);
         let Some(market) = self.markets.get_mut(at) else { return };
         market.spec = match fault {
             None => Some(*spec),
             Some(_) => market.spec.map(|good| InstrumentSpec { status: TradingStatus::Unknown, ..good }),
         };
         if fault.is_none() {
-            self.positions.set_assets(market.id, spec.base, spec.quote);
+            self.positions.set_contract(market.id, spec.base, spec.quote, spec.contract);
         }
         if let Some(rule) = fault {
             let id = InstrumentId(at as u16);
@@ -350,6 +349,17 @@ impl<S: Strategy> Engine<S> {
     fn on_balance(&mut self, balance: &Balance) {
         self.account.set(balance);
         self.positions.on_balance(balance);
+    }
+
+    /// Funding, financing, commission, transfers: money that moved without a fill.
+    fn on_cash(&mut self, instrument: InstrumentId, cash: &Cash, outbox: &mut Outbox) {
+        let before = self.positions.transferred();
+        if let CashChange::Position(position) = self.positions.on_cash(instrument, cash) {
+            outbox.push(Output::Position(position));
+        }
+        let moved = Money(self.positions.transferred().0.saturating_sub(before.0));
+        self.guard.loss.on_transfer(moved);
+        self.check_loss(outbox);
     }
 }
 
@@ -390,17 +400,17 @@ impl<S> Engine<S> {
         &self.positions
     }
 
-    /// Profit taken since start over all instruments, after fees, in quote currency.
+    /// Profit taken since start over all instruments, after fees and with all cash, in the account's currency.
     pub fn realised(&self) -> Money {
-        self.total(|id| self.positions.realised(id))
+        Money(self.total(|id| self.positions.realised(id)).0.saturating_add(self.positions.cash().0))
     }
 
-    /// Fees since start over all instruments, in quote currency.
+    /// Fees since start over all instruments, in the account's currency.
     pub fn fees(&self) -> Money {
         self.total(|id| self.positions.fees(id))
     }
 
-    /// What the account is worth: starting equity plus all profit, taken and open.
+    /// What the account is worth: starting equity and transfers plus all profit, taken and open; 0 while unknown.
     pub fn equity(&self) -> Money {
         self.positions.equity()
     }
@@ -416,7 +426,7 @@ impl<S> Engine<S> {
 
     /// The highest that the account was worth, as far as it was looked at: at fills, timers and entries.
     pub fn equity_high(&self) -> Money {
-        self.observed.equity_high()
+        self.guard.loss.high()
     }
 
     /// Fingerprint of all outputs so far.

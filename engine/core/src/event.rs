@@ -575,6 +575,11 @@ impl State for Balance {
     }
 }
 
+impl CashKind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Funding, Self::Financing, Self::Commission, Self::Transfer, Self::Adjustment];
+}
+
 impl FeedState {
     pub(crate) const ALL: [Self; 4] = [Self::Down, Self::Syncing, Self::Stale, Self::Live];
 }

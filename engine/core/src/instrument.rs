@@ -1,7 +1,7 @@
 //! What the venue says about an instrument: its grid, its minimums, whether it trades.
 
 use crate::state::{State, StateError, StateIo};
-use crate::words::{Money, Name, Price, Qty, SCALE};
+use crate::words::{Money, Name, Price, Qty, SCALE, clamp_i64, div_ceil};
 
 /// The venue's rules for one instrument. Every field is exact; an instrument whose grid does not fit
 /// 1e-8 units is refused by name where it is loaded.
@@ -77,6 +77,25 @@ impl Contract {
         can_reduce_only: false,
     };
 
+    /// What one unit stands for in quote currency when the price is `price`, rounded up.
+    pub fn unit_value(&self, price: Price) -> Price {
+        match self.kind {
+            ContractKind::Inverse => Price(self.size.0),
+            _ => Price(price.notional_ceil(self.size).0),
+        }
+    }
+
+    /// What one unit gains in quote currency for one unit of price, rounded up: its size; of an inverse contract
+    /// bought or sold at `entry`, whose gain is valued where it is taken, its size over that price.
+    pub fn gain_per_price(&self, entry: Price) -> Qty {
+        match self.kind {
+            ContractKind::Inverse if entry > Price::ZERO => {
+                Qty(clamp_i64(div_ceil(i128::from(self.size.0) * i128::from(SCALE), entry.0.into())))
+            }
+            _ => self.size,
+        }
+    }
+
     const fn is_sound(&self) -> bool {
         let is_secured = 0 < self.margin_initial_ppm && self.margin_initial_ppm <= 1_000_000;
         self.size.0 > 0 && is_secured && self.margin_maintenance_ppm <= self.margin_initial_ppm
@@ -123,12 +142,12 @@ pub enum TradingStatus {
 }
 
 impl InstrumentSpec {
-    /// What loading starts from: the names are those of the configuration.
-    pub(crate) const fn blank(symbol: Name, quote: Name) -> Self {
+    /// What loading starts from: the symbol is the configuration's.
+    pub(crate) const fn blank(symbol: Name) -> Self {
         Self {
             symbol,
-            base: quote,
-            quote,
+            base: Name::EMPTY,
+            quote: Name::EMPTY,
             tick: Price(0),
             lot: Qty(0),
             qty_min: Qty(0),
@@ -139,11 +158,13 @@ impl InstrumentSpec {
         }
     }
 
-    /// The first rule that makes no sense, counted from 1, for an instrument that is configured with these names.
-    pub(crate) fn fault(&self, symbol: Name, quote: Name) -> Option<usize> {
+    /// The first rule that makes no sense, counted from 1, for an instrument that is configured with this symbol.
+    /// The quote may be any asset but the base: profit in another currency than the account's is known once that has
+    /// a rate, and permits nothing before.
+    pub(crate) fn fault(&self, symbol: Name) -> Option<usize> {
         let is_wrong = [
             self.symbol != symbol,
-            self.quote != quote,
+            self.quote == Name::EMPTY || self.quote == self.base,
             self.tick.0 <= 0,
             self.lot.0 <= 0,
             self.qty_min.0 < 0 || self.qty_max < self.qty_min,
@@ -153,10 +174,11 @@ impl InstrumentSpec {
         is_wrong.iter().position(|&is_wrong| is_wrong).map(|rule| rule + 1)
     }
 
-    /// Symbol and quote stay: they are the configuration's, or the rules would not have been taken.
+    /// The symbol stays: it is the configuration's, or the rules would not have been taken.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
         let Self { symbol, quote, base, tick, lot, qty_min, qty_max, notional_min, status, contract } = self;
         base.state(io)?;
+        quote.state(io)?;
         io.number(tick)?;
         io.number(lot)?;
         io.number(qty_min)?;
@@ -164,8 +186,8 @@ impl InstrumentSpec {
         io.number(notional_min)?;
         io.choice(status, &TradingStatus::ALL)?;
         contract.state(io)?;
-        let (symbol, quote) = (*symbol, *quote);
-        io.sound(self.fault(symbol, quote).is_none())
+        let symbol = *symbol;
+        io.sound(self.fault(symbol).is_none())
     }
 }
 

@@ -132,7 +132,7 @@ impl Orders {
         Self {
             open: Vec::with_capacity(ORDERS_MAX),
             history: History::default(),
-            trades: TradeIds::default(),
+            trades: TradeIds::new(instruments),
             reserved: vec![Reserved::default(); instruments],
             last_sequence: 0,
             lost: 0,

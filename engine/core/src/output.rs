@@ -21,7 +21,7 @@ pub enum Output<O = crate::risk::ApprovedOrder> {
     Structure(Structure),
     /// A bar closed.
     BarClosed(InstrumentId, Timeframe, Bar),
-    /// Position and profit after a fill.
+    /// Position and profit after a fill, or after cash about an instrument.
     Position(Position),
     /// The engine's trading state changed.
     State(StateChange),
@@ -293,24 +293,24 @@ impl StructureKind {
     }
 }
 
-/// Position in one instrument after a fill.
+/// Position in one instrument after a fill, or after money came or went for it. Money is in the account's currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Which instrument.
     pub instrument: InstrumentId,
-    /// Signed base quantity.
+    /// Signed quantity: base units, or contracts.
     pub qty: Qty,
     /// Average entry price; 0 when flat.
     pub average: Price,
-    /// Realised profit since start, after fees.
+    /// Realised profit since start, after fees and with funding; 0 while it cannot be converted.
     pub realised: Money,
-    /// Fees since start, in quote currency.
+    /// Fees since start; 0 while they cannot be converted.
     pub fees: Money,
-    /// The order that filled.
+    /// The order that filled; none of cash.
     pub client_order_id: ClientOrderId,
-    /// Price of the fill.
+    /// Price of the fill; 0 of cash.
     pub fill_price: Price,
-    /// Signed quantity of the fill.
+    /// Signed quantity of the fill; 0 of cash.
     pub fill_qty: Qty,
 }
 

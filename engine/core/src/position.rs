@@ -1,67 +1,94 @@
-//! What has filled: positions, average prices, profit, fees, equity, and the bare trade statistics.
+//! What has filled: positions, average prices, profit, fees, funding, equity, and the bare trade statistics, of the
+//! account and of each strategy.
 //!
-//! Pure. Runs on the engine thread; memory is taken in the constructor. Money is summed exactly, in 1e-16 of the
-//! quote currency (price units times quantity units), and rounded against us only where it is read.
-//! Every fill given is counted: once-only is the order table's promise, not this file's.
+//! Pure. Runs on the engine thread; memory is taken in the constructor. Money is summed in 1e-16 and rounded against us
+//! only where it is read, in the account's currency. Every fill given is counted: once-only is the order table's
+//! promise, not this file's.
 //!
-//! A spot venue takes the fee out of what we receive. A fee in the base asset therefore moves the position by
-//! that much less: one bought at 10 bps is 0.999 held, and one bought back leaves a short of 0.001. Its value at
-//! the fill's price is a fee like any other, and what remains costs its own price only, so that equity is always
-//! the money that came and went plus what is held at the mark.
+//! Rooms: `terms` says what a quantity is worth under a contract, `ledger` is one account of one instrument, `amount`
+//! rounds and converts, `bookings` remembers cash that was counted, `margin` says what is free.
+//!
+//! * **Spot** takes the fee out of what we receive. A fee in the base asset therefore moves the position by that
+//!   much less: one bought at 10 bps is 0.999 held, and one bought back leaves a short of 0.001. Its value at the
+//!   fill's price is a fee like any other, and what remains costs its own price only, so that equity is always
+//!   the money that came and went plus what is held at the mark.
+//! * **Another currency**: profit stays in the asset that the venue pays it in, and is worth what that asset is worth
+//!   now. A currency pair's is paid in the account's own: it is converted when it is made. Whatever has no rate yet
+//!   makes equity unknown, which permits nothing.
+//! * **Strategies** are told apart by the order's id. What no strategy did (other hands, what was taken over from the
+//!   venue, remainders of shared cash) is nobody's, and nobody is strategy 0.
 
-use crate::event::Balance;
+mod amount;
+mod bookings;
+mod ledger;
+mod margin;
+mod terms;
+
+pub use amount::Sum;
+pub use ledger::{Flows, TradeStats};
+pub use margin::Security;
+
+use crate::event::{AssetRate, Balance, Cash, CashKind, Margin, VenuePosition};
+use crate::instrument::{Contract, ContractKind};
 use crate::orders::Fill;
 use crate::output::Position;
+use crate::risk::STRATEGIES_MAX;
 use crate::sizing::Rate;
-use crate::state::{StateError, StateIo};
-use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64, div_ceil};
+use crate::state::{State, StateError, StateIo};
+use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64};
 use alloc::vec;
 use alloc::vec::Vec;
+use amount::{Round, UNIT_E16, Worth, money_ceil, money_floor};
+use bookings::Bookings;
+use ledger::{Entry, Ledger};
+use terms::Terms;
 
 /// Positions of all instruments, valued in one account currency.
 pub struct PositionBook {
     account: Name,
     /// Equity before the first fill; none until configured or told by the venue.
     starting_equity: Option<Money>,
+    /// Deposits minus withdrawals since, account currency.
+    transferred_e16: i128,
+    /// Profit that belongs to no instrument, account currency.
+    cash_e16: i128,
     instruments: Vec<Held>,
+    /// Of each instrument, one ledger for each strategy.
+    ledgers: Vec<[Ledger; STRATEGIES_MAX]>,
     /// Balances by asset, as the venue told them last.
     balances: Vec<Balance>,
+    /// What assets are worth, as told last. Invariant: each asset once, never the account's.
+    rates: Vec<AssetRate>,
+    /// Cash in assets whose worth nobody said yet.
+    waiting: Vec<Waiting>,
+    bookings: Bookings,
+    /// The venue's own count, where it gives one.
+    venue: Option<Margin>,
     /// Fees in assets without a price here; their value is missing from the profit.
     unpriced_fees: u32,
 }
 
-/// One instrument's account. `E16` amounts are quote currency in 1e-16.
+/// One instrument. What is derived from its terms and the rates is no state.
 #[derive(Clone, Copy, Default)]
 struct Held {
-    base: Name,
-    quote: Name,
-    qty: i64,
-    /// Sum of price × signed quantity of what is held; the sign of `qty`, 0 when flat.
-    cost_e16: i128,
-    /// Profit of what was closed, minus all fees.
-    realised_e16: i128,
-    fees_e16: i128,
+    terms: Terms,
+    account: Ledger,
     /// What the venue kept of our last purchases, taking and making; see [`PositionBook::base_fee`].
     base_fees: [Option<Rate>; 2],
+    /// The book's price.
     mark: Price,
-    /// More than dust was held since the last round trip ended.
-    is_in_trip: bool,
-    /// `realised_e16` when the present round trip began.
-    trip_start_e16: i128,
-    stats: TradeStats,
+    /// The venue's price for valuing; 0 where it gives none.
+    venue_mark: Price,
+    base_worth: Worth,
+    quote_worth: Worth,
 }
 
-/// Round trips, from flat to flat, after fees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TradeStats {
-    /// Fills counted.
-    pub fills: u32,
-    /// Round trips that made money.
-    pub wins: u32,
-    /// Round trips that lost money or made none.
-    pub losses: u32,
-    /// Losing round trips in a row, up to the last one.
-    pub losses_in_a_row: u32,
+/// Cash in an asset without a rate.
+#[derive(Clone, Copy)]
+struct Waiting {
+    asset: Name,
+    profit_e16: i128,
+    transfer_e16: i128,
 }
 
 /// What one fill did.
@@ -72,63 +99,140 @@ pub struct PositionChange {
     /// Quantity that closed what was held; > 0 means the fill was an exit, at least in part. Meeting dust is not
     /// an exit.
     pub reduced_qty: Qty,
-    /// Profit of a round trip that this fill ended, after fees.
+    /// Profit of a round trip that this fill ended, after fees. Without a rate its sign is all that it tells.
     pub trip: Option<Money>,
     /// The fee was in an asset without a price here: counted as nothing, which a person should see.
     pub is_fee_unpriced: bool,
+}
+
+/// What one strategy holds of one instrument and made with it, in the account's currency; rounded against us each,
+/// so that only [`PositionBook::flows_of`] adds up to the unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StrategyPosition {
+    /// Signed quantity.
+    pub qty: Qty,
+    /// Average entry price; 0 when flat.
+    pub average: Price,
+    /// Profit of what was closed, after fees and with funding; 0 without a rate.
+    pub realised: Money,
+    /// Profit of what is held at the mark; 0 without a rate.
+    pub unrealised: Money,
+    /// Fees; 0 without a rate.
+    pub fees: Money,
+    /// Funding and financing received, negative when paid; 0 without a rate.
+    pub funding: Money,
+    /// Round trips.
+    pub stats: TradeStats,
+}
+
+/// What one booking of cash did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CashChange {
+    /// Counted before.
+    Known,
+    /// Counted for an instrument; the word for the journal.
+    Position(Position),
+    /// Counted for the account.
+    Account,
+    /// Waits for the worth of its asset.
+    Waits,
+}
+
+impl PositionChange {
+    /// Of a fill in an instrument that is not in the table.
+    #[cold]
+    fn nowhere(fill: &Fill, fill_qty: Qty) -> Self {
+        let word = Held::default().word(fill.order.instrument);
+        let client_order_id = fill.order.client_order_id;
+        let position = Position { client_order_id, fill_price: fill.price, fill_qty, ..word };
+        Self { position, reduced_qty: Qty::ZERO, trip: None, is_fee_unpriced: false }
+    }
 }
 
 impl PositionBook {
     /// Flat in `instruments` instruments, valued in `account`. Without a starting equity the first balance of
     /// that asset is taken; before it equity is 0, which permits nothing.
     pub fn new(instruments: usize, account: Name, starting_equity: Option<Money>) -> Self {
+        let assets = 2 * instruments + ASSETS_SPARE;
         Self {
             account,
             starting_equity,
+            transferred_e16: 0,
+            cash_e16: 0,
             instruments: vec![Held::default(); instruments],
-            balances: Vec::with_capacity(2 * instruments + BALANCES_SPARE),
+            ledgers: vec![[Ledger::default(); STRATEGIES_MAX]; instruments],
+            balances: Vec::with_capacity(assets),
+            rates: Vec::with_capacity(assets),
+            waiting: Vec::with_capacity(assets),
+            bookings: Bookings::default(),
+            venue: None,
             unpriced_fees: 0,
         }
     }
 
-    /// Names an instrument's assets, which decide how its fees count. False (and nothing done) when the
-    /// instrument is unknown or not paid in the account's currency, whose profit could not be added up.
+    /// Names the assets of a spot instrument, which decide how its fees and profit count; see
+    /// [`PositionBook::set_contract`].
     pub fn set_assets(&mut self, instrument: InstrumentId, base: Name, quote: Name) -> bool {
-        match self.instruments.get_mut(instrument.index()) {
-            Some(held) if quote == self.account => {
-                (held.base, held.quote) = (base, quote);
-                true
-            }
-            _ => false,
+        self.set_contract(instrument, base, quote, Contract::SPOT)
+    }
+
+    /// Says what an instrument is. False (and nothing done) when it is not in the table. One that changes its kind,
+    /// size or currency while something is counted in it has no value any more.
+    pub fn set_contract(
+        &mut self,
+        instrument: InstrumentId,
+        base: Name,
+        quote: Name,
+        contract: Contract,
+    ) -> bool {
+        let (base_worth, quote_worth) = (self.worth(base), self.worth(quote));
+        let Some(held) = self.instruments.get_mut(instrument.index()) else { return false };
+        let terms = Terms { base, quote, contract };
+        let is_named = held.terms.quote != Name::EMPTY;
+        if is_named && !held.terms.counts_like(&terms) && !held.account.is_blank() {
+            held.account.break_down();
         }
+        (held.terms, held.base_worth, held.quote_worth) = (terms, base_worth, quote_worth);
+        true
     }
 
     /// Counts one fill. A position smaller than `flat_below` is dust: a round trip begins beyond it and ends with
     /// it, for no order could close it. 0 where nothing is too small.
     pub fn on_fill(&mut self, fill: &Fill, flat_below: Qty) -> PositionChange {
-        let mut unheld = Held::default();
-        let held = self.instruments.get_mut(fill.order.instrument.index()).unwrap_or(&mut unheld);
-        let was_flat = held.is_flat(flat_below);
-        let fee = held.fee(fill);
-        let signed = fill.qty.0.saturating_mul(fill.order.side.sign());
-        let received = signed.saturating_sub(fee.base);
-        let closed = held.apply(fill.price, received);
-        held.realised_e16 = held.realised_e16.saturating_sub(fee.e16);
-        held.fees_e16 = held.fees_e16.saturating_add(fee.e16);
-        held.stats.fills = held.stats.fills.saturating_add(1);
-        held.learn_base_fee(fill, fee.base);
-        let trip = held.end_trip(closed, received, flat_below);
+        let (instrument, id) = (fill.order.instrument, fill.order.client_order_id);
+        let fee = self.fee(fill);
         self.unpriced_fees += u32::from(fee.is_unpriced);
+        self.pay_due(instrument, fill.price);
+        let signed = fill.qty.0.saturating_mul(fill.order.side.sign());
+        let at = instrument.index();
+        let Some((held, ledgers)) = self.instruments.get_mut(at).zip(self.ledgers.get_mut(at)) else {
+            return PositionChange::nowhere(fill, Qty(signed));
+        };
+        let was_flat = held.account.is_flat(flat_below);
+        let received = signed.saturating_sub(fee.base);
+        let entry = Entry {
+            price: fill.price,
+            received,
+            value_e16: held.terms.value_e16(received, fill.price, Round::Up),
+            fee: fee.sum,
+            flat_below,
+        };
+        held.learn_base_fee(fill, fee.base);
+        let owner = owner(id);
+        let closed = held.account.take(&entry, &held.terms);
+        let closed_by_owner = ledgers[owner].take(&entry, &held.terms);
+        if held.is_banked() {
+            held.bank(ledgers, owner);
+        }
+        let worth = held.settle_worth();
+        let trip = held.account.end_trip(closed, &entry, worth);
+        ledgers[owner].end_trip(closed_by_owner, &entry, worth);
         PositionChange {
             position: Position {
-                instrument: fill.order.instrument,
-                qty: Qty(held.qty),
-                average: held.average(),
-                realised: money_floor(held.realised_e16),
-                fees: money_ceil(held.fees_e16),
-                client_order_id: fill.order.client_order_id,
+                client_order_id: id,
                 fill_price: fill.price,
                 fill_qty: Qty(signed),
+                ..held.word(instrument)
             },
             reduced_qty: if was_flat { Qty::ZERO } else { Qty(closed) },
             trip,
@@ -136,13 +240,135 @@ impl PositionBook {
         }
     }
 
-    /// Values an instrument from now on at `price`; prices that are not positive are ignored.
+    /// Counts money that came or went without a fill, each booking once. Of an instrument it is shared by those who
+    /// hold it, in proportion to what they hold, signed: who holds against the others receives what they pay.
+    /// Fractions of 1e-16, and all of it when nothing is held, are nobody's.
+    pub fn on_cash(&mut self, instrument: InstrumentId, cash: &Cash) -> CashChange {
+        if !self.bookings.note(cash.kind, cash.booking_id) {
+            return CashChange::Known;
+        }
+        let e16 = i128::from(cash.amount.0) * UNIT_E16;
+        let worth = self.worth_at(instrument, cash.asset);
+        let value = worth.of(e16, Round::Down);
+        if cash.kind == CashKind::Transfer {
+            return self.transfer(cash.asset, e16, value);
+        }
+        let at = instrument.index();
+        let Some((held, ledgers)) = self.instruments.get_mut(at).zip(self.ledgers.get_mut(at)) else {
+            return match value {
+                Some(value) => {
+                    self.cash_e16 = self.cash_e16.saturating_add(value);
+                    CashChange::Account
+                }
+                None => self.wait(cash.asset, e16, 0),
+            };
+        };
+        let sum = match value {
+            _ if cash.asset == held.terms.settle() => Sum::settle(e16),
+            Some(value) => Sum::account(value),
+            None => return self.wait(cash.asset, e16, 0),
+        };
+        held.account.receive(cash.kind, sum);
+        let mut rest = sum;
+        for ledger in ledgers.iter_mut() {
+            let share = share_of(sum, ledger.qty, held.account.qty);
+            rest = rest.minus(share);
+            ledger.receive(cash.kind, share);
+        }
+        ledgers[NOBODY].receive(cash.kind, rest);
+        if held.is_banked() {
+            held.bank_all(ledgers);
+        }
+        CashChange::Position(held.word(instrument))
+    }
+
+    /// A deposit or withdrawal moves what equity is counted from. Before that is known it is part of what the first
+    /// balance will tell.
+    fn transfer(&mut self, asset: Name, e16: i128, value: Option<i128>) -> CashChange {
+        match value {
+            _ if self.starting_equity.is_none() => CashChange::Account,
+            Some(value) => {
+                self.transferred_e16 = self.transferred_e16.saturating_add(value);
+                CashChange::Account
+            }
+            None => self.wait(asset, 0, e16),
+        }
+    }
+
+    fn wait(&mut self, asset: Name, profit_e16: i128, transfer_e16: i128) -> CashChange {
+        let has_room = self.waiting.len() < self.waiting.capacity();
+        match self.waiting.iter_mut().find(|waiting| waiting.asset == asset) {
+            Some(waiting) => {
+                waiting.profit_e16 = waiting.profit_e16.saturating_add(profit_e16);
+                waiting.transfer_e16 = waiting.transfer_e16.saturating_add(transfer_e16);
+            }
+            None if has_room => self.waiting.push(Waiting { asset, profit_e16, transfer_e16 }),
+            // An asset too many: what was received counts as nothing, what is owed as more than there is.
+            None if profit_e16 < 0 || transfer_e16 < 0 => self.cash_e16 = i128::MIN,
+            None => {}
+        }
+        CashChange::Waits
+    }
+
+    /// Takes what an asset is worth in the account's currency; what waited for it is counted at that. Prices that
+    /// are not positive are ignored.
+    pub fn on_rate(&mut self, rate: &AssetRate) {
+        if rate.price <= Price::ZERO || rate.asset == self.account {
+            return;
+        }
+        let has_room = self.rates.len() < self.rates.capacity();
+        match self.rates.iter_mut().find(|known| known.asset == rate.asset) {
+            Some(known) => *known = *rate,
+            None if has_room => self.rates.push(*rate),
+            None => return, // An asset too many stays without a worth.
+        }
+        let worth = Worth::Times(rate.price);
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.asset == rate.asset) {
+            let Waiting { profit_e16, transfer_e16, .. } = self.waiting.swap_remove(at);
+            let value = |e16| worth.of(e16, Round::Down).unwrap_or(i128::MIN);
+            self.cash_e16 = self.cash_e16.saturating_add(value(profit_e16));
+            self.transferred_e16 = self.transferred_e16.saturating_add(value(transfer_e16));
+        }
+        for (held, ledgers) in self.instruments.iter_mut().zip(&mut self.ledgers) {
+            if held.terms.base == rate.asset {
+                held.base_worth = worth;
+            }
+            if held.terms.quote == rate.asset {
+                held.quote_worth = worth;
+                if held.is_banked() {
+                    held.bank_all(ledgers);
+                }
+            }
+        }
+    }
+
+    /// Values an instrument from now on at the book's `price`, unless the venue gives a price of its own; prices
+    /// that are not positive are ignored.
+    #[inline]
     pub fn mark(&mut self, instrument: InstrumentId, price: Price) {
         if price > Price::ZERO
             && let Some(held) = self.instruments.get_mut(instrument.index())
         {
             held.mark = price;
+            if held.account.is_cost_due {
+                self.pay_due(instrument, price);
+            }
         }
+    }
+
+    /// Values an instrument from now on at the venue's `price`, whatever the book says.
+    pub fn mark_by_venue(&mut self, instrument: InstrumentId, price: Price) {
+        if price > Price::ZERO
+            && let Some(held) = self.instruments.get_mut(instrument.index())
+        {
+            held.venue_mark = price;
+            self.pay_due(instrument, price);
+        }
+    }
+
+    /// Takes the account as the venue counts it: the lower of its figures and ours holds.
+    pub fn on_margin(&mut self, margin: &Margin) {
+        self.venue = Some(*margin);
     }
 
     /// Takes the venue's balance of an asset. The first of the account's currency becomes the starting equity
@@ -159,68 +385,190 @@ impl PositionBook {
         }
     }
 
-    /// Starting equity, plus what was realised, plus what is open at the marks; rounded down. 0 while the
-    /// starting equity is unknown.
+    /// Holds what the venue holds, without inventing a fill: its average (else the mark, else the first price to
+    /// come) is what it cost, and nothing is realised. The difference to what the strategies hold is nobody's.
+    /// None for an instrument that is not in the table.
+    pub fn adopt(&mut self, instrument: InstrumentId, venue: &VenuePosition) -> Option<Position> {
+        let held = self.instruments.get_mut(instrument.index())?;
+        let ledgers = self.ledgers.get_mut(instrument.index())?;
+        let before = held.account;
+        let price = [venue.average, held.price()].into_iter().find(|&price| price > Price::ZERO);
+        let cost = match price.map(|price| held.terms.value_e16(venue.qty.0, price, Round::Up)) {
+            Some(None) => {
+                held.account.break_down();
+                None
+            }
+            cost => cost.flatten(),
+        };
+        held.account.take_over(venue.qty.0, cost);
+        let qty = venue.qty.0.saturating_sub(before.qty);
+        ledgers[NOBODY].shift(qty, held.account.cost_e16.saturating_sub(before.cost_e16));
+        Some(held.word(instrument))
+    }
+
+    /// A cost that nobody knew is the first price's.
+    fn pay_due(&mut self, instrument: InstrumentId, price: Price) {
+        if let Some(held) = self.instruments.get_mut(instrument.index())
+            && held.account.is_cost_due
+            && let Some(ledgers) = self.ledgers.get_mut(instrument.index())
+        {
+            let cost_e16 = held.account.pay_due(&held.terms, price);
+            ledgers[NOBODY].shift(0, cost_e16);
+        }
+    }
+}
+
+/// Figures.
+impl PositionBook {
+    /// Starting equity and transfers, plus what was realised, plus what is open at the marks; rounded down, and
+    /// no more than the venue counts. 0, which permits nothing, while it is unknown.
     pub fn equity(&self) -> Money {
-        let Some(starting) = self.starting_equity else { return Money::ZERO };
-        let profit = self.instruments.iter().fold(0i128, |sum, held| {
-            sum.saturating_add(held.realised_e16).saturating_add(held.unrealised_e16())
-        });
-        money_floor(profit.saturating_add(i128::from(starting.0) * i128::from(SCALE)))
+        self.known_equity().unwrap_or(Money::ZERO)
+    }
+
+    /// The same; none while the starting equity, the worth of an asset that was earned or is owed, or the value
+    /// of a position is unknown.
+    pub fn known_equity(&self) -> Option<Money> {
+        let mut sum = i128::from(self.starting_equity?.0) * UNIT_E16;
+        sum = sum.saturating_add(self.transferred_e16).saturating_add(self.cash_e16);
+        if self.waiting.iter().any(|waiting| waiting.profit_e16 < 0 || waiting.transfer_e16 < 0) {
+            return None;
+        }
+        for held in &self.instruments {
+            sum = sum.saturating_add(held.profit_e16()?);
+        }
+        let own = money_floor(sum);
+        Some(self.venue.map_or(own, |venue| own.min(venue.equity)))
+    }
+
+    /// Deposits minus withdrawals so far, at what they were worth when they came; in equity, but no profit.
+    pub fn transferred(&self) -> Money {
+        money_floor(self.transferred_e16)
+    }
+
+    /// Profit that belongs to no instrument: cash that was booked without one.
+    pub fn cash(&self) -> Money {
+        money_floor(self.cash_e16)
     }
 
     /// Signed quantity held.
     pub fn qty(&self, instrument: InstrumentId) -> Qty {
-        Qty(self.held(instrument).qty)
+        self.held(instrument).map_or(Qty::ZERO, |held| Qty(held.account.qty))
     }
 
     /// Average entry price, rounded against us; 0 when flat.
     pub fn average(&self, instrument: InstrumentId) -> Price {
-        self.held(instrument).average()
+        self.held(instrument).map_or(Price::ZERO, Held::average)
     }
 
-    /// Profit closed so far after all fees, rounded down.
+    /// Profit closed so far after all fees, with funding, rounded down; 0 without a rate.
     pub fn realised(&self, instrument: InstrumentId) -> Money {
-        money_floor(self.held(instrument).realised_e16)
+        self.money(instrument, |held| held.settle_worth().of_sum(held.account.realised, Round::Down))
     }
 
-    /// Profit of what is held at the mark, rounded down.
+    /// Profit of what is held at the mark, rounded down; 0 without a rate.
     pub fn unrealised(&self, instrument: InstrumentId) -> Money {
-        money_floor(self.held(instrument).unrealised_e16())
+        self.money(instrument, Held::unrealised_e16)
     }
 
-    /// Fees so far in the quote currency, rounded up.
+    /// Fees so far, rounded up; 0 without a rate.
     pub fn fees(&self, instrument: InstrumentId) -> Money {
-        money_ceil(self.held(instrument).fees_e16)
+        self.held(instrument).map_or(Money::ZERO, Held::fees)
+    }
+
+    /// Funding and financing received so far, negative when paid, rounded down; 0 without a rate.
+    pub fn funding(&self, instrument: InstrumentId) -> Money {
+        self.money(instrument, |held| held.settle_worth().of_sum(held.account.funding, Round::Down))
+    }
+
+    /// What one strategy holds of an instrument and made with it; 0 is nobody.
+    pub fn of_strategy(&self, strategy: u8, instrument: InstrumentId) -> StrategyPosition {
+        let Some((held, ledger)) = self.held(instrument).zip(self.ledger(strategy, instrument)) else {
+            return StrategyPosition::default();
+        };
+        let worth = held.settle_worth();
+        let floor = |sum| money_floor(worth.of_sum(sum, Round::Down).unwrap_or(0));
+        let open = ledger.unrealised_e16(&held.terms, held.price());
+        StrategyPosition {
+            qty: Qty(ledger.qty),
+            average: held.terms.average(ledger.qty, ledger.cost_e16),
+            realised: floor(ledger.realised),
+            unrealised: floor(Sum::settle(open.unwrap_or(0))),
+            fees: money_ceil(worth.of_sum(ledger.fees, Round::Up).unwrap_or(0)),
+            funding: floor(ledger.funding),
+            stats: ledger.stats,
+        }
+    }
+
+    /// Everything that came and went for an instrument, exactly.
+    pub fn flows(&self, instrument: InstrumentId) -> Flows {
+        self.held(instrument).map_or(Flows::default(), |held| held.account.flows())
+    }
+
+    /// A strategy's part of it. The parts add up to the whole.
+    pub fn flows_of(&self, strategy: u8, instrument: InstrumentId) -> Flows {
+        self.ledger(strategy, instrument).map_or(Flows::default(), Ledger::flows)
     }
 
     /// The share of what a closing order buys that the venue keeps as its fee: that of the last purchase at
     /// once, else of the last one that rested. 0 where the fee was taken in another asset, and before the first
     /// purchase.
     pub fn base_fee(&self, instrument: InstrumentId) -> Rate {
-        self.held(instrument).base_fee()
+        self.held(instrument).map_or(Rate::default(), Held::base_fee)
     }
 
     /// What an order must ask for to close the position: all of a long; of a short what is owed and the fee the
     /// venue will keep of it. Not in lots, and never so much that the position would turn.
     pub fn closing_qty(&self, instrument: InstrumentId) -> Qty {
-        let held = self.held(instrument);
-        let owed = i128::from(held.qty.saturating_abs());
-        if held.qty >= 0 {
-            return Qty(held.qty);
+        let (qty, rate) = (self.qty(instrument), self.base_fee(instrument));
+        if qty >= Qty::ZERO {
+            return qty;
         }
-        Qty(clamp_i64(owed * i128::from(SCALE) / i128::from(SCALE - held.base_fee().0)))
+        let owed = i128::from(qty.abs().0);
+        Qty(clamp_i64(owed * i128::from(SCALE) / i128::from(SCALE - rate.0)))
     }
 
     /// Round trips so far.
     pub fn stats(&self, instrument: InstrumentId) -> TradeStats {
-        self.held(instrument).stats
+        self.held(instrument).map_or(TradeStats::default(), |held| held.account.stats)
     }
 
-    /// The price to value exposure at: the mark, else the average; none when neither is known.
+    /// What one unit stands for in account currency, to value exposure by: at the mark, else at the average, rounded
+    /// up. None when neither is known, or no rate.
     pub fn valuation(&self, instrument: InstrumentId) -> Option<Price> {
-        let held = self.held(instrument);
-        [held.mark, held.average()].into_iter().find(|&price| price > Price::ZERO)
+        let held = self.held(instrument)?;
+        let price = [held.price(), held.average()].into_iter().find(|&price| price > Price::ZERO)?;
+        held.unit_value(price).filter(|_| !held.account.is_broken)
+    }
+
+    /// What one unit stands for in account currency when the price is `price`, rounded up; none without a rate.
+    pub fn unit_value(&self, instrument: InstrumentId, price: Price) -> Option<Price> {
+        self.held(instrument)?.unit_value(price)
+    }
+
+    /// An amount of account currency in the quote currency of an instrument, rounded down; none without a rate.
+    pub fn in_quote(&self, instrument: InstrumentId, amount: Money) -> Option<Money> {
+        match self.held(instrument)?.quote_worth {
+            Worth::Same => Some(amount),
+            Worth::Times(rate) => amount::mul_div(amount.0.into(), SCALE, rate.0.into(), Round::Down)
+                .map(|e8| Money(clamp_i64(e8))),
+            Worth::Through(..) | Worth::Unknown => None,
+        }
+    }
+
+    /// An amount of an instrument's quote currency in account currency, rounded up; none without a rate.
+    pub fn in_account(&self, instrument: InstrumentId, amount: Money) -> Option<Money> {
+        match self.held(instrument)?.quote_worth {
+            Worth::Same => Some(amount),
+            Worth::Times(rate) => amount::mul_div(amount.0.into(), rate.0, SCALE.into(), Round::Up)
+                .map(|e8| Money(clamp_i64(e8))),
+            Worth::Through(..) | Worth::Unknown => None,
+        }
+    }
+
+    /// Something absurd was reported of the instrument: what it holds has no value any more.
+    pub fn is_broken(&self, instrument: InstrumentId) -> bool {
+        self.held(instrument).is_some_and(|held| held.account.is_broken)
     }
 
     /// Ids of all instruments of the table.
@@ -238,77 +586,167 @@ impl PositionBook {
         self.unpriced_fees
     }
 
-    fn held(&self, instrument: InstrumentId) -> Held {
-        self.instruments.get(instrument.index()).copied().unwrap_or_default()
+    fn money(&self, instrument: InstrumentId, e16: impl FnOnce(&Held) -> Option<i128>) -> Money {
+        self.held(instrument).and_then(e16).map_or(Money::ZERO, money_floor)
+    }
+
+    fn held(&self, instrument: InstrumentId) -> Option<&Held> {
+        self.instruments.get(instrument.index())
+    }
+
+    fn ledger(&self, strategy: u8, instrument: InstrumentId) -> Option<&Ledger> {
+        self.ledgers.get(instrument.index())?.get(usize::from(strategy))
+    }
+
+    /// What an asset is worth by what was said of it.
+    fn worth(&self, asset: Name) -> Worth {
+        if asset == self.account {
+            return Worth::Same;
+        }
+        let rate = self.rates.iter().find(|rate| rate.asset == asset);
+        rate.map_or(Worth::Unknown, |rate| Worth::Times(rate.price))
+    }
+
+    /// The same; an instrument's own price tells the worth of its base asset where nobody said.
+    fn worth_at(&self, instrument: InstrumentId, asset: Name) -> Worth {
+        match self.held(instrument) {
+            Some(held) if asset != Name::EMPTY && asset == held.terms.base => held.base_worth(),
+            _ => self.worth(asset),
+        }
+    }
+
+    #[inline]
+    fn fee(&self, fill: &Fill) -> Fee {
+        let e16 = i128::from(fill.fee.0) * UNIT_E16;
+        let Some(held) = self.held(fill.order.instrument) else { return Fee::default() };
+        let (asset, terms) = (fill.fee_asset, &held.terms);
+        if e16 == 0 {
+            Fee::default()
+        } else if asset != Name::EMPTY && asset == terms.settle() {
+            Fee { sum: Sum::settle(e16), ..Fee::default() }
+        } else if asset != Name::EMPTY && asset == terms.base && terms.is_spot() {
+            let value = i128::from(fill.fee.0) * i128::from(fill.price.0);
+            Fee { sum: Sum::settle(value), base: fill.fee.0, is_unpriced: false }
+        } else {
+            match self.worth_at(fill.order.instrument, asset).of(e16, Round::Up) {
+                Some(value) => Fee { sum: Sum::account(value), ..Fee::default() },
+                None => Fee { is_unpriced: true, ..Fee::default() },
+            }
+        }
     }
 }
 
+/// What no strategy did.
+const NOBODY: usize = 0;
 /// A larger share of a purchase is no fee: such a report teaches nothing.
 const BASE_FEE_MAX: Rate = Rate::from_ppm(50_000);
-/// Room for balances of assets beyond the instruments' own: fee tokens, left-overs.
-const BALANCES_SPARE: usize = 64;
+/// Room for assets beyond the instruments' own: fee tokens, left-overs.
+const ASSETS_SPARE: usize = 64;
 
 impl Held {
-    /// Moves position and cost by one fill; returns the quantity that closed.
-    fn apply(&mut self, price: Price, signed: i64) -> i64 {
-        let price = i128::from(price.0);
-        let is_closing = (self.qty < 0 && signed > 0) || (self.qty > 0 && signed < 0);
-        let closed = if is_closing { self.qty.saturating_abs().min(signed.saturating_abs()) } else { 0 };
-        if closed > 0 {
-            let direction = i128::from(self.qty.signum());
-            let freed = self.cost_of(closed);
-            let proceeds = price * i128::from(closed) * direction;
-            self.realised_e16 = self.realised_e16.saturating_add(proceeds).saturating_sub(freed);
-            self.cost_e16 -= freed;
-            self.qty -= self.qty.signum() * closed;
-        }
-        let opened = signed - signed.signum() * closed;
-        self.cost_e16 = self.cost_e16.saturating_add(price * i128::from(opened));
-        self.qty = self.qty.saturating_add(opened);
-        closed
-    }
-
-    /// Signed cost of `closed` of the position, rounded up: against us for longs and shorts alike. The cost of
-    /// all of it is all of the cost, so nothing is left over when flat.
-    fn cost_of(&self, closed: i64) -> i128 {
-        // cost × closed would overflow: split the cost into whole shares and a rest.
-        let held = i128::from(self.qty.saturating_abs());
-        let (share, rest) = (self.cost_e16.div_euclid(held), self.cost_e16.rem_euclid(held));
-        share * i128::from(closed) + div_ceil(rest * i128::from(closed), held)
+    /// What the position is valued at: the venue's price where it gives one.
+    fn price(&self) -> Price {
+        if self.venue_mark > Price::ZERO { self.venue_mark } else { self.mark }
     }
 
     fn average(&self) -> Price {
-        match i128::from(self.qty) {
-            0 => Price::ZERO,
-            qty if qty > 0 => Price(clamp_i64(div_ceil(self.cost_e16, qty))),
-            qty => Price(clamp_i64(self.cost_e16.abs().div_euclid(-qty))),
+        self.terms.average(self.account.qty, self.account.cost_e16)
+    }
+
+    fn base_worth(&self) -> Worth {
+        match self.base_worth {
+            Worth::Unknown => self.quote_worth.through(self.price()),
+            told => told,
         }
     }
 
-    fn unrealised_e16(&self) -> i128 {
-        if self.qty == 0 || self.mark == Price::ZERO {
-            return 0;
-        }
-        (i128::from(self.mark.0) * i128::from(self.qty)).saturating_sub(self.cost_e16)
+    /// Worth of the asset in which profit is paid.
+    #[inline]
+    fn settle_worth(&self) -> Worth {
+        if self.terms.contract.kind == ContractKind::Inverse { self.base_worth() } else { self.quote_worth }
     }
 
-    fn fee(&self, fill: &Fill) -> Fee {
-        let fee = i128::from(fill.fee.0);
-        if fee == 0 {
-            Fee::default()
-        } else if fill.fee_asset == self.quote && self.quote != Name::default() {
-            Fee { e16: fee * i128::from(SCALE), ..Fee::default() }
-        } else if fill.fee_asset == self.base && self.base != Name::default() {
-            Fee { e16: fee * i128::from(fill.price.0), base: fill.fee.0, is_unpriced: false }
-        } else {
-            Fee { is_unpriced: true, ..Fee::default() }
+    /// What one unit stands for in account currency, rounded up; none without a rate.
+    #[inline]
+    fn unit_value(&self, price: Price) -> Option<Price> {
+        let Contract { kind, size, .. } = self.terms.contract;
+        if self.quote_worth == Worth::Same && kind != ContractKind::Inverse && size.0 == SCALE {
+            return Some(price);
         }
+        Some(Price(money_ceil(self.notional_e16(SCALE, price)?).0))
+    }
+
+    /// What `qty` units stand for at `price` in account currency, rounded up; none without a rate. An inverse
+    /// contract is sized in quote currency: it stands for that, unless its base asset has a worth of its own.
+    fn notional_e16(&self, qty: i64, price: Price) -> Option<i128> {
+        let is_sized = self.terms.contract.kind == ContractKind::Inverse && self.base_worth == Worth::Unknown;
+        if is_sized {
+            let size = i128::from(self.terms.contract.size.0);
+            return self.quote_worth.of(i128::from(qty).abs() * size, Round::Up);
+        }
+        self.settle_worth().of(self.terms.notional_e16(qty, price)?, Round::Up)
+    }
+
+    /// Everything made and open, in account currency.
+    #[inline]
+    fn profit_e16(&self) -> Option<i128> {
+        if self.account.qty != 0 && self.settle_worth() == Worth::Unknown {
+            return None;
+        }
+        let open = self.account.unrealised_e16(&self.terms, self.price())?;
+        self.settle_worth().of_sum(self.account.realised.plus(Sum::settle(open)), Round::Down)
+    }
+
+    fn unrealised_e16(&self) -> Option<i128> {
+        let open = self.account.unrealised_e16(&self.terms, self.price())?;
+        self.settle_worth().of(open, Round::Down)
+    }
+
+    fn fees(&self) -> Money {
+        money_ceil(self.settle_worth().of_sum(self.account.fees, Round::Up).unwrap_or(0))
+    }
+
+    /// The word for the journal, without a fill.
+    #[inline]
+    fn word(&self, instrument: InstrumentId) -> Position {
+        let realised = self.settle_worth().of_sum(self.account.realised, Round::Down);
+        Position {
+            instrument,
+            qty: Qty(self.account.qty),
+            average: self.average(),
+            realised: money_floor(realised.unwrap_or(0)),
+            fees: self.fees(),
+            client_order_id: ClientOrderId::NONE,
+            fill_price: Price::ZERO,
+            fill_qty: Qty::ZERO,
+        }
+    }
+
+    /// The venue pays profit in the account's currency, at the rate of the moment.
+    fn is_banked(&self) -> bool {
+        self.terms.contract.kind == ContractKind::Fx && self.quote_worth != Worth::Same
+    }
+
+    /// Converts what the account and one strategy made. They differ where strategies closed against each other:
+    /// what is left over is nobody's, in both currencies, until they close too.
+    fn bank(&mut self, ledgers: &mut [Ledger; STRATEGIES_MAX], owner: usize) {
+        let worth = self.quote_worth;
+        let rest = self.account.bank(worth).minus(ledgers[owner].bank(worth));
+        ledgers[NOBODY].realised = ledgers[NOBODY].realised.plus(rest);
+    }
+
+    #[cold]
+    fn bank_all(&mut self, ledgers: &mut [Ledger; STRATEGIES_MAX]) {
+        let worth = self.quote_worth;
+        let banked = ledgers.iter_mut().map(|ledger| ledger.bank(worth)).fold(Sum::default(), Sum::plus);
+        let rest = self.account.bank(worth).minus(banked);
+        ledgers[NOBODY].realised = ledgers[NOBODY].realised.plus(rest);
     }
 
     /// The rate of a purchase is kept as long as it explains the fees to the unit: small fills, whose fee is
     /// rounded most, do not blur it.
     fn learn_base_fee(&mut self, fill: &Fill, fee: i64) {
-        if fill.order.side != Side::Buy {
+        if fill.order.side != Side::Buy || !self.terms.is_spot() {
             return;
         }
         let known = &mut self.base_fees[usize::from(fill.is_maker)];
@@ -327,41 +765,34 @@ impl Held {
         let [taking, making] = self.base_fees;
         taking.or(making).unwrap_or_default()
     }
-
-    fn is_flat(&self, flat_below: Qty) -> bool {
-        self.qty == 0 || self.qty.saturating_abs() < flat_below.0
-    }
-
-    /// Settles the statistics when the fill brought the position to flat, or through it.
-    fn end_trip(&mut self, closed: i64, received: i64, flat_below: Qty) -> Option<Money> {
-        let is_flat = self.is_flat(flat_below);
-        let is_over = self.is_in_trip && closed > 0 && (is_flat || self.qty.signum() == received.signum());
-        self.is_in_trip = !is_flat || self.is_in_trip && !is_over;
-        if !is_over {
-            return None;
-        }
-        let profit = self.realised_e16.saturating_sub(self.trip_start_e16);
-        self.trip_start_e16 = self.realised_e16;
-        if profit > 0 {
-            self.stats.wins = self.stats.wins.saturating_add(1);
-            self.stats.losses_in_a_row = 0;
-        } else {
-            self.stats.losses = self.stats.losses.saturating_add(1);
-            self.stats.losses_in_a_row = self.stats.losses_in_a_row.saturating_add(1);
-        }
-        Some(money_floor(profit))
-    }
 }
 
 /// One fill's fee.
 #[derive(Clone, Copy, Default)]
 struct Fee {
-    /// Its value in quote currency.
-    e16: i128,
+    sum: Sum,
     /// What of it was taken from the base asset.
     base: i64,
     /// It was in an asset without a price here.
     is_unpriced: bool,
+}
+
+/// Place of the ledger of who sent the order.
+fn owner(id: ClientOrderId) -> usize {
+    match usize::from(id.strategy()) {
+        strategy if strategy < STRATEGIES_MAX => strategy,
+        _ => NOBODY,
+    }
+}
+
+/// `qty` of `held` of it, rounded down.
+fn share_of(sum: Sum, qty: i64, held: i64) -> Sum {
+    if qty == 0 || held == 0 {
+        return Sum::default();
+    }
+    let qty = if held < 0 { qty.saturating_neg() } else { qty };
+    let part = |e16| amount::mul_div(e16, qty, i128::from(held).abs(), Round::Down).unwrap_or(0);
+    Sum { settle_e16: part(sum.settle_e16), account_e16: part(sum.account_e16) }
 }
 
 /// What the venue keeps of `bought`, rounded down as venues do.
@@ -369,20 +800,53 @@ pub(crate) fn kept_of(bought: i128, rate: Rate) -> i128 {
     if rate.0 == 0 { 0 } else { bought.saturating_mul(rate.0.into()) / i128::from(SCALE) }
 }
 
-fn money_floor(e16: i128) -> Money {
-    Money(clamp_i64(e16.div_euclid(SCALE.into())))
-}
-
-fn money_ceil(e16: i128) -> Money {
-    Money(clamp_i64(div_ceil(e16, SCALE.into())))
-}
-
 impl PositionBook {
-    /// Balances and the names of assets are known elsewhere: see [`Self::recall`].
+    /// Balances and the terms of instruments are known elsewhere: see [`Self::recall`].
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self { account: _, starting_equity, instruments, balances: _, unpriced_fees } = self;
+        let Self {
+            account,
+            starting_equity,
+            transferred_e16,
+            cash_e16,
+            instruments,
+            ledgers,
+            balances: _,
+            rates,
+            waiting,
+            bookings,
+            venue,
+            unpriced_fees,
+        } = self;
         io.option(starting_equity, || Money::ZERO, |io, equity| io.number(equity))?;
-        instruments.iter_mut().try_for_each(|held| held.state(io))?;
+        io.number(transferred_e16)?;
+        io.number(cash_e16)?;
+        for (held, ledgers) in instruments.iter_mut().zip(ledgers) {
+            held.state(io)?;
+            ledgers.iter_mut().try_for_each(|ledger| sparse(io, ledger))?;
+            io.sound(adds_up(held, ledgers))?;
+        }
+        let room = rates.capacity();
+        let blank = || AssetRate { asset: Name::EMPTY, price: Price::ZERO };
+        io.list(rates, room, blank, |io, AssetRate { asset, price }| {
+            asset.state(io)?;
+            io.number(price)?;
+            io.sound(*price > Price::ZERO && asset != account)
+        })?;
+        io.sound(are_unique(rates.iter().map(|rate| rate.asset).collect()))?;
+        let room = waiting.capacity();
+        let blank = || Waiting { asset: Name::EMPTY, profit_e16: 0, transfer_e16: 0 };
+        io.list(waiting, room, blank, |io, Waiting { asset, profit_e16, transfer_e16 }| {
+            asset.state(io)?;
+            io.number(profit_e16)?;
+            io.number(transfer_e16)
+        })?;
+        io.sound(are_unique(waiting.iter().map(|waiting| waiting.asset).collect()))?;
+        bookings.state(io)?;
+        let blank = || Margin { equity: Money::ZERO, free: Money::ZERO };
+        io.option(venue, blank, |io, Margin { equity, free }| {
+            io.number(equity)?;
+            io.number(free)
+        })?;
         io.tally(unpriced_fees)
     }
 
@@ -399,35 +863,14 @@ impl PositionBook {
     }
 }
 
-/// No cost of a position that a person could have is larger: 2^62 units at 2^62 units.
-const COST_MAX_E16: i128 = 1 << 124;
-
 impl Held {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self {
-            base,
-            quote,
-            qty,
-            cost_e16,
-            realised_e16,
-            fees_e16,
-            base_fees,
-            mark,
-            is_in_trip,
-            trip_start_e16,
-            stats,
-        } = self;
+        let Self { terms, account, base_fees, mark, venue_mark, base_worth, quote_worth } = self;
         if io.is_loading() {
             // Those of the instrument's rules; named anew when these are loaded.
-            (*base, *quote) = (Name::default(), Name::default());
+            (*terms, *base_worth, *quote_worth) = Default::default();
         }
-        io.number(qty)?;
-        io.number(cost_e16)?;
-        let is_signed = cost_e16.signum() * i128::from(qty.signum()) >= 0;
-        io.sound(is_signed && cost_e16.saturating_abs() <= COST_MAX_E16)?;
-        io.sound(*qty != 0 || *cost_e16 == 0)?;
-        io.number(realised_e16)?;
-        io.number(fees_e16)?;
+        account.state(io)?;
         for rate in base_fees {
             io.option(rate, Rate::default, |io, rate| {
                 io.number(rate)?;
@@ -435,19 +878,29 @@ impl Held {
             })?;
         }
         io.unsigned(&mut mark.0)?;
-        io.flag(is_in_trip)?;
-        io.number(trip_start_e16)?;
-        stats.state(io)
+        io.unsigned(&mut venue_mark.0)
     }
 }
 
-impl TradeStats {
-    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self { fills, wins, losses, losses_in_a_row } = self;
-        io.number(fills)?;
-        io.number(wins)?;
-        io.number(losses)?;
-        io.number(losses_in_a_row)?;
-        io.sound(losses_in_a_row <= losses)
+/// Most strategies never trade most instruments.
+fn sparse(io: &mut StateIo<'_>, ledger: &mut Ledger) -> Result<(), StateError> {
+    let mut is_kept = !ledger.is_blank();
+    io.flag(&mut is_kept)?;
+    if is_kept {
+        ledger.state(io)?;
+    } else {
+        *ledger = Ledger::default();
     }
+    Ok(())
+}
+
+/// The strategies' parts are the whole, as long as all of it is sane.
+fn adds_up(held: &Held, ledgers: &[Ledger; STRATEGIES_MAX]) -> bool {
+    let parts = ledgers.iter().map(Ledger::flows).fold(Flows::default(), Flows::plus);
+    held.account.is_broken || ledgers.iter().any(|ledger| ledger.is_broken) || parts == held.account.flows()
+}
+
+fn are_unique(mut assets: Vec<Name>) -> bool {
+    assets.sort_unstable();
+    assets.is_sorted_by(|a, b| a < b)
 }

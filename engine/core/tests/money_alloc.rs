@@ -1,11 +1,14 @@
 //! The gate and the handling of reports take no memory: every allocation of the thread is counted while they run.
+#![allow(clippy::unwrap_used, reason = "a test may crash")]
 
 mod money_common;
 
 use money_common::*;
 use smc_core::book::Book;
-use smc_core::event::{BookUpdate, FeedState, Level, OrderUpdateKind, Quote, Trade};
-use smc_core::words::{Price, Qty, SCALE, Side, TsNs};
+use smc_core::event::{
+    AssetRate, BookUpdate, Cash, CashKind, FeedState, Level, OrderUpdateKind, Quote, Trade, VenuePosition,
+};
+use smc_core::words::{Money, Price, Qty, SCALE, Side, TsNs};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -61,11 +64,30 @@ fn checks_reports_and_books_take_no_memory() {
         desk.trade_id += 1;
         desk.report(&order, fill(desk.trade_id, REF + n * LOT, LOT, 2 * LOT));
         feed(&mut book, n);
+        money(&mut desk, n);
         desk.gate.arm();
     }
     assert_eq!(TAKEN.with(Cell::get) - before, 0);
     assert_eq!(desk.positions.stats(smc_core::InstrumentId(0)).fills, 10_000);
 }
+
+/// More assets than there is room for, and every way money moves without a fill.
+fn money(desk: &mut Desk, n: i64) {
+    let (one, asset) = (smc_core::InstrumentId(0), ASSETS[n as usize % ASSETS.len()]);
+    let asset = smc_core::words::Name::from_bytes(&[asset, b'0' + (n / 20 % 10) as u8]).unwrap();
+    if n % 3 == 0 {
+        desk.positions.on_rate(&AssetRate { asset, price: Price(SCALE + n) });
+    }
+    let kind = if n % 2 == 0 { CashKind::Funding } else { CashKind::Transfer };
+    desk.positions.on_cash(one, &Cash { kind, asset, amount: Money(1), booking_id: n as u64 });
+    desk.positions.mark_by_venue(one, Price(REF + n));
+    if n % 100 == 0 {
+        desk.positions.adopt(one, &VenuePosition { qty: Qty(LOT), average: Price(REF) });
+    }
+    assert!(desk.positions.free_margin(&desk.orders).is_some());
+}
+
+const ASSETS: &[u8; 20] = b"ABCDEFGHIJKLMNOPQRST";
 
 fn feed(book: &mut Book, n: i64) {
     let ts = TsNs(START.0 + n as u64);

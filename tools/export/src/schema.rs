@@ -651,11 +651,11 @@ spread! {
     instrument (instrument) "" "Index in the engine's instrument table.";
     qty (qty) "base" "Position after the fill; negative when short.";
     average (average) "quote per base" "Average entry price; 0 when flat.";
-    realised (realised) "quote" "Realised profit since start, after fees.";
-    fees (fees) "quote" "Fees since start.";
-    client_order_id (client_order_id) "" "The order that filled.";
-    fill_price (fill_price) "quote per base" "Price of the fill.";
-    fill_qty (fill_qty) "base" "Quantity of the fill; negative when sold.";
+    realised (realised) "account" "Realised profit since start, after fees and with funding; 0 while it cannot be converted.";
+    fees (fees) "account" "Fees since start; 0 while they cannot be converted.";
+    client_order_id (client_order_id) "" "The order that filled; none of cash.";
+    fill_price (fill_price) "quote per base" "Price of the fill; 0 of cash.";
+    fill_qty (fill_qty) "base" "Quantity of the fill; negative when sold, 0 of cash.";
 }
 
 spread! {
@@ -868,7 +868,7 @@ pub static TABLES: [Table; TABLE_COUNT] = [
     Table::output(
         Id::Positions,
         "positions",
-        "Position and profit after a fill.",
+        "Position and profit after a fill, or after cash about an instrument.",
         Position::COLUMNS,
         |cells| Position::take(cells).map(Output::Position),
     ),

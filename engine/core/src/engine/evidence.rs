@@ -1,4 +1,4 @@
-//! What sizing looks at besides the plan: the highest equity, how prices move, what open trades may lose.
+//! What sizing looks at besides the plan: how prices move, what open trades may lose.
 //!
 //! Remembered between events and saved with the engine. How trades ended stands with each market.
 
@@ -17,8 +17,6 @@ use crate::words::{Direction, Money, Price, Qty, SCALE, clamp_i64, div_ceil};
 
 /// What the engine has seen of the account and of the markets.
 pub(super) struct Observed {
-    /// 0 until equity is known.
-    equity_high: Money,
     /// On the lowest timeframe.
     returns: Returns,
     /// Follows from the returns.
@@ -28,18 +26,9 @@ pub(super) struct Observed {
 impl Observed {
     pub(super) fn new(instruments: usize, heat: &HeatParams) -> Self {
         Self {
-            equity_high: Money::ZERO,
             returns: Returns::new(instruments, heat.lambda_ppm),
             correlations: Correlations::new(instruments),
         }
-    }
-
-    pub(super) fn equity_high(&self) -> Money {
-        self.equity_high
-    }
-
-    pub(super) fn on_equity(&mut self, equity: Money) {
-        self.equity_high = self.equity_high.max(equity);
     }
 
     pub(super) fn on_bar(&mut self, at: usize, bar: &Bar) {
@@ -52,6 +41,7 @@ impl Observed {
         market: &Market,
         plan: &Plan,
         positions: &PositionBook,
+        drawdown: f64,
         fee: Rate,
     ) -> Evidence {
         let stats = positions.stats(market.id);
@@ -65,15 +55,9 @@ impl Observed {
             record: market.record,
             reward: reward / risk,
             cost: fee.0 as f64 / SCALE as f64 * traded / risk,
-            drawdown: self.drawdown(positions.equity()),
+            drawdown,
             volatility: self.returns.volatility(market.id.index()),
         }
-    }
-
-    /// How far equity is below its highest, as a share of it; all of it where there is none.
-    fn drawdown(&self, equity: Money) -> f64 {
-        let high = self.equity_high.max(equity);
-        if high.0 <= 0 { 1.0 } else { (i128::from(high.0) - i128::from(equity.0)) as f64 / high.0 as f64 }
     }
 }
 
@@ -82,7 +66,7 @@ pub(super) fn loads(markets: &[Market], orders: &Orders, positions: &PositionBoo
     let mut loads = NO_LOADS;
     for (load, market) in loads.iter_mut().zip(markets) {
         add_position(load, market, positions, fee);
-        add_entries(load, market, orders, fee);
+        add_entries(load, market, orders, positions, fee);
     }
     loads
 }
@@ -97,37 +81,46 @@ fn add_position(load: &mut Load, market: &Market, positions: &PositionBook, fee:
     let direction = if qty.0 > 0 { Direction::Up } else { Direction::Down };
     let qty = Qty(qty.0.saturating_abs());
     let average = positions.average(market.id);
-    let mark = positions.valuation(market.id).unwrap_or(average);
+    let mark = market.book.mark();
+    let mark = if mark > Price::ZERO { mark } else { average };
     let loss = match market.bracket.plan.filter(|plan| plan.direction == direction) {
-        Some(plan) if direction == Direction::Up => loss_at_stop(average.max(mark), plan.stop, fee, qty),
-        Some(plan) => loss_at_stop(average.min(mark), plan.stop, fee, qty),
-        None => value(qty, average.max(mark)),
+        Some(plan) if direction == Direction::Up => loss_between(average.max(mark), &plan, market, fee, qty),
+        Some(plan) => loss_between(average.min(mark), &plan, market, fee, qty),
+        None => value(market, qty, average.max(mark)),
     };
-    load.add(direction, loss);
+    load.add(direction, in_account(market, positions, loss));
 }
 
 /// Working entries, as if they filled at once.
-fn add_entries(load: &mut Load, market: &Market, orders: &Orders, fee: Rate) {
+fn add_entries(load: &mut Load, market: &Market, orders: &Orders, positions: &PositionBook, fee: Rate) {
     let entry = market.bracket.entry.order.map(|leg| leg.id);
     for order in orders.of(market.id).filter(|order| order.purpose == Purpose::Entry) {
         let qty = order.leaves_qty();
         let (direction, loss) = match market.bracket.plan.filter(|_| Some(order.client_order_id) == entry) {
-            Some(plan) => (plan.direction, loss_at_stop(plan.entry, plan.stop, fee, qty)),
-            None => (order.side.direction(), value(qty, order.price)),
+            Some(plan) => (plan.direction, loss_between(plan.entry, &plan, market, fee, qty)),
+            None => (order.side.direction(), value(market, qty, order.price)),
         };
-        load.add(direction, loss);
+        load.add(direction, in_account(market, positions, loss));
     }
 }
 
-fn value(qty: Qty, price: Price) -> Money {
-    Money(clamp_i64(div_ceil(i128::from(qty.0) * i128::from(price.0), SCALE.into())))
+fn loss_between(from: Price, plan: &Plan, market: &Market, fee: Rate, qty: Qty) -> Money {
+    loss_at_stop(from, plan.stop, market.contract().gain_per_price(from), fee, qty)
+}
+
+fn value(market: &Market, qty: Qty, price: Price) -> Money {
+    let unit = market.contract().unit_value(price);
+    Money(clamp_i64(div_ceil(i128::from(qty.0) * i128::from(unit.0), SCALE.into())))
+}
+
+/// What cannot be valued may lose everything.
+fn in_account(market: &Market, positions: &PositionBook, loss: Money) -> Money {
+    positions.in_account(market.id, loss).unwrap_or(Money(i64::MAX))
 }
 
 impl State for Observed {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self { equity_high, returns, correlations } = self;
-        io.number(equity_high)?;
-        io.sound(equity_high.0 >= 0)?;
+        let Self { returns, correlations } = self;
         returns.state(io)?;
         if io.is_loading() {
             returns.fill(correlations);

@@ -334,10 +334,8 @@ impl<S: Strategy> Engine<S> {
 
     /// The loss breakers follow the equity; without one there is nothing to follow.
     pub(super) fn check_loss(&mut self, outbox: &mut Outbox) {
-        if self.positions.starting_equity().is_none() {
-            return;
-        }
-        self.guard.loss.on_equity(self.positions.equity(), &self.guard.loss_limits);
+        let Some(equity) = self.positions.known_equity() else { return };
+        self.guard.loss.on_equity(equity, &self.guard.loss_limits);
         let scope = RiskScope::ENGINE;
         let levels =
             [(Control::DailyLoss, self.guard.loss.daily()), (Control::Drawdown, self.guard.loss.drawdown())];

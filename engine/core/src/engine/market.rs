@@ -5,7 +5,7 @@ use crate::bars::BarSet;
 use crate::book::Book;
 use crate::config::EngineConfig;
 use crate::event::FeedState;
-use crate::instrument::{InstrumentSpec, TradingStatus};
+use crate::instrument::{Contract, InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
 use crate::output::Purpose;
 use crate::position::PositionBook;
@@ -161,11 +161,19 @@ impl Market {
         self.dust = positions.qty(self.id);
     }
 
-    /// What the trade put at risk: the distance to its stop times what was entered, rounded up; 0 without a plan.
+    /// What one unit of it is; the asset itself until told.
+    pub(super) fn contract(&self) -> Contract {
+        self.spec.map_or(Contract::SPOT, |spec| spec.contract)
+    }
+
+    /// What the trade put at risk, in quote currency: the distance to its stop times what was entered, rounded up; 0 without
+    /// a plan.
     pub(super) fn planned_risk(&self) -> Money {
         let Some(plan) = self.bracket.plan else { return Money::ZERO };
         let distance = i128::from(plan.entry.0.abs_diff(plan.stop.0));
-        Money(clamp_i64(div_ceil(distance * i128::from(self.bracket.entered.0), SCALE.into())))
+        let per_price = i128::from(self.contract().gain_per_price(plan.entry).0);
+        let per_unit = div_ceil(distance * per_price, SCALE.into());
+        Money(clamp_i64(div_ceil(per_unit.saturating_mul(self.bracket.entered.0.into()), SCALE.into())))
     }
 
     /// A person wants out of everything: what was left over is tried once more.
@@ -218,11 +226,11 @@ impl Permissions {
 }
 
 impl Market {
-    /// `names` are those of the configuration: of the instrument and of the account's currency.
+    /// `symbol` is the configuration's.
     pub(super) fn state(
         &mut self,
         io: &mut StateIo<'_>,
-        (symbol, quote): (Name, Name),
+        symbol: Name,
         known: &Known<'_>,
     ) -> Result<(), StateError> {
         let Self {
@@ -238,7 +246,7 @@ impl Market {
             dust,
             stop_limit_offset_ppm: _,
         } = self;
-        io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
+        io.option(spec, || InstrumentSpec::blank(symbol), |io, spec| spec.state(io))?;
         book.state(io, known.now)?;
         bars.state(io, known.now)?;
         io.flag(is_watched)?;

@@ -96,7 +96,7 @@ impl<S> Engine<S> {
         let Self { config, markets, orders, now, signal_id, .. } = self;
         for (market, instrument) in markets.iter_mut().zip(&config.instruments) {
             let known = Known { instrument: market.id, orders, now: *now, signal_id: *signal_id };
-            market.state(io, (instrument.symbol, config.quote_asset), &known)?;
+            market.state(io, instrument.symbol, &known)?;
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl<S> Engine<S> {
         self.positions.recall(self.account.balances());
         for market in &self.markets {
             if let Some(spec) = &market.spec {
-                self.positions.set_assets(market.id, spec.base, spec.quote);
+                self.positions.set_contract(market.id, spec.base, spec.quote, spec.contract);
             }
         }
     }

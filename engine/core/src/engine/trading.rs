@@ -4,7 +4,6 @@
 //! order. What is wanted next is the bracket's to say (`bracket`), how much is `sizing`'s.
 
 use super::Engine;
-use super::account::Account;
 use super::bracket::{Leg, Motive, Plan, Step, closing_side};
 use super::evidence;
 use super::guard::{Guard, VENUE};
@@ -12,12 +11,13 @@ use super::market::{Market, Permissions};
 use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig, SizingMethod};
 use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind, RiskScope};
-use crate::orders::{Fill, Order, OrderEffect, OrderState};
+use crate::instrument::{Contract, ContractKind};
+use crate::orders::{Fill, Order, OrderEffect, OrderState, Orders};
 use crate::outbox::Outbox;
 use crate::output::{
     Alert, AlertKind, NewOrder, OrderKind, OrderTerms, Output, Purpose, Signal, TimeInForce, TradingState,
 };
-use crate::position::PositionBook;
+use crate::position::{PositionBook, Security};
 use crate::risk::{Gate, GateView, Limits, Margining, STRATEGIES_MAX};
 use crate::sizing::policy::{self, Stake, Verdict};
 use crate::sizing::{Rate, Size, SizeReason, heat, qty_for_loss, size_entry};
@@ -82,7 +82,8 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         let Some((plan, reasons)) = planned else { return };
-        self.observed.on_equity(self.positions.equity());
+        self.check_loss(outbox);
+        let Some(market) = self.markets.get(at) else { return };
         let sizing = self.size(market, &plan);
         let qty = sizing.map_or(Qty::ZERO, |sizing| sizing.size.qty);
         if let Some(sizing) = sizing {
@@ -150,7 +151,9 @@ impl<S: Strategy> Engine<S> {
     fn size(&self, market: &Market, plan: &Plan) -> Option<Sizing> {
         let spec = market.spec.as_ref()?;
         let sizing = &self.config.sizing;
-        let equity = self.positions.equity();
+        // Everything here is counted in what the instrument is quoted in; without a rate there is nothing.
+        let in_quote = |amount| self.positions.in_quote(market.id, amount).unwrap_or(Money::ZERO);
+        let equity = in_quote(self.positions.equity());
         let fee = Rate::from_ppm(sizing.fee_ppm);
         let spread = market.book.spread().unwrap_or(Price::ZERO);
         let stake = (sizing.method == SizingMethod::Kelly).then(|| self.stake(market, plan));
@@ -170,20 +173,27 @@ impl<S: Strategy> Engine<S> {
 
     fn stake(&self, market: &Market, plan: &Plan) -> Stake {
         let fee = Rate::from_ppm(self.config.sizing.fee_ppm);
-        let evidence = self.observed.evidence(market, plan, &self.positions, fee);
+        let drawdown = self.guard.loss.depth();
+        let evidence = self.observed.evidence(market, plan, &self.positions, drawdown, fee);
         policy::stake(&self.config.sizing.kelly, &evidence)
     }
 
     /// The largest quantity by each limit.
     fn caps(&self, market: &Market, plan: &Plan, equity: Money, fee: Rate) -> [(Cap, Qty); CAPS] {
-        let sizing = &self.config.sizing;
+        let (sizing, contract) = (&self.config.sizing, market.contract());
         let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
-        let (by_qty, by_value) = self.closable_qty(&limits, plan, market.book.mark());
+        let in_quote = |amount| self.positions.in_quote(market.id, amount).unwrap_or(Money::ZERO);
+        let order_notional_max = in_quote(limits.order_notional_max);
+        let limits = Limits { order_notional_max, ..limits };
+        let (by_qty, by_value) = self.closable_qty(&limits, plan, contract, market.book.mark());
         let loads = evidence::loads(&self.markets, &self.orders, &self.positions, fee);
         let entry = (market.id.index(), plan.direction);
-        let room = heat::room(&sizing.heat, equity, &loads, &self.observed.correlations, entry);
+        let room =
+            heat::room(&sizing.heat, self.positions.equity(), &loads, &self.observed.correlations, entry);
+        let per_price = contract.gain_per_price(plan.entry);
+        let for_loss = |loss| qty_for_loss(in_quote(loss), plan.entry, plan.stop, per_price, fee);
         let fixed = match sizing.method {
             SizingMethod::FixedQuantity => sizing.quantity,
             SizingMethod::FixedFraction | SizingMethod::Kelly => Qty(i64::MAX),
@@ -191,11 +201,11 @@ impl<S: Strategy> Engine<S> {
         [
             (Cap::OrderQty, by_qty),
             (Cap::OrderNotional, by_value),
-            (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), plan.entry)),
+            (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), contract.unit_value(plan.entry))),
             (Cap::Position, Qty(limits.position_qty_max.0.saturating_sub(position))),
             (Cap::Balance, self.affordable_qty(market, plan)),
-            (Cap::OpenHeat, qty_for_loss(room.open, plan.entry, plan.stop, fee)),
-            (Cap::ClusterHeat, qty_for_loss(room.cluster, plan.entry, plan.stop, fee)),
+            (Cap::OpenHeat, for_loss(room.open)),
+            (Cap::ClusterHeat, for_loss(room.cluster)),
             (Cap::FixedQuantity, fixed),
         ]
     }
@@ -203,17 +213,24 @@ impl<S: Strategy> Engine<S> {
     /// So much that one order can still close it: the limits of an order hold for the exit too, which may have to
     /// buy back fees taken in the base asset, and at the target's or a worse price. By an order's largest
     /// quantity, and by its largest value.
-    fn closable_qty(&self, limits: &Limits, plan: &Plan, mark: Price) -> (Qty, Qty) {
+    fn closable_qty(&self, limits: &Limits, plan: &Plan, contract: Contract, mark: Price) -> (Qty, Qty) {
         let room = ONE_PPM + 2 * i128::from(self.config.sizing.fee_ppm) + EXIT_ROOM_PPM;
         let by_qty = Qty(clamp_i64(i128::from(limits.order_qty_max.0) * ONE_PPM / room));
         let dearest = plan.entry.max(mark).max(plan.stop).max(plan.target);
         let value = Money(clamp_i64(i128::from(limits.order_notional_max.0) * ONE_PPM / room));
-        (by_qty, quantity_for(value, dearest))
+        (by_qty, quantity_for(value, contract.unit_value(dearest)))
     }
 
-    /// What the free balance pays for: quote and fee for a purchase, base for a sale.
+    /// What the free balance pays for: quote and fee for a purchase, base for a sale. Of a contract, what the free
+    /// margin secures.
     fn affordable_qty(&self, market: &Market, plan: &Plan) -> Qty {
         let Some(spec) = &market.spec else { return Qty::ZERO };
+        if spec.contract.kind != ContractKind::Spot {
+            let free = self.positions.free_margin(&self.orders);
+            let free = free.and_then(|free| self.positions.in_quote(market.id, free)).unwrap_or(Money::ZERO);
+            let secured = i128::from(free.0) * ONE_PPM / i128::from(spec.contract.margin_initial_ppm.max(1));
+            return quantity_for(Money(clamp_i64(secured)), spec.contract.unit_value(plan.entry));
+        }
         match plan.direction.side() {
             Side::Sell => self.account.free(spec.base),
             Side::Buy => {
@@ -440,7 +457,7 @@ impl<S: Strategy> Engine<S> {
         let var_ppm = self.var_after(order);
         let Some(market) = self.markets.get(at) else { return false };
         let view =
-            view_for(&self.config, &self.guard, &self.account, market, order, self.now, &self.positions);
+            view_for(&self.config, &self.guard, &self.orders, market, order, self.now, &self.positions);
         let state = view.state.max(self.venue_state(market, order.purpose));
         let view = GateView { state, var_ppm, ..view };
         let verdict = self.gate.check(order, &view, &mut self.orders);
@@ -481,7 +498,7 @@ impl<S: Strategy> Engine<S> {
 impl<S: Strategy> Engine<S> {
     /// The view for an order that already works.
     pub(super) fn view_for<'a>(&'a self, market: &'a Market, order: &NewOrder) -> GateView<'a> {
-        view_for(&self.config, &self.guard, &self.account, market, order, self.now, &self.positions)
+        view_for(&self.config, &self.guard, &self.orders, market, order, self.now, &self.positions)
     }
 }
 
@@ -522,9 +539,9 @@ impl<S: Strategy> Engine<S> {
             market.bracket.entered = Qty(market.bracket.entered.0.saturating_add(fill.qty.0));
         }
         if let Some(profit) = change.trip {
-            market.record.count(profit, market.planned_risk());
+            let planned = self.positions.in_account(market.id, market.planned_risk());
+            market.record.count(profit, planned.unwrap_or(Money(i64::MAX)));
         }
-        self.observed.on_equity(self.positions.equity());
         if fill.order.purpose != Purpose::Entry {
             market.bracket.refusals = 0;
         }
@@ -579,7 +596,7 @@ impl<S: Strategy> Engine<S> {
 fn view_for<'a>(
     config: &EngineConfig,
     guard: &'a Guard,
-    account: &Account,
+    orders: &Orders,
     market: &'a Market,
     order: &NewOrder,
     now: TsNs,
@@ -599,26 +616,30 @@ fn view_for<'a>(
         reference: market.book.reference().filter(|_| !market.flash.is_diverged(now, &config.breakers)),
         positions,
         venue: &guard.venue,
-        margin: margining(config, account, market, order),
+        margin: margining(config, market, order, positions, orders),
         var_ppm: None,
     }
 }
 
-/// What an order takes of what is free: quote currency and fee for a purchase, the asset itself for a sale.
-fn margining(config: &EngineConfig, account: &Account, market: &Market, order: &NewOrder) -> Margining {
-    let Some(spec) = &market.spec else { return Margining::Unknown };
-    let asset = if order.side == Side::Buy { spec.quote } else { spec.base };
-    let Some(balance) = account.get(asset) else { return Margining::Unknown };
-    let needed = match order.side {
-        Side::Sell => i128::from(order.qty.0),
-        Side::Buy => {
-            let price = if order.kind == OrderKind::Market { market.book.mark() } else { order.price };
-            let value = i128::from(order.qty.0) * i128::from(price.0);
-            let with_fee = value.saturating_mul(ONE_PPM + i128::from(config.sizing.fee_ppm));
-            div_ceil(with_fee, ONE_PPM * i128::from(SCALE))
+/// What an order takes of what is free: on spot quote currency and fee for a purchase, the asset itself for a sale; margin
+/// of a contract.
+fn margining(
+    config: &EngineConfig,
+    market: &Market,
+    order: &NewOrder,
+    positions: &PositionBook,
+    orders: &Orders,
+) -> Margining {
+    let price = if order.kind == OrderKind::Market { market.book.mark() } else { order.price };
+    match positions.security(order, price, orders) {
+        None => Margining::Unknown,
+        Some(Security::Margin { needed, free }) => Margining::Part { needed, free },
+        Some(Security::Balance { needed, free, .. }) => {
+            let fee_ppm = if order.side == Side::Buy { config.sizing.fee_ppm } else { 0 };
+            let needed = div_ceil(i128::from(needed.0) * (ONE_PPM + i128::from(fee_ppm)), ONE_PPM);
+            Margining::Whole { needed, free: free.0.into() }
         }
-    };
-    Margining::Whole { needed, free: balance.free.0.into() }
+    }
 }
 
 /// Why a stake is nothing, if it is.

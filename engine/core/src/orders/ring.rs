@@ -65,16 +65,25 @@ pub(super) struct TradeIds {
     trades: Vec<u64>,
     instruments: Vec<InstrumentId>,
     next: usize,
-}
-
-impl Default for TradeIds {
-    fn default() -> Self {
-        Self { trades: vec![0; TRADES_MAX], instruments: vec![InstrumentId::NONE; TRADES_MAX], next: 0 }
-    }
+    /// By instrument, no less than any number of its trades here: venues count upwards, so that a new trade is
+    /// known to be new without a search (which costs more than the rest of a fill).
+    highest: Vec<u64>,
 }
 
 impl TradeIds {
+    pub(super) fn new(instruments: usize) -> Self {
+        Self {
+            trades: vec![0; TRADES_MAX],
+            instruments: vec![InstrumentId::NONE; TRADES_MAX],
+            next: 0,
+            highest: vec![0; instruments],
+        }
+    }
+
     pub(super) fn contains(&self, instrument: InstrumentId, trade_id: u64) -> bool {
+        if self.highest.get(instrument.index()).is_some_and(|&highest| trade_id > highest) {
+            return false;
+        }
         let same_number = self.trades.iter().zip(&self.instruments).filter(|(trade, _)| **trade == trade_id);
         same_number.into_iter().any(|(_, known)| *known == instrument)
     }
@@ -85,7 +94,16 @@ impl TradeIds {
         {
             (*trade, *known) = (trade_id, instrument);
         }
+        self.raise(instrument, trade_id);
         self.next = (self.next + 1) % TRADES_MAX;
+    }
+}
+
+impl TradeIds {
+    fn raise(&mut self, instrument: InstrumentId, trade_id: u64) {
+        if let Some(highest) = self.highest.get_mut(instrument.index()) {
+            *highest = trade_id.max(*highest);
+        }
     }
 }
 
@@ -132,7 +150,7 @@ impl History {
 impl TradeIds {
     /// Oldest first.
     pub(super) fn state(&mut self, io: &mut StateIo<'_>, instruments: usize) -> Result<(), StateError> {
-        let Self { trades, instruments: of, next } = self;
+        let Self { trades, instruments: of, next, highest } = self;
         let mut len = of.iter().filter(|&&id| id != InstrumentId::NONE).count();
         if len == TRADES_MAX {
             trades.rotate_left(*next);
@@ -147,6 +165,14 @@ impl TradeIds {
                 io.sound(instrument.index() < instruments)?;
             } else {
                 (*trade, *instrument) = (0, InstrumentId::NONE);
+            }
+        }
+        if io.is_loading() {
+            highest.fill(0);
+            for at in 0..len {
+                if let (Some(&instrument), Some(&trade)) = (self.instruments.get(at), self.trades.get(at)) {
+                    self.raise(instrument, trade);
+                }
             }
         }
         Ok(())

@@ -278,7 +278,7 @@ impl Taken {
     }
 }
 
-/// The venue's answer to how much it lets us ask, the key's scope, its clock and what it counts as free.
+/// The venue's answer to how much it lets us ask, the key's scope, and its clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VenueFacts {
     /// Its clock against ours; none where it is not measured.
@@ -287,8 +287,6 @@ pub struct VenueFacts {
     pub budget: Option<crate::event::RequestBudget>,
     /// What the key may do; none where it does not say.
     pub key: Option<crate::event::KeyScope>,
-    /// The account as it counts it; none where it does not.
-    pub margin: Option<crate::event::Margin>,
 }
 
 impl VenueFacts {
@@ -309,8 +307,8 @@ impl VenueFacts {
     }
 
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        use crate::event::{KeyScope, Margin, RequestBudget, VenueClock};
-        let Self { clock, budget, key, margin } = self;
+        use crate::event::{KeyScope, RequestBudget, VenueClock};
+        let Self { clock, budget, key } = self;
         io.option(
             clock,
             || VenueClock { offset_ns: 0 },
@@ -327,11 +325,6 @@ impl VenueFacts {
         io.option(key, blank, |io, KeyScope { can_trade, can_withdraw }| {
             io.flag(can_trade)?;
             io.flag(can_withdraw)
-        })?;
-        let blank = || Margin { equity: Money::ZERO, free: Money::ZERO };
-        io.option(margin, blank, |io, Margin { equity, free }| {
-            io.number(equity)?;
-            io.number(free)
         })
     }
 }

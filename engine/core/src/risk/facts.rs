@@ -43,6 +43,13 @@ pub struct Facts {
     pub now: TsNs,
     /// The trusted price, if there is one.
     pub reference: Option<Reference>,
+    /// What one unit is worth at the reference, in account currency, rounded up; none without a rate, and what
+    /// cannot be valued passes no limit of money.
+    pub unit_at_reference: Option<Price>,
+    /// The same at the order's own price; of a market order at the reference.
+    pub unit_at_price: Option<Price>,
+    /// The same in quote currency, which the venue's smallest value is in.
+    pub unit_in_quote: Price,
     /// Position in the instrument.
     pub position: Qty,
     /// The share of what is bought that the venue keeps as its fee.
@@ -138,10 +145,10 @@ impl Facts {
         let reduces = self.is_reducing(order);
         self.check_states(reduces, found);
         self.check_grid(order, found);
-        self.check_size(order, reference, reduces, found);
+        self.check_size(order, reduces, found);
         self.check_collar(order, reference, found);
         self.check_age(found);
-        self.check_exposure(order, reference, reduces, found);
+        self.check_exposure(order, reduces, found);
         self.check_flow(reduces, found);
         self.check_venue(reduces, found);
         self.check_means(order, reduces, found);
@@ -201,13 +208,9 @@ impl Facts {
     }
 
     #[inline(always)]
-    fn check_size(&self, order: &NewOrder, reference: i128, reduces: bool, found: &mut impl Sink) {
+    fn check_size(&self, order: &NewOrder, reduces: bool, found: &mut impl Sink) {
         let qty = i128::from(order.qty.0);
-        let own_price = match order.kind {
-            OrderKind::Market => reference,
-            _ => i128::from(order.price.0),
-        };
-        let value_floor = qty.saturating_mul(own_price).div_euclid(SCALE.into());
+        let value_floor = qty.saturating_mul(self.unit_in_quote.0.into()).div_euclid(SCALE.into());
         let value_min = i128::from(self.notional_min.0);
         found.note(Check::MinNotional, reduces, value_floor < value_min, || {
             (Amount::Money(value_floor), Bound::AtLeast(Amount::Money(value_min)))
@@ -216,10 +219,12 @@ impl Facts {
         found.note(Check::MaxOrderQty, false, order.qty > self.limits.order_qty_max, || {
             (Amount::Qty(qty), Bound::AtMost(Amount::Qty(qty_max)))
         });
-        let value_ceil = notional_ceil(qty, own_price.max(reference));
+        let unit = self.unit_at_reference.zip(self.unit_at_price).map(|(one, other)| one.max(other));
+        let value_ceil = unit.map_or(i128::MAX, |unit| notional_ceil(qty, unit.0.into()));
         let value_max = i128::from(self.limits.order_notional_max.0);
         found.note(Check::MaxOrderNotional, false, value_ceil > value_max, || {
-            (Amount::Money(value_ceil), Bound::AtMost(Amount::Money(value_max)))
+            let value = unit.map_or(Amount::Nothing, |_| Amount::Money(value_ceil));
+            (value, Bound::AtMost(Amount::Money(value_max)))
         });
     }
 
@@ -271,7 +276,7 @@ impl Facts {
     }
 
     #[inline(always)]
-    fn check_exposure(&self, order: &NewOrder, reference: i128, reduces: bool, found: &mut impl Sink) {
+    fn check_exposure(&self, order: &NewOrder, reduces: bool, found: &mut impl Sink) {
         if reduces {
             for check in [Check::MaxPosition, Check::MaxGross, Check::MaxNet, Check::MaxLeverage] {
                 found.note(check, true, false, || (Amount::Nothing, Bound::Free));
@@ -289,16 +294,20 @@ impl Facts {
         });
 
         let worst = worst_this_way.abs().max(worst_other_way.abs());
-        let net_here = notional_ceil(worst_this_way.abs(), reference) * worst_this_way.signum();
-        let (gross, net) = match self.others {
-            Some(others) => (
-                others.gross.saturating_add(notional_ceil(worst, reference)),
-                others.net.saturating_add(net_here).saturating_abs(),
-            ),
+        let known = self.others.zip(self.unit_at_reference);
+        let (gross, net) = match known {
+            Some((others, unit)) => {
+                let unit = i128::from(unit.0);
+                let net_here = notional_ceil(worst_this_way.abs(), unit) * worst_this_way.signum();
+                (
+                    others.gross.saturating_add(notional_ceil(worst, unit)),
+                    others.net.saturating_add(net_here).saturating_abs(),
+                )
+            }
             None => (i128::MAX, i128::MAX),
         };
         // Exposure that cannot be valued is no number to show.
-        let money = |value: i128| self.others.map_or(Amount::Nothing, |_| Amount::Money(value));
+        let money = |value: i128| known.map_or(Amount::Nothing, |_| Amount::Money(value));
         let (gross_max, net_max) = (i128::from(self.account.gross_max.0), i128::from(self.account.net_max.0));
         found.note(Check::MaxGross, false, gross > gross_max, || {
             (money(gross), Bound::AtMost(Amount::Money(gross_max)))
@@ -309,7 +318,7 @@ impl Facts {
         let (equity, milli_max) = (i128::from(self.equity.0), i128::from(self.account.leverage_max_milli));
         found.note(Check::MaxLeverage, false, gross.saturating_mul(MILLI) > equity * milli_max, || {
             let bound = Bound::AtMost(Amount::Milli(milli_max));
-            match self.others {
+            match known {
                 Some(_) if equity > 0 => {
                     (Amount::Milli(div_ceil(gross.saturating_mul(MILLI), equity)), bound)
                 }

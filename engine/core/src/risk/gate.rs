@@ -418,12 +418,15 @@ impl Gate {
             account: self.account,
             now: view.now,
             reference: view.reference,
+            unit_at_reference: None,
+            unit_at_price: None,
+            unit_in_quote: Price::ZERO,
             position: view.positions.qty(order.instrument),
             base_fee: view.positions.base_fee(order.instrument),
             same_side_qty: reserved.qty(order.side),
             other_side_qty: reserved.qty(order.side.opposite()),
             others: other_exposure(order, view.positions, orders),
-            equity: worth(view),
+            equity: view.positions.equity(),
             open_orders: reserved.orders,
             open_orders_all: u32::try_from(orders.len()).unwrap_or(u32::MAX),
             is_throttled: self.is_throttled(strategy, view.now),
@@ -454,6 +457,11 @@ impl Gate {
             facts.lot = spec.lot;
             facts.qty_min = spec.qty_min;
             facts.notional_min = spec.notional_min;
+            let reference = view.reference.map_or(Price::ZERO, |reference| reference.price);
+            let price = if order.kind == OrderKind::Market { reference } else { order.price };
+            facts.unit_at_reference = view.positions.unit_value(order.instrument, reference);
+            facts.unit_at_price = view.positions.unit_value(order.instrument, price);
+            facts.unit_in_quote = spec.contract.unit_value(price);
             facts.limits.order_qty_max = limits.order_qty_max.min(spec.qty_max);
         }
         facts
@@ -527,12 +535,6 @@ impl Gate {
     fn entries(&mut self, instrument: InstrumentId, strategy: u8) -> Option<&mut [u32; 2]> {
         self.instruments.get_mut(instrument.index())?.entries.get_mut(usize::from(strategy))
     }
-}
-
-/// What the account is worth for new risk: our own figure, or the venue's where it is lower.
-fn worth(view: &GateView<'_>) -> Money {
-    let own = view.positions.equity();
-    view.venue.margin.map_or(own, |margin| own.min(margin.equity))
 }
 
 /// Worst-case exposure of all instruments but the order's: gross both ways, net in the order's direction, as if

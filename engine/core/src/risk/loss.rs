@@ -91,6 +91,21 @@ impl LossBreaker {
         self.drawdown
     }
 
+    /// Highest equity so far, since the last reset; 0 before the first.
+    pub fn high(&self) -> Money {
+        self.references.map_or(Money::ZERO, |known| known.high)
+    }
+
+    /// How far equity is below its highest, as a share of it; all of it where there is none.
+    pub fn depth(&self) -> f64 {
+        match self.references {
+            Some(known) if known.high > Money::ZERO => {
+                (i128::from(known.high.0) - i128::from(known.last.0)) as f64 / known.high.0 as f64
+            }
+            _ => 1.0,
+        }
+    }
+
     /// The worse of both.
     pub fn worst(&self) -> TradingState {
         self.daily.max(self.drawdown)

@@ -76,6 +76,7 @@ pub fn evaluate_gate(case: &GateCase) -> Violations {
 
     let order = next(&case.order);
     let reserved = orders.reserved(ONE);
+    let own_price = if case.order.is_market { case.reference.price } else { order.price };
     let facts = Facts {
         state: case.state,
         loss_level: case.loss_level,
@@ -89,6 +90,9 @@ pub fn evaluate_gate(case: &GateCase) -> Violations {
         account: case.account,
         now: case.now,
         reference: Some(case.reference),
+        unit_at_reference: Some(case.reference.price),
+        unit_at_price: Some(own_price),
+        unit_in_quote: own_price,
         position: case.position,
         base_fee: Rate::default(),
         same_side_qty: reserved.qty(order.side),

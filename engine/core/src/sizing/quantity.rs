@@ -118,7 +118,7 @@ pub fn size_entry(
         risk_fraction,
         entry,
         stop,
-        multiplier: Qty(SCALE),
+        multiplier: spec.contract.gain_per_price(entry),
         fee,
         lot: spec.lot,
         qty_min: spec.qty_min,
@@ -178,11 +178,11 @@ fn loss_per_unit_e24(entry: Price, stop: Price, multiplier: Qty, fee: Rate) -> O
     distance_e16.checked_add(fees_e16)?.checked_mul(multiplier.0.into())
 }
 
-/// What `qty` of a spot instrument loses from `entry` to `stop` with fees both ways, rounded up. As much as there is
-/// where the numbers make no sense.
-pub(crate) fn loss_at_stop(entry: Price, stop: Price, fee: Rate, qty: Qty) -> Money {
+/// What `qty` loses from `entry` to `stop` with fees both ways, in quote currency, rounded up; a unit gains `per_price` of it
+/// for one of price. As much as there is where the numbers make no sense.
+pub(crate) fn loss_at_stop(entry: Price, stop: Price, per_price: Qty, fee: Rate, qty: Qty) -> Money {
     let scale = i128::from(SCALE);
-    let loss_e24 = loss_per_unit_e24(entry, stop, Qty(SCALE), fee)
+    let loss_e24 = loss_per_unit_e24(entry, stop, per_price, fee)
         .and_then(|per_unit_e24| div_ceil(per_unit_e24, scale).checked_mul(qty.0.max(0).into()));
     match loss_e24 {
         Some(loss_e24) => Money(clamp_i64(div_ceil(loss_e24, scale * scale))),
@@ -190,9 +190,9 @@ pub(crate) fn loss_at_stop(entry: Price, stop: Price, fee: Rate, qty: Qty) -> Mo
     }
 }
 
-/// The quantity of a spot instrument that loses no more than `loss` from `entry` to `stop` with fees both ways.
-pub(crate) fn qty_for_loss(loss: Money, entry: Price, stop: Price, fee: Rate) -> Qty {
-    let per_unit_e24 = loss_per_unit_e24(entry, stop, Qty(SCALE), fee).filter(|per_unit| *per_unit > 0);
+/// The quantity that loses no more than `loss` of quote currency from `entry` to `stop` with fees both ways.
+pub(crate) fn qty_for_loss(loss: Money, entry: Price, stop: Price, per_price: Qty, fee: Rate) -> Qty {
+    let per_unit_e24 = loss_per_unit_e24(entry, stop, per_price, fee).filter(|per_unit| *per_unit > 0);
     match per_unit_e24.and_then(|per_unit| shifted_quotient(loss.0.max(0).into(), 24, per_unit)) {
         Some(qty) => Qty(clamp_i64(qty)),
         None => Qty::ZERO,

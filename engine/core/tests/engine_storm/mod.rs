@@ -13,7 +13,7 @@ use smc_core::event::*;
 use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::orders::Order;
 use smc_core::output::Structure;
-use smc_core::risk::{AccountLimits, Limits};
+use smc_core::risk::{AccountLimits, BreakerParams, Limits};
 use smc_core::smc::SmcParams;
 use smc_core::state::{State, StateError, StateIo};
 use smc_core::strategy::{
@@ -80,7 +80,24 @@ pub fn config() -> EngineConfig {
     };
     let timeframes = TIMEFRAMES.iter().filter_map(|text| Timeframe::parse(text)).collect();
     let instruments = SYMBOLS.map(|symbol| InstrumentConfig { symbol: name(symbol), limits });
-    EngineConfig::new(name("USDT"), instruments.to_vec(), timeframes, account_limits)
+    let config = EngineConfig::new(name("USDT"), instruments.to_vec(), timeframes, account_limits);
+    // A storm loses, refuses and jumps all the time: the breakers trip now and then, and somebody arms again.
+    let breakers = BreakerParams {
+        daily_loss_ppm: 300_000,
+        drawdown_ppm: 900_000,
+        loss_streak_max: 40,
+        loss_streak_pause_ns: 30 * SECOND,
+        fills_per_minute_max: 600,
+        rejects_max: 30,
+        slippage_factor: 100,
+        slippage_pause_ns: 30 * SECOND,
+        flash_move_ppm: 300_000,
+        flash_spread_factor: 1_000,
+        flash_pause_ns: 5 * SECOND,
+        divergence_ppm: 400_000,
+        ..BreakerParams::default()
+    };
+    EngineConfig { breakers, ..config }
 }
 
 /// The same with every structure and every condition in use, sessions and an exit by the clock; few of each kind.
@@ -404,10 +421,29 @@ impl Storm {
         EventBody::Bar(timeframe, bar)
     }
 
+    /// Mostly of the whole engine; limits that hardly bind.
+    fn act(&mut self, command: Command, id: InstrumentId, dice: &mut impl Dice) -> Act {
+        let part = dice.of(&[RiskScope::instrument(id), RiskScope::strategy(1), RiskScope::venue(0)]);
+        let scope = if dice.chance(10) { part } else { RiskScope::ENGINE };
+        let limits = [
+            (LimitName::OrderQtyMax, 20 * SCALE),
+            (LimitName::OpenOrdersMax, 9),
+            (LimitName::GrossMax, 500_000 * SCALE),
+            (LimitName::DailyLossPpm, 250_000),
+            (LimitName::RepeatMax, -1),
+        ];
+        let (limit, value) = match command {
+            Command::SetLimit => dice.of(&limits),
+            _ => (LimitName::None, 0),
+        };
+        Act { scope, limit, value, operator: 7, ..Act::from(command) }
+    }
+
     /// Rarely anything stays down for long.
     fn disturbance(&mut self, at: usize, dice: &mut impl Dice) -> Event {
         let id = InstrumentId(at as u16);
-        match dice.below(24) {
+        match dice.below(28) {
+            24.. => self.money(at, dice),
             0 => {
                 let feed = dice.of(&[FeedState::Down, FeedState::Syncing, FeedState::Stale]);
                 let id = if dice.chance(20) { InstrumentId::NONE } else { id };
@@ -419,13 +455,24 @@ impl Storm {
                 self.event(InstrumentId::NONE, EventBody::Gateway(state))
             }
             9..13 => self.event(InstrumentId::NONE, EventBody::Gateway(GatewayState::Ready)),
-            13 => {
-                let command = dice.of(&[Command::Kill, Command::Pause, Command::Flatten, Command::Flatten]);
-                self.event(InstrumentId::NONE, EventBody::Operator(command.into()))
+            13 if dice.chance(40) => {
+                let commands = [
+                    Command::Kill,
+                    Command::Pause,
+                    Command::Flatten,
+                    Command::Flatten,
+                    Command::KillFlatten,
+                    Command::SetLimit,
+                ];
+                let act = self.act(dice.of(&commands), id, dice);
+                self.event(InstrumentId::NONE, EventBody::Operator(act))
             }
-            14..17 => {
-                let command = dice.of(&[Command::Arm, Command::Resume]);
-                self.event(InstrumentId::NONE, EventBody::Operator(command.into()))
+            13..17 => {
+                let command = dice.of(&[Command::Arm, Command::Arm, Command::Resume, Command::ResetLoss]);
+                let (one, venue) = (RiskScope::strategy(1), RiskScope::venue(0));
+                let scopes = [RiskScope::ENGINE, RiskScope::instrument(id), one, venue];
+                let act = Act { scope: dice.of(&scopes), operator: 7, ..Act::from(command) };
+                self.event(InstrumentId::NONE, EventBody::Operator(act))
             }
             17..20 => {
                 let asset = dice.of(&["USDT", "BTC", "ETH", "BNB", "DOGE"]);
@@ -445,6 +492,37 @@ impl Storm {
             }
             _ => self.event(id, EventBody::Instrument(good_spec(at))),
         }
+    }
+}
+
+impl Storm {
+    /// Prices, rates, margins and cash of the account; some cash is told twice.
+    fn money(&mut self, at: usize, dice: &mut impl Dice) -> Event {
+        let (id, asset) = (InstrumentId(at as u16), dice.of(&["USDT", "BTC", "ETH", "BNB", "DOGE"]));
+        let body = match dice.below(8) {
+            0 => EventBody::Margin(Margin {
+                equity: Money((90_000 + dice.below(20_000) as i64) * SCALE),
+                free: Money(dice.below(90_000) as i64 * SCALE),
+            }),
+            1 => EventBody::Mark(MarkPrice { price: Price(self.prices[at] + dice.below(9) as i64 * TICK) }),
+            2 | 3 => EventBody::Rate(AssetRate {
+                asset: name(asset),
+                price: Price(dice.below(60_000) as i64 * SCALE),
+            }),
+            _ => EventBody::Cash(Cash {
+                kind: dice.of(&[
+                    CashKind::Funding,
+                    CashKind::Financing,
+                    CashKind::Commission,
+                    CashKind::Transfer,
+                    CashKind::Adjustment,
+                ]),
+                asset: name(asset),
+                amount: Money(dice.below(2_000) as i64 * SCALE / 1_000 - SCALE),
+                booking_id: dice.below(self.trade_id + 1),
+            }),
+        };
+        self.event(if dice.chance(20) { InstrumentId::NONE } else { id }, body)
     }
 }
 
