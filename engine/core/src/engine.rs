@@ -6,16 +6,18 @@
 //! thread, one event at a time.
 //!
 //! Rooms: `market` is one instrument, `bracket` the life of one trade, `trading` everything that asks for or
-//! hears of orders, `account` what we own. This file is the way of an event and market data.
+//! hears of orders, `reconcile` what the venue has against what we believe, `account` what we own. This file is the way of an event and market data.
 
 mod account;
 mod bracket;
 mod market;
+mod reconcile;
 mod snapshot;
 mod trading;
 mod why;
 
 pub use bracket::{Motive, Plan, Step};
+pub use reconcile::ROUNDS_MAX;
 pub use why::{CAPS, Cap, Ignorance, Ignored, Move, Sizing, Why};
 
 use crate::bars::BarSet;
@@ -57,8 +59,12 @@ pub struct Engine<S> {
     journal: JournalState,
     /// A person asked the process to stop: no entry until a new process.
     is_stopping: bool,
+    /// The venue listens to nothing before this; 0 when it does.
+    banned_until: TsNs,
     now: TsNs,
     order_sequence: u64,
+    /// Sequences left out of `order_sequence`, for the venue knew them already.
+    passed_over: u64,
     signal_id: u32,
     digest: Digest,
     counters: Counters,
@@ -90,7 +96,7 @@ pub struct Counters {
     pub fills: u64,
     /// Refusals by the venue.
     pub rejects: u64,
-    /// Reports about orders that are not ours.
+    /// Reports about orders that nobody here knew.
     pub orders_unknown: u64,
     /// Alerts.
     pub alerts: u64,
@@ -116,6 +122,8 @@ impl<S: Strategy> Engine<S> {
             commanded: TradingState::Normal,
             journal: JournalState::Good,
             is_stopping: false,
+            banned_until: TsNs(0),
+            passed_over: 0,
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
             signal_id: 0,
@@ -143,16 +151,16 @@ impl<S: Strategy> Engine<S> {
             EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
             EventBody::Timer => self.on_timer(outbox),
             EventBody::Operator(act) => self.on_act(act, outbox),
+            EventBody::Budget(budget) => self.on_budget(budget, outbox),
+            EventBody::Round(round) => self.on_round(event.instrument, round, outbox),
+            EventBody::VenueOrder(row) => self.on_venue_order(event.instrument, row, outbox),
+            EventBody::VenuePosition(row) => self.on_venue_position(event.instrument, row),
             EventBody::Clock(_)
-            | EventBody::Budget(_)
             | EventBody::Key(_)
             | EventBody::Margin(_)
             | EventBody::Mark(_)
             | EventBody::Rate(_)
-            | EventBody::Cash(_)
-            | EventBody::Round(_)
-            | EventBody::VenueOrder(_)
-            | EventBody::VenuePosition(_) => {}
+            | EventBody::Cash(_) => {}
             EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
             EventBody::Gateway(state) => self.on_gateway(*state, outbox),
@@ -274,6 +282,7 @@ impl<S: Strategy> Engine<S> {
 impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
+        self.reconcile_on_timer(outbox);
         for at in 0..self.markets.len() {
             self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
@@ -305,6 +314,9 @@ impl<S: Strategy> Engine<S> {
 
     fn on_gateway(&mut self, state: GatewayState, outbox: &mut Outbox) {
         self.gateway = state;
+        if state == GatewayState::Down {
+            self.reconcile_on_cut();
+        }
         self.manage_all(outbox);
     }
 
@@ -356,6 +368,7 @@ impl<S: Strategy> Engine<S> {
             self.gate.arm();
         }
         self.tell_state(from, Some(command), outbox);
+        self.reconcile_on_act(act, outbox);
         self.manage_all(outbox);
     }
 

@@ -315,10 +315,11 @@ pub struct Position {
 }
 
 /// Trading state, worst last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TradingState {
     /// Everything allowed.
+    #[default]
     Normal = 0,
     /// Something to look at; everything allowed.
     Warn = 1,

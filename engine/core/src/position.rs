@@ -136,6 +136,16 @@ impl PositionBook {
         }
     }
 
+    /// Takes over a position that no fill of ours made, at `average`; 0 where nobody knows what it cost. What was
+    /// held before leaves at its own cost: no profit, no loss, no fill.
+    pub(crate) fn adopt(&mut self, instrument: InstrumentId, qty: Qty, average: Price) {
+        let Some(held) = self.instruments.get_mut(instrument.index()) else { return };
+        held.qty = qty.0;
+        held.cost_e16 = i128::from(qty.0) * i128::from(average.0.max(0));
+        held.is_in_trip = qty != Qty::ZERO;
+        held.trip_start_e16 = held.realised_e16;
+    }
+
     /// Values an instrument from now on at `price`; prices that are not positive are ignored.
     pub fn mark(&mut self, instrument: InstrumentId, price: Price) {
         if price > Price::ZERO

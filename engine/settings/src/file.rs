@@ -10,13 +10,13 @@ mod strategy;
 
 pub use crate::Decimal;
 pub use crate::calendar::{CalendarError, CalendarSection};
-use crate::section;
+use crate::{section, words};
 pub use crate::smc::SmcSection;
 pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
 use smc_core::Timeframe;
 use smc_core::config::{
-    BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
+    Adopt, BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig, SizingParams,
 };
 use smc_core::risk::{AccountLimits, LimitError, Limits};
 use smc_core::words::{Money, Name, Qty};
@@ -257,6 +257,10 @@ section! {
     }
 }
 
+words! {
+    AdoptWord => Adopt { Keep, Flatten }
+}
+
 section! {
     /// `[execution]`
     ExecutionSection => ExecutionParams {
@@ -266,6 +270,7 @@ section! {
         stop_fill_max_ms: u64 => stop_fill_ns_max = |v| ns(v),
         naked_max_ms: u64 => naked_ns_max = |v| ns(v),
         retry_ms: u64 => retry_ns = |v| ns(v),
+        adopt: AdoptWord => adopt = |v| v.into(),
     }
 }
 

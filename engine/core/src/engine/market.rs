@@ -1,6 +1,7 @@
 //! Everything the engine keeps about one instrument: rules, book, bars, structure, the trade under way.
 
 use super::bracket::{Bracket, Facts, Known, Plan};
+use super::reconcile::Reconcile;
 use crate::bars::BarSet;
 use crate::book::Book;
 use crate::config::EngineConfig;
@@ -28,6 +29,7 @@ pub(super) struct Market {
     /// One per timeframe, ascending.
     pub(super) smc: Vec<SmcEngine>,
     pub(super) bracket: Bracket,
+    pub(super) reconcile: Reconcile,
     /// What the last trade left because no order could close it. Until the position is something else, nobody
     /// tries again, however the price moves the smallest order.
     dust: Qty,
@@ -47,6 +49,7 @@ impl Market {
                 .map(|timeframe| SmcEngine::with_calendar(id, timeframe, &config.smc, &config.calendar))
                 .collect(),
             bracket: Bracket::default(),
+            reconcile: Reconcile::default(),
             dust: Qty::ZERO,
             stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,
         }
@@ -209,7 +212,18 @@ impl Market {
         (symbol, quote): (Name, Name),
         known: &Known<'_>,
     ) -> Result<(), StateError> {
-        let Self { id: _, spec, book, bars, is_watched, smc, bracket, dust, stop_limit_offset_ppm: _ } = self;
+        let Self {
+            id: _,
+            spec,
+            book,
+            bars,
+            is_watched,
+            smc,
+            bracket,
+            reconcile,
+            dust,
+            stop_limit_offset_ppm: _,
+        } = self;
         io.option(spec, || InstrumentSpec::blank(symbol, quote), |io, spec| spec.state(io))?;
         book.state(io, known.now)?;
         bars.state(io, known.now)?;
@@ -221,6 +235,7 @@ impl Market {
         })?;
         smc.iter_mut().try_for_each(|smc| smc.state(io))?;
         bracket.state(io, known)?;
+        reconcile.state(io, known.orders.rounds_begun())?;
         io.number(dust)
     }
 }

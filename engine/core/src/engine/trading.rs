@@ -8,7 +8,7 @@ use super::bracket::{Leg, Motive, Plan, Step, closing_side};
 use super::market::{Market, Permissions};
 use super::why::{Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig};
-use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
+use crate::event::{FeedState, GatewayState, OrderUpdate};
 use crate::orders::{Fill, Order, OrderEffect, OrderState};
 use crate::outbox::Outbox;
 use crate::output::{
@@ -56,7 +56,7 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get(at) else { return };
         let (age_ns, age_ns_max) = (self.now.since(known_at), self.config.execution.signal_age_ns_max);
         let is_busy = market.bracket.is_engaged()
-            || self.orders.reserved(market.id).orders > 0
+            || self.orders.of(market.id).next().is_some()
             || market.is_holding(&self.positions);
         let (id, planned) = (market.id, self.plan_of(market, intent));
         let reason = match &planned {
@@ -195,7 +195,7 @@ impl<S: Strategy> Engine<S> {
     /// Takes the bracket's steps until it wants nothing more at this event.
     pub(super) fn manage(&mut self, at: usize, outbox: &mut Outbox) {
         for _ in 0..STEPS_MAX {
-            let permissions = self.permissions();
+            let permissions = self.permissions(at);
             let Some(market) = self.markets.get_mut(at) else { return };
             if !market.bracket.is_engaged() && self.orders.reserved(market.id).orders == 0 {
                 return;
@@ -215,13 +215,14 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self, at: usize) -> Permissions {
+        let state = self.state().max(self.standing(at));
         Permissions {
             now: self.now,
             is_gateway_ready: self.gateway == GatewayState::Ready,
-            may_enter: self.state() <= TradingState::Warn,
-            may_close: self.state() <= TradingState::ReduceOnly,
-            is_halted: self.state() == TradingState::Halt,
+            may_enter: state <= TradingState::Warn,
+            may_close: state <= TradingState::ReduceOnly,
+            is_halted: state == TradingState::Halt,
             retry_ns: self.config.execution.retry_ns,
         }
     }
@@ -327,7 +328,7 @@ impl<S: Strategy> Engine<S> {
 
     /// No position stays without a working stop (or exit) for longer than the limit.
     pub(super) fn check_protection(&mut self, at: usize, outbox: &mut Outbox) {
-        let may_close = self.state() <= TradingState::ReduceOnly;
+        let may_close = self.state().max(self.standing(at)) <= TradingState::ReduceOnly;
         let Some(market) = self.markets.get_mut(at) else { return };
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
         if is_covered || !market.is_holding(&self.positions) {
@@ -339,7 +340,8 @@ impl<S: Strategy> Engine<S> {
         if self.now.since(since) < self.config.execution.naked_ns_max {
             return;
         }
-        if may_close {
+        // What was taken over is not ours to close.
+        if may_close && (!market.reconcile.is_adopted() || market.bracket.plan.is_some()) {
             market.bracket.leave(Purpose::Flatten);
         }
         self.tell_unprotected(at, outbox);
@@ -418,13 +420,15 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// Cancels only while the order path is down; an entry also needs a live feed and known balances.
+    /// What reconciliation allows; cancels only while the order path is down or we are banned. An entry also needs a live feed and known balances.
     fn venue_state(&self, market: &Market, purpose: Purpose) -> TradingState {
         let is_path_up = self.gateway == GatewayState::Ready;
         let knows_world =
             market.book.feed() == FeedState::Live && self.account.get(self.config.quote_asset).is_some();
-        if is_path_up && (knows_world || purpose != Purpose::Entry) {
-            TradingState::Normal
+        if self.is_banned() {
+            TradingState::CancelOnly
+        } else if is_path_up && (knows_world || purpose != Purpose::Entry) {
+            market.reconcile.level()
         } else {
             TradingState::CancelOnly
         }
@@ -442,21 +446,15 @@ impl<S: Strategy> Engine<S> {
                 self.alert(AlertKind::OrderUnknown, instrument, id, i64::from(code), outbox);
             }
             OrderEffect::Unknown(_) => self.alert(AlertKind::OrderUnknown, instrument, id, 0, outbox),
-            OrderEffect::UnknownOrder => {
-                self.counters.orders_unknown += 1;
-                let detail = match update.kind {
-                    OrderUpdateKind::Fill { qty, .. } => qty.0,
-                    _ => 0,
-                };
-                self.alert(AlertKind::UnknownOrder, instrument, id, detail, outbox);
-            }
+            OrderEffect::UnknownOrder => self.on_unknown_order(instrument, update, outbox),
             OrderEffect::Working(_) | OrderEffect::AwaitingFills(_) | OrderEffect::Ignored(_) => {}
         }
         self.manage(instrument.index(), outbox);
     }
 
-    fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
-        let Some(market) = self.markets.get_mut(fill.order.instrument.index()) else { return };
+    pub(super) fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
+        let at = fill.order.instrument.index();
+        let Some(market) = self.markets.get_mut(at) else { return };
         let change = self.positions.on_fill(fill, market.order_min_at(fill.price));
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
@@ -471,12 +469,15 @@ impl<S: Strategy> Engine<S> {
                 market.bracket.leave(Purpose::Stop);
             }
         }
+        self.reconcile_on_fill(at);
     }
 
     /// An order that ended without (or before) filling: what it leaves undone is the bracket's next step.
-    fn on_closed(&mut self, order: &Order, outbox: &mut Outbox) {
+    pub(super) fn on_closed(&mut self, order: &Order, outbox: &mut Outbox) {
         let at = order.instrument.index();
-        self.gate.on_closed(order, self.now);
+        if !order.is_adopted {
+            self.gate.on_closed(order, self.now);
+        }
         if let OrderState::Rejected(code) = order.state() {
             self.counters.rejects += 1;
             let kind = AlertKind::VenueReject;
