@@ -13,12 +13,13 @@
 //!   before or after, outweighs it (a duplicate-id reject of a retry must not free a live order).
 //!
 //! Orders of other hands that work on the account stand in a small table beside ours and reserve like ours; what the
-//! venue says is held beyond our position (its **drift**) reserves as well: see `adopt`.
+//! venue says is held beyond our position reserves as well: see `adopt` and `drift`.
 //!
 //! Ended orders move to a history ring, so that a late fill still finds its side and purpose, and an order that
 //! turns out to live moves back.
 
 mod adopt;
+mod drift;
 mod order;
 mod ring;
 
@@ -33,6 +34,7 @@ use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, TsNs};
 use alloc::vec;
 use alloc::vec::Vec;
+use drift::Drift;
 use order::{Known, Refusal};
 use ring::{History, TradeIds};
 
@@ -47,8 +49,8 @@ pub struct Orders {
     trades: TradeIds,
     /// Open orders that other hands made, without an id of ours, found by the venue's.
     foreign: Vec<Order>,
-    /// By instrument: what the venue says is held less what we hold, where that was found to differ.
-    drift: Vec<Qty>,
+    /// By instrument: what the venue says is held beyond what we hold.
+    drift: Vec<Drift>,
     /// By instrument. Invariant: equal to the sums over `open`, `foreign` and `drift`.
     reserved: Vec<Reserved>,
     /// Rounds of reconciliation begun.
@@ -138,14 +140,6 @@ pub struct Fill {
     pub is_overfill: bool,
 }
 
-impl Reserved {
-    /// More held at the venue counts as still to be bought, less as still to be sold.
-    fn add_drift(&mut self, drift: Qty, sign: i128) {
-        self.buy_qty += i128::from(drift.0.max(0)) * sign;
-        self.sell_qty += i128::from(drift.0.min(0)).abs() * sign;
-    }
-}
-
 impl Orders {
     /// An empty table for `instruments` instruments.
     pub fn new(instruments: usize) -> Self {
@@ -154,7 +148,7 @@ impl Orders {
             history: History::default(),
             trades: TradeIds::default(),
             foreign: Vec::with_capacity(FOREIGN_MAX),
-            drift: vec![Qty::ZERO; instruments],
+            drift: vec![Drift::default(); instruments],
             round: 0,
             reserved: vec![Reserved::default(); instruments],
             last_sequence: 0,
@@ -375,7 +369,7 @@ impl Orders {
                 io.sound(order.is_open() && order.client_order_id == ClientOrderId::NONE)
             },
         )?;
-        drift.iter_mut().try_for_each(|drift| io.number(drift))?;
+        drift.iter_mut().try_for_each(|drift| drift.state(io))?;
         history.state(io, known)?;
         trades.state(io, reserved.len())?;
         io.tally(lost)?;
@@ -401,7 +395,7 @@ impl Orders {
             }
         }
         for (reserved, drift) in self.reserved.iter_mut().zip(&self.drift) {
-            reserved.add_drift(*drift, 1);
+            reserved.add_drift(drift, 1);
         }
     }
 

@@ -216,12 +216,23 @@ impl<S: Strategy> Engine<S> {
         if is_complete {
             is_quiet &= self.compare_position(at, &round, outbox);
             is_quiet &= self.end_absent(at, &round, outbox);
+            self.loosen(at, &round);
         }
         let Some(market) = self.markets.get_mut(at) else { return };
         let id = market.id;
         if market.reconcile.end(is_quiet) {
             let control = Control::Reconciling as i64;
             self.alert(AlertKind::Control, id, ClientOrderId::NONE, control, outbox);
+        }
+    }
+
+    /// Whether fills may be on their way which the position that was told already shows.
+    fn loosen(&mut self, at: usize, round: &Round) {
+        let id = InstrumentId(at as u16);
+        if round.position.is_some() {
+            let has_drifted = self.orders.drift(id) != Qty::ZERO;
+            let is_loose = has_drifted || self.orders.is_in_doubt(id) || self.orders.is_awaiting(id);
+            self.orders.loosen_drift(id, is_loose);
         }
     }
 
@@ -468,8 +479,10 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Our position moved. Whether that explains what the venue holds, or is new to both, only another look can tell.
-    pub(super) fn reconcile_on_fill(&mut self, at: usize) {
+    pub(super) fn reconcile_on_fill(&mut self, at: usize, before: Qty) {
         let Some(market) = self.markets.get_mut(at) else { return };
+        let moved = self.positions.qty(market.id).0.saturating_sub(before.0);
+        self.orders.on_moved(market.id, Qty(moved));
         let (qty, drift) = (self.positions.qty(market.id), self.orders.drift(market.id));
         market.reconcile.is_adopted &= qty != Qty::ZERO;
         if drift != Qty::ZERO {

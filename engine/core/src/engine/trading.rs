@@ -455,6 +455,7 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
         let at = fill.order.instrument.index();
         let Some(market) = self.markets.get_mut(at) else { return };
+        let before = self.positions.qty(market.id);
         let change = self.positions.on_fill(fill, market.order_min_at(fill.price));
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
@@ -469,7 +470,7 @@ impl<S: Strategy> Engine<S> {
                 market.bracket.leave(Purpose::Stop);
             }
         }
-        self.reconcile_on_fill(at);
+        self.reconcile_on_fill(at, before);
     }
 
     /// An order that ended without (or before) filling: what it leaves undone is the bracket's next step.

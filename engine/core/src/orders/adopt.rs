@@ -7,9 +7,6 @@
 //! An order of our own id goes into the table of our orders: the fills it already has are missing until they are told,
 //! and stay reserved. An order of another hand goes into a table of its own: the fills it already has are the
 //! position's business, its rest is reserved.
-//!
-//! **Drift** is what the venue says is held less what we hold. Until the two agree it is reserved as if it were an
-//! open order that will fill, so that the worst case covers the venue's truth as well as ours.
 
 use super::order::Order;
 use super::{Fill, Ignored, OrderEffect, Orders, effect};
@@ -105,20 +102,6 @@ impl Orders {
         after.on_absence();
         self.store(&before, &after);
         (!after.is_open()).then_some(after)
-    }
-
-    /// What the venue says is held less what we hold; 0 while the two agree.
-    pub(crate) fn drift(&self, instrument: InstrumentId) -> Qty {
-        self.drift.get(instrument.index()).copied().unwrap_or_default()
-    }
-
-    pub(crate) fn set_drift(&mut self, instrument: InstrumentId, drift: Qty) {
-        let at = instrument.index();
-        if let (Some(known), Some(reserved)) = (self.drift.get_mut(at), self.reserved.get_mut(at)) {
-            reserved.add_drift(*known, -1);
-            reserved.add_drift(drift, 1);
-            *known = drift;
-        }
     }
 
     /// Is it still open whether an order works, or what it has filled?
