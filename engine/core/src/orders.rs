@@ -23,8 +23,8 @@ mod drift;
 mod order;
 mod ring;
 
-pub(crate) use adopt::Listed;
 pub use adopt::FOREIGN_MAX;
+pub(crate) use adopt::Listed;
 pub use order::{Order, OrderState};
 
 use crate::event::{OrderUpdate, OrderUpdateKind};

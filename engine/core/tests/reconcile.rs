@@ -57,7 +57,13 @@ impl Desk {
 
     fn price(&mut self, price: Price) -> Vec<Output> {
         let (bid, ask) = (Price(price.0 - SCALE / 100), Price(price.0 + SCALE / 100));
-        self.feed(EventBody::Quote(Quote { bid, bid_qty: Qty(SCALE), ask, ask_qty: Qty(SCALE), update_id: 1 }))
+        self.feed(EventBody::Quote(Quote {
+            bid,
+            bid_qty: Qty(SCALE),
+            ask,
+            ask_qty: Qty(SCALE),
+            update_id: 1,
+        }))
     }
 
     /// A second later, with the timer and a quote.
@@ -91,11 +97,23 @@ impl Desk {
         said
     }
 
-    fn report(&mut self, client_order_id: ClientOrderId, venue_order_id: u64, kind: OrderUpdateKind) -> Vec<Output> {
+    fn report(
+        &mut self,
+        client_order_id: ClientOrderId,
+        venue_order_id: u64,
+        kind: OrderUpdateKind,
+    ) -> Vec<Output> {
         self.feed(EventBody::Order(OrderUpdate { client_order_id, venue_order_id, kind }))
     }
 
-    fn fill(&mut self, id: ClientOrderId, venue_order_id: u64, side: Side, qty: i64, cum: i64) -> Vec<Output> {
+    fn fill(
+        &mut self,
+        id: ClientOrderId,
+        venue_order_id: u64,
+        side: Side,
+        qty: i64,
+        cum: i64,
+    ) -> Vec<Output> {
         self.trade_id += 1;
         self.report(id, venue_order_id, fill(self.trade_id, side, qty, cum))
     }
@@ -107,7 +125,7 @@ impl Desk {
     /// Waits for the strategy's entry; it is acknowledged.
     fn entry(&mut self) -> NewOrder {
         let said = self.wait(SECOND);
-        let order = sent(&said).first().copied().expect("an entry");
+        let order = sent(&said).first().copied().unwrap();
         self.report(order.client_order_id, 77, OrderUpdateKind::Ack);
         order
     }
@@ -310,7 +328,8 @@ fn an_order_missing_from_a_round_is_unknown_and_only_a_second_with_an_equal_posi
     let mut desk = Desk::new(1);
     let order = desk.entry();
     let id = order.client_order_id;
-    let state = |desk: &Desk| desk.world.engine.open_orders().find(|o| o.client_order_id == id).map(|o| o.state());
+    let state =
+        |desk: &Desk| desk.world.engine.open_orders().find(|o| o.client_order_id == id).map(|o| o.state());
     let said = desk.round(2, &[], Some(0));
     assert_eq!(alerts(&said, AlertKind::OrderUnknown).len(), 1);
     assert_eq!(state(&desk), Some(OrderState::Unknown));
@@ -383,7 +402,11 @@ fn the_same_mismatch_twice_reduces_and_a_late_fill_clears_it() {
 fn a_position_found_at_start_is_taken_over_and_left_alone() {
     let mut desk = Desk::new(1);
     desk.feed(EventBody::Gateway(GatewayState::Down));
-    assert_eq!(alerts(&desk.round(1, &[], Some(3 * LOT)), AlertKind::Adopted), [0i64; 0], "one round is no proof");
+    assert_eq!(
+        alerts(&desk.round(1, &[], Some(3 * LOT)), AlertKind::Adopted),
+        [0i64; 0],
+        "one round is no proof"
+    );
     let said = desk.round(2, &[], Some(3 * LOT));
     assert_eq!(alerts(&said, AlertKind::Adopted), [3 * LOT]);
     assert_eq!(desk.position(), 3 * LOT);
@@ -530,7 +553,11 @@ fn a_strange_fill_does_not_cost_a_position_its_stop() {
     let beyond = if order.side == Side::Buy { PRICE.0 / 1_000 } else { -PRICE.0 / 1_000 };
     said.extend(desk.price(Price(PRICE.0 + beyond)));
     said.extend(desk.wait(3 * SECOND));
-    assert_eq!((cancels(&said), sent(&said)), (vec![], vec![]), "the target is reached, but nothing may be sent");
+    assert_eq!(
+        (cancels(&said), sent(&said)),
+        (vec![], vec![]),
+        "the target is reached, but nothing may be sent"
+    );
     let said = desk.command(Command::Resume);
     assert_eq!(cancels(&said).first().map(|cancel| cancel.0), Some(stop.client_order_id));
 }
@@ -538,17 +565,24 @@ fn a_strange_fill_does_not_cost_a_position_its_stop() {
 #[test]
 fn a_ban_allows_cancels_alone_until_its_end_whoever_asks_meanwhile() {
     let mut desk = Desk::new(1);
-    let ban = |until| RequestBudget { left: 0, limit: 6_000, banned_until: TsNs(until), resets_at: TsNs(until) };
+    let ban =
+        |until| RequestBudget { left: 0, limit: 6_000, banned_until: TsNs(until), resets_at: TsNs(until) };
     let end = desk.world.now + 10 * SECOND;
     let said = desk.feed(EventBody::Budget(ban(end)));
-    assert!(matches!(said[..], [Output::State(StateChange { to: TradingState::CancelOnly, cause: Control::Venue, .. })]));
+    assert!(matches!(
+        said[..],
+        [Output::State(StateChange { to: TradingState::CancelOnly, cause: Control::Venue, .. })]
+    ));
     desk.reload();
     desk.command(Command::Start);
     desk.feed(EventBody::Budget(ban(0)));
     assert_eq!(sent(&desk.wait(9 * SECOND)), []);
     let said = desk.wait(SECOND);
     assert_eq!(sent(&said).len(), 1);
-    assert!(matches!(said[0], Output::State(StateChange { to: TradingState::Normal, cause: Control::Venue, .. })));
+    assert!(matches!(
+        said[0],
+        Output::State(StateChange { to: TradingState::Normal, cause: Control::Venue, .. })
+    ));
 }
 
 /// A dead man's switch at the venue: every order is cancelled, which comes as reports like any other.
@@ -563,7 +597,10 @@ fn a_mass_cancel_leaves_nothing_reserved_and_the_position_is_protected_anew() {
     desk.report(stop.client_order_id, 78, OrderUpdateKind::Canceled { cum_qty: Qty::ZERO });
     assert_eq!(desk.world.engine.reserved(BTC).orders, 0);
     let said = desk.wait(2 * SECOND);
-    assert_eq!(sent(&said).iter().map(|stop| (stop.purpose, stop.qty.0)).collect::<Vec<_>>(), [(Purpose::Stop, half)]);
+    assert_eq!(
+        sent(&said).iter().map(|stop| (stop.purpose, stop.qty.0)).collect::<Vec<_>>(),
+        [(Purpose::Stop, half)]
+    );
 }
 
 /// An order at the venue.
@@ -656,9 +693,11 @@ impl Sim {
 
     fn feed(&mut self, instrument: InstrumentId, body: EventBody) {
         let ts = TsNs(self.now);
-        self.engine.on_event(&Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body }, &mut self.outbox);
+        self.engine
+            .on_event(&Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body }, &mut self.outbox);
         let said: Vec<Output> = self.outbox.drain().collect();
-        let is_row = matches!(body, EventBody::Round(_) | EventBody::VenueOrder(_) | EventBody::VenuePosition(_));
+        let is_row =
+            matches!(body, EventBody::Round(_) | EventBody::VenueOrder(_) | EventBody::VenuePosition(_));
         for output in &said {
             match output {
                 Output::NewOrder(order) => {
@@ -683,10 +722,6 @@ impl Sim {
                 },
                 _ => {}
             }
-        }
-        if std::env::var("DBG").is_ok() {
-            println!("{body:?}\n   ours {} {:?} truth {} {:?} known {}", self.engine.position(BTC).0, self.engine.reserved(BTC), self.position, self.worst(), self.is_known);
-            for output in &said { if !matches!(output, Output::Decision(_)|Output::Signal(_)) { println!("      {output:?}"); } }
         }
         self.check();
     }
@@ -802,12 +837,15 @@ impl Sim {
     /// The gateway's query about an order: its fills, then how it stands.
     fn resolve(&mut self, id: ClientOrderId) {
         let Some(order) = self.orders.iter().rfind(|order| order.own == Some(id)).copied() else {
-            let update = OrderUpdate { client_order_id: id, venue_order_id: 0, kind: OrderUpdateKind::NotFound };
+            let update =
+                OrderUpdate { client_order_id: id, venue_order_id: 0, kind: OrderUpdateKind::NotFound };
             return self.feed(BTC, EventBody::Order(update));
         };
         let mut kinds = Vec::new();
         let mut sum = 0;
-        for &(_, trade, qty, cum) in self.fills.iter().filter(|fill| fill.0 == order.venue_order_id).collect::<Vec<_>>() {
+        for &(_, trade, qty, cum) in
+            self.fills.iter().filter(|fill| fill.0 == order.venue_order_id).collect::<Vec<_>>()
+        {
             sum += qty;
             assert_eq!(sum, cum);
             kinds.push(fill(trade, order.side, qty, cum));
@@ -842,10 +880,11 @@ impl Sim {
         engine.save(&mut again);
         assert!(again == bytes, "what was loaded is not what was saved");
         self.engine = engine;
-        self.old.clear();
-        self.engine.save(&mut self.old);
         self.mail.clear();
         self.feed(NONE, EventBody::Operator(Command::Start.into()));
+        // Synced long before the first order of the new process.
+        self.old.clear();
+        self.engine.save(&mut self.old);
         self.tally.restarts += 1;
     }
 
@@ -870,7 +909,8 @@ impl Sim {
         let (number, secrets) = (self.rounds, self.secrets);
         self.feed(NONE, EventBody::Round(ReconcileRound { number, is_end: false, is_complete: false }));
         let open: Vec<Working> = self.orders.iter().filter(|order| order.is_open).copied().collect();
-        let mut rows: Vec<EventBody> = open.iter().map(|order| EventBody::VenueOrder(listed(order))).collect();
+        let mut rows: Vec<EventBody> =
+            open.iter().map(|order| EventBody::VenueOrder(listed(order))).collect();
         let average = if self.rng.chance(50) { PRICE } else { Price::ZERO };
         rows.push(EventBody::VenuePosition(VenuePosition { qty: Qty(self.position), average }));
         if !is_complete {
@@ -912,41 +952,44 @@ impl Sim {
                 self.mid += (self.rng.below(41) as i64 - 20) * SCALE / 100;
                 let (bid, ask) = (Price(self.mid - SCALE / 100), Price(self.mid + SCALE / 100));
                 let size = Qty(SCALE);
-                self.feed(BTC, EventBody::Quote(Quote { bid, bid_qty: size, ask, ask_qty: size, update_id: 1 }));
+                self.feed(
+                    BTC,
+                    EventBody::Quote(Quote { bid, bid_qty: size, ask, ask_qty: size, update_id: 1 }),
+                );
             }
             30..40 => self.feed(NONE, EventBody::Timer),
             40..55 => some.into_iter().for_each(|at| self.fill(at)),
             55..58 => some.into_iter().for_each(|at| self.end(at)),
             58..80 => self.deliver(false),
-            80..82 => self.by_hand(),
+            80 if self.rng.chance(40) => self.by_hand(),
             82..90 if self.is_connected && (self.engine.wants_round() || self.rng.chance(10)) => {
                 let is_complete = self.rng.chance(85);
                 self.round(is_complete);
             }
-            90..92 => self.cut(),
-            92..94 if !self.is_connected => {
+            90 => self.cut(),
+            91..94 if !self.is_connected => {
                 if self.rng.chance(90) || self.secrets > 0 {
-                    let is_power_cut = self.rng.chance(30);
+                    let is_power_cut = self.rng.chance(50);
                     self.restart(is_power_cut);
                 }
                 self.connect();
                 self.resolve_all();
             }
-            94 if self.is_connected => {
+            81 if self.is_connected => {
                 let open = self.engine.open_orders().next().map(|order| order.client_order_id);
                 open.into_iter().for_each(|id| self.resolve(id));
             }
-            95 => {
+            94 if self.rng.chance(30) => {
                 let commands = [Command::Flatten, Command::Kill, Command::Pause];
                 let command = commands[self.rng.below(3) as usize];
                 self.feed(NONE, EventBody::Operator(command.into()));
             }
-            96..98 => {
+            95..98 => {
                 for command in [Command::Arm, Command::Resume] {
                     self.feed(NONE, EventBody::Operator(command.into()));
                 }
             }
-            98 if self.rng.chance(30) => {
+            98 if self.rng.chance(5) => {
                 self.old.clear();
                 self.engine.save(&mut self.old);
             }
@@ -1027,6 +1070,10 @@ fn whatever_is_lost_ours_reckons_with_the_venues_truth_and_meets_it_in_the_end()
         all.unconverged += sim.tally.unconverged;
     }
     println!("{all:?}");
-    let least = [all.own_fills, all.foreign_fills, all.restarts, all.orders_adopted, all.positions_adopted];
-    assert!(runs < 100 || least.iter().all(|&count| count > runs / 10), "too quiet to prove anything: {all:?}");
+    let least = [all.own_fills, all.foreign_fills, all.restarts, all.positions_adopted, all.mismatches];
+    assert!(
+        runs < 100 || least.iter().all(|&count| count > runs / 20),
+        "too quiet to prove anything: {all:?}"
+    );
+    assert!(runs < 100 || all.orders_adopted > 0, "too quiet to prove anything: {all:?}");
 }

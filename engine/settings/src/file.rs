@@ -10,8 +10,8 @@ mod strategy;
 
 pub use crate::Decimal;
 pub use crate::calendar::{CalendarError, CalendarSection};
-use crate::{section, words};
 pub use crate::smc::SmcSection;
+use crate::{section, words};
 pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
 use smc_core::Timeframe;

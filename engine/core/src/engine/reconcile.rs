@@ -24,8 +24,8 @@
 use super::Engine;
 use crate::config::Adopt;
 use crate::event::{
-    Act, Command, OrderUpdate, OrderUpdateKind, ReconcileRound, RequestBudget, RiskScope, ScopeKind, VenueOrder,
-    VenuePosition,
+    Act, Command, OrderUpdate, OrderUpdateKind, ReconcileRound, RequestBudget, RiskScope, ScopeKind,
+    VenueOrder, VenuePosition,
 };
 use crate::orders::{Listed, Order, OrderEffect};
 use crate::outbox::Outbox;
@@ -41,6 +41,9 @@ const ROUNDS_ENOUGH: u8 = 2;
 /// An order of which nothing was ever heard may still arrive so long after it was sent: a venue's longest receive window
 /// and its own timeout.
 const ARRIVAL_NS: u64 = 70_000_000_000;
+/// Ids that a power cut can have taken from the journal and left at the venue: many more than the orders of one sync
+/// window. An id given out twice would let the venue answer for the wrong order.
+const IDS_LOST_MAX: u64 = 4_096;
 /// No account holds more of anything; what claims to is no row.
 const AMOUNT_MAX: i64 = 1 << 60;
 /// Sequences of ids that an engine gives out lie below; see `EngineConfig::order_sequence_first`.
@@ -63,7 +66,7 @@ pub(super) struct Reconcile {
     is_stuck: bool,
     /// The round under way.
     round: Option<Round>,
-    /// Complete rounds in a row that told the drift of now, up to [`ROUNDS_ENOUGH`]; 0 without one.
+    /// Complete rounds in a row that told the drift of now, up to one beyond [`ROUNDS_ENOUGH`]; 0 without one.
     mismatches: u8,
     /// What another hand did and no person has seen: Normal, ReduceOnly (a position) or CancelOnly (an order, a fill).
     unseen: TradingState,
@@ -214,8 +217,9 @@ impl<S: Strategy> Engine<S> {
         let Some(round) = market.reconcile.round.take() else { return };
         let mut is_quiet = is_complete && !round.is_noisy;
         if is_complete {
-            is_quiet &= self.compare_position(at, &round, outbox);
+            is_quiet &= self.compare_position(at, &round);
             is_quiet &= self.end_absent(at, &round, outbox);
+            self.judge_mismatch(at, &round, outbox);
             self.loosen(at, &round);
         }
         let Some(market) = self.markets.get_mut(at) else { return };
@@ -265,7 +269,7 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// The venue's position against ours. True when they are the same, or none was told.
-    fn compare_position(&mut self, at: usize, round: &Round, outbox: &mut Outbox) -> bool {
+    fn compare_position(&mut self, at: usize, round: &Round) -> bool {
         let Some(held) = round.position else { return true };
         let (id, ours) = (InstrumentId(at as u16), self.positions.qty(InstrumentId(at as u16)));
         let Some(market) = self.markets.get_mut(at) else { return true };
@@ -277,20 +281,23 @@ impl<S: Strategy> Engine<S> {
             state.mismatches = 0;
             return true;
         }
-        let was_mismatched = state.is_mismatched();
-        state.mismatches = if is_same { (state.mismatches + 1).min(ROUNDS_ENOUGH) } else { 1 };
-        if !state.is_mismatched() {
-            return false;
-        }
+        state.mismatches = if is_same { (state.mismatches + 1).min(ROUNDS_ENOUGH + 1) } else { 1 };
+        false
+    }
+
+    /// What follows from a mismatch that was told often enough. Runs after absent orders are known to be in doubt.
+    fn judge_mismatch(&mut self, at: usize, round: &Round, outbox: &mut Outbox) {
+        let Some(market) = self.markets.get(at) else { return };
+        let (id, state) = (market.id, &market.reconcile);
+        let Some(held) = round.position.filter(|_| state.is_mismatched()) else { return };
         // Fills that are still awaited when the rounds are over are part of what the venue holds.
         let is_last = state.rounds + 1 >= ROUNDS_MAX;
         let is_explained = self.orders.is_in_doubt(id) || !is_last && self.orders.is_awaiting(id);
         if !state.has_begun && !is_explained {
             self.adopt_position(at, &held, outbox);
-        } else if !was_mismatched {
+        } else if state.mismatches == ROUNDS_ENOUGH {
             self.alert(AlertKind::PositionMismatch, id, ClientOrderId::NONE, held.qty.0, outbox);
         }
-        false
     }
 
     /// The venue is the truth: its position is ours from now on, at its price, or what it is worth now.
@@ -433,12 +440,18 @@ impl<S: Strategy> Engine<S> {
 
     /// The order path is gone, and with it what the last rounds showed.
     pub(super) fn reconcile_on_cut(&mut self) {
-        self.markets.iter_mut().filter(|market| market.reconcile.is_told).for_each(|market| market.reconcile.on_cut());
+        self.markets
+            .iter_mut()
+            .filter(|market| market.reconcile.is_told)
+            .for_each(|market| market.reconcile.on_cut());
     }
 
     /// What a person's act means for what other hands did: `Resume` has seen it, and looks anew; a kill or flatten
     /// takes their orders away too, and a flatten may close what is held.
     pub(super) fn reconcile_on_act(&mut self, act: &Act, outbox: &mut Outbox) {
+        if act.command == Command::Start {
+            self.skip_ids(IDS_LOST_MAX);
+        }
         for at in 0..self.markets.len() {
             let id = InstrumentId(at as u16);
             if !covers(act.scope, id) {
@@ -495,9 +508,13 @@ impl<S: Strategy> Engine<S> {
     fn pass_over(&mut self, id: ClientOrderId) {
         let next = id.sequence() + 1;
         if id != ClientOrderId::NONE && next > self.order_sequence {
-            self.passed_over += next - self.order_sequence;
-            self.order_sequence = next;
+            self.skip_ids(next - self.order_sequence);
         }
+    }
+
+    fn skip_ids(&mut self, count: u64) {
+        self.passed_over = self.passed_over.saturating_add(count);
+        self.order_sequence = self.order_sequence.saturating_add(count);
     }
 
     /// An id that this engine can have given out.
@@ -604,7 +621,7 @@ impl Reconcile {
         for flag in [is_told, is_settled, has_begun, is_stuck, is_adopted] {
             io.flag(flag)?;
         }
-        for (count, max) in [(quiet, ROUNDS_ENOUGH), (rounds, ROUNDS_MAX), (mismatches, ROUNDS_ENOUGH)] {
+        for (count, max) in [(quiet, ROUNDS_ENOUGH), (rounds, ROUNDS_MAX), (mismatches, ROUNDS_ENOUGH + 1)] {
             io.number(count)?;
             io.sound(*count <= max)?;
         }

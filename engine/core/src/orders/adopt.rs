@@ -143,8 +143,10 @@ impl Orders {
     ) -> Listed {
         let round = self.round;
         if let Some(at) = self.foreign_at(instrument, row.venue_order_id) {
-            let is_changed =
-                self.foreign.get(at).is_some_and(|order| row.filled_qty > order.cum_qty || order.ending.is_some());
+            let is_changed = self
+                .foreign
+                .get(at)
+                .is_some_and(|order| row.filled_qty > order.cum_qty || order.ending.is_some());
             self.change_foreign(at, |order| order.on_row(row, round));
             return if is_changed { Listed::Changed } else { Listed::Known };
         }
@@ -248,9 +250,8 @@ impl Orders {
 
     /// Forgets the orders of other hands that were absent from the last complete round, or are over at the venue.
     pub(crate) fn forget_absent_foreign(&mut self, instrument: InstrumentId) {
-        let is_gone = |order: &Order| {
-            order.instrument == instrument && (order.absent > 0 || order.ending.is_some())
-        };
+        let is_gone =
+            |order: &Order| order.instrument == instrument && (order.absent > 0 || order.ending.is_some());
         while let Some(at) = self.foreign.iter().position(is_gone) {
             self.drop_foreign(at);
         }
@@ -334,9 +335,8 @@ impl Orders {
 }
 
 fn next_absent(orders: &mut [Order], instrument: InstrumentId, since: u32) -> Option<Order> {
-    let is_absent = |order: &&mut Order| {
-        order.instrument == instrument && order.ending.is_none() && order.heard < since
-    };
+    let is_absent =
+        |order: &&mut Order| order.instrument == instrument && order.ending.is_none() && order.heard < since;
     let order = orders.iter_mut().find(is_absent)?;
     order.heard = since;
     order.absent = order.absent.saturating_add(1);

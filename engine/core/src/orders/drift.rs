@@ -29,7 +29,9 @@ impl Orders {
 
     /// The venue told its position.
     pub(crate) fn set_drift(&mut self, instrument: InstrumentId, told: Qty) {
-        self.change_drift(instrument, |drift| *drift = Drift { told, least: told, most: told, is_loose: false });
+        self.change_drift(instrument, |drift| {
+            *drift = Drift { told, least: told, most: told, is_loose: false }
+        });
     }
 
     /// Fills may be on their way which the venue's position already shows.
