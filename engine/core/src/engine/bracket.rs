@@ -318,8 +318,9 @@ impl Bracket {
     }
 
     /// One stop over all that is held. While the entry still fills, a stop is replaced only when what it does
-    /// not cover could stand as an order of its own: fewer moments without one; and never where no other may be placed. A stop that has begun to fill is
-    /// replaced only if it would close too much; what it leaves goes to the market afterwards.
+    /// not cover could stand as an order of its own: fewer moments without one. Where no other may be placed it is
+    /// never replaced for being small. A stop that has begun to fill is replaced only if it would close too much;
+    /// what it leaves goes to the market afterwards.
     fn protect_step(&self, facts: &Facts) -> Option<(Step, Motive)> {
         let Some(stop) = self.stop.order else {
             let may_place = self.plan.is_some() && self.may_close_now(facts) && !self.exit.is_live();

@@ -27,7 +27,7 @@ use crate::event::{
     Act, Command, OrderUpdate, OrderUpdateKind, ReconcileRound, RequestBudget, RiskScope, ScopeKind,
     VenueOrder, VenuePosition,
 };
-use crate::orders::{Listed, Order, OrderEffect};
+use crate::orders::{Fill, Listed, Order, OrderEffect};
 use crate::outbox::Outbox;
 use crate::output::{AlertKind, Control, Output, Purpose, StateChange, TradingState};
 use crate::state::{StateError, StateIo};
@@ -326,7 +326,7 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get_mut(at) else { return };
         let since = market.reconcile.round.map_or(u32::MAX, |round| round.since);
         let listed = match is_ours {
-            _ if !is_order(row) => Listed::Contradicted,
+            _ if !is_order(row, is_ours) => Listed::Contradicted,
             true => self.orders.on_listed(instrument, row, since, now),
             false => self.orders.on_foreign_listed(instrument, row, now),
         };
@@ -383,33 +383,34 @@ impl<S: Strategy> Engine<S> {
         });
         if let OrderEffect::Filled(fill) = effect {
             self.pass_over(known_as);
-            if let Some(market) = self.markets.get_mut(at) {
-                market.reconcile.is_adopted = true;
+            self.on_strange_fill(at, &fill, is_followed, outbox);
+        }
+        let Some(market) = self.markets.get_mut(at) else { return };
+        match effect {
+            OrderEffect::Filled(_) if is_followed => {
+                self.alert(AlertKind::Adopted, instrument, id, filled_qty(&update), outbox);
             }
-            self.on_fill(&fill, outbox);
-        }
-        if matches!(effect, OrderEffect::CancelRejected(..))
-            && let Some(market) = self.markets.get_mut(at)
-        {
-            market.reconcile.note();
-        }
-        let is_fill = matches!(effect, OrderEffect::Filled(_));
-        if is_followed && is_fill {
-            let signed = filled_qty(&update);
-            self.alert(AlertKind::Adopted, instrument, id, signed, outbox);
-        }
-        if !is_followed && (is_fill || effect == OrderEffect::UnknownOrder) {
-            self.counters.orders_unknown += 1;
-            if let Some(market) = self.markets.get_mut(at) {
+            OrderEffect::Filled(_) | OrderEffect::UnknownOrder => {
                 market.reconcile.note();
-                if is_fill {
-                    market.reconcile.raise(TradingState::CancelOnly);
-                }
+                self.counters.orders_unknown += 1;
+                let detail = filled_qty(&update).saturating_abs();
+                self.alert(AlertKind::UnknownOrder, instrument, id, detail, outbox);
             }
-            let detail = filled_qty(&update).saturating_abs();
-            self.alert(AlertKind::UnknownOrder, instrument, id, detail, outbox);
+            OrderEffect::CancelRejected(..) => market.reconcile.note(),
+            _ => {}
         }
         self.tell_level(at, from, outbox);
+    }
+
+    /// Counts a fill that is not our own doing. Whose order a person has seen, whose fills too.
+    fn on_strange_fill(&mut self, at: usize, fill: &Fill, is_followed: bool, outbox: &mut Outbox) {
+        if let Some(market) = self.markets.get_mut(at) {
+            market.reconcile.is_adopted = true;
+            if !is_followed {
+                market.reconcile.raise(TradingState::CancelOnly);
+            }
+        }
+        self.on_fill(fill, outbox);
     }
 
     /// Nothing may be asked before a time: until then, nothing but cancels is sent. A later word makes a ban longer and
@@ -595,9 +596,9 @@ fn filled_qty(update: &OrderUpdate) -> i64 {
 }
 
 /// Its amounts can be those of a working order, and it can be found again.
-fn is_order(row: &VenueOrder) -> bool {
+fn is_order(row: &VenueOrder, is_ours: bool) -> bool {
     let is_amount = |amount: i64| (0..=AMOUNT_MAX).contains(&amount);
-    let is_named = row.venue_order_id != 0 || row.client_order_id != ClientOrderId::NONE;
+    let is_named = row.venue_order_id != 0 || is_ours;
     let are_prices = is_amount(row.price.0) && is_amount(row.stop_price.0);
     let are_amounts = is_amount(row.qty.0) && is_amount(row.filled_qty.0);
     is_named && are_prices && are_amounts && row.qty > Qty::ZERO && row.filled_qty <= row.qty
