@@ -132,6 +132,17 @@ pub struct ExecutionParams {
     pub naked_ns_max: u64,
     /// Refused closing orders and unanswered cancels are tried again after this long.
     pub retry_ns: u64,
+    /// What becomes of a position that the venue holds at start and we know nothing of.
+    pub adopt: Adopt,
+}
+
+/// What becomes of a position that was found at the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Adopt {
+    /// It is counted and left alone; its instrument stands at REDUCE_ONLY until a person resumes.
+    Keep,
+    /// It is closed at the market.
+    Flatten,
 }
 
 impl Default for BarParams {
@@ -163,6 +174,7 @@ impl Default for ExecutionParams {
             stop_fill_ns_max: 2_000_000_000,
             naked_ns_max: 3_000_000_000,
             retry_ns: 1_000_000_000,
+            adopt: Adopt::Keep,
         }
     }
 }

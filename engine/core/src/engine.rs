@@ -6,7 +6,8 @@
 //! thread, one event at a time.
 //!
 //! Rooms: `market` is one instrument, `bracket` the life of one trade, `trading` everything that asks for or
-//! hears of orders, `evidence` what sizing looks at, `account` what we own. This file is the way of an event and market data.
+//! hears of orders, `evidence` what sizing looks at, `guard` what stops it, `reconcile` what the venue has against what we
+//! believe, `account` what we own. This file is the way of an event and market data.
 
 mod account;
 mod book_risk;
@@ -14,12 +15,14 @@ mod bracket;
 mod evidence;
 mod guard;
 mod market;
+mod reconcile;
 mod snapshot;
 mod trading;
 mod why;
 
 pub use book_risk::VarParams;
 pub use bracket::{Motive, Plan, Step};
+pub use reconcile::ROUNDS_MAX;
 pub use why::{CAPS, Cap, Ignorance, Ignored, Move, Sizing, Why};
 
 use crate::bars::BarSet;
@@ -62,8 +65,12 @@ pub struct Engine<S> {
     guard: Guard,
     observed: Observed,
     book_var: BookVar,
+    /// The venue listens to nothing before this; 0 when it does.
+    banned_until: TsNs,
     now: TsNs,
     order_sequence: u64,
+    /// Sequences left out of `order_sequence`, for the venue knew them already.
+    passed_over: u64,
     signal_id: u32,
     digest: Digest,
     counters: Counters,
@@ -95,7 +102,7 @@ pub struct Counters {
     pub fills: u64,
     /// Refusals by the venue.
     pub rejects: u64,
-    /// Reports about orders that are not ours.
+    /// Reports about orders that nobody here knew.
     pub orders_unknown: u64,
     /// Alerts.
     pub alerts: u64,
@@ -121,6 +128,8 @@ impl<S: Strategy> Engine<S> {
             guard: Guard::new(&config),
             book_var: BookVar::new(&config).ok_or(ConfigError::Senseless { field: "risk.var" })?,
             observed: Observed::new(config.instruments.len(), &config.sizing.heat),
+            banned_until: TsNs(0),
+            passed_over: 0,
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
             signal_id: 0,
@@ -149,13 +158,15 @@ impl<S: Strategy> Engine<S> {
             EventBody::Timer => self.on_timer(outbox),
             EventBody::Operator(act) => self.on_act(act, outbox),
             EventBody::Clock(clock) => self.guard.venue.clock = Some(*clock),
-            EventBody::Budget(budget) => self.guard.venue.budget = Some(*budget),
+            EventBody::Budget(budget) => self.on_budget(budget, outbox),
             EventBody::Key(key) => self.guard.venue.key = Some(*key),
             EventBody::Margin(margin) => self.positions.on_margin(margin),
             EventBody::Mark(mark) => self.on_mark(at, mark),
             EventBody::Rate(rate) => self.positions.on_rate(rate),
             EventBody::Cash(cash) => self.on_cash(event.instrument, cash, outbox),
-            EventBody::Round(_) | EventBody::VenueOrder(_) | EventBody::VenuePosition(_) => {}
+            EventBody::Round(round) => self.on_round(event.instrument, round, outbox),
+            EventBody::VenueOrder(row) => self.on_venue_order(event.instrument, row, outbox),
+            EventBody::VenuePosition(row) => self.on_venue_position(event.instrument, row),
             EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
             EventBody::Gateway(state) => self.on_gateway(*state, outbox),
@@ -292,6 +303,7 @@ impl<S: Strategy> Engine<S> {
     fn on_timer(&mut self, outbox: &mut Outbox) {
         let now = self.now;
         self.on_guard_timer(outbox);
+        self.reconcile_on_timer(outbox);
         for at in 0..self.markets.len() {
             self.feed_bars(at, outbox, |bars| bars.on_clock(now));
             self.check_stop_filled(at);
@@ -323,6 +335,9 @@ impl<S: Strategy> Engine<S> {
 
     fn on_gateway(&mut self, state: GatewayState, outbox: &mut Outbox) {
         self.gateway = state;
+        if state == GatewayState::Down {
+            self.reconcile_on_cut();
+        }
         self.manage_all(outbox);
     }
 

@@ -152,7 +152,9 @@ pub enum CashKind {
     Adjustment = 4,
 }
 
-/// Beginning or end of one look at everything the venue has of ours.
+/// Beginning or end of one look at everything the venue has of ours: of the event's instrument, or of all. Between the two
+/// come a row for each working order and, where the venue keeps positions, one for each instrument, flat ones too. No row
+/// of a position says nothing about it: on a spot account, whose coins may have come from anywhere, none is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconcileRound {
     /// From 1 after each start and reconnect.
@@ -311,10 +313,10 @@ pub enum JournalState {
     Lost = 3,
 }
 
-/// One report about one of our orders. Reports may come in any order and twice.
+/// One report about an order on our account. Reports may come in any order and twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderUpdate {
-    /// Our id.
+    /// Our id; [`ClientOrderId::NONE`] for an order that another hand made, which the venue's id then names.
     pub client_order_id: ClientOrderId,
     /// The venue's id; 0 when not told.
     pub venue_order_id: u64,

@@ -12,12 +12,19 @@
 //! * **refusal** (rejected, not found) ends an order only while nothing proves that it lives: an ack or a fill,
 //!   before or after, outweighs it (a duplicate-id reject of a retry must not free a live order).
 //!
+//! Orders of other hands that work on the account stand in a small table beside ours and reserve like ours; what the
+//! venue says is held beyond our position reserves as well: see `adopt` and `drift`.
+//!
 //! Ended orders move to a history ring, so that a late fill still finds its side and purpose, and an order that
 //! turns out to live moves back.
 
+mod adopt;
+mod drift;
 mod order;
 mod ring;
 
+pub use adopt::FOREIGN_MAX;
+pub(crate) use adopt::Listed;
 pub use order::{Order, OrderState};
 
 use crate::event::{OrderUpdate, OrderUpdateKind};
@@ -27,7 +34,8 @@ use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, TsNs};
 use alloc::vec;
 use alloc::vec::Vec;
-use order::{Ending, Known, Refusal};
+use drift::Drift;
+use order::{Known, Refusal};
 use ring::{History, TradeIds};
 
 /// Open orders the table can hold.
@@ -39,11 +47,17 @@ pub struct Orders {
     open: Vec<Order>,
     history: History,
     trades: TradeIds,
-    /// By instrument. Invariant: equal to the sums over `open`.
+    /// Open orders that other hands made, without an id of ours, found by the venue's.
+    foreign: Vec<Order>,
+    /// By instrument: what the venue says is held beyond what we hold.
+    drift: Vec<Drift>,
+    /// By instrument. Invariant: equal to the sums over `open`, `foreign` and `drift`.
     reserved: Vec<Reserved>,
+    /// Rounds of reconciliation begun.
+    round: u32,
     /// Highest sequence taken in: ids above it are new without a search.
     last_sequence: u64,
-    /// Orders that came back to life while the table was full; each is a hole in the reservation.
+    /// Orders that came to life while their table was full; each is a hole in the reservation.
     lost: u32,
 }
 
@@ -133,6 +147,9 @@ impl Orders {
             open: Vec::with_capacity(ORDERS_MAX),
             history: History::default(),
             trades: TradeIds::new(instruments),
+            foreign: Vec::with_capacity(FOREIGN_MAX),
+            drift: vec![Drift::default(); instruments],
+            round: 0,
             reserved: vec![Reserved::default(); instruments],
             last_sequence: 0,
             lost: 0,
@@ -146,19 +163,11 @@ impl Orders {
             return OrderEffect::Ignored(Ignored::Malformed);
         }
         let mut after = before;
-        if update.venue_order_id != 0 {
-            after.venue_order_id = update.venue_order_id;
+        after.hear(update, self.round);
+        if matches!(update.kind, OrderUpdateKind::Fill { .. }) {
+            return self.on_fill(before, after, &update.kind);
         }
-        match update.kind {
-            OrderUpdateKind::Ack => after.on_life(),
-            OrderUpdateKind::Reject { code } => after.on_refusal(Refusal::Rejected(code)),
-            OrderUpdateKind::NotFound => after.on_refusal(Refusal::NotFound),
-            OrderUpdateKind::Canceled { cum_qty } => after.on_ending(Ending::Canceled, cum_qty),
-            OrderUpdateKind::Expired { cum_qty } => after.on_ending(Ending::Expired, cum_qty),
-            OrderUpdateKind::CancelReject { .. } => after.on_cancel_reject(),
-            OrderUpdateKind::Unknown => after.on_unknown(),
-            OrderUpdateKind::Fill { .. } => return self.on_fill(before, after, &update.kind),
-        }
+        after.on_report(&update.kind);
         self.store(&before, &after);
         effect(&before, &after, &update.kind)
     }
@@ -246,19 +255,19 @@ impl Orders {
         self.open.iter().filter(move |order| order.instrument == instrument)
     }
 
-    /// What the open orders of an instrument hold.
+    /// What the open orders of an instrument hold, those of other hands and its drift included.
     pub fn reserved(&self, instrument: InstrumentId) -> Reserved {
         self.reserved.get(instrument.index()).copied().unwrap_or_default()
     }
 
-    /// Open orders overall.
+    /// Open orders overall, those of other hands included.
     pub fn len(&self) -> usize {
-        self.open.len()
+        self.open.len() + self.foreign.len()
     }
 
     /// No open order.
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.foreign.is_empty()
     }
 
     /// No further order fits.
@@ -266,24 +275,25 @@ impl Orders {
         self.open.len() >= ORDERS_MAX
     }
 
-    /// Orders that came back to life while the table was full: their reservation is missing.
+    /// Orders that came to life while their table was full: their reservation is missing.
     pub fn lost(&self) -> u32 {
         self.lost
     }
 
-    /// Would `order` trade with one of ours on the other side?
+    /// Would `order` trade with one on the other side that is ours, or another hand's on the same account?
     pub fn would_self_trade(&self, order: &NewOrder) -> bool {
         let reserved = self.reserved(order.instrument);
         reserved.qty(order.side.opposite()) > 0
             && self
                 .of(order.instrument)
+                .chain(self.foreign(order.instrument))
                 .any(|own| own.side != order.side && own.ending.is_none() && may_meet(order, own))
     }
 
     /// Takes an approved order in: it reserves from now on. False when the table is full, the id was used, or
     /// the instrument is unknown.
     pub(crate) fn reserve(&mut self, approved: &ApprovedOrder, now: TsNs) -> bool {
-        let order = Order::new(approved.order(), now);
+        let order = Order::new(approved.order(), now, self.round);
         let is_known = self.is_used(order.client_order_id);
         if is_known || self.is_full() || order.instrument.index() >= self.reserved.len() {
             return false;
@@ -336,9 +346,10 @@ impl Orders {
 impl Orders {
     /// `now` is the time of the last event.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
-        let Self { open, history, trades, reserved, last_sequence, lost } = self;
+        let Self { open, history, trades, foreign, drift, reserved, round, last_sequence, lost } = self;
         io.number(last_sequence)?;
-        let known = Known { instruments: reserved.len(), last_sequence: *last_sequence, now };
+        io.tally(round)?;
+        let known = Known { instruments: reserved.len(), last_sequence: *last_sequence, round: *round, now };
         // Their order is chance, but what an event says may depend on it: it is kept.
         io.list(
             open,
@@ -346,27 +357,45 @@ impl Orders {
             || Order::BLANK,
             |io, order| {
                 order.fields(io, known)?;
-                io.sound(order.is_open())
+                io.sound(order.is_open() && order.client_order_id != ClientOrderId::NONE)
             },
         )?;
+        io.list(
+            foreign,
+            FOREIGN_MAX,
+            || Order::BLANK,
+            |io, order| {
+                order.fields(io, known)?;
+                io.sound(order.is_open() && order.client_order_id == ClientOrderId::NONE)
+            },
+        )?;
+        drift.iter_mut().try_for_each(|drift| drift.state(io))?;
         history.state(io, known)?;
         trades.state(io, reserved.len())?;
         io.tally(lost)?;
         io.sound(*lost > 0 || !history.iter().any(Order::is_open))?;
         if io.is_loading() {
             self.reserve_anew();
-            io.sound(self.are_ids_unique())?;
+            io.sound(self.are_ids_unique() && self.are_foreign_ids_unique())?;
         }
         Ok(())
     }
 
-    /// The sums over the open orders.
+    /// The sums over the open orders and drifts.
     fn reserve_anew(&mut self) {
         self.reserved.fill(Reserved::default());
         for at in 0..self.open.len() {
             if let Some(order) = self.open.get(at).copied() {
                 self.account(&order, 1);
             }
+        }
+        for at in 0..self.foreign.len() {
+            if let Some(order) = self.foreign.get(at).copied() {
+                self.account(&order, 1);
+            }
+        }
+        for (reserved, drift) in self.reserved.iter_mut().zip(&self.drift) {
+            reserved.add_drift(drift, 1);
         }
     }
 

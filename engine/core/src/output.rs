@@ -151,7 +151,7 @@ pub enum Purpose {
 pub struct CancelOrder {
     /// Which instrument.
     pub instrument: InstrumentId,
-    /// Which order.
+    /// Which order; [`ClientOrderId::NONE`] for one that another hand made: the venue's id alone names it.
     pub client_order_id: ClientOrderId,
     /// The venue's id where it is known (cancels are fastest by it); else 0.
     pub venue_order_id: u64,

@@ -264,6 +264,7 @@ fn exposure_that_cannot_be_valued_is_too_much() {
     desk.accept(&order);
     // The same order seen by a book of positions that never had a price for instrument 1.
     desk.positions = smc_core::position::PositionBook::new(2, name("USDT"), Some(Money(whole(100_000))));
+    desk.positions.set_assets(InstrumentId(0), spec().base, spec().quote);
     let order = buy(&mut desk);
     assert_eq!(desk.codes(&order), set(&[Check::MaxGross, Check::MaxNet, Check::MaxLeverage]));
 }

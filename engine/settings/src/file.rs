@@ -11,13 +11,15 @@ mod strategy;
 
 pub use crate::Decimal;
 pub use crate::calendar::{CalendarError, CalendarSection};
-use crate::section;
 pub use crate::smc::SmcSection;
+use crate::{section, words};
 pub use demo::{DemoSection, StoryWord};
 use serde::{Deserialize, Serialize};
 pub use sizing::{HeatSection, KellySection, MethodWord, SizingSection};
 use smc_core::Timeframe;
-use smc_core::config::{BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig};
+use smc_core::config::{
+    Adopt, BarParams, BarSource, ConfigError, EngineConfig, ExecutionParams, InstrumentConfig,
+};
 use smc_core::engine::VarParams;
 use smc_core::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
 use smc_core::words::{Money, Name, Qty};
@@ -344,6 +346,10 @@ pub struct ProcessSection {
     pub totp_file: Option<PathBuf>,
 }
 
+words! {
+    AdoptWord => Adopt { Keep, Flatten }
+}
+
 section! {
     /// `[execution]`
     ExecutionSection => ExecutionParams {
@@ -353,6 +359,7 @@ section! {
         stop_fill_max_ms: u64 => stop_fill_ns_max = |v| ns(v),
         naked_max_ms: u64 => naked_ns_max = |v| ns(v),
         retry_ms: u64 => retry_ns = |v| ns(v),
+        adopt: AdoptWord => adopt = |v| v.into(),
     }
 }
 

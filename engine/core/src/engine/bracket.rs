@@ -307,7 +307,8 @@ impl Bracket {
     /// Stop and entry must be confirmed gone before the exit, so that no two orders sell the same lot.
     fn leave_step(&self, why: Purpose, facts: &Facts) -> Option<Step> {
         if self.stop.is_live() || self.entry.is_live() {
-            return self.cancel_any(&[self.stop], facts);
+            // The stop stays where nothing may take its place.
+            return self.cancel_any(&[self.stop], facts).filter(|_| facts.may_close || !facts.is_holding());
         }
         if self.exit.is_live() {
             return None;
@@ -319,8 +320,9 @@ impl Bracket {
     }
 
     /// One stop over all that is held. While the entry still fills, a stop is replaced only when what it does
-    /// not cover could stand as an order of its own: fewer moments without one. A stop that has begun to fill is
-    /// replaced only if it would close too much; what it leaves goes to the market afterwards.
+    /// not cover could stand as an order of its own: fewer moments without one. Where no other may be placed it is
+    /// never replaced for being small. A stop that has begun to fill is replaced only if it would close too much;
+    /// what it leaves goes to the market afterwards.
     fn protect_step(&self, facts: &Facts) -> Option<(Step, Motive)> {
         let Some(stop) = self.stop.order else {
             let may_place = self.plan.is_some() && self.may_close_now(facts) && !self.exit.is_live();
@@ -329,7 +331,8 @@ impl Bracket {
         let bare = facts.held.0 - stop.leaves.0;
         let bare_min =
             if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0.saturating_add(1) };
-        let is_wrong = bare < -facts.rounding.0 || bare >= bare_min && !stop.has_filled;
+        let is_short = bare >= bare_min && !stop.has_filled && facts.may_close;
+        let is_wrong = bare < -facts.rounding.0 || is_short;
         // One way only: once its cancel is asked, the replacement waits for the answer.
         if is_wrong && stop.cancel_asked.is_none_or(|at| facts.now.since(at) >= facts.retry_ns) {
             let motive = Motive::StopSize { held: facts.held, covered: stop.leaves };

@@ -15,10 +15,11 @@ use crate::config::EngineConfig;
 use crate::event::{Act, Command, JournalState, LimitName, RiskScope, ScopeKind};
 use crate::orders::{Fill, ORDERS_MAX, Order};
 use crate::outbox::Outbox;
-use crate::output::{AlertKind, Control, Decision, OrderKind, Output, Purpose, TradingState};
+use crate::output::{AlertKind, Control, Decision, OrderKind, Output, Purpose, StateChange, TradingState};
 use crate::position::PositionChange;
 use crate::risk::{
-    Breakers, Check, GateView, Hold, LossBreaker, LossLimits, Scopes, Taken, VenueFacts, Violations, value_of,
+    Breakers, Check, GateView, Hold, LossBreaker, LossLimits, Scopes, Shift, Taken, VenueFacts, Violations,
+    value_of,
 };
 use crate::state::{StateError, StateIo};
 use crate::strategy::Strategy;
@@ -111,15 +112,20 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn tell_shift(
-        &mut self,
-        hold: &Hold,
-        shift: crate::risk::Shift,
-        command: Option<Command>,
-        outbox: &mut Outbox,
-    ) {
+    /// What reconciliation and a ban hold the scope at: they keep their own levels.
+    fn held_elsewhere(&self, scope: RiskScope) -> TradingState {
+        match scope.kind {
+            ScopeKind::Instrument => self.reconcile_level(InstrumentId(scope.id)),
+            ScopeKind::Venue if self.is_banned() => TradingState::CancelOnly,
+            ScopeKind::Engine | ScopeKind::Venue | ScopeKind::Strategy => TradingState::Normal,
+        }
+    }
+
+    fn tell_shift(&mut self, hold: &Hold, shift: Shift, command: Option<Command>, outbox: &mut Outbox) {
+        let also = self.held_elsewhere(hold.scope);
+        let shift = Shift { from: shift.from.max(also), to: shift.to.max(also), ..shift };
         if let Some(change) = Scopes::word(hold, &shift) {
-            outbox.push(Output::State(crate::output::StateChange { command, ..change }));
+            outbox.push(Output::State(StateChange { command, ..change }));
         }
         let is_told = matches!(hold.control, Control::Operator | Control::Process);
         if shift.is_worse && !is_told {
@@ -198,6 +204,7 @@ impl<S: Strategy> Engine<S> {
                 self.let_go(RiskScope::ENGINE, Control::Drawdown, said, outbox);
             }
         }
+        self.reconcile_on_act(act, outbox);
         self.manage_all(outbox);
     }
 
@@ -318,9 +325,6 @@ impl<S: Strategy> Engine<S> {
             self.guard.breakers.on_day();
         }
         self.check_loss(outbox);
-        let is_banned = self.guard.venue.is_banned(self.now);
-        let level = if is_banned { TradingState::CancelOnly } else { TradingState::Normal };
-        self.hold(Hold { scope: THE_VENUE, control: Control::Venue, level, until: TsNs(0) }, None, outbox);
         for at in 0..self.markets.len() {
             self.check_divergence(at, outbox);
         }
@@ -497,6 +501,12 @@ impl<S: Strategy> Engine<S> {
 
     /// Every scope that is not normal, with the control that holds it down most.
     pub fn held(&self) -> impl Iterator<Item = (RiskScope, Control, TradingState)> {
-        self.guard.scopes.held()
+        let banned = self.is_banned().then_some((THE_VENUE, Control::Venue, TradingState::CancelOnly));
+        let reconciling = self.markets.iter().filter_map(|market| {
+            let level = market.reconcile.level();
+            let is_held = level > TradingState::Normal;
+            is_held.then(|| (RiskScope::instrument(market.id), market.reconcile.cause(), level))
+        });
+        self.guard.scopes.held().chain(banned).chain(reconciling)
     }
 }

@@ -1,6 +1,7 @@
 //! Everything the engine keeps about one instrument: rules, book, bars, structure, the trade under way.
 
 use super::bracket::{Bracket, Facts, Known, Plan};
+use super::reconcile::Reconcile;
 use crate::bars::BarSet;
 use crate::book::Book;
 use crate::config::EngineConfig;
@@ -35,6 +36,7 @@ pub(super) struct Market {
     pub(super) flash: FlashWatch,
     /// How its trades ended.
     pub(super) record: TradeRecord,
+    pub(super) reconcile: Reconcile,
     /// What the last trade left because no order could close it. Until the position is something else, nobody
     /// tries again, however the price moves the smallest order.
     dust: Qty,
@@ -56,6 +58,7 @@ impl Market {
             bracket: Bracket::default(),
             flash: FlashWatch::new(),
             record: TradeRecord::default(),
+            reconcile: Reconcile::default(),
             dust: Qty::ZERO,
             stop_limit_offset_ppm: config.execution.stop_limit_offset_ppm,
         }
@@ -243,6 +246,7 @@ impl Market {
             bracket,
             flash,
             record,
+            reconcile,
             dust,
             stop_limit_offset_ppm: _,
         } = self;
@@ -259,6 +263,7 @@ impl Market {
         bracket.state(io, known)?;
         flash.state(io, known.now)?;
         record.state(io)?;
+        reconcile.state(io, known.orders.rounds_begun())?;
         io.number(dust)
     }
 }

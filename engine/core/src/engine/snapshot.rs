@@ -54,8 +54,10 @@ impl<S: Strategy + State> State for Engine<S> {
             guard,
             observed,
             book_var,
+            banned_until,
             now,
             order_sequence,
+            passed_over,
             signal_id,
             digest,
             counters,
@@ -66,7 +68,9 @@ impl<S: Strategy + State> State for Engine<S> {
         let now = *now;
         guard.state(io, now)?;
         io.choice(gateway, &GatewayState::ALL)?;
+        io.number(banned_until)?;
         io.tally(order_sequence)?;
+        io.tally(passed_over)?;
         io.number(signal_id)?;
         digest.state(io)?;
         counters.state(io)?;
@@ -126,9 +130,9 @@ impl<S> Engine<S> {
         bars_taken <= bars
             && u64::from(self.signal_id) == signals.min(u32::MAX.into())
             && (filled == fills || is_full && filled < fills)
-            && self.order_sequence == first.saturating_add(asked)
-            && (last_sequence == 0) == (orders_sent == 0)
-            && (last_sequence == 0 || (first..self.order_sequence).contains(&last_sequence))
+            && self.order_sequence == first.saturating_add(asked).saturating_add(self.passed_over)
+            && (last_sequence > 0 || orders_sent == 0)
+            && last_sequence < self.order_sequence
             && (starting_equity.is_none() || starting_equity == self.positions.starting_equity())
     }
 }

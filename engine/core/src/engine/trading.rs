@@ -10,7 +10,7 @@ use super::guard::{Guard, VENUE};
 use super::market::{Market, Permissions};
 use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig, SizingMethod};
-use crate::event::{FeedState, GatewayState, OrderUpdate, OrderUpdateKind, RiskScope};
+use crate::event::{FeedState, GatewayState, OrderUpdate, RiskScope};
 use crate::instrument::{Contract, ContractKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState, Orders};
 use crate::outbox::Outbox;
@@ -67,7 +67,7 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get(at) else { return };
         let (age_ns, age_ns_max) = (self.now.since(known_at), self.config.execution.signal_age_ns_max);
         let is_busy = market.bracket.is_engaged()
-            || self.orders.reserved(market.id).orders > 0
+            || self.orders.of(market.id).next().is_some()
             || market.is_holding(&self.positions);
         let (id, planned) = (market.id, self.plan_of(market, intent));
         let reason = match &planned {
@@ -275,11 +275,12 @@ impl<S: Strategy> Engine<S> {
 
     fn permissions(&self, at: usize) -> Permissions {
         let (id, strategy) = (InstrumentId(at as u16), self.strategy.number());
+        let standing = self.standing(at);
         Permissions {
             now: self.now,
             is_gateway_ready: self.gateway == GatewayState::Ready,
-            may_enter: self.guard.for_entries(id, strategy) <= TradingState::Warn,
-            may_close: self.guard.for_exits(id, strategy) <= TradingState::ReduceOnly,
+            may_enter: self.guard.for_entries(id, strategy).max(standing) <= TradingState::Warn,
+            may_close: self.guard.for_exits(id, strategy).max(standing) <= TradingState::ReduceOnly,
             is_halted: self.guard.is_killed(id, strategy),
             retry_ns: self.config.execution.retry_ns,
         }
@@ -387,7 +388,8 @@ impl<S: Strategy> Engine<S> {
     /// No position stays without a working stop (or exit) for longer than the limit.
     pub(super) fn check_protection(&mut self, at: usize, outbox: &mut Outbox) {
         let id = InstrumentId(at as u16);
-        let may_close = self.guard.for_exits(id, self.strategy.number()) <= TradingState::ReduceOnly;
+        let state = self.guard.for_exits(id, self.strategy.number()).max(self.standing(at));
+        let may_close = state <= TradingState::ReduceOnly;
         let Some(market) = self.markets.get_mut(at) else { return };
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
         if is_covered || !market.is_holding(&self.positions) {
@@ -399,7 +401,8 @@ impl<S: Strategy> Engine<S> {
         if self.now.since(since) < self.config.execution.naked_ns_max {
             return;
         }
-        if may_close {
+        // What was taken over is not ours to close.
+        if may_close && (!market.reconcile.is_adopted() || market.bracket.plan.is_some()) {
             market.bracket.leave(Purpose::Flatten);
         }
         self.tell_unprotected(at, outbox);
@@ -481,13 +484,15 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// Cancels only while the order path is down; an entry also needs a live feed and known balances.
+    /// What reconciliation allows; cancels only while the order path is down or we are banned. An entry also needs a live feed and known balances.
     fn venue_state(&self, market: &Market, purpose: Purpose) -> TradingState {
         let is_path_up = self.gateway == GatewayState::Ready;
         let knows_world =
             market.book.feed() == FeedState::Live && self.account.get(self.config.quote_asset).is_some();
-        if is_path_up && (knows_world || purpose != Purpose::Entry) {
-            TradingState::Normal
+        if self.is_banned() {
+            TradingState::CancelOnly
+        } else if is_path_up && (knows_world || purpose != Purpose::Entry) {
+            market.reconcile.level()
         } else {
             TradingState::CancelOnly
         }
@@ -513,21 +518,16 @@ impl<S: Strategy> Engine<S> {
                 self.alert(AlertKind::OrderUnknown, instrument, id, i64::from(code), outbox);
             }
             OrderEffect::Unknown(_) => self.alert(AlertKind::OrderUnknown, instrument, id, 0, outbox),
-            OrderEffect::UnknownOrder => {
-                self.counters.orders_unknown += 1;
-                let detail = match update.kind {
-                    OrderUpdateKind::Fill { qty, .. } => qty.0,
-                    _ => 0,
-                };
-                self.alert(AlertKind::UnknownOrder, instrument, id, detail, outbox);
-            }
+            OrderEffect::UnknownOrder => self.on_unknown_order(instrument, update, outbox),
             OrderEffect::Working(_) | OrderEffect::AwaitingFills(_) | OrderEffect::Ignored(_) => {}
         }
         self.manage(instrument.index(), outbox);
     }
 
-    fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
-        let Some(market) = self.markets.get_mut(fill.order.instrument.index()) else { return };
+    pub(super) fn on_fill(&mut self, fill: &Fill, outbox: &mut Outbox) {
+        let at = fill.order.instrument.index();
+        let Some(market) = self.markets.get_mut(at) else { return };
+        let before = self.positions.qty(market.id);
         let change = self.positions.on_fill(fill, market.order_min_at(fill.price));
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
@@ -552,12 +552,15 @@ impl<S: Strategy> Engine<S> {
                 market.bracket.leave(Purpose::Stop);
             }
         }
+        self.reconcile_on_fill(at, before);
     }
 
     /// An order that ended without (or before) filling: what it leaves undone is the bracket's next step.
-    fn on_closed(&mut self, order: &Order, outbox: &mut Outbox) {
+    pub(super) fn on_closed(&mut self, order: &Order, outbox: &mut Outbox) {
         let at = order.instrument.index();
-        self.gate.on_closed(order, self.now);
+        if !order.is_adopted {
+            self.gate.on_closed(order, self.now);
+        }
         if let OrderState::Rejected(code) = order.state() {
             self.counters.rejects += 1;
             let kind = AlertKind::VenueReject;

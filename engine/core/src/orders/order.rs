@@ -1,5 +1,6 @@
 //! One order: the facts known about it, and what follows from them.
 
+use crate::event::{OrderUpdate, OrderUpdateKind, VenueOrder};
 use crate::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
 use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Price, Qty, Side, TsNs};
@@ -33,8 +34,14 @@ pub struct Order {
     pub last_fill_price: Price,
     /// The signal it serves; 0 for none.
     pub signal_id: u32,
-    /// When the gate accepted it.
+    /// When the gate accepted it, or when it was adopted.
     pub accepted_ts: TsNs,
+    /// Found at the venue, not sent by this engine as far as it remembers: it serves no trade.
+    pub is_adopted: bool,
+    /// Number of the round of reconciliation in which something was heard of it last.
+    pub(super) heard: u32,
+    /// Complete rounds in a row in which the venue did not list it.
+    pub(super) absent: u8,
     /// Largest cumulative filled quantity the venue spoke of; may be ahead of `filled_qty`.
     pub(super) cum_qty: Qty,
     /// Proven to have reached the venue.
@@ -68,7 +75,7 @@ pub enum OrderState {
     Expired,
     /// Refused by the venue, with its code. Over, unless it turns out to live.
     Rejected(i32),
-    /// Proven never to have arrived. Over, unless it turns out to live.
+    /// Proven never to have arrived, or gone from the venue without a word. Over, unless it turns out to live.
     NotFound,
     /// Never left the process. Over.
     Unsent,
@@ -90,7 +97,7 @@ pub(super) enum Refusal {
 }
 
 impl Order {
-    pub(super) fn new(order: &NewOrder, now: TsNs) -> Self {
+    pub(super) fn new(order: &NewOrder, now: TsNs, round: u32) -> Self {
         Self {
             client_order_id: order.client_order_id,
             venue_order_id: 0,
@@ -106,12 +113,36 @@ impl Order {
             last_fill_price: Price::ZERO,
             signal_id: order.signal_id,
             accepted_ts: now,
+            is_adopted: false,
+            heard: round,
+            absent: 0,
             cum_qty: Qty::ZERO,
             is_alive: false,
             is_cancel_pending: false,
             is_unknown: false,
             refusal: None,
             ending: None,
+        }
+    }
+
+    /// One that the venue works and nobody here sent. Its fills so far are still to be told.
+    pub(super) fn adopted(instrument: InstrumentId, row: &VenueOrder, now: TsNs) -> Self {
+        Self {
+            client_order_id: row.client_order_id,
+            venue_order_id: row.venue_order_id,
+            instrument,
+            side: row.side,
+            kind: row.kind,
+            time_in_force: TimeInForce::Gtc,
+            purpose: Purpose::Entry,
+            price: row.price,
+            stop_price: row.stop_price,
+            qty: row.qty,
+            accepted_ts: now,
+            is_adopted: true,
+            cum_qty: row.filled_qty,
+            is_alive: true,
+            ..Self::BLANK
         }
     }
 
@@ -129,6 +160,11 @@ impl Order {
     /// Reserves something.
     pub fn is_open(&self) -> bool {
         self.reserved_qty() > Qty::ZERO
+    }
+
+    /// Filled as the venue counts, and not told yet.
+    pub fn missing_qty(&self) -> Qty {
+        Qty(self.cum_qty.0.saturating_sub(self.filled_qty.0).max(0))
     }
 
     /// Asked for and not filled; what a venue would call the remaining quantity of a working order.
@@ -180,6 +216,29 @@ impl Order {
         }
     }
 
+    /// Somebody spoke of it.
+    pub(super) fn hear(&mut self, update: &OrderUpdate, round: u32) {
+        self.heard = round;
+        self.absent = 0;
+        if update.venue_order_id != 0 {
+            self.venue_order_id = update.venue_order_id;
+        }
+    }
+
+    /// Takes one report that is no fill.
+    pub(super) fn on_report(&mut self, kind: &OrderUpdateKind) {
+        match *kind {
+            OrderUpdateKind::Ack => self.on_life(),
+            OrderUpdateKind::Reject { code } => self.on_refusal(Refusal::Rejected(code)),
+            OrderUpdateKind::NotFound => self.on_refusal(Refusal::NotFound),
+            OrderUpdateKind::Canceled { cum_qty } => self.on_ending(Ending::Canceled, cum_qty),
+            OrderUpdateKind::Expired { cum_qty } => self.on_ending(Ending::Expired, cum_qty),
+            OrderUpdateKind::CancelReject { .. } => self.on_cancel_reject(),
+            OrderUpdateKind::Unknown => self.on_unknown(),
+            OrderUpdateKind::Fill { .. } => {}
+        }
+    }
+
     pub(super) fn on_life(&mut self) {
         self.is_alive = true;
         self.is_unknown = false;
@@ -205,6 +264,13 @@ impl Order {
         self.is_unknown = true;
     }
 
+    /// Gone from the venue without a word, and nothing says that it filled: over, until something is heard of it.
+    pub(super) fn on_absence(&mut self) {
+        self.is_alive = false;
+        self.is_unknown = false;
+        self.refusal = Some(self.refusal.unwrap_or(Refusal::NotFound));
+    }
+
     pub(super) fn on_fill(&mut self, price: Price, qty: Qty, cum_qty: Qty) {
         self.on_life();
         self.filled_qty = Qty(self.filled_qty.0.saturating_add(qty.0));
@@ -217,9 +283,9 @@ impl Order {
         self.filled_qty.0.saturating_add(qty.0) > self.cum_qty.max(cum_qty).0
     }
 
-    /// For comparing what a report changed: learning the venue's id alone is no news.
+    /// For comparing what a report changed: learning the venue's id alone is no news, nor that it was heard.
     pub(super) fn without_ids(&self) -> Self {
-        Self { venue_order_id: 0, ..*self }
+        Self { venue_order_id: 0, heard: 0, absent: 0, ..*self }
     }
 }
 
@@ -230,6 +296,8 @@ pub(super) struct Known {
     pub(super) instruments: usize,
     /// Highest sequence of an id.
     pub(super) last_sequence: u64,
+    /// Rounds of reconciliation begun.
+    pub(super) round: u32,
     /// Time of the last event.
     pub(super) now: TsNs,
 }
@@ -251,6 +319,9 @@ impl Order {
         last_fill_price: Price::ZERO,
         signal_id: 0,
         accepted_ts: TsNs(0),
+        is_adopted: false,
+        heard: 0,
+        absent: 0,
         cum_qty: Qty::ZERO,
         is_alive: false,
         is_cancel_pending: false,
@@ -276,6 +347,9 @@ impl Order {
             last_fill_price,
             signal_id,
             accepted_ts,
+            is_adopted,
+            heard,
+            absent,
             cum_qty,
             is_alive,
             is_cancel_pending,
@@ -284,7 +358,8 @@ impl Order {
             ending,
         } = self;
         io.number(client_order_id)?;
-        io.sound((1..=known.last_sequence).contains(&client_order_id.sequence()))?;
+        let is_numbered = (1..=known.last_sequence).contains(&client_order_id.sequence());
+        io.sound(is_numbered || *client_order_id == ClientOrderId::NONE)?;
         io.number(venue_order_id)?;
         io.number(instrument)?;
         io.sound(instrument.index() < known.instruments)?;
@@ -298,6 +373,10 @@ impl Order {
         }
         io.number(signal_id)?;
         io.past(accepted_ts, known.now)?;
+        io.flag(is_adopted)?;
+        io.number(heard)?;
+        io.sound(*heard <= known.round)?;
+        io.number(absent)?;
         io.number(cum_qty)?;
         io.flag(is_alive)?;
         io.flag(is_cancel_pending)?;
@@ -306,7 +385,9 @@ impl Order {
         io.option(ending, || Ending::Canceled, |io, ending| ending.state(io))?;
         let is_filled = *filled_qty > Qty::ZERO;
         io.sound(*qty > Qty::ZERO && filled_qty <= cum_qty)?;
-        io.sound(is_filled == (*last_fill_price > Price::ZERO) && (*is_alive || !is_filled))
+        // Fills that came with an adopted position have no price; one that is gone without a word may have filled.
+        let is_priced = is_filled || *last_fill_price == Price::ZERO;
+        io.sound(is_priced && (*is_alive || !is_filled || refusal.is_some()))
     }
 }
 

@@ -133,6 +133,7 @@ impl History {
             io.flag(&mut is_remembered)?;
             if is_remembered {
                 order.fields(io, known)?;
+                io.sound(order.client_order_id != ClientOrderId::NONE)?;
                 if io.is_loading() {
                     *id = order.client_order_id;
                 }

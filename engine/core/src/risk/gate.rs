@@ -405,6 +405,8 @@ impl Gate {
         let limits = instrument.and_then(|i| i.limits).unwrap_or(Limits::NOTHING);
         let repeats = instrument.and_then(|i| i.entries.get(usize::from(strategy)));
         let reserved = orders.reserved(order.instrument);
+        let reference = view.reference.map_or(Price::ZERO, |reference| reference.price);
+        let price = if order.kind == OrderKind::Market { reference } else { order.price };
         let mut facts = Facts {
             state: view.state.max(self.strategy_state(strategy, order.purpose)),
             loss_level: view.loss_level,
@@ -418,9 +420,9 @@ impl Gate {
             account: self.account,
             now: view.now,
             reference: view.reference,
-            unit_at_reference: None,
-            unit_at_price: None,
-            unit_in_quote: Price::ZERO,
+            unit_at_reference: view.positions.unit_value(order.instrument, reference),
+            unit_at_price: view.positions.unit_value(order.instrument, price),
+            unit_in_quote: price,
             position: view.positions.qty(order.instrument),
             base_fee: view.positions.base_fee(order.instrument),
             same_side_qty: reserved.qty(order.side),
@@ -457,10 +459,6 @@ impl Gate {
             facts.lot = spec.lot;
             facts.qty_min = spec.qty_min;
             facts.notional_min = spec.notional_min;
-            let reference = view.reference.map_or(Price::ZERO, |reference| reference.price);
-            let price = if order.kind == OrderKind::Market { reference } else { order.price };
-            facts.unit_at_reference = view.positions.unit_value(order.instrument, reference);
-            facts.unit_at_price = view.positions.unit_value(order.instrument, price);
             facts.unit_in_quote = spec.contract.unit_value(price);
             facts.limits.order_qty_max = limits.order_qty_max.min(spec.qty_max);
         }

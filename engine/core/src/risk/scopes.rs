@@ -269,15 +269,13 @@ impl Control {
     /// Those by which a person says that nothing may stay.
     const KILLS: [Self; 2] = [Self::Operator, Self::Trigger];
     /// What a person lets go of by re-arming a scope. A loss is let go of by a reset, a fact when it is no longer so.
-    pub const ARMED: [Self; 11] = [
+    pub const ARMED: [Self; 9] = [
         Self::Operator,
         Self::Trigger,
         Self::LossStreak,
         Self::FillRate,
         Self::RejectStorm,
         Self::Slippage,
-        Self::PositionMismatch,
-        Self::UnknownOrder,
         Self::FlashMove,
         Self::Runaway,
         Self::RepeatExec,

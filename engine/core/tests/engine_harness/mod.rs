@@ -593,6 +593,11 @@ impl Eager {
     pub fn new(every: u32, half_width_ppm: i64) -> Self {
         Self { quotes: 0, every, half_width_ppm }
     }
+
+    /// Another one, built the same.
+    pub fn clone_settings(&self) -> Self {
+        Self::new(self.every, self.half_width_ppm)
+    }
 }
 
 impl State for Eager {
