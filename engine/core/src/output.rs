@@ -87,7 +87,9 @@ impl OrderTerms {
     };
 }
 
-/// Put an order in the place of a working one. Until the venue says which lives, both may.
+/// Put an order in the place of a working one, in one step: the venue ends the old one and takes the new, or refuses the
+/// new and leaves the old. It must refuse where the old one has begun to fill, or both together could fill too much.
+/// Until it has said which lives, both may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplaceOrder<O = crate::risk::ApprovedOrder> {
     /// The working order.

@@ -265,6 +265,7 @@ section! {
         stop_limit_offset_ppm: u32 => stop_limit_offset_ppm = |v| v,
         stop_fill_max_ms: u64 => stop_fill_ns_max = |v| ns(v),
         naked_max_ms: u64 => naked_ns_max = |v| ns(v),
+        ack_max_ms: u64 => ack_ns_max = |v| ns(v),
         retry_ms: u64 => retry_ns = |v| ns(v),
     }
 }

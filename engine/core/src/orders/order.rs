@@ -1,6 +1,6 @@
 //! One order: the facts known about it, and what follows from them.
 
-use crate::output::{NewOrder, OrderKind, Purpose, TimeInForce};
+use crate::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
 use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Price, Qty, Side, TsNs};
 
@@ -33,8 +33,17 @@ pub struct Order {
     pub last_fill_price: Price,
     /// The signal it serves; 0 for none.
     pub signal_id: u32,
-    /// When the gate accepted it.
+    /// When the gate accepted it; of one that came with its entry, when the entry's first fill was counted.
     pub accepted_ts: TsNs,
+    /// What the venue was asked beyond a plain order.
+    pub terms: OrderTerms,
+    /// The entry whose fills it covers, for one that came with an entry; [`ClientOrderId::NONE`] for others. Its
+    /// quantity is what the entry has filled, and grows with it.
+    pub parent: ClientOrderId,
+    /// The order in whose place it was put; [`ClientOrderId::NONE`] for none.
+    pub replaces: ClientOrderId,
+    /// What the other order of its pair has filled, as far as the venue said.
+    pub(super) paired_qty: Qty,
     /// Largest cumulative filled quantity the venue spoke of; may be ahead of `filled_qty`.
     pub(super) cum_qty: Qty,
     /// Proven to have reached the venue.
@@ -106,6 +115,10 @@ impl Order {
             last_fill_price: Price::ZERO,
             signal_id: order.signal_id,
             accepted_ts: now,
+            terms: order.terms,
+            parent: ClientOrderId::NONE,
+            replaces: ClientOrderId::NONE,
+            paired_qty: Qty::ZERO,
             cum_qty: Qty::ZERO,
             is_alive: false,
             is_cancel_pending: false,
@@ -113,6 +126,45 @@ impl Order {
             refusal: None,
             ending: None,
         }
+    }
+
+    /// Stop or target that comes with `entry`, covering what that has filled. Its limit is the venue's to set: the
+    /// trigger stands for it.
+    pub(super) fn attached(entry: &Self, id: ClientOrderId, now: TsNs) -> Option<Self> {
+        let nth = id.0.checked_sub(entry.client_order_id.0)?;
+        let (stop, target) = (entry.terms.stop_on_fill, entry.terms.target_on_fill);
+        let (purpose, kind, price, stop_price, other) = match nth {
+            1 if stop > Price::ZERO => (Purpose::Stop, OrderKind::StopLimit, stop, stop, target),
+            2 if target > Price::ZERO => (Purpose::Target, OrderKind::Limit, target, Price::ZERO, stop),
+            _ => return None,
+        };
+        let oco = match other {
+            Price::ZERO => ClientOrderId::NONE,
+            _ => entry.client_order_id.after(3 - nth),
+        };
+        Some(Self {
+            client_order_id: id,
+            instrument: entry.instrument,
+            side: entry.side.opposite(),
+            kind,
+            purpose,
+            price,
+            stop_price,
+            qty: entry.filled_qty,
+            signal_id: entry.signal_id,
+            accepted_ts: now,
+            terms: OrderTerms { oco, ..OrderTerms::PLAIN },
+            parent: entry.client_order_id,
+            ..Self::BLANK
+        })
+    }
+
+    /// Highest sequence that belongs to it: its own, or that of the last order that comes with it.
+    pub(super) fn last_sequence(&self) -> u64 {
+        let OrderTerms { stop_on_fill, target_on_fill, .. } = self.terms;
+        let comes_along =
+            if target_on_fill > Price::ZERO { 2 } else { u64::from(stop_on_fill > Price::ZERO) };
+        self.client_order_id.sequence() + comes_along
     }
 
     /// What it can still do to the position: the rest while it may be working, the missing fills when the venue
@@ -131,9 +183,51 @@ impl Order {
         self.reserved_qty() > Qty::ZERO
     }
 
-    /// Asked for and not filled; what a venue would call the remaining quantity of a working order.
+    /// Asked for and not filled; what a venue would call the remaining quantity of a working order. What the other
+    /// order of its pair has filled is no longer to be filled by this one.
     pub fn leaves_qty(&self) -> Qty {
-        if self.ending.is_some() { Qty::ZERO } else { self.reserved_qty() }
+        if self.ending.is_some() {
+            return Qty::ZERO;
+        }
+        Qty(self.reserved_qty().0.saturating_sub(self.paired_qty.0).max(0))
+    }
+
+    /// One cancels the other.
+    pub(super) fn is_paired_with(&self, other: &Self) -> bool {
+        let are_mutual = self.terms.oco == other.client_order_id && other.terms.oco == self.client_order_id;
+        are_mutual && self.instrument == other.instrument && self.side == other.side
+    }
+
+    /// Filled, or spoken of by the venue as filled.
+    pub(super) fn done_qty(&self) -> Qty {
+        self.filled_qty.max(self.cum_qty.min(self.qty))
+    }
+
+    /// Fills that the venue spoke of and that have not come: they are certain.
+    pub fn missing_qty(&self) -> Qty {
+        Qty(self.done_qty().0.saturating_sub(self.filled_qty.0))
+    }
+
+    /// What may still fill beyond that, with what the other order of its pair has done taken off.
+    pub(super) fn free_qty(&self) -> Qty {
+        let own = self.reserved_qty().0.saturating_sub(self.missing_qty().0);
+        let is_over = self.ending.is_some();
+        Qty(if is_over { 0 } else { own.saturating_sub(self.paired_qty.0).max(0) })
+    }
+
+    /// Sent, and the venue has not said a word of it.
+    pub(super) fn is_unheard(&self) -> bool {
+        !self.is_alive && !self.is_unknown && self.refusal.is_none() && self.ending.is_none()
+    }
+
+    /// The venue works it, or has.
+    pub fn is_acknowledged(&self) -> bool {
+        self.is_alive
+    }
+
+    /// Over because it was refused, and no sign of life outweighs that.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some() && !self.is_alive && self.ending.is_none()
     }
 
     /// A cancel was sent and neither confirmed nor refused.
@@ -234,6 +328,10 @@ impl Order {
         last_fill_price: Price::ZERO,
         signal_id: 0,
         accepted_ts: TsNs(0),
+        terms: OrderTerms::PLAIN,
+        parent: ClientOrderId::NONE,
+        replaces: ClientOrderId::NONE,
+        paired_qty: Qty::ZERO,
         cum_qty: Qty::ZERO,
         is_alive: false,
         is_cancel_pending: false,
@@ -259,6 +357,10 @@ impl Order {
             last_fill_price,
             signal_id,
             accepted_ts,
+            terms,
+            parent,
+            replaces,
+            paired_qty,
             cum_qty,
             is_alive,
             is_cancel_pending,
@@ -281,6 +383,14 @@ impl Order {
         }
         io.number(signal_id)?;
         io.past(accepted_ts, known.now)?;
+        terms.state(io)?;
+        for id in [&mut *parent, &mut *replaces] {
+            io.number(id)?;
+            io.sound(*id < *client_order_id || *id == ClientOrderId::NONE)?;
+        }
+        io.unsigned(&mut paired_qty.0)?;
+        io.sound(terms.oco != *client_order_id)?;
+        io.sound(*paired_qty == Qty::ZERO || terms.oco != ClientOrderId::NONE)?;
         io.number(cum_qty)?;
         io.flag(is_alive)?;
         io.flag(is_cancel_pending)?;
@@ -288,8 +398,18 @@ impl Order {
         io.option(refusal, || Refusal::NotFound, |io, refusal| refusal.state(io))?;
         io.option(ending, || Ending::Canceled, |io, ending| ending.state(io))?;
         let is_filled = *filled_qty > Qty::ZERO;
-        io.sound(*qty > Qty::ZERO && filled_qty <= cum_qty)?;
+        io.sound((*qty > Qty::ZERO || *parent != ClientOrderId::NONE) && filled_qty <= cum_qty)?;
         io.sound(is_filled == (*last_fill_price > Price::ZERO) && (*is_alive || !is_filled))
+    }
+}
+
+impl OrderTerms {
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { reduce_only, stop_on_fill, target_on_fill, oco } = self;
+        io.flag(reduce_only)?;
+        io.unsigned(&mut stop_on_fill.0)?;
+        io.unsigned(&mut target_on_fill.0)?;
+        io.number(oco)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::risk::finding::Finding;
 use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::state::{State, StateError, StateIo};
-use crate::words::{InstrumentId, Money, Price, Qty, Side, TsNs};
+use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, TsNs};
 use alloc::vec::Vec;
 
 /// The one gate of an engine.
@@ -82,6 +82,15 @@ pub struct GateView<'a> {
     pub positions: &'a PositionBook,
 }
 
+/// An open order that another is asked about beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The new one takes its place.
+    Replaced(ClientOrderId),
+    /// One cancels the other.
+    Paired(ClientOrderId),
+}
+
 /// The gate's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -137,6 +146,26 @@ impl Gate {
         }
         self.on_denied(order, view.now, violations);
         Verdict { decision: decision(order, &facts, violations), outcome: Err(violations) }
+    }
+
+    /// The same for an order that stands in for another or beside it. One to be replaced is looked past, as if its
+    /// cancel had been answered; the other of a pair holds the same quantity, which counts once.
+    pub fn check_beside(
+        &mut self,
+        order: &NewOrder,
+        beside: Beside,
+        view: &GateView<'_>,
+        orders: &mut Orders,
+    ) -> Verdict {
+        let aside = match beside {
+            Beside::Replaced(id) => orders.set_aside(id, false),
+            Beside::Paired(id) => orders.set_aside(id, true),
+        };
+        let verdict = self.check(order, view, orders);
+        if let Some(aside) = aside {
+            orders.bring_back(&aside);
+        }
+        verdict
     }
 
     /// From now on what orders are decided from is kept, and what was kept before is forgotten. Changes no

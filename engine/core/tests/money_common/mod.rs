@@ -223,7 +223,7 @@ impl Desk {
     }
 
     pub fn update(&mut self, instrument: InstrumentId, update: &OrderUpdate) -> OrderEffect {
-        let effect = self.orders.on_update(instrument, update);
+        let effect = self.orders.on_update(instrument, update, self.now);
         match &effect {
             OrderEffect::Filled(fill) => {
                 let change = self.positions.on_fill(fill, Qty::ZERO);
