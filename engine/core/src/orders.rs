@@ -247,7 +247,11 @@ impl Orders {
             let id = order.client_order_id.after(places);
             let is_wanted = price > Price::ZERO && covered > Qty::ZERO;
             if is_wanted && (self.find(id).is_some() || self.attach(id, now).is_some()) {
-                self.change(id, |child| child.qty = child.qty.max(covered));
+                self.change(id, |child| {
+                    if child.parent == order.client_order_id {
+                        child.qty = child.qty.max(covered);
+                    }
+                });
                 if let Some(child) = self.find(id) {
                     self.tell_pair(&child);
                 }

@@ -47,6 +47,7 @@ pub(super) struct Leg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LegOrder {
     pub(super) id: ClientOrderId,
+    /// What it may still fill, and what it has filled that has not been told.
     pub(super) leaves: Qty,
     /// Its trigger; 0 where there is none.
     pub(super) stop_price: Price,
@@ -89,7 +90,7 @@ impl Leg {
         self.order = self.order.and_then(|leg| {
             let order = orders.get(leg.id)?;
             let has_filled = order.filled_qty > Qty::ZERO;
-            let (leaves, stop_price) = (order.leaves_qty(), order.stop_price);
+            let (leaves, stop_price) = (order.still_to_fill(), order.stop_price);
             Some(LegOrder { leaves, stop_price, is_acknowledged: order.is_acknowledged(), has_filled, ..leg })
         });
     }

@@ -215,6 +215,11 @@ impl Order {
         Qty(if is_over { 0 } else { own.saturating_sub(self.paired_qty.0).max(0) })
     }
 
+    /// What the position has still to expect of it: what may fill, and what has filled and was not told yet.
+    pub(crate) fn still_to_fill(&self) -> Qty {
+        Qty(self.free_qty().0.saturating_add(self.missing_qty().0))
+    }
+
     /// Sent, and the venue has not said a word of it.
     pub(super) fn is_unheard(&self) -> bool {
         !self.is_alive && !self.is_unknown && self.refusal.is_none() && self.ending.is_none()
@@ -384,12 +389,12 @@ impl Order {
         io.number(signal_id)?;
         io.past(accepted_ts, known.now)?;
         terms.state(io)?;
+        io.sound(terms.is_beside(*client_order_id, known.last_sequence))?;
         for id in [&mut *parent, &mut *replaces] {
             io.number(id)?;
             io.sound(*id < *client_order_id || *id == ClientOrderId::NONE)?;
         }
         io.unsigned(&mut paired_qty.0)?;
-        io.sound(terms.oco != *client_order_id)?;
         io.sound(*paired_qty == Qty::ZERO || terms.oco != ClientOrderId::NONE)?;
         io.number(cum_qty)?;
         io.flag(is_alive)?;
@@ -404,6 +409,16 @@ impl Order {
 }
 
 impl OrderTerms {
+    /// How many ids after the order's own belong to what comes with it.
+    fn comes_along(&self) -> u64 {
+        if self.target_on_fill > Price::ZERO { 2 } else { u64::from(self.stop_on_fill > Price::ZERO) }
+    }
+
+    /// The ids that it names can be those of other orders.
+    fn is_beside(&self, id: ClientOrderId, last_sequence: u64) -> bool {
+        id.sequence() + self.comes_along() <= last_sequence && self.oco != id
+    }
+
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
         let Self { reduce_only, stop_on_fill, target_on_fill, oco } = self;
         io.flag(reduce_only)?;
