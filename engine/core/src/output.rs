@@ -68,7 +68,9 @@ pub struct NewOrder {
 pub struct OrderTerms {
     /// Never to open or turn a position.
     pub reduce_only: bool,
-    /// Stop to be placed by the venue when this fills, with the sequence after this order's as its id; 0 for none.
+    /// Stop to be placed by the venue when this fills, with the sequence after this order's as its id; 0 for none. It
+    /// covers what this has filled and grows with it; where it has filled whole before this order has, and so does not
+    /// grow any more, the gateway says that it expired.
     pub stop_on_fill: Price,
     /// Target to be placed likewise, with the sequence after that; 0 for none.
     pub target_on_fill: Price,

@@ -203,6 +203,8 @@ pub enum Motive {
     PartDue(Qty),
     /// A part's price was reached: nothing more is to be entered.
     PartReached,
+    /// The stop is to stand where it would meet the entry.
+    StopPastEntry,
     /// The target's stop is gone, and it must not stay alone.
     HalfPair,
     /// An order that was replaced should be gone and is not.
@@ -364,6 +366,9 @@ impl Bracket {
         }
         if self.progress.reached > 0 {
             return Some(Motive::PartReached);
+        }
+        if self.progress.is_past_entry {
+            return Some(Motive::StopPastEntry);
         }
         (!facts.may_enter).then_some(Motive::EntriesForbidden)
     }

@@ -140,7 +140,8 @@ impl Market {
         }
         let tick = self.tick();
         let even = plan.even_price(positions.average(self.id), fee_ppm, tick);
-        self.bracket.progress.watch(&plan, &Sight { exit: plan.exit_of(bid, ask), even, tick })
+        let (exit, is_entering) = (plan.exit_of(bid, ask), self.bracket.entry.is_live());
+        self.bracket.progress.watch(&plan, &Sight { exit, even, tick, is_entering })
     }
 
     /// The smallest quantity the venue takes at the lowest price a closing order may have. After a refusal it is

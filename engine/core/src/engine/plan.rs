@@ -167,6 +167,9 @@ pub(super) struct Progress {
     is_even_due: bool,
     /// It has.
     is_even: bool,
+    /// The stop is to move to the entry's price or beyond. There it would meet an entry that still works, so that has
+    /// to go first.
+    pub(super) is_past_entry: bool,
 }
 
 /// What a trade sees of the market at one quote.
@@ -177,6 +180,8 @@ pub(super) struct Sight {
     /// See [`Plan::even_price`].
     pub(super) even: Price,
     pub(super) tick: Price,
+    /// The entry still works.
+    pub(super) is_entering: bool,
 }
 
 impl Progress {
@@ -192,7 +197,7 @@ impl Progress {
 
     /// Looks at the market; true when something is to be done.
     pub(super) fn watch(&mut self, plan: &Plan, sight: &Sight) -> bool {
-        let before = (self.reached, self.stop);
+        let before = (self.reached, self.stop, self.is_past_entry);
         while let Some(part) = plan.manage.parts.get(usize::from(self.reached)).copied().flatten()
             && plan.has_reached(sight.exit, part.at.price())
         {
@@ -201,7 +206,7 @@ impl Progress {
         }
         self.come_to_entry(plan, sight);
         self.follow(plan, sight);
-        before != (self.reached, self.stop)
+        before != (self.reached, self.stop, self.is_past_entry)
     }
 
     fn come_to_entry(&mut self, plan: &Plan, sight: &Sight) {
@@ -217,12 +222,16 @@ impl Progress {
 
     fn follow(&mut self, plan: &Plan, sight: &Sight) {
         let Some(trail) = plan.manage.trail else { return };
-        let begins = trail.from.is_none_or(|from| plan.has_reached(sight.exit, from.price()));
-        let is_better = self.best == Price::ZERO || plan.has_reached(sight.exit, self.best);
-        if sight.exit <= Price::ZERO || self.best == Price::ZERO && !begins || !is_better {
+        let is_better = match self.best {
+            Price::ZERO => trail.from.is_none_or(|from| plan.has_reached(sight.exit, from.price())),
+            best => plan.has_reached(sight.exit, best),
+        };
+        if is_better {
+            self.best = sight.exit.max(Price::ZERO);
+        }
+        if self.best == Price::ZERO {
             return;
         }
-        self.best = sight.exit;
         let distance = match trail.distance {
             Distance::Price(price) => price.0,
             Distance::Ppm(ppm) => clamp_i64(i128::from(self.best.0) * i128::from(ppm) / ONE_PPM),
@@ -242,11 +251,16 @@ impl Progress {
         if gain <= 0 {
             return true;
         }
-        let may_move = gain >= step.max(1) && to > Price::ZERO && !plan.is_stop_reached(to, sight.exit);
-        if may_move && sight.exit > Price::ZERO {
-            self.stop = to;
+        let is_free = sight.exit > Price::ZERO && !plan.is_stop_reached(to, sight.exit);
+        if gain < step.max(1) || to <= Price::ZERO || !is_free {
+            return false;
         }
-        may_move
+        self.is_past_entry |= plan.has_reached(to, plan.entry);
+        if self.is_past_entry && sight.is_entering {
+            return false;
+        }
+        self.stop = to;
+        true
     }
 
     /// How much is to be closed for the parts reached, in whole lots.
@@ -292,12 +306,13 @@ impl Plan {
 
 impl Progress {
     pub(super) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self { stop, reached, full, closed, waived, best, is_even_due, is_even } = self;
+        let Self { stop, reached, full, closed, waived, best, is_even_due, is_even, is_past_entry } = self;
         for amount in [&mut stop.0, &mut full.0, &mut closed.0, &mut waived.0, &mut best.0] {
             io.unsigned(amount)?;
         }
         io.number(reached)?;
         io.flag(is_even_due)?;
-        io.flag(is_even)
+        io.flag(is_even)?;
+        io.flag(is_past_entry)
     }
 }
