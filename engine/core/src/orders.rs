@@ -313,7 +313,7 @@ impl Orders {
 
     /// Marks an open order as being replaced: like a cancel, but its word is another's. None for orders that are
     /// not open.
-    pub(crate) fn begin_replace(&mut self, id: ClientOrderId, by: ClientOrderId) -> Option<Order> {
+    pub fn begin_replace(&mut self, id: ClientOrderId, by: ClientOrderId) -> Option<Order> {
         self.change(by, |new| new.replaces = id);
         let order = self.open.iter_mut().find(|order| order.client_order_id == id)?;
         order.is_cancel_pending = true;

@@ -132,10 +132,15 @@ impl Venue {
         .sum()
     }
 
-    /// A stop or a closing order works.
-    fn is_guarded(&self) -> bool {
-        let mut closing = self.orders.iter().filter(|order| !order.is_entry() && order.leaves() > 0);
-        closing.any(|order| order.kind != OrderKind::Limit)
+    /// What is held and has neither a working stop nor a closing order, in quote currency. A stop that has begun to
+    /// fill is left to it: what it leaves goes to the market afterwards.
+    fn bare(&self) -> Money {
+        let closing = self.orders.iter().filter(|order| !order.is_entry() && order.kind != OrderKind::Limit);
+        if closing.clone().any(|order| order.filled > 0 && order.leaves() > 0) {
+            return Money::ZERO;
+        }
+        let covered: i64 = closing.map(Order::leaves).sum();
+        Price(self.bid).notional_floor(Qty((self.position().abs() - covered).max(0)))
     }
 
     fn check_terms(&self, order: &NewOrder) {
@@ -252,7 +257,10 @@ impl Venue {
         self.trades.push(Trade { signed, fee });
         if !order.is_entry() {
             let after = before + signed;
-            assert!(before * signed < 0 && after * before.signum() >= 0, "closed more than was opened: {order:?}");
+            assert!(
+                before * signed < 0 && after * before.signum() >= 0,
+                "closed more than was opened: {order:?}"
+            );
         }
         let kind = OrderUpdateKind::Fill {
             trade_id: self.trades.len() as u64,
@@ -291,7 +299,8 @@ impl Venue {
             return;
         }
         let has_target = target_on_fill > Price::ZERO;
-        let oco = |id| OrderTerms { oco: if has_target { id } else { ClientOrderId::NONE }, ..OrderTerms::PLAIN };
+        let oco =
+            |id| OrderTerms { oco: if has_target { id } else { ClientOrderId::NONE }, ..OrderTerms::PLAIN };
         let stop = Order {
             id: stop_id,
             side: entry.side.opposite(),
@@ -450,7 +459,6 @@ impl Case {
         let event = Event { seq: self.seq, ts_event: ts, ts_recv: ts, instrument, body };
         self.engine.on_event(&event, outbox);
         let outputs: Vec<Output> = outbox.drain().collect();
-        if std::env::var("TRACE").is_ok() { eprintln!("{} {:?}", (self.now-START_NS)/MS, event.body); for o in &outputs { if !matches!(o, Output::Structure(_)|Output::BarClosed(..)) {eprintln!("      {o:?}");} } }
         for (nth, output) in outputs.iter().enumerate() {
             match output {
                 Output::NewOrder(approved) => {
@@ -493,13 +501,13 @@ impl Case {
         } else {
             self.venue.bag.swap_remove(at);
         }
-        let kind = report.update.kind;
-        if matches!(
-            kind,
-            OrderUpdateKind::Reject { .. }
-                | OrderUpdateKind::Expired { .. }
-                | OrderUpdateKind::CancelReject { .. }
-        ) {
+        let OrderUpdate { kind, client_order_id, .. } = report.update;
+        let is_refusal = match kind {
+            OrderUpdateKind::Reject { .. } | OrderUpdateKind::CancelReject { .. } => true,
+            OrderUpdateKind::Expired { .. } => self.venue.index(client_order_id) != Some(0),
+            _ => false,
+        };
+        if is_refusal {
             self.excused_until = self.now + 2 * SECOND;
         }
         self.feed(BTC, EventBody::Order(report.update), outbox);
@@ -538,9 +546,8 @@ impl Case {
             // All was told: the books agree.
             self.check_books();
         }
-        // Less than two of the smallest orders may be dust.
-        let value = Price(self.venue.bid).notional_floor(Qty(self.venue.position().abs()));
-        let is_bare = value > Money(11 * SCALE) && !self.venue.is_guarded();
+        // Less than two of the smallest orders may be dust, and what an entry adds may be too little for a stop.
+        let is_bare = self.venue.bare() > Money(11 * SCALE);
         assert!(
             !is_bare || self.venue.owes() || self.now < self.excused_until,
             "bare, and no answer is on the way: held {}, orders {:?}",
@@ -566,7 +573,10 @@ impl Case {
             self.now += 1_100 * MS;
             self.quote(outbox);
             self.feed(InstrumentId::NONE, EventBody::Timer, outbox);
-            if self.venue.bag.is_empty() && self.engine.open_orders().count() == 0 && self.venue.position() == 0 {
+            if self.venue.bag.is_empty()
+                && self.engine.open_orders().count() == 0
+                && self.venue.position() == 0
+            {
                 break;
             }
         }
@@ -608,7 +618,9 @@ fn the_books_end_as_the_venues_whatever_it_can_do_and_however_it_reports() {
             case.settle(&mut outbox);
             case.venue
         }));
-        let Ok(venue) = run else { panic!("SMC_TEST_SEED={seed} SMC_LIFE_CASES=1: {:?}", capabilities(seed)) };
+        let Ok(venue) = run else {
+            panic!("SMC_TEST_SEED={seed} SMC_LIFE_CASES=1: {:?}", capabilities(seed))
+        };
         seen.trades += venue.trades.len();
         seen.replaced += venue.replaced;
         seen.pairs += venue.pairs;

@@ -6,6 +6,7 @@
 //! and addresses do not.
 
 mod demo;
+mod manage;
 mod strategy;
 
 pub use crate::Decimal;
@@ -13,6 +14,7 @@ pub use crate::calendar::{CalendarError, CalendarSection};
 use crate::section;
 pub use crate::smc::SmcSection;
 pub use demo::{DemoSection, StoryWord};
+pub use manage::{BreakEvenSection, ManageSection, PartSection, TrailSection};
 use serde::{Deserialize, Serialize};
 use smc_core::Timeframe;
 use smc_core::config::{

@@ -450,7 +450,8 @@ impl Bracket {
         let bare = wanted.0.saturating_sub(stop.leaves.0);
         let bare_min =
             if self.entry.is_live() { facts.order_min.0.max(1) } else { facts.rounding.0.saturating_add(1) };
-        let is_too_small = bare >= bare_min && !stop.has_filled;
+        // A stop that is too small still protects: it goes only when the next can follow.
+        let is_too_small = bare >= bare_min && !stop.has_filled && self.may_close_now(facts);
         if bare < -facts.rounding.0 || is_too_small {
             let is_for_part = part > Qty::ZERO && bare < 0 && stop.leaves <= facts.held;
             // A stop makes room for a part only when the part can follow.

@@ -112,7 +112,7 @@ impl Market {
     /// The target rests beside the stop. Not in a trade that is to be changed on its way, where the venue could
     /// replace a single stop: a pair would have to be cancelled.
     pub(super) fn pairs(&self, plan: &Plan, can_pair: bool) -> bool {
-        can_pair && !(self.contract().can_replace && !plan.manage.is_plain())
+        can_pair && (plan.manage.is_plain() || !self.contract().can_replace)
     }
 
     /// Remembers how large the trade's position has been.

@@ -7,7 +7,7 @@ use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
-use smc_core::risk::{AccountLimits, Check, Gate, GateView, Limits, Verdict, Violations};
+use smc_core::risk::{AccountLimits, Beside, Check, Gate, GateView, Limits, Verdict, Violations};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
 
 pub const MS: u64 = 1_000_000;
@@ -207,6 +207,20 @@ impl Desk {
     pub fn accept(&mut self, order: &NewOrder) {
         let codes = self.codes(order);
         assert!(codes.is_empty(), "refused: {codes}");
+    }
+
+    /// The same beside an open order.
+    pub fn accept_beside(&mut self, order: &NewOrder, beside: Beside) {
+        let view = GateView {
+            now: self.now,
+            state: self.state,
+            loss_level: self.loss_level,
+            spec: self.specs.get(order.instrument.index()),
+            reference: self.references.get(order.instrument.index()).copied().flatten(),
+            positions: &self.positions,
+        };
+        let verdict = self.gate.check_beside(order, beside, &view, &mut self.orders);
+        assert!(verdict.outcome.is_ok(), "refused: {verdict:?}");
     }
 
     /// A fill is reported with the order's side.
