@@ -208,19 +208,26 @@ impl Venue {
 
     /// An order that still works ends, and the other of its pair with it.
     fn end(&mut self, id: ClientOrderId, is_cancel: bool) {
+        if let Some(at) = self.index(id) {
+            let other = self.orders[at].terms.oco;
+            self.end_one(id, is_cancel);
+            self.end_one(other, true);
+        }
+    }
+
+    fn end_one(&mut self, id: ClientOrderId, is_cancel: bool) {
         let Some(at) = self.index(id) else { return };
         let order = &mut self.orders[at];
         if order.leaves() <= 0 {
             return;
         }
         order.is_over = true;
-        let (cum_qty, other) = (Qty(order.filled), order.terms.oco);
+        let cum_qty = Qty(order.filled);
         let kind = match is_cancel {
             true => OrderUpdateKind::Canceled { cum_qty },
             false => OrderUpdateKind::Expired { cum_qty },
         };
         self.tell(id, kind);
-        self.end(other, true);
     }
 
     /// In one step, or not at all.
@@ -273,7 +280,8 @@ impl Venue {
             is_maker: false,
         };
         self.tell(id, kind);
-        self.end(order.terms.oco, true);
+        // The first fill of one cancels the other.
+        self.end_one(order.terms.oco, true);
         if order.terms.stop_on_fill > Price::ZERO {
             self.attach(&order);
         }

@@ -298,6 +298,13 @@ impl Bracket {
         }
     }
 
+    /// The venue is cancelling one of a pair by itself, because the other has filled.
+    pub(super) fn note_ending(&mut self, id: ClientOrderId, now: TsNs) {
+        for leg in [&mut self.stop, &mut self.target].into_iter().filter(|leg| leg.is_order(id)) {
+            leg.ask_cancel(Some(now));
+        }
+    }
+
     /// The order was to be replaced and was not: it works on, and may be cancelled like any other.
     pub(super) fn note_kept(&mut self, id: ClientOrderId) {
         if self.stop.is_order(id) {

@@ -191,8 +191,8 @@ impl<S: Strategy> Engine<S> {
         bracket.refusals = 0;
         bracket.progress.closed = Qty(bracket.progress.closed.0.saturating_add(fill.qty.0));
         let is_done = fill.is_closing || fill.order.parent != ClientOrderId::NONE && !fill.order.is_open();
-        if fill.order.terms.oco != ClientOrderId::NONE && !bracket.is_stray(fill.order.terms.oco) {
-            bracket.note_cancel(fill.order.terms.oco, now);
+        if fill.order.terms.oco != ClientOrderId::NONE {
+            bracket.note_ending(fill.order.terms.oco, now);
         }
         match (fill.order.purpose, fill.order.kind) {
             (Purpose::Stop, OrderKind::StopLimit) => {
