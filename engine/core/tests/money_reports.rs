@@ -240,7 +240,8 @@ fn replacement() -> (Desk, Vec<NewOrder>) {
     let (old, new) = (stop_of(&mut desk, 100), stop_of(&mut desk, 50));
     desk.accept(&old);
     desk.accept_beside(&new, Beside::Replaced(old.client_order_id));
-    desk.orders.begin_replace(old.client_order_id, new.client_order_id).unwrap();
+    let replaced = desk.orders.begin_replace(old.client_order_id, new.client_order_id);
+    assert!(replaced.is_some());
     (desk, vec![old, new])
 }
 
