@@ -283,6 +283,22 @@ fn the_stop_comes_to_where_the_trade_has_cost_nothing() {
     assert!((lower - e) * 1_000_000 < fee * (lower + e), "and not a tick more");
 }
 
+/// A stop above the entry's price would meet what is left of the entry, and the gate would have neither.
+#[test]
+fn a_stop_that_moves_past_its_entry_waits_for_that_to_be_gone() {
+    let manage = Management { break_even: Some(BreakEven::At(Reach::Risk(R))), ..Management::PLAIN };
+    let (mut scene, entry) = Scene::entered(Contract::SPOT, manage);
+    let filled = half(entry.qty);
+    let stop = new(&scene.fill(&entry, at(60_000), filled, filled));
+    scene.report(&stop, ACK);
+    assert_eq!(sent(&scene.quote(at(60_130))), [Sent::Cancel(entry.client_order_id)]);
+    assert_eq!(sent(&scene.quote(at(60_131))), []);
+    assert_eq!(sent(&scene.report(&entry, OrderUpdateKind::Canceled { cum_qty: Qty(filled) })), []);
+    assert_eq!(sent(&scene.quote(at(60_132))), [Sent::Cancel(stop.client_order_id)]);
+    let even = new(&scene.report(&stop, CANCELED));
+    assert!(even.stop_price > Price(at(60_120)) && even.qty == stop.qty);
+}
+
 #[test]
 fn stop_and_target_rest_as_a_pair_and_the_target_that_fills_ends_the_trade() {
     let (mut scene, entry) = Scene::entered(OCO, Management::PLAIN);
@@ -375,6 +391,16 @@ fn a_stop_that_fills_before_its_entry_is_told_of_is_no_short() {
     let said = scene.fill(&entry, at(60_000), qty, qty);
     assert!(!sent(&said).iter().any(|sent| matches!(sent, Sent::New(_))), "{said:?}");
     assert!(scene.is_over());
+}
+
+#[test]
+fn a_target_that_begins_to_fill_before_its_entry_is_told_of_disturbs_nothing() {
+    let (mut scene, entry) = Scene::entered(ATTACH, Management::PLAIN);
+    let target = entry.client_order_id.after(2);
+    let part = half(entry.qty);
+    assert_eq!(sent(&scene.fill_of(target, Side::Sell, at(60_400), part, part)), []);
+    assert_eq!(sent(&scene.fill(&entry, at(60_000), entry.qty.0, entry.qty.0)), []);
+    assert_eq!(scene.world.engine.position(BTC), Qty(entry.qty.0 - part));
 }
 
 #[test]

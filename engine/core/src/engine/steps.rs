@@ -190,7 +190,8 @@ impl<S: Strategy> Engine<S> {
         let bracket = &mut market.bracket;
         bracket.refusals = 0;
         bracket.progress.closed = Qty(bracket.progress.closed.0.saturating_add(fill.qty.0));
-        let is_done = fill.is_closing || fill.order.parent != ClientOrderId::NONE && !fill.order.is_open();
+        // What came with the entry may be told of before the entry: then nobody knows yet how much it covers.
+        let is_early = fill.order.parent != ClientOrderId::NONE && !fill.order.is_open();
         if fill.order.terms.oco != ClientOrderId::NONE {
             bracket.note_ending(fill.order.terms.oco, now);
         }
@@ -198,11 +199,11 @@ impl<S: Strategy> Engine<S> {
             (Purpose::Stop, OrderKind::StopLimit) => {
                 // It was reached, whether or not we saw the trade; once it is through, nothing of the trade stays.
                 bracket.stop_reached.get_or_insert(now);
-                if is_done {
+                if fill.is_closing || is_early {
                     bracket.leave(Purpose::Stop);
                 }
             }
-            (Purpose::Target, OrderKind::Limit) if is_done => bracket.leave(Purpose::Target),
+            (Purpose::Target, OrderKind::Limit) if fill.is_closing => bracket.leave(Purpose::Target),
             _ => {}
         }
     }
