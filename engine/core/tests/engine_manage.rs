@@ -5,6 +5,7 @@
 mod engine_harness;
 
 use engine_harness::*;
+use smc_core::config::EngineConfig;
 use smc_core::event::*;
 use smc_core::instrument::{Contract, InstrumentSpec};
 use smc_core::output::*;
@@ -74,10 +75,14 @@ fn alerts(said: &[Output], wanted: AlertKind) -> usize {
 
 impl Scene {
     fn new(contract: Contract, manage: Management) -> Self {
+        Self::with(config(), contract, manage)
+    }
+
+    fn with(config: EngineConfig, contract: Contract, manage: Management) -> Self {
         let [entry, stop, target] = [60_000, 59_900, 60_400].map(|price| Price(at(price)));
         let intent = Intent::enter(Direction::Up, entry, stop, target, EntryKind::Rest, TsNs(u64::MAX))
             .managed(manage);
-        let mut world = World::new(1, config(), Once(Some(intent)), Manners::default());
+        let mut world = World::new(1, config, Once(Some(intent)), Manners::default());
         world.make_ready();
         world.feed(BTC, EventBody::Instrument(InstrumentSpec { contract, ..spec() }));
         Self { world, trade_id: 0 }
@@ -313,6 +318,19 @@ fn stop_and_target_rest_as_a_pair_and_the_target_that_fills_ends_the_trade() {
     assert_eq!(sent(&scene.fill(&target, at(60_400), target.qty.0, target.qty.0)), []);
     assert_eq!(sent(&scene.report(&stop, CANCELED)), []);
     assert!(scene.is_over());
+}
+
+/// The message window has room for the target and none for its stop: neither is sent, and nothing stays reserved.
+#[test]
+fn a_pair_is_sent_whole_or_not_at_all() {
+    let mut narrow = config();
+    narrow.account_limits.messages_max = 2;
+    let mut scene = Scene::with(narrow, OCO, Management::PLAIN);
+    let entry = new(&scene.quote(at(60_001)));
+    let said = scene.fill(&entry, at(60_000), entry.qty.0, entry.qty.0);
+    assert_eq!((sent(&said).len(), alerts(&said, AlertKind::Unprotected)), (0, 1));
+    assert_eq!(scene.world.engine.open_orders().count(), 0);
+    assert_eq!(sent(&scene.timer(2 * SECOND)).len(), 2);
 }
 
 #[test]

@@ -306,6 +306,7 @@ fn what_came_with_an_entry_covers_what_that_has_filled() {
     // What the stop has closed had been opened: the entry's own report of it is still to come, and stays reserved.
     check_family(attached, &[(1, s4), (0, canceled(4))], (-4, 4, 0));
     check_family(attached, &[(1, s4), (2, canceled(0))], (-4, 10, 0));
+    check_family(attached, &[(1, s4), (0, canceled(0))], (-4, 4, 0));
     check_family(attached, &[(0, canceled(0)), (1, ACK)], (0, 0, 0));
 }
 
