@@ -387,6 +387,8 @@ struct Case {
     now: u64,
     seq: u64,
     rng: Rng,
+    /// When the last timer was: they come every few hundred milliseconds, whatever else happens.
+    timer: u64,
     /// After a refusal the engine waits before it tries again.
     excused_until: u64,
 }
@@ -450,7 +452,7 @@ impl Case {
         let manage = if rng.chance(80) { management(&mut rng) } else { Management::PLAIN };
         let engine = Engine::new(settings(), Once(Some(intent.managed(manage)))).unwrap();
         let venue = Venue::new(contract, seed);
-        let mut case = Self { engine, venue, now: START_NS, seq: 0, rng, excused_until: 0 };
+        let mut case = Self { engine, venue, now: START_NS, seq: 0, rng, timer: START_NS, excused_until: 0 };
         case.feed(BTC, EventBody::Instrument(InstrumentSpec { contract, ..spec() }), outbox);
         for (asset, free) in [("USDT", 100_000), ("BTC", 5)] {
             let balance = Balance { asset: name(asset), free: Qty(free * SCALE), locked: Qty::ZERO };
@@ -523,6 +525,11 @@ impl Case {
 
     fn step(&mut self, outbox: &mut Outbox) {
         self.now += (1 + self.rng.below(30)) * MS;
+        if self.now - self.timer > 300 * MS {
+            self.timer = self.now;
+            self.quote(outbox);
+            self.feed(InstrumentId::NONE, EventBody::Timer, outbox);
+        }
         match self.rng.below(100) {
             0..45 => self.deliver(outbox),
             45..90 => {
