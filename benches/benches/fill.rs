@@ -83,7 +83,7 @@ impl Desk {
             is_maker: true,
         };
         let update = OrderUpdate { client_order_id, venue_order_id: 0, kind };
-        let OrderEffect::Filled(fill) = self.orders.on_update(BTC, black_box(&update)) else {
+        let OrderEffect::Filled(fill) = self.orders.on_update(BTC, black_box(&update), START) else {
             panic!("no fill")
         };
         self.positions.on_fill(&fill, Qty::ZERO).position

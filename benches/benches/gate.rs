@@ -69,7 +69,9 @@ impl Desk {
         let kind = OrderUpdateKind::Canceled { cum_qty: Qty::ZERO };
         let client_order_id = ClientOrderId::new(1, 0, self.nth);
         let update = OrderUpdate { client_order_id, venue_order_id: self.nth, kind };
-        if let OrderEffect::Closed(order) = self.orders.on_update(BTC, &update) {
+        if let OrderEffect::Closed(order) =
+            self.orders.on_update(BTC, &update, TsNs(START.0 + self.nth * 1_000_000_000))
+        {
             self.gate.on_closed(&order, TsNs(START.0 + self.nth * 1_000_000_000 + 500_000_000));
         }
     }

@@ -130,6 +130,8 @@ pub struct ExecutionParams {
     pub stop_fill_ns_max: u64,
     /// A position without a working stop for this long is closed at the market.
     pub naked_ns_max: u64,
+    /// An order that the venue has not answered for this long is unknown: the gateway asks, nothing is sent again.
+    pub ack_ns_max: u64,
     /// Refused closing orders and unanswered cancels are tried again after this long.
     pub retry_ns: u64,
     /// What becomes of a position that the venue holds at start and we know nothing of.
@@ -173,6 +175,7 @@ impl Default for ExecutionParams {
             stop_limit_offset_ppm: 2_000,
             stop_fill_ns_max: 2_000_000_000,
             naked_ns_max: 3_000_000_000,
+            ack_ns_max: 2_000_000_000,
             retry_ns: 1_000_000_000,
             adopt: Adopt::Keep,
         }
@@ -305,6 +308,7 @@ impl ExecutionParams {
         within("execution.stop_limit_offset_ppm", u64::from(self.stop_limit_offset_ppm), 0, 100_000)?;
         within("execution.stop_fill_ns_max", self.stop_fill_ns_max, 1, DAY_NS)?;
         within("execution.naked_ns_max", self.naked_ns_max, 1, DAY_NS)?;
+        within("execution.ack_ns_max", self.ack_ns_max, SECOND_NS / 1_000, DAY_NS)?;
         within("execution.retry_ns", self.retry_ns, SECOND_NS / 1_000, DAY_NS)
     }
 }
@@ -424,7 +428,7 @@ mod tests {
     #[test]
     fn whatever_makes_no_sense_is_named() {
         type Fault = (&'static str, fn(&mut EngineConfig));
-        let faults: [Fault; 32] = [
+        let faults: [Fault; 34] = [
             ("instance", |c| c.instance = 0),
             ("order_sequence_first", |c| c.order_sequence_first = 0),
             ("quote_asset", |c| c.quote_asset = Name::default()),
@@ -454,6 +458,10 @@ mod tests {
             ("execution.stop_limit_offset_ppm", |c| c.execution.stop_limit_offset_ppm = 900_000),
             ("execution.retry_ns", |c| c.execution.retry_ns = 0),
             ("execution.naked_ns_max", |c| c.execution.naked_ns_max = 0),
+            ("execution.ack_ns_max", |c| c.execution.ack_ns_max = 0),
+            ("strategy.manage.break_even", |c| {
+                c.strategy.manage.break_even = Some(crate::strategy::BreakEven::AfterPart(1));
+            }),
             ("strategy.entry_timeframes", |c| c.strategy.entry_timeframes = 0),
             ("strategy.target_risk_ppm", |c| c.strategy.target_risk_ppm = 0),
             ("strategy.accept_order_blocks", |c| {

@@ -15,15 +15,18 @@ mod bracket;
 mod evidence;
 mod guard;
 mod market;
+mod plan;
 mod reconcile;
 mod snapshot;
+mod steps;
 mod trading;
 mod why;
 
 pub use book_risk::VarParams;
-pub use bracket::{Motive, Plan, Step};
+pub use bracket::{Motive, Step};
+pub use plan::Plan;
 pub use reconcile::ROUNDS_MAX;
-pub use why::{CAPS, Cap, Ignorance, Ignored, Move, Sizing, Why};
+pub use why::{CAPS, Cap, Ignorance, Ignored, LEGS, Move, Sizing, Why};
 
 use crate::bars::BarSet;
 use crate::book::Book;
@@ -96,6 +99,8 @@ pub struct Counters {
     pub orders_sent: u64,
     /// Orders the gate denied.
     pub orders_denied: u64,
+    /// Ids kept free for stops and targets that come with an entry.
+    pub orders_attached: u64,
     /// Cancels asked.
     pub cancels: u64,
     /// Fills counted (each trade id once).
@@ -187,7 +192,7 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get_mut(at) else { return };
         market.book.on_trade(trade, now);
         self.positions.mark(market.id, market.book.mark());
-        if market.bracket.plan.is_some_and(|plan| plan.is_stop_reached(trade.price)) {
+        if market.bracket.is_stop_reached(trade.price) {
             market.bracket.stop_reached.get_or_insert(now);
         }
         if self.config.bars.source == BarSource::Trades {
@@ -286,13 +291,11 @@ impl<S: Strategy> Engine<S> {
         self.act(at, known_at, &intents, outbox);
     }
 
-    /// The target is held here, not at the venue: the market reaching it starts the exit.
+    /// Targets that do not rest at the venue are held here, and so is the place of the stop: the market reaching one
+    /// starts an exit, the market moving on moves the other.
     fn check_target(&mut self, at: usize, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
-        let Some(plan) = market.bracket.plan.filter(|_| market.bracket.leaving.is_none()) else { return };
-        let Some(top) = market.book.trusted_top() else { return };
-        if plan.is_target_reached(top.bid.price, top.ask.price) {
-            market.bracket.leave(Purpose::Target);
+        if market.bracket.plan.is_some() && market.watch(&self.positions, self.config.sizing.fee_ppm) {
             self.manage(at, outbox);
         }
     }
@@ -310,6 +313,7 @@ impl<S: Strategy> Engine<S> {
             self.manage(at, outbox);
             self.check_protection(at, outbox);
         }
+        self.check_answers(outbox);
     }
 
     fn on_feed(&mut self, instrument: InstrumentId, state: FeedState, outbox: &mut Outbox) {

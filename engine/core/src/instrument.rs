@@ -96,6 +96,11 @@ impl Contract {
         }
     }
 
+    /// What is sold must be owned, and what is promised to one order cannot be promised to another.
+    pub const fn is_spot(&self) -> bool {
+        matches!(self.kind, ContractKind::Spot)
+    }
+
     const fn is_sound(&self) -> bool {
         let is_secured = 0 < self.margin_initial_ppm && self.margin_initial_ppm <= 1_000_000;
         self.size.0 > 0 && is_secured && self.margin_maintenance_ppm <= self.margin_initial_ppm

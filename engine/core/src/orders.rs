@@ -12,6 +12,16 @@
 //! * **refusal** (rejected, not found) ends an order only while nothing proves that it lives: an ack or a fill,
 //!   before or after, outweighs it (a duplicate-id reject of a retry must not free a live order).
 //!
+//! Orders that belong together:
+//!
+//! * a **pair**, of which one cancels the other, reserves the larger of both once. What one has filled, the other will
+//!   not; both stay open until the venue has ended them, and a race in which both fill is counted as it happened;
+//! * a **replacement** and what it replaces both reserve until the venue has ended the old one or refused the new: it
+//!   may be either that lives. Only the gate looks past the old one, when it is asked about the new;
+//! * stop and target that **came with an entry** are sent by nobody. They are taken in by the entry's first fill or by
+//!   the first report about them, whichever comes first, and cover what the entry has filled. A fill of theirs proves
+//!   one of the entry.
+//!
 //! Orders of other hands that work on the account stand in a small table beside ours and reserve like ours; what the
 //! venue says is held beyond our position reserves as well: see `adopt` and `drift`.
 //!
@@ -28,7 +38,7 @@ pub(crate) use adopt::Listed;
 pub use order::{Order, OrderState};
 
 use crate::event::{OrderUpdate, OrderUpdateKind};
-use crate::output::{CancelOrder, NewOrder, OrderKind};
+use crate::output::{CancelOrder, NewOrder, OrderKind, OrderTerms};
 use crate::risk::ApprovedOrder;
 use crate::state::{StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side, TsNs};
@@ -59,6 +69,17 @@ pub struct Orders {
     last_sequence: u64,
     /// Orders that came to life while their table was full; each is a hole in the reservation.
     lost: u32,
+    /// Orders that the gate looks past at this moment; 0 between two events.
+    aside: usize,
+}
+
+/// An order that the gate looks past; see [`Orders::set_aside`].
+#[must_use]
+pub(crate) struct Aside {
+    instrument: InstrumentId,
+    side: Side,
+    qty: i128,
+    orders: u32,
 }
 
 /// What the open orders of one instrument hold.
@@ -153,26 +174,31 @@ impl Orders {
             reserved: vec![Reserved::default(); instruments],
             last_sequence: 0,
             lost: 0,
+            aside: 0,
         }
     }
 
-    /// Takes one report about an order of `instrument`.
-    pub fn on_update(&mut self, instrument: InstrumentId, update: &OrderUpdate) -> OrderEffect {
-        let Some(before) = self.find(update.client_order_id) else { return OrderEffect::UnknownOrder };
+    /// Takes one report about an order of `instrument`; `now` is the time of the event.
+    pub fn on_update(&mut self, instrument: InstrumentId, update: &OrderUpdate, now: TsNs) -> OrderEffect {
+        let id = update.client_order_id;
+        let Some(before) = self.find(id).or_else(|| self.attach(id, now)) else {
+            return OrderEffect::UnknownOrder;
+        };
         if before.instrument != instrument {
             return OrderEffect::Ignored(Ignored::Malformed);
         }
         let mut after = before;
         after.hear(update, self.round);
         if matches!(update.kind, OrderUpdateKind::Fill { .. }) {
-            return self.on_fill(before, after, &update.kind);
+            return self.on_fill(before, after, &update.kind, now);
         }
         after.on_report(&update.kind);
         self.store(&before, &after);
+        self.tell_relatives(&after, now);
         effect(&before, &after, &update.kind)
     }
 
-    fn on_fill(&mut self, before: Order, mut after: Order, kind: &OrderUpdateKind) -> OrderEffect {
+    fn on_fill(&mut self, before: Order, mut after: Order, kind: &OrderUpdateKind, now: TsNs) -> OrderEffect {
         let &OrderUpdateKind::Fill { trade_id, side, price, qty, cum_qty, fee, fee_asset, is_maker } = kind
         else {
             return OrderEffect::Ignored(Ignored::Malformed);
@@ -191,6 +217,7 @@ impl Orders {
         self.trades.record(before.instrument, trade_id);
         after.on_fill(price, qty, cum_qty);
         self.store(&before, &after);
+        self.tell_relatives(&after, now);
         OrderEffect::Filled(Fill {
             order: after,
             trade_id,
@@ -201,8 +228,122 @@ impl Orders {
             is_maker,
             is_closing: before.is_open() && !after.is_open(),
             is_late: !before.is_open(),
-            is_overfill: after.filled_qty > after.qty,
+            is_overfill: after.filled_qty > self.qty_asked(&after),
         })
+    }
+
+    /// What a change of one order says about those it belongs with.
+    fn tell_relatives(&mut self, order: &Order, now: TsNs) {
+        self.tell_pair(order);
+        if order.replaces != ClientOrderId::NONE && order.is_refused() {
+            // It was not replaced after all.
+            self.change(order.replaces, |old| old.is_cancel_pending = false);
+        }
+        if order.parent != ClientOrderId::NONE {
+            // What was closed had been opened: the entry's own report of it is still on the way.
+            let other = self.find(order.terms.oco).map_or(Qty::ZERO, |other| other.filled_qty);
+            let closed = Qty(order.filled_qty.0.saturating_add(other.0));
+            self.change(order.parent, |entry| {
+                if closed > entry.cum_qty {
+                    entry.cum_qty = closed;
+                    entry.on_life();
+                }
+            });
+        }
+        let OrderTerms { stop_on_fill, target_on_fill, .. } = order.terms;
+        let covered = order.filled_qty;
+        for (price, places) in [(stop_on_fill, 1), (target_on_fill, 2)] {
+            let id = order.client_order_id.after(places);
+            let is_wanted = price > Price::ZERO && covered > Qty::ZERO;
+            if is_wanted && (self.find(id).is_some() || self.attach(id, now).is_some()) {
+                self.change(id, |child| {
+                    if child.parent == order.client_order_id {
+                        child.qty = child.qty.max(covered);
+                    }
+                });
+                if let Some(child) = self.find(id) {
+                    self.tell_pair(&child);
+                }
+            }
+        }
+    }
+
+    /// What one of a pair has filled, the other will not.
+    fn tell_pair(&mut self, order: &Order) {
+        let done = order.done_qty();
+        if order.terms.oco != ClientOrderId::NONE && done > Qty::ZERO {
+            self.change(order.terms.oco, |other| {
+                if other.is_paired_with(order) {
+                    other.paired_qty = other.paired_qty.max(done);
+                }
+            });
+        }
+    }
+
+    /// Takes in an order that came with its entry; what the entry has filled is told to it afterwards. None unless
+    /// such an entry is known.
+    fn attach(&mut self, id: ClientOrderId, now: TsNs) -> Option<Order> {
+        let (instance, strategy, sequence) = (id.instance(), id.strategy(), id.sequence());
+        let mut entries = (1..=2u64).filter_map(|places| {
+            let entry = sequence.checked_sub(places)?;
+            self.find(ClientOrderId::new(instance, strategy, entry))
+        });
+        let child = entries.find_map(|entry| Order::attached(&entry, id, now))?;
+        let other = self.find(child.terms.oco).map_or(Qty::ZERO, |other| other.done_qty());
+        let child = Order { paired_qty: other, ..child };
+        self.put(&child);
+        Some(child)
+    }
+
+    /// Changes an order, if it is known.
+    fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut Order)) {
+        let Some(before) = self.find(id) else { return };
+        let mut after = before;
+        change(&mut after);
+        if after != before {
+            self.store(&before, &after);
+        }
+    }
+
+    /// The most that an order may fill: of one that came with an entry, as much as the entry.
+    fn qty_asked(&self, order: &Order) -> Qty {
+        self.find(order.parent).map_or(order.qty, |entry| entry.qty.max(order.qty))
+    }
+
+    /// Marks an order as unknown that nothing was heard of for so long, and returns it; once for each order. The
+    /// lowest id first.
+    pub(crate) fn overdue(&mut self, now: TsNs, ack_ns_max: u64) -> Option<Order> {
+        let is_late = |order: &&Order| order.is_unheard() && now.since(order.accepted_ts) >= ack_ns_max;
+        let id = self.open.iter().filter(is_late).map(|order| order.client_order_id).min()?;
+        let order = self.open.iter_mut().find(|order| order.client_order_id == id)?;
+        order.on_unknown();
+        Some(*order)
+    }
+
+    /// Marks an open order as being replaced: like a cancel, but its word is another's. None for orders that are
+    /// not open.
+    pub fn begin_replace(&mut self, id: ClientOrderId, by: ClientOrderId) -> Option<Order> {
+        self.change(by, |new| new.replaces = id);
+        let order = self.open.iter_mut().find(|order| order.client_order_id == id)?;
+        order.is_cancel_pending = true;
+        Some(*order)
+    }
+
+    /// Takes what an order reserves out of the sums for as long as the gate looks at another: the one that is to
+    /// take its place, or the other of its pair, which still counts as an order.
+    pub(crate) fn set_aside(&mut self, id: ClientOrderId, is_counted: bool) -> Option<Aside> {
+        let order = *self.get(id)?;
+        let (instrument, side, qty) = (order.instrument, order.side, self.share(&order));
+        let aside = Aside { instrument, side, qty, orders: u32::from(!is_counted) };
+        self.aside += aside.orders as usize;
+        self.add(&aside, -1);
+        Some(aside)
+    }
+
+    /// Puts it back.
+    pub(crate) fn bring_back(&mut self, aside: &Aside) {
+        self.aside = self.aside.saturating_sub(aside.orders as usize);
+        self.add(aside, 1);
     }
 
     /// Marks an open order as being cancelled and returns the word to send. None for orders that are not open.
@@ -262,7 +403,7 @@ impl Orders {
 
     /// Open orders overall, those of other hands included.
     pub fn len(&self) -> usize {
-        self.open.len() + self.foreign.len()
+        (self.open.len() + self.foreign.len()).saturating_sub(self.aside)
     }
 
     /// No open order.
@@ -298,10 +439,23 @@ impl Orders {
         if is_known || self.is_full() || order.instrument.index() >= self.reserved.len() {
             return false;
         }
-        self.last_sequence = self.last_sequence.max(order.client_order_id.sequence());
-        self.account(&order, 1);
-        self.open.push(order);
+        self.last_sequence = self.last_sequence.max(order.last_sequence());
+        self.put(&order);
         true
+    }
+
+    /// A new one goes where it belongs.
+    fn put(&mut self, order: &Order) {
+        match order.is_open() {
+            true if !self.is_full() => {
+                self.account(order, 1);
+                self.open.push(*order);
+            }
+            is_open => {
+                self.history.push(order);
+                self.lost += u32::from(is_open);
+            }
+        }
     }
 
     /// Writes a changed order back where it now belongs and keeps the sums.
@@ -333,20 +487,43 @@ impl Orders {
     }
 
     fn account(&mut self, order: &Order, sign: i32) {
-        let Some(reserved) = self.reserved.get_mut(order.instrument.index()) else { return };
-        let qty = i128::from(order.reserved_qty().0) * i128::from(sign);
-        match order.side {
+        let (instrument, side) = (order.instrument, order.side);
+        self.add(&Aside { instrument, side, qty: self.share(order), orders: 1 }, sign);
+    }
+
+    fn add(&mut self, what: &Aside, sign: i32) {
+        let Some(reserved) = self.reserved.get_mut(what.instrument.index()) else { return };
+        let qty = what.qty * i128::from(sign);
+        match what.side {
             Side::Buy => reserved.buy_qty += qty,
             Side::Sell => reserved.sell_qty += qty,
         }
-        reserved.orders = reserved.orders.saturating_add_signed(sign);
+        reserved.orders = reserved.orders.saturating_add_signed(sign * what.orders as i32);
     }
+
+    /// What the sums have of `order`, with the other of its pair as it stands in the table.
+    fn share(&self, order: &Order) -> i128 {
+        let other = match order.terms.oco {
+            ClientOrderId::NONE => None,
+            id => self.get(id),
+        };
+        share_beside(order, other)
+    }
+}
+
+/// What an order adds to the sums that have `other` in them: of a pair the larger counts, but fills that are certain
+/// to come count all.
+fn share_beside(order: &Order, other: Option<&Order>) -> i128 {
+    let (missing, free) = (i128::from(order.missing_qty().0), i128::from(order.free_qty().0));
+    let other = other.filter(|other| order.is_paired_with(other));
+    missing + (free - other.map_or(0, |other| i128::from(other.free_qty().0))).max(0)
 }
 
 impl Orders {
     /// `now` is the time of the last event.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
-        let Self { open, history, trades, foreign, drift, reserved, round, last_sequence, lost } = self;
+        let Self { open, history, trades, foreign, drift, reserved, round, last_sequence, lost, aside: _ } =
+            self;
         io.number(last_sequence)?;
         io.tally(round)?;
         let known = Known { instruments: reserved.len(), last_sequence: *last_sequence, round: *round, now };
@@ -385,8 +562,12 @@ impl Orders {
     fn reserve_anew(&mut self) {
         self.reserved.fill(Reserved::default());
         for at in 0..self.open.len() {
-            if let Some(order) = self.open.get(at).copied() {
-                self.account(&order, 1);
+            let (before, rest) = self.open.split_at(at);
+            if let Some(order) = rest.first() {
+                let other = before.iter().find(|other| other.is_paired_with(order));
+                let (instrument, side) = (order.instrument, order.side);
+                let what = Aside { instrument, side, qty: share_beside(order, other), orders: 1 };
+                self.add(&what, 1);
             }
         }
         for at in 0..self.foreign.len() {

@@ -68,7 +68,9 @@ pub struct NewOrder {
 pub struct OrderTerms {
     /// Never to open or turn a position.
     pub reduce_only: bool,
-    /// Stop to be placed by the venue when this fills, with the sequence after this order's as its id; 0 for none.
+    /// Stop to be placed by the venue when this fills, with the sequence after this order's as its id; 0 for none. It
+    /// covers what this has filled and grows with it; where it has filled whole before this order has, and so does not
+    /// grow any more, the gateway says that it expired.
     pub stop_on_fill: Price,
     /// Target to be placed likewise, with the sequence after that; 0 for none.
     pub target_on_fill: Price,
@@ -87,7 +89,9 @@ impl OrderTerms {
     };
 }
 
-/// Put an order in the place of a working one. Until the venue says which lives, both may.
+/// Put an order in the place of a working one, in one step: the venue ends the old one and takes the new, or refuses the
+/// new and leaves the old. It must refuse where the old one has begun to fill, or both together could fill too much.
+/// Until it has said which lives, both may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplaceOrder<O = crate::risk::ApprovedOrder> {
     /// The working order.

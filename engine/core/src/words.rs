@@ -392,6 +392,11 @@ impl ClientOrderId {
         self.0 & ((1 << 40) - 1)
     }
 
+    /// The id so many places after it, of the same instance and strategy.
+    pub const fn after(self, places: u64) -> Self {
+        Self::new(self.instance(), self.strategy(), self.sequence() + places)
+    }
+
     /// The text the venue sees.
     pub fn text(self) -> [u8; Self::TEXT_LEN] {
         let mut out = [b'x'; Self::TEXT_LEN];

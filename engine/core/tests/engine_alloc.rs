@@ -6,10 +6,11 @@ mod engine_harness;
 mod engine_storm;
 
 use engine_harness::{Eager, Manners, Rng, World, config, name, world};
-use engine_storm::{Dice, Storm};
+use engine_storm::{Dice, Mixed, Storm};
 use smc_core::calendar::{SessionWindow, ZoneOffsets};
 use smc_core::config::EngineConfig;
 use smc_core::event::*;
+use smc_core::output::Output;
 use smc_core::smc::SmcParams;
 use smc_core::strategy::{Confluence, ConfluenceParams, SessionSet, ShiftScope, StopAt, Strategy};
 use smc_core::{Engine, Outbox};
@@ -128,6 +129,31 @@ fn run<S: Strategy>(engine: &mut Engine<S>, outbox: &mut Outbox, events: &[Event
         let taken = TAKEN.with(Cell::get) - before;
         assert_eq!(taken, 0, "event {} took memory: {:?}", event.seq, event.body);
     }
+}
+
+/// Orders of every kind: pairs, replacements, parts, stops that come with their entry.
+#[test]
+fn no_event_takes_memory_in_a_storm() {
+    let new = || Mixed::engine(engine_storm::config());
+    let (mut first, mut storm, mut rng, mut outbox) = (new(), Storm::default(), Rng(5), Outbox::new());
+    let mut events = storm.opening();
+    let mut fed = 0;
+    let mut replaced = 0;
+    while fed < 60_000 {
+        if events.len() == fed {
+            events.push(storm.next(&first, &mut rng));
+        }
+        first.on_event(&events[fed], &mut outbox);
+        replaced += outbox.drain().filter(|output| matches!(output, Output::Replace(_))).count();
+        fed += 1;
+    }
+    let counters = first.counters();
+    println!("{counters:?} {replaced} replaced");
+    assert!(
+        counters.fills > 500 && counters.orders_attached > 100 && replaced > 50,
+        "{counters:?} {replaced}"
+    );
+    run(&mut new(), &mut outbox, &events);
 }
 
 /// Everything that has room for a certain number is filled to it after the load: orders, their history, trades, the

@@ -8,7 +8,7 @@ use engine_harness::*;
 use smc_core::event::*;
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
 use smc_core::output::*;
-use smc_core::strategy::{EntryKind, Intent, Intents, MarketView, Strategy};
+use smc_core::strategy::{EntryKind, Intent, Intents, Management, MarketView, Strategy};
 use smc_core::words::*;
 
 const TICK: i64 = 1_000_000;
@@ -153,6 +153,7 @@ impl Scene {
             kind: EntryKind::Rest,
             reasons: [0; REASONS_MAX],
             expires: TsNs(u64::MAX),
+            manage: Management::PLAIN,
         };
         let mut world = World::new(1, config(), Once(Some(intent)), Manners::default());
         world.make_ready();

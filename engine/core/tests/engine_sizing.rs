@@ -123,7 +123,7 @@ fn feed(engine: &mut Engine<Mixed>, outbox: &mut Outbox, event: &smc_core::Event
     outbox.clear();
 }
 
-/// What all planned trades would lose from their entries to their stops, by the definition and roughly. A trade whose
+/// What all planned trades would lose from their entries, or from what they paid on average, to their stops, by the definition and roughly. A trade whose
 /// price ran away may count for more in the engine, never for less.
 fn heat(engine: &Engine<Mixed>) -> f64 {
     let of = |id: InstrumentId| {
@@ -134,8 +134,13 @@ fn heat(engine: &Engine<Mixed>) -> f64 {
             .map(|order| order.leaves_qty().0)
             .sum();
         let held = (engine.position(id).0 * plan.direction.side().sign()).max(0);
-        let (entry, stop) = (plan.entry.0 as f64, plan.stop.0 as f64);
-        ((entry - stop).abs() + 20e-6 * (entry + stop)) * (working + held) as f64 / 1e8
+        let stop = plan.stop.0 as f64;
+        let loss = |from: i64, qty: i64| {
+            // From beyond the stop nothing more is lost.
+            let distance = (from as f64 - stop) * plan.direction.side().sign() as f64;
+            (distance.max(0.0) + 20e-6 * (from as f64 + stop)) * qty as f64 / 1e8
+        };
+        loss(plan.entry.0, working) + loss(engine.positions().average(id).0, held)
     };
     engine.positions().instruments().map(of).sum()
 }

@@ -11,7 +11,7 @@ use smc_core::event::{
 };
 use smc_core::output::{AlertKind, Control, Output, Purpose, REASONS_MAX, TradingState};
 use smc_core::risk::{BreakerParams, Check, Violations};
-use smc_core::strategy::{EntryKind, Intent, Intents, MarketView, Strategy};
+use smc_core::strategy::{EntryKind, Intent, Intents, Management, MarketView, Strategy};
 use smc_core::words::{Direction, InstrumentId, Name, Price, Qty, SCALE, TsNs};
 
 const ENGINE: RiskScope = RiskScope::ENGINE;
@@ -417,6 +417,7 @@ impl Strategy for Loop {
             stop: Price(entry.0 - width),
             target: Price(entry.0 + width),
             kind: EntryKind::Rest,
+            manage: Management::PLAIN,
             reasons: [0; REASONS_MAX],
             expires: TsNs(u64::MAX),
         });

@@ -90,7 +90,7 @@ impl Fills {
             is_maker: false,
         };
         let update = OrderUpdate { client_order_id: order.client_order_id, venue_order_id: 0, kind };
-        let OrderEffect::Filled(fill) = self.desk.orders.on_update(order.instrument, &update) else {
+        let OrderEffect::Filled(fill) = self.desk.orders.on_update(order.instrument, &update, START) else {
             panic!("not a fill")
         };
         self.book.on_fill(&fill, Qty::ZERO)

@@ -53,7 +53,7 @@ impl Fills {
             venue_order_id: 0,
             kind,
         };
-        let OrderEffect::Filled(fill) = self.desk.orders.on_update(ONE, &update) else {
+        let OrderEffect::Filled(fill) = self.desk.orders.on_update(ONE, &update, self.desk.now) else {
             panic!("not a fill")
         };
         self.desk.positions.on_fill(&fill, self.flat_below)

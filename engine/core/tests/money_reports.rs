@@ -6,8 +6,9 @@ mod money_common;
 use money_common::*;
 use smc_core::event::{OrderUpdate, OrderUpdateKind};
 use smc_core::orders::{Ignored, ORDERS_MAX, OrderEffect, OrderState};
-use smc_core::output::NewOrder;
-use smc_core::words::{ClientOrderId, InstrumentId, Money, Qty, SCALE, Side};
+use smc_core::output::{NewOrder, OrderKind, Purpose};
+use smc_core::risk::Beside;
+use smc_core::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side};
 
 const REF: i64 = 65_000 * SCALE;
 const ONE: InstrumentId = InstrumentId(0);
@@ -64,7 +65,7 @@ fn check_all_orders(reports: &[OrderUpdateKind], expected: (i64, i128)) {
     });
 }
 
-fn permute(items: &mut Vec<OrderUpdateKind>, at: usize, run: &mut impl FnMut(&[OrderUpdateKind])) {
+fn permute<T>(items: &mut Vec<T>, at: usize, run: &mut impl FnMut(&[T])) {
     if at == items.len() {
         return run(items);
     }
@@ -178,6 +179,135 @@ fn random_history(rng: &mut Rng, qty: i64, trade: &mut u64) -> (Vec<OrderUpdateK
         _ => qty - cum,
     };
     (reports, cum, left)
+}
+
+/// Orders that belong together, and what is said of which.
+type Told = [(usize, OrderUpdateKind)];
+
+/// Position, then what is open to buy and to sell, in lots.
+fn lots(desk: &Desk) -> (i64, i128, i128) {
+    let reserved = desk.orders.reserved(ONE);
+    assert_eq!(desk.orders.len() as u32, reserved.orders);
+    let lot = i128::from(LOT);
+    (desk.positions.qty(ONE).0 / LOT, reserved.buy_qty / lot, reserved.sell_qty / lot)
+}
+
+/// Every order of the reports, and any one of them again at the end, gives `expected`.
+fn check_family(make: fn() -> (Desk, Vec<NewOrder>), told: &Told, expected: (i64, i128, i128)) {
+    let mut nth: Vec<usize> = (0..told.len()).collect();
+    permute(&mut nth, 0, &mut |nth| {
+        for again in 0..told.len() {
+            let (mut desk, orders) = make();
+            for &at in nth.iter().chain([&again]) {
+                desk.report(&orders[told[at].0], told[at].1);
+            }
+            assert_eq!(lots(&desk), expected, "{nth:?} and {again} of {told:?}");
+        }
+    });
+}
+
+/// Ten lots held.
+fn holding() -> Desk {
+    let mut desk = Desk::new(1);
+    let entry = desk.limit(0, Side::Buy, REF, 10 * LOT);
+    desk.accept(&entry);
+    desk.fill(&entry, REF);
+    desk
+}
+
+fn stop_of(desk: &mut Desk, below: i64) -> NewOrder {
+    let stop_price = Price(REF - below * SCALE);
+    let order = desk.limit(0, Side::Sell, stop_price.0 - SCALE, 10 * LOT);
+    NewOrder { kind: OrderKind::StopLimit, stop_price, purpose: Purpose::Stop, ..order }
+}
+
+/// A stop and a target over ten lots held, of which one cancels the other.
+fn pair() -> (Desk, Vec<NewOrder>) {
+    let mut desk = holding();
+    let mut stop = stop_of(&mut desk, 100);
+    let mut target = desk.limit(0, Side::Sell, REF + 100 * SCALE, 10 * LOT);
+    target.purpose = Purpose::Target;
+    stop.terms.oco = target.client_order_id;
+    target.terms.oco = stop.client_order_id;
+    desk.accept(&target);
+    desk.accept_beside(&stop, Beside::Paired(target.client_order_id));
+    (desk, vec![stop, target])
+}
+
+/// A stop over ten lots held, and one in its place.
+fn replacement() -> (Desk, Vec<NewOrder>) {
+    let mut desk = holding();
+    let (old, new) = (stop_of(&mut desk, 100), stop_of(&mut desk, 50));
+    desk.accept(&old);
+    desk.accept_beside(&new, Beside::Replaced(old.client_order_id));
+    let replaced = desk.orders.begin_replace(old.client_order_id, new.client_order_id);
+    assert!(replaced.is_some());
+    (desk, vec![old, new])
+}
+
+/// An entry over ten lots, with which a stop and a target come.
+fn attached() -> (Desk, Vec<NewOrder>) {
+    let mut desk = Desk::new(1);
+    let mut entry = desk.limit(0, Side::Buy, REF, 10 * LOT);
+    entry.terms.stop_on_fill = Price(REF - 100 * SCALE);
+    entry.terms.target_on_fill = Price(REF + 100 * SCALE);
+    desk.accept(&entry);
+    let child =
+        |places| NewOrder { client_order_id: entry.client_order_id.after(places), side: Side::Sell, ..entry };
+    (desk, vec![entry, child(1), child(2)])
+}
+
+#[test]
+fn a_pair_reserves_once_whatever_its_reports_say_first() {
+    let (f4, f6) = (filled(11, 4, 4), filled(12, 6, 10));
+    check_family(pair, &[(0, ACK), (1, ACK)], (10, 0, 10));
+    check_family(pair, &[(0, ACK), (1, ACK), (1, f4)], (6, 0, 6));
+    check_family(pair, &[(0, ACK), (1, f4), (0, canceled(0))], (6, 0, 6));
+    check_family(pair, &[(1, f4), (1, f6), (0, canceled(0)), (0, ACK)], (0, 0, 0));
+    // Both were cancelled, and the fills that one had are still to come.
+    check_family(pair, &[(0, canceled(4)), (1, canceled(0))], (10, 0, 4));
+    check_family(pair, &[(0, canceled(4)), (1, canceled(0)), (0, f4)], (6, 0, 0));
+    // A race: both fill, and both are counted.
+    check_family(pair, &[(0, filled(13, 10, 10)), (1, f4), (1, f6)], (-10, 0, 0));
+    check_family(pair, &[(0, REJECT), (1, REJECT)], (10, 0, 0));
+    check_family(pair, &[(0, ACK), (1, REJECT)], (10, 0, 10));
+}
+
+#[test]
+fn a_replacement_reserves_twice_until_one_of_the_two_is_gone() {
+    let f4 = filled(21, 4, 4);
+    check_family(replacement, &[(0, ACK)], (10, 0, 20));
+    check_family(replacement, &[(0, ACK), (1, ACK)], (10, 0, 20));
+    check_family(replacement, &[(1, ACK), (0, canceled(0))], (10, 0, 10));
+    check_family(replacement, &[(0, ACK), (1, REJECT)], (10, 0, 10));
+    check_family(replacement, &[(0, f4), (1, REJECT), (1, UNKNOWN)], (6, 0, 6));
+    check_family(replacement, &[(0, f4), (0, canceled(4)), (1, ACK)], (6, 0, 10));
+    check_family(replacement, &[(1, NOT_FOUND), (0, ACK), (0, canceled(0))], (10, 0, 0));
+}
+
+#[test]
+fn a_refused_replacement_leaves_the_old_order_working() {
+    let (mut desk, orders) = replacement();
+    desk.report(&orders[0], ACK);
+    assert_eq!(desk.orders.find(orders[0].client_order_id).unwrap().state(), OrderState::PendingCancel);
+    desk.report(&orders[1], REJECT);
+    assert_eq!(desk.orders.find(orders[0].client_order_id).unwrap().state(), OrderState::Working);
+}
+
+#[test]
+fn what_came_with_an_entry_covers_what_that_has_filled() {
+    let (f4, f6) = (filled(31, 4, 4), filled(32, 6, 10));
+    let (s4, s6) = (filled(33, 4, 4), filled(34, 6, 10));
+    check_family(attached, &[(0, ACK), (0, f4)], (4, 6, 4));
+    check_family(attached, &[(0, f4), (1, ACK), (2, ACK)], (4, 6, 4));
+    check_family(attached, &[(0, f4), (0, canceled(4)), (2, ACK)], (4, 0, 4));
+    check_family(attached, &[(0, f4), (1, s4), (2, canceled(0)), (0, canceled(4))], (0, 0, 0));
+    check_family(attached, &[(0, f4), (0, f6), (1, s4), (1, s6), (2, canceled(0))], (0, 0, 0));
+    // What the stop has closed had been opened: the entry's own report of it is still to come, and stays reserved.
+    check_family(attached, &[(1, s4), (0, canceled(4))], (-4, 4, 0));
+    check_family(attached, &[(1, s4), (2, canceled(0))], (-4, 10, 0));
+    check_family(attached, &[(1, s4), (0, canceled(0))], (-4, 4, 0));
+    check_family(attached, &[(0, canceled(0)), (1, ACK)], (0, 0, 0));
 }
 
 #[test]

@@ -187,6 +187,11 @@ fn find(reader: &Reader, question: Question) -> Result<(u64, Option<u64>), Repla
                 Ok(Content::Output(Output::NewOrder(order))) if question.is_about(order.client_order_id) => {
                     return Ok((record.seq, input));
                 }
+                Ok(Content::Output(Output::Replace(replace)))
+                    if question.is_about(replace.order.client_order_id) =>
+                {
+                    return Ok((record.seq, input));
+                }
                 Ok(Content::Output(Output::Decision(decision)))
                     if question.is_about(decision.client_order_id) =>
                 {

@@ -6,6 +6,7 @@
 //! and addresses do not.
 
 mod demo;
+mod manage;
 mod sizing;
 mod strategy;
 
@@ -14,6 +15,7 @@ pub use crate::calendar::{CalendarError, CalendarSection};
 pub use crate::smc::SmcSection;
 use crate::{section, words};
 pub use demo::{DemoSection, StoryWord};
+pub use manage::{BreakEvenSection, ManageSection, PartSection, TrailSection};
 use serde::{Deserialize, Serialize};
 pub use sizing::{HeatSection, KellySection, MethodWord, SizingSection};
 use smc_core::Timeframe;
@@ -358,6 +360,7 @@ section! {
         stop_limit_offset_ppm: u32 => stop_limit_offset_ppm = |v| v,
         stop_fill_max_ms: u64 => stop_fill_ns_max = |v| ns(v),
         naked_max_ms: u64 => naked_ns_max = |v| ns(v),
+        ack_max_ms: u64 => ack_ns_max = |v| ns(v),
         retry_ms: u64 => retry_ns = |v| ns(v),
         adopt: AdoptWord => adopt = |v| v.into(),
     }

@@ -2,8 +2,8 @@
 //!
 //! Remembered between events and saved with the engine. How trades ended stands with each market.
 
-use super::bracket::Plan;
 use super::market::Market;
+use super::plan::Plan;
 use crate::event::Bar;
 use crate::orders::Orders;
 use crate::output::Purpose;
@@ -74,7 +74,8 @@ pub(super) fn loads(markets: &[Market], orders: &Orders, positions: &PositionBoo
 /// From the better of the mark and the average price, so that open profit counts as what can be lost. What has no stop
 /// can lose its whole value. Dust is no trade.
 fn add_position(load: &mut Load, market: &Market, positions: &PositionBook, fee: Rate) {
-    if !market.is_holding(positions) {
+    // What a trade under way has bought counts, whether or not the venue would take an order for it just now.
+    if market.bracket.plan.is_none() && !market.is_holding(positions) {
         return;
     }
     let qty = positions.qty(market.id);

@@ -1,6 +1,7 @@
 //! Everything the engine keeps about one instrument: rules, book, bars, structure, the trade under way.
 
-use super::bracket::{Bracket, Facts, Known, Plan};
+use super::bracket::{Bracket, Facts, Known};
+use super::plan::{Plan, Sight, on_tick};
 use super::reconcile::Reconcile;
 use crate::bars::BarSet;
 use crate::book::Book;
@@ -99,21 +100,60 @@ impl Market {
     /// `price` on the tick, rounded away from the market for an order of that direction: down for a long's
     /// entry, stop and target, up for a short's.
     pub(super) fn on_tick(&self, price: Price, direction: Direction) -> Price {
-        let Some(tick) = self.spec.map(|spec| spec.tick.0).filter(|&tick| tick > 0) else { return price };
-        let over = price.0.rem_euclid(tick);
-        match direction {
-            Direction::Up => Price(price.0.saturating_sub(over)),
-            Direction::Down if over == 0 => price,
-            Direction::Down => Price(price.0.saturating_add(tick - over)),
+        on_tick(price, direction, self.tick())
+    }
+
+    /// The price grid; 0 until it is known.
+    pub(super) fn tick(&self) -> Price {
+        self.spec.map_or(Price::ZERO, |spec| spec.tick)
+    }
+
+    /// What one unit of it is, and what the venue can do with its orders; the asset itself and nothing until told.
+    pub(super) fn contract(&self) -> Contract {
+        self.spec.map_or(Contract::SPOT, |spec| spec.contract)
+    }
+
+    /// Limit price of a protective stop at `stop`: beyond its trigger, so that it still fills when the market jumps a
+    /// little.
+    pub(super) fn stop_limit(&self, direction: Direction, stop: Price) -> Price {
+        let offset = clamp_i64(i128::from(stop.0) * i128::from(self.stop_limit_offset_ppm) / 1_000_000);
+        let away = direction.side().sign();
+        self.on_tick(Price(stop.0.saturating_sub(away.saturating_mul(offset))), direction)
+    }
+
+    /// The target rests beside the stop. Not in a trade that is to be changed on its way, where the venue could
+    /// replace a single stop: a pair would have to be cancelled.
+    pub(super) fn pairs(&self, plan: &Plan, can_pair: bool) -> bool {
+        can_pair && (plan.manage.is_plain() || !self.contract().can_replace)
+    }
+
+    /// Remembers how large the trade's position has been.
+    pub(super) fn note_held(&mut self, positions: &PositionBook) {
+        let Some(plan) = self.bracket.plan else { return };
+        let is_along = plan.direction.side().sign() * positions.qty(self.id).0.signum() > 0;
+        if !plan.manage.is_plain() && is_along && self.is_holding(positions) {
+            let held = self.held(positions);
+            self.bracket.progress.note_held(held);
         }
     }
 
-    /// Limit price of the plan's protective stop: beyond its trigger, so that it still fills when the market
-    /// jumps a little.
-    pub(super) fn stop_limit(&self, plan: &Plan) -> Price {
-        let offset = clamp_i64(i128::from(plan.stop.0) * i128::from(self.stop_limit_offset_ppm) / 1_000_000);
-        let away = plan.direction.side().sign();
-        self.on_tick(Price(plan.stop.0.saturating_sub(away.saturating_mul(offset))), plan.direction)
+    /// Lets the trade look at the best prices: parts that are due, where the stop belongs, the target. True when
+    /// something is to be done.
+    pub(super) fn watch(&mut self, positions: &PositionBook, fee_ppm: u32) -> bool {
+        let Some(plan) = self.bracket.plan.filter(|_| self.bracket.leaving.is_none()) else { return false };
+        let Some(top) = self.book.trusted_top() else { return false };
+        let (bid, ask) = (top.bid.price, top.ask.price);
+        if plan.is_target_reached(bid, ask) && !self.bracket.target.is_live() {
+            self.bracket.leave(Purpose::Target);
+            return true;
+        }
+        if plan.manage.is_plain() || self.bracket.stop_reached.is_some() || !self.is_holding(positions) {
+            return false;
+        }
+        let tick = self.tick();
+        let even = plan.even_price(positions.average(self.id), fee_ppm, tick);
+        let (exit, is_entering) = (plan.exit_of(bid, ask), self.bracket.entry.is_live());
+        self.bracket.progress.watch(&plan, &Sight { exit, even, tick, is_entering })
     }
 
     /// The smallest quantity the venue takes at the lowest price a closing order may have. After a refusal it is
@@ -121,7 +161,7 @@ impl Market {
     fn order_min(&self) -> Qty {
         let mark = self.book.mark();
         let price = match self.bracket.plan {
-            Some(plan) => self.stop_limit(&plan).min(mark),
+            Some(plan) => self.stop_limit(plan.direction, self.bracket.progress.stop).min(mark),
             None => mark,
         };
         let least = self.order_min_at(price);
@@ -164,11 +204,6 @@ impl Market {
         self.dust = positions.qty(self.id);
     }
 
-    /// What one unit of it is; the asset itself until told.
-    pub(super) fn contract(&self) -> Contract {
-        self.spec.map_or(Contract::SPOT, |spec| spec.contract)
-    }
-
     /// What the trade put at risk, in quote currency: the distance to its stop times what was entered, rounded up; 0 without
     /// a plan.
     pub(super) fn planned_risk(&self) -> Money {
@@ -189,8 +224,8 @@ impl Market {
     pub(super) fn is_missed(&self, plan: &Plan) -> bool {
         self.book.trusted_top().is_some_and(|top| {
             let (bid, ask) = (top.bid.price, top.ask.price);
-            let exit = if plan.direction == Direction::Up { bid } else { ask };
-            plan.is_stop_reached(exit) || plan.is_target_reached(bid, ask)
+            let exit = plan.exit_of(bid, ask);
+            plan.is_stop_reached(plan.stop, exit) || plan.is_target_reached(bid, ask)
         })
     }
 }
@@ -211,13 +246,20 @@ impl Permissions {
         let stray = orders.of(market.id).map(|order| order.client_order_id);
         let position = positions.qty(market.id).0;
         let plan = market.bracket.plan;
+        // What closed more than is known to be open had been opened: the report of it is on the way.
+        let mut own = orders.of(market.id);
+        let awaits_entry = own.any(|o| o.purpose == Purpose::Entry && o.missing_qty() > Qty::ZERO);
+        let is_opposed = plan.is_some_and(|plan| plan.direction.side().sign() * position.signum() < 0);
+        let is_holding = market.is_holding(positions) && !(is_opposed && awaits_entry);
         let is_rounded = position < 0 && positions.base_fee(market.id).0 > 0;
         Facts {
             stray: stray.filter(|&id| market.bracket.is_stray(id)).min(),
             now: self.now,
-            held: if market.is_holding(positions) { market.held(positions) } else { Qty::ZERO },
-            is_opposed: plan.is_some_and(|plan| plan.direction.side().sign() * position.signum() < 0),
+            held: if is_holding { market.held(positions) } else { Qty::ZERO },
+            is_opposed,
             order_min: market.order_min(),
+            lot: market.spec.map_or(Qty::ZERO, |spec| spec.lot),
+            can_replace: market.contract().can_replace,
             rounding: market.spec.filter(|_| is_rounded).map_or(Qty::ZERO, |spec| spec.lot),
             can_send: self.is_gateway_ready && market.is_trading(),
             may_enter: self.may_enter,

@@ -117,14 +117,15 @@ impl<S> Engine<S> {
 
     /// Numbers that are told in two places agree.
     fn is_counted(&self) -> bool {
-        let Counters { bars, signals, orders_sent, orders_denied, fills, .. } = self.counters;
+        let Counters { bars, signals, orders_sent, orders_denied, orders_attached, fills, .. } =
+            self.counters;
         let smc = self.markets.iter().flat_map(|market| &market.smc);
         let bars_taken: u64 = smc.map(|smc| u64::from(smc.bar_count())).sum();
         let fills_of = |id| self.positions.stats(id).fills;
         let filled: u64 = self.positions.instruments().map(fills_of).map(u64::from).sum();
         let is_full = self.positions.instruments().map(fills_of).any(|fills| fills == u32::MAX);
         let first = self.config.order_sequence_first;
-        let asked = orders_sent + orders_denied;
+        let asked = orders_sent + orders_denied + orders_attached;
         let last_sequence = self.orders.last_sequence();
         let starting_equity = self.config.starting_equity;
         bars_taken <= bars
@@ -147,6 +148,7 @@ impl State for Counters {
             intents_ignored,
             orders_sent,
             orders_denied,
+            orders_attached,
             cancels,
             fills,
             rejects,
@@ -161,6 +163,7 @@ impl State for Counters {
             intents_ignored,
             orders_sent,
             orders_denied,
+            orders_attached,
             cancels,
             fills,
             rejects,

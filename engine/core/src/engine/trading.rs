@@ -1,13 +1,15 @@
 //! Everything that asks for orders or hears of them: intents, the bracket's steps, venue reports.
 //!
-//! The one way out for an order is [`Engine::ask`]: it says the gate's decision and, only if approved, the
-//! order. What is wanted next is the bracket's to say (`bracket`), how much is `sizing`'s.
+//! The one way out for an order is [`Engine::decide`]: it says the gate's decision, and gives the approved order to
+//! be sent. What is wanted next is the bracket's to say (`bracket`), how it is ordered is in `steps`, how much is
+//! `sizing`'s.
 
 use super::Engine;
-use super::bracket::{Leg, Motive, Plan, Step, closing_side};
+use super::bracket::{Leg, Motive, Step};
 use super::evidence;
 use super::guard::{Guard, VENUE};
 use super::market::{Market, Permissions};
+use super::plan::Plan;
 use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig, SizingMethod};
 use crate::event::{FeedState, GatewayState, OrderUpdate, RiskScope};
@@ -15,18 +17,18 @@ use crate::instrument::{Contract, ContractKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState, Orders};
 use crate::outbox::Outbox;
 use crate::output::{
-    Alert, AlertKind, NewOrder, OrderKind, OrderTerms, Output, Purpose, Signal, TimeInForce, TradingState,
+    Alert, AlertKind, NewOrder, OrderKind, Output, Purpose, Signal, TimeInForce, TradingState,
 };
 use crate::position::{PositionBook, Security};
-use crate::risk::{Gate, GateView, Limits, Margining, STRATEGIES_MAX};
+use crate::risk::{ApprovedOrder, Beside, Gate, GateView, Limits, Margining, STRATEGIES_MAX};
 use crate::sizing::policy::{self, Stake, Verdict};
 use crate::sizing::{Rate, Size, SizeReason, heat, qty_for_loss, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64, div_ceil};
 use alloc::vec::Vec;
 
-/// Steps one bracket may take at one event: cancels of three legs and a stray, one order, with room to spare.
-const STEPS_MAX: u32 = 8;
+/// Steps one bracket may take at one event: cancels of five legs and a stray, two orders, with room to spare.
+const STEPS_MAX: u32 = 12;
 const ONE_PPM: i128 = 1_000_000;
 /// Part of an order's limits that an entry leaves to its exit, for a price that runs beyond the plan.
 const EXIT_ROOM_PPM: i128 = 20_000;
@@ -106,8 +108,9 @@ impl<S: Strategy> Engine<S> {
             EntryKind::RestMakerOnly => (OrderKind::LimitMaker, TimeInForce::Gtc),
             EntryKind::Take => (OrderKind::Limit, TimeInForce::Ioc),
         };
+        let (client_order_id, terms) = self.entry_terms(at, &plan);
         let order = NewOrder {
-            client_order_id: self.next_order_id(),
+            client_order_id,
             instrument: id,
             side: plan.direction.side(),
             kind,
@@ -117,20 +120,20 @@ impl<S: Strategy> Engine<S> {
             qty,
             purpose: Purpose::Entry,
             signal_id: plan.signal_id,
-            terms: OrderTerms::PLAIN,
+            terms,
         };
         self.gate.open_parent(id, plan.signal_id, qty);
-        if self.ask(at, &order, outbox)
-            && let Some(market) = self.markets.get_mut(at)
-        {
-            market.bracket.plan = Some(plan);
-            market.bracket.entry = Leg::sent(order.client_order_id, qty);
+        let Some(approved) = self.decide(at, &order, None, outbox) else { return };
+        self.send(approved, outbox);
+        if let Some(market) = self.markets.get_mut(at) {
+            let attached_to = (terms.stop_on_fill > Price::ZERO).then_some(client_order_id);
+            market.bracket.begin(plan, Leg::sent(client_order_id, qty, Price::ZERO), attached_to);
         }
     }
 
     /// The intent on the instrument's grid.
     fn plan_of(&self, market: &Market, intent: &Intent) -> Option<(Plan, [u32; crate::output::REASONS_MAX])> {
-        let &Intent::Enter { direction, entry, stop, target, kind, reasons, expires } = intent else {
+        let &Intent::Enter { direction, entry, stop, target, kind, reasons, expires, manage } = intent else {
             return None;
         };
         let lifetime = self.config.execution.entry_lifetime_ns_max;
@@ -142,7 +145,9 @@ impl<S: Strategy> Engine<S> {
             target: market.on_tick(target, direction),
             kind,
             expires: expires.min(TsNs(self.now.0.saturating_add(lifetime))),
+            manage,
         };
+        let plan = plan.resolve(market.tick())?;
         plan.is_ordered().then_some((plan, reasons))
     }
 
@@ -259,6 +264,7 @@ impl<S: Strategy> Engine<S> {
                 return;
             }
             market.bracket.sync(&self.orders);
+            market.note_held(&self.positions);
             let facts = permissions.facts(market, &self.positions, &self.orders);
             let Some((step, motive)) = market.bracket.next_step(&facts) else { return };
             if self.notes.is_some() {
@@ -266,6 +272,7 @@ impl<S: Strategy> Engine<S> {
             }
             match step {
                 Step::Cancel(id) => self.cancel(at, id, outbox),
+                Step::ReplaceStop(id, qty) => self.replace_stop(at, id, qty, outbox),
                 Step::PlaceStop(qty) => self.place_stop(at, qty, outbox),
                 Step::PlaceExit(qty, why) => self.place_exit(at, qty, why, outbox),
                 Step::Finish => self.finish(at),
@@ -296,82 +303,9 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn place_stop(&mut self, at: usize, qty: Qty, outbox: &mut Outbox) {
-        let Some(market) = self.markets.get(at) else { return };
-        let Some(plan) = market.bracket.plan else { return };
-        let (id, price) = (market.id, market.stop_limit(&plan));
-        let order = NewOrder {
-            client_order_id: self.next_order_id(),
-            instrument: id,
-            side: closing_side(self.positions.qty(id)),
-            kind: OrderKind::StopLimit,
-            time_in_force: TimeInForce::Gtc,
-            price,
-            stop_price: plan.stop,
-            qty,
-            purpose: Purpose::Stop,
-            signal_id: plan.signal_id,
-            terms: OrderTerms::PLAIN,
-        };
-        if self.ask(at, &order, outbox) {
-            if let Some(market) = self.markets.get_mut(at) {
-                market.bracket.stop = Leg::sent(order.client_order_id, qty);
-            }
-        } else {
-            self.tell_unprotected(at, outbox);
-            self.wait_before_retry(at);
-        }
-    }
-
-    fn place_exit(&mut self, at: usize, qty: Qty, why: Purpose, outbox: &mut Outbox) {
-        let client_order_id = self.next_order_id();
-        let Some(market) = self.markets.get(at) else { return };
-        let (id, side) = (market.id, closing_side(self.positions.qty(market.id)));
-        let order = NewOrder {
-            client_order_id,
-            instrument: id,
-            side,
-            kind: OrderKind::Market,
-            time_in_force: TimeInForce::Ioc,
-            price: Price::ZERO,
-            stop_price: Price::ZERO,
-            qty: self.exit_qty(market, side, qty),
-            purpose: why,
-            signal_id: market.bracket.plan.map_or(0, |plan| plan.signal_id),
-            terms: OrderTerms::PLAIN,
-        };
-        if self.ask(at, &order, outbox) {
-            if let Some(market) = self.markets.get_mut(at) {
-                market.bracket.exit = Leg::sent(order.client_order_id, order.qty);
-            }
-        } else {
-            self.wait_before_retry(at);
-        }
-    }
-
-    /// All of it; after a refusal no more than the venue says is free, in case its books know a fee ours do not.
-    fn exit_qty(&self, market: &Market, side: Side, qty: Qty) -> Qty {
-        let free = match (&market.spec, side) {
-            (Some(spec), Side::Sell) if market.bracket.refusals > 0 => self.account.free(spec.base),
-            _ => return qty,
-        };
-        match market.whole_lots(free).min(qty) {
-            Qty(0) => qty,
-            less => less,
-        }
-    }
-
     fn finish(&mut self, at: usize) {
         if let Some(market) = self.markets.get_mut(at) {
             market.finish(&self.positions);
-        }
-    }
-
-    fn wait_before_retry(&mut self, at: usize) {
-        let retry_at = TsNs(self.now.0.saturating_add(self.config.execution.retry_ns));
-        if let Some(market) = self.markets.get_mut(at) {
-            market.bracket.retry_at = retry_at;
-            market.bracket.refusals = market.bracket.refusals.saturating_add(1);
         }
     }
 
@@ -391,6 +325,7 @@ impl<S: Strategy> Engine<S> {
         let state = self.guard.for_exits(id, self.strategy.number()).max(self.standing(at));
         let may_close = state <= TradingState::ReduceOnly;
         let Some(market) = self.markets.get_mut(at) else { return };
+        // A replacement is no cover before it has taken the stop's place, and then it is the stop.
         let is_covered = market.bracket.stop.is_live() || market.bracket.exit.is_live();
         if is_covered || !market.is_holding(&self.positions) {
             market.bracket.naked_since = None;
@@ -409,7 +344,7 @@ impl<S: Strategy> Engine<S> {
         self.manage(at, outbox);
     }
 
-    fn tell_unprotected(&mut self, at: usize, outbox: &mut Outbox) {
+    pub(super) fn tell_unprotected(&mut self, at: usize, outbox: &mut Outbox) {
         let Some(market) = self.markets.get_mut(at) else { return };
         if market.is_holding(&self.positions) && !core::mem::replace(&mut market.bracket.is_naked_told, true)
         {
@@ -419,7 +354,7 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn next_order_id(&mut self) -> ClientOrderId {
+    pub(super) fn next_order_id(&mut self) -> ClientOrderId {
         let id = ClientOrderId::new(self.config.instance, self.strategy.number(), self.order_sequence);
         self.order_sequence += 1;
         id
@@ -441,47 +376,60 @@ impl<S: Strategy> Engine<S> {
     fn note_move(&mut self, at: usize, step: Step, motive: Motive, held: Qty) {
         let Some(market) = self.markets.get(at) else { return };
         let bracket = &market.bracket;
-        let legs = [bracket.entry, bracket.stop, bracket.exit];
         let taken = Move {
             instrument: market.id,
             step,
             motive,
             plan: bracket.plan,
             leaving: bracket.leaving,
-            legs: legs.map(|leg| leg.order.map(|order| order.id)),
+            legs: bracket.legs().map(|leg| leg.order.map(|order| order.id)),
+            stop: bracket.progress.stop,
             held,
         };
         self.note(|notes| notes.step(taken));
     }
 
-    /// The only way out for an order: decision first, then, if approved, the order. True when it went out.
-    fn ask(&mut self, at: usize, order: &NewOrder, outbox: &mut Outbox) -> bool {
+    /// The only way to an approval: the gate's decision is said whatever it is. `beside` is an open order that this one
+    /// replaces or is paired with.
+    pub(super) fn decide(
+        &mut self,
+        at: usize,
+        order: &NewOrder,
+        beside: Option<Beside>,
+        outbox: &mut Outbox,
+    ) -> Option<ApprovedOrder> {
         self.note(|_| ());
         let var_ppm = self.var_after(order);
-        let Some(market) = self.markets.get(at) else { return false };
+        let market = self.markets.get(at)?;
         let view =
             view_for(&self.config, &self.guard, &self.orders, market, order, self.now, &self.positions);
         let state = view.state.max(self.venue_state(market, order.purpose));
         let view = GateView { state, var_ppm, ..view };
-        let verdict = self.gate.check(order, &view, &mut self.orders);
+        let verdict = match beside {
+            None => self.gate.check(order, &view, &mut self.orders),
+            Some(beside) => self.gate.check_beside(order, beside, &view, &mut self.orders),
+        };
         outbox.push(Output::Decision(verdict.decision));
         match verdict.outcome {
-            Ok(approved) => {
+            Ok(_) => {
                 self.counters.orders_sent += 1;
-                outbox.push(Output::NewOrder(approved));
                 if order.kind == OrderKind::Market {
                     self.expect_fill(order.client_order_id, verdict.decision.price);
                 }
-                true
             }
             Err(_) => {
                 self.counters.orders_denied += 1;
                 if let Some(control) = verdict.tripped {
                     self.trip(control, outbox);
                 }
-                false
             }
         }
+        verdict.outcome.ok()
+    }
+
+    /// Hands an approved order on.
+    pub(super) fn send(&self, approved: ApprovedOrder, outbox: &mut Outbox) {
+        outbox.push(Output::NewOrder(approved));
     }
 
     /// What reconciliation allows; cancels only while the order path is down or we are banned. An entry also needs a live feed and known balances.
@@ -511,7 +459,7 @@ impl<S: Strategy> Engine<S> {
 impl<S: Strategy> Engine<S> {
     pub(super) fn on_order(&mut self, instrument: InstrumentId, update: &OrderUpdate, outbox: &mut Outbox) {
         let id = update.client_order_id;
-        match self.orders.on_update(instrument, update) {
+        match self.orders.on_update(instrument, update, self.now) {
             OrderEffect::Filled(fill) => self.on_fill(&fill, outbox),
             OrderEffect::Closed(order) => self.on_closed(&order, outbox),
             OrderEffect::CancelRejected(_, code) => {
@@ -543,21 +491,13 @@ impl<S: Strategy> Engine<S> {
             market.record.count(profit, planned.unwrap_or(Money(i64::MAX)));
         }
         if fill.order.purpose != Purpose::Entry {
-            market.bracket.refusals = 0;
-        }
-        if (fill.order.purpose, fill.order.kind) == (Purpose::Stop, OrderKind::StopLimit) {
-            // It was reached, whether or not we saw the trade; once it is through, nothing of the trade stays.
-            market.bracket.stop_reached.get_or_insert(self.now);
-            if fill.is_closing {
-                market.bracket.leave(Purpose::Stop);
-            }
+            self.on_closing_fill(fill);
         }
         self.reconcile_on_fill(at, before);
     }
 
     /// An order that ended without (or before) filling: what it leaves undone is the bracket's next step.
     pub(super) fn on_closed(&mut self, order: &Order, outbox: &mut Outbox) {
-        let at = order.instrument.index();
         if !order.is_adopted {
             self.gate.on_closed(order, self.now);
         }
@@ -568,17 +508,8 @@ impl<S: Strategy> Engine<S> {
             self.watch_reject(outbox);
         }
         let is_refused = matches!(order.state(), OrderState::Rejected(_) | OrderState::Expired);
-        match (order.purpose, order.kind) {
-            (Purpose::Entry, _) => {}
-            // The market is beyond the stop, or the venue will not have it: no second try, out.
-            (Purpose::Stop, OrderKind::StopLimit) if is_refused => {
-                self.tell_unprotected(at, outbox);
-                if let Some(market) = self.markets.get_mut(at) {
-                    market.bracket.leave(Purpose::Flatten);
-                }
-            }
-            (Purpose::Stop, OrderKind::StopLimit) => {}
-            _ => self.wait_before_retry(at),
+        if order.purpose != Purpose::Entry {
+            self.on_closing_closed(order, is_refused, outbox);
         }
     }
 

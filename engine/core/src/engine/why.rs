@@ -4,7 +4,8 @@
 //! once [`Engine::note_why`](super::Engine::note_why) was called: a live engine takes none. Never read by the engine
 //! itself: no output, digest or state depends on it.
 
-use super::bracket::{Motive, Plan, Step};
+use super::bracket::{Motive, Step};
+use super::plan::Plan;
 use crate::instrument::InstrumentSpec;
 use crate::output::Purpose;
 use crate::risk::Asked;
@@ -126,11 +127,16 @@ pub struct Move {
     pub plan: Option<Plan>,
     /// Why the position is to be closed at the market, if it is.
     pub leaving: Option<Purpose>,
-    /// Entry, stop and exit that may still fill.
-    pub legs: [Option<ClientOrderId>; 3],
+    /// Entry, stop, the stop to take its place, target and exit that may still fill.
+    pub legs: [Option<ClientOrderId>; LEGS],
+    /// Where the stop belongs; 0 without a trade.
+    pub stop: Price,
     /// What the closing order would be; 0 when there is nothing but dust.
     pub held: Qty,
 }
+
+/// Orders that one trade may have.
+pub const LEGS: usize = 5;
 
 /// An entry that the strategy wanted and the engine did not try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,8 +34,18 @@ pub struct Order {
     pub last_fill_price: Price,
     /// The signal it serves; 0 for none.
     pub signal_id: u32,
-    /// When the gate accepted it, or when it was adopted.
+    /// When the gate accepted it; of one that came with its entry, when the entry's first fill was counted; of
+    /// one that was adopted, when it was.
     pub accepted_ts: TsNs,
+    /// What the venue was asked beyond a plain order.
+    pub terms: OrderTerms,
+    /// The entry whose fills it covers, for one that came with an entry; [`ClientOrderId::NONE`] for others. Its
+    /// quantity is what the entry has filled, and grows with it.
+    pub parent: ClientOrderId,
+    /// The order in whose place it was put; [`ClientOrderId::NONE`] for none.
+    pub replaces: ClientOrderId,
+    /// What the other order of its pair has filled, as far as the venue said.
+    pub(super) paired_qty: Qty,
     /// Found at the venue, not sent by this engine as far as it remembers: it serves no trade.
     pub is_adopted: bool,
     /// Number of the round of reconciliation in which something was heard of it last.
@@ -116,6 +126,10 @@ impl Order {
             is_adopted: false,
             heard: round,
             absent: 0,
+            terms: order.terms,
+            parent: ClientOrderId::NONE,
+            replaces: ClientOrderId::NONE,
+            paired_qty: Qty::ZERO,
             cum_qty: Qty::ZERO,
             is_alive: false,
             is_cancel_pending: false,
@@ -146,6 +160,45 @@ impl Order {
         }
     }
 
+    /// Stop or target that comes with `entry`, covering what that has filled. Its limit is the venue's to set: the
+    /// trigger stands for it.
+    pub(super) fn attached(entry: &Self, id: ClientOrderId, now: TsNs) -> Option<Self> {
+        let nth = id.0.checked_sub(entry.client_order_id.0)?;
+        let (stop, target) = (entry.terms.stop_on_fill, entry.terms.target_on_fill);
+        let (purpose, kind, price, stop_price, other) = match nth {
+            1 if stop > Price::ZERO => (Purpose::Stop, OrderKind::StopLimit, stop, stop, target),
+            2 if target > Price::ZERO => (Purpose::Target, OrderKind::Limit, target, Price::ZERO, stop),
+            _ => return None,
+        };
+        let oco = match other {
+            Price::ZERO => ClientOrderId::NONE,
+            _ => entry.client_order_id.after(3 - nth),
+        };
+        Some(Self {
+            client_order_id: id,
+            instrument: entry.instrument,
+            side: entry.side.opposite(),
+            kind,
+            purpose,
+            price,
+            stop_price,
+            qty: entry.filled_qty,
+            signal_id: entry.signal_id,
+            accepted_ts: now,
+            terms: OrderTerms { oco, ..OrderTerms::PLAIN },
+            parent: entry.client_order_id,
+            ..Self::BLANK
+        })
+    }
+
+    /// Highest sequence that belongs to it: its own, or that of the last order that comes with it.
+    pub(super) fn last_sequence(&self) -> u64 {
+        let OrderTerms { stop_on_fill, target_on_fill, .. } = self.terms;
+        let comes_along =
+            if target_on_fill > Price::ZERO { 2 } else { u64::from(stop_on_fill > Price::ZERO) };
+        self.client_order_id.sequence() + comes_along
+    }
+
     /// What it can still do to the position: the rest while it may be working, the missing fills when the venue
     /// has ended it, nothing when it is over. Everything the table does follows from this number.
     pub fn reserved_qty(&self) -> Qty {
@@ -162,14 +215,56 @@ impl Order {
         self.reserved_qty() > Qty::ZERO
     }
 
-    /// Filled as the venue counts, and not told yet.
-    pub fn missing_qty(&self) -> Qty {
-        Qty(self.cum_qty.0.saturating_sub(self.filled_qty.0).max(0))
+    /// Asked for and not filled; what a venue would call the remaining quantity of a working order. What the other
+    /// order of its pair has filled is no longer to be filled by this one.
+    pub fn leaves_qty(&self) -> Qty {
+        if self.ending.is_some() {
+            return Qty::ZERO;
+        }
+        Qty(self.reserved_qty().0.saturating_sub(self.paired_qty.0).max(0))
     }
 
-    /// Asked for and not filled; what a venue would call the remaining quantity of a working order.
-    pub fn leaves_qty(&self) -> Qty {
-        if self.ending.is_some() { Qty::ZERO } else { self.reserved_qty() }
+    /// One cancels the other.
+    pub(super) fn is_paired_with(&self, other: &Self) -> bool {
+        let are_mutual = self.terms.oco == other.client_order_id && other.terms.oco == self.client_order_id;
+        are_mutual && self.instrument == other.instrument && self.side == other.side
+    }
+
+    /// Filled, or spoken of by the venue as filled.
+    pub(super) fn done_qty(&self) -> Qty {
+        self.filled_qty.max(self.cum_qty.min(self.qty))
+    }
+
+    /// Fills that the venue spoke of and that have not come: they are certain.
+    pub fn missing_qty(&self) -> Qty {
+        Qty(self.done_qty().0.saturating_sub(self.filled_qty.0))
+    }
+
+    /// What may still fill beyond that, with what the other order of its pair has done taken off.
+    pub(super) fn free_qty(&self) -> Qty {
+        let own = self.reserved_qty().0.saturating_sub(self.missing_qty().0);
+        let is_over = self.ending.is_some();
+        Qty(if is_over { 0 } else { own.saturating_sub(self.paired_qty.0).max(0) })
+    }
+
+    /// What the position has still to expect of it: what may fill, and what has filled and was not told yet.
+    pub(crate) fn still_to_fill(&self) -> Qty {
+        Qty(self.free_qty().0.saturating_add(self.missing_qty().0))
+    }
+
+    /// Sent, and the venue has not said a word of it.
+    pub(super) fn is_unheard(&self) -> bool {
+        !self.is_alive && !self.is_unknown && self.refusal.is_none() && self.ending.is_none()
+    }
+
+    /// The venue works it, or has.
+    pub fn is_acknowledged(&self) -> bool {
+        self.is_alive
+    }
+
+    /// Over because it was refused, and no sign of life outweighs that.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some() && !self.is_alive && self.ending.is_none()
     }
 
     /// As it would be asked for now: what is left of it.
@@ -322,6 +417,10 @@ impl Order {
         is_adopted: false,
         heard: 0,
         absent: 0,
+        terms: OrderTerms::PLAIN,
+        parent: ClientOrderId::NONE,
+        replaces: ClientOrderId::NONE,
+        paired_qty: Qty::ZERO,
         cum_qty: Qty::ZERO,
         is_alive: false,
         is_cancel_pending: false,
@@ -350,6 +449,10 @@ impl Order {
             is_adopted,
             heard,
             absent,
+            terms,
+            parent,
+            replaces,
+            paired_qty,
             cum_qty,
             is_alive,
             is_cancel_pending,
@@ -377,6 +480,14 @@ impl Order {
         io.number(heard)?;
         io.sound(*heard <= known.round)?;
         io.number(absent)?;
+        terms.state(io)?;
+        io.sound(terms.is_beside(*client_order_id, known.last_sequence))?;
+        for id in [&mut *parent, &mut *replaces] {
+            io.number(id)?;
+            io.sound(*id < *client_order_id || *id == ClientOrderId::NONE)?;
+        }
+        io.unsigned(&mut paired_qty.0)?;
+        io.sound(*paired_qty == Qty::ZERO || terms.oco != ClientOrderId::NONE)?;
         io.number(cum_qty)?;
         io.flag(is_alive)?;
         io.flag(is_cancel_pending)?;
@@ -384,10 +495,30 @@ impl Order {
         io.option(refusal, || Refusal::NotFound, |io, refusal| refusal.state(io))?;
         io.option(ending, || Ending::Canceled, |io, ending| ending.state(io))?;
         let is_filled = *filled_qty > Qty::ZERO;
-        io.sound(*qty > Qty::ZERO && filled_qty <= cum_qty)?;
+        io.sound((*qty > Qty::ZERO || *parent != ClientOrderId::NONE) && filled_qty <= cum_qty)?;
         // Fills that came with an adopted position have no price; one that is gone without a word may have filled.
         let is_priced = is_filled || *last_fill_price == Price::ZERO;
         io.sound(is_priced && (*is_alive || !is_filled || refusal.is_some()))
+    }
+}
+
+impl OrderTerms {
+    /// How many ids after the order's own belong to what comes with it.
+    fn comes_along(&self) -> u64 {
+        if self.target_on_fill > Price::ZERO { 2 } else { u64::from(self.stop_on_fill > Price::ZERO) }
+    }
+
+    /// The ids that it names can be those of other orders.
+    fn is_beside(&self, id: ClientOrderId, last_sequence: u64) -> bool {
+        id.sequence() + self.comes_along() <= last_sequence && (self.oco != id || id == ClientOrderId::NONE)
+    }
+
+    fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
+        let Self { reduce_only, stop_on_fill, target_on_fill, oco } = self;
+        io.flag(reduce_only)?;
+        io.unsigned(&mut stop_on_fill.0)?;
+        io.unsigned(&mut target_on_fill.0)?;
+        io.number(oco)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::risk::finding::Finding;
 use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX, ScopeLimits};
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::state::{State, StateError, StateIo};
-use crate::words::{InstrumentId, Money, Price, Qty, Side, TsNs};
+use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, TsNs};
 use alloc::vec::Vec;
 
 /// The one gate of an engine.
@@ -104,6 +104,15 @@ pub struct GateView<'a> {
     pub margin: Margining,
     /// Value at risk over equity with the order filled, ppm; looked at only with a limit.
     pub var_ppm: Option<u32>,
+}
+
+/// An open order that another is asked about beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The new one takes its place.
+    Replaced(ClientOrderId),
+    /// One cancels the other.
+    Paired(ClientOrderId),
 }
 
 /// The gate's answer.
@@ -205,6 +214,26 @@ impl Gate {
         if let Some(instrument) = self.instruments.get_mut(instrument.index()) {
             instrument.parent = Parent { signal_id, qty, filled: Qty::ZERO };
         }
+    }
+
+    /// The same for an order that stands in for another or beside it. One to be replaced is looked past, as if its
+    /// cancel had been answered; the other of a pair holds the same quantity, which counts once.
+    pub fn check_beside(
+        &mut self,
+        order: &NewOrder,
+        beside: Beside,
+        view: &GateView<'_>,
+        orders: &mut Orders,
+    ) -> Verdict {
+        let aside = match beside {
+            Beside::Replaced(id) => orders.set_aside(id, false),
+            Beside::Paired(id) => orders.set_aside(id, true),
+        };
+        let verdict = self.check(order, view, orders);
+        if let Some(aside) = aside {
+            orders.bring_back(&aside);
+        }
+        verdict
     }
 
     /// From now on what orders are decided from is kept, and what was kept before is forgotten. Changes no

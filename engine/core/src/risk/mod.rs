@@ -13,7 +13,7 @@
 //! ```text
 //! positions.mark(instrument, book.mark());                              // after market data
 //! let verdict = gate.check(&order, &GateView { .. }, &mut orders);      // to send; journal verdict.decision
-//! match orders.on_update(event.instrument, &update) {                   // on a report
+//! match orders.on_update(event.instrument, &update, event.ts_recv) {    // on a report
 //!     OrderEffect::Filled(fill) => { let change = positions.on_fill(&fill, dust); gate.on_fill(&fill, &change); }
 //!     OrderEffect::Closed(order) => gate.on_closed(&order, event.ts_recv),
 //!     ..
@@ -42,7 +42,7 @@ pub use check::{CHECKS, Check, Violations};
 pub use facts::{Exposure, Facts, Margining};
 pub use finding::{Amount, Bound, Finding};
 pub(crate) use flash::FlashWatch;
-pub use gate::{Asked, Gate, GateView, Verdict};
+pub use gate::{Asked, Beside, Gate, GateView, Verdict};
 pub use inventory::{Entry, EntryKind, inventory};
 pub use limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX, ScopeLimits};
 pub use loss::{LossBreaker, LossLimits};

@@ -86,9 +86,11 @@
 //! ```
 
 mod confluence;
+mod manage;
 mod params;
 
 pub use confluence::{CONDITIONS, Condition, ConditionKind, Confluence, Look, Measure, Standing};
+pub use manage::{BreakEven, Distance, Management, PARTS_MAX, Part, Reach, Trail};
 pub use params::{BiasSource, ConfluenceParams, SessionSet, ShiftScope, StopAt};
 
 use crate::book::Book;
@@ -188,13 +190,15 @@ pub enum Intent {
         reasons: [u32; REASONS_MAX],
         /// What of the entry has not filled by then is cancelled.
         expires: TsNs,
+        /// How the trade is looked after on its way.
+        manage: Management,
     },
     /// Cancel the entry and close the position.
     Exit,
 }
 
 impl Intent {
-    /// An entry that names no reasons yet.
+    /// An entry that names no reasons yet, with one stop and one target.
     pub const fn enter(
         direction: Direction,
         entry: Price,
@@ -203,7 +207,24 @@ impl Intent {
         kind: EntryKind,
         expires: TsNs,
     ) -> Self {
-        Self::Enter { direction, entry, stop, target, kind, reasons: [0; REASONS_MAX], expires }
+        Self::Enter {
+            direction,
+            entry,
+            stop,
+            target,
+            kind,
+            reasons: [0; REASONS_MAX],
+            expires,
+            manage: Management::PLAIN,
+        }
+    }
+
+    /// The same, looked after in this way.
+    pub const fn managed(mut self, by: Management) -> Self {
+        if let Self::Enter { manage, .. } = &mut self {
+            *manage = by;
+        }
+        self
     }
 
     /// The same with the structures it rests on, at most [`REASONS_MAX`].

@@ -1,7 +1,7 @@
 //! The named conditions of the confluence strategy. Plain data, checked once; what contradicts itself is refused
 //! by name.
 
-use super::EntryKind;
+use super::{EntryKind, Management};
 use crate::calendar::{DAY_SECS, SessionWindow};
 use crate::config::EngineConfig;
 use crate::output::Scope;
@@ -139,6 +139,8 @@ pub struct ConfluenceParams {
     pub entry_kind: EntryKind,
     /// Leave when the entry timeframe breaks character against the position.
     pub exit_on_opposite_choch: bool,
+    /// How a trade is looked after on its way. Parts and distances go by the risk or the price, not by fixed prices.
+    pub manage: Management,
 }
 
 /// Sessions of a calendar, by their index in it.
@@ -280,6 +282,7 @@ impl Default for ConfluenceParams {
             entry_lifetime_bars: 15,
             entry_kind: EntryKind::Rest,
             exit_on_opposite_choch: false,
+            manage: Management::PLAIN,
         }
     }
 }
@@ -292,7 +295,7 @@ impl ConfluenceParams {
         own.iter().chain(&among).find(|(is_wrong, _)| *is_wrong).map(|(_, field)| *field)
     }
 
-    fn own_faults(&self) -> [(bool, &'static str); 22] {
+    fn own_faults(&self) -> [(bool, &'static str); 23] {
         let has_hours = !self.entry_sessions.is_empty();
         let accepts_sweep = self.accept_pool_sweeps
             || self.accept_level_sweeps
@@ -311,6 +314,13 @@ impl ConfluenceParams {
             || self.target_day
             || self.target_week
             || !self.target_sessions.is_empty();
+        let manage_fault = self.manage.fault().map(|field| match field {
+            "parts" => "strategy.manage.parts",
+            "trail.distance" => "strategy.manage.trail.distance",
+            "trail.from" => "strategy.manage.trail.from",
+            "trail.step_ticks" => "strategy.manage.trail.step_ticks",
+            _ => "strategy.manage.break_even",
+        });
         let is_structure = self.bias_source == BiasSource::Structure;
         [
             (self.entry_timeframes == 0, "strategy.entry_timeframes"),
@@ -335,6 +345,7 @@ impl ConfluenceParams {
             (self.round_trip_cost_ppm > ONE_PPM / 10, "strategy.round_trip_cost_ppm"),
             (self.entry_lifetime_bars == 0, "strategy.entry_lifetime_bars"),
             (self.require_zone && !accepts_zone, "strategy.accept_order_blocks"),
+            (manage_fault.is_some(), manage_fault.unwrap_or_default()),
         ]
     }
 

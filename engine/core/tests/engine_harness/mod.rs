@@ -11,7 +11,7 @@ use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::*;
 use smc_core::risk::{AccountLimits, BreakerParams, Limits};
 use smc_core::state::{State, StateError, StateIo};
-use smc_core::strategy::{Confluence, EntryKind, Intent, Intents, MarketView, Strategy};
+use smc_core::strategy::{Confluence, EntryKind, Intent, Intents, Management, MarketView, Strategy};
 use smc_core::words::*;
 use smc_core::{Engine, Outbox};
 use std::collections::VecDeque;
@@ -585,6 +585,7 @@ impl Strategy for Eager {
             kind,
             reasons: [0; REASONS_MAX],
             expires: TsNs(view.now.0 + 3 * SECOND),
+            manage: Management::PLAIN,
         });
     }
 }

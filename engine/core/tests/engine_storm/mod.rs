@@ -17,8 +17,8 @@ use smc_core::risk::{AccountLimits, BreakerParams, Limits};
 use smc_core::smc::SmcParams;
 use smc_core::state::{State, StateError, StateIo};
 use smc_core::strategy::{
-    Confluence, ConfluenceParams, EntryKind, Intent, Intents, MarketView, SessionSet, ShiftScope, StopAt,
-    Strategy,
+    BreakEven, Confluence, ConfluenceParams, Distance, EntryKind, Intent, Intents, Management, MarketView,
+    Part, Reach, SessionSet, ShiftScope, StopAt, Strategy, Trail,
 };
 use smc_core::words::*;
 
@@ -183,7 +183,18 @@ impl Strategy for Mixed {
         let (stop, target) = (Price(entry.0 - width), Price(entry.0 + width));
         let kind = if self.quotes.is_multiple_of(3) { EntryKind::Take } else { EntryKind::Rest };
         let expires = TsNs(view.now.0.saturating_add(3 * SECOND));
-        intents.push(Intent::enter(direction, entry, stop, target, kind, expires));
+        let intent = Intent::enter(direction, entry, stop, target, kind, expires);
+        intents.push(if self.quotes.is_multiple_of(4) { intent } else { intent.managed(looked_after()) });
+    }
+}
+
+/// Everything that can be done on the way.
+fn looked_after() -> Management {
+    let part = |risk, share_ppm| Some(Part { at: Reach::Risk(risk), share_ppm });
+    Management {
+        parts: [part(200_000, 300_000), part(500_000, 300_000), None],
+        trail: Some(Trail { from: None, distance: Distance::Risk(800_000), step_ticks: 3 }),
+        break_even: Some(BreakEven::AfterPart(2)),
     }
 }
 
@@ -482,12 +493,17 @@ impl Storm {
             }
             20 => {
                 let mut spec = good_spec(at);
-                match dice.below(4) {
+                match dice.below(9) {
+                    4.. => spec.contract = some_contract(dice),
                     0 => spec.status = dice.of(&[TradingStatus::Halted, TradingStatus::CancelOnly]),
                     1 => spec.lot = Qty(-1),
                     2 => spec.lot = Qty(LOT * 10),
                     _ => spec.notional_min = Money(100 * SCALE),
                 }
+                self.event(id, EventBody::Instrument(spec))
+            }
+            21 => {
+                let spec = InstrumentSpec { contract: some_contract(dice), ..good_spec(at) };
                 self.event(id, EventBody::Instrument(spec))
             }
             _ => self.event(id, EventBody::Instrument(good_spec(at))),
@@ -526,6 +542,17 @@ impl Storm {
     }
 }
 
+fn some_contract(dice: &mut impl Dice) -> Contract {
+    Contract {
+        can_replace: dice.chance(50),
+        can_oco: dice.chance(50),
+        can_attach: dice.chance(50),
+        can_reduce_only: dice.chance(50),
+        ..Contract::SPOT
+    }
+}
+
+/// The second instrument's venue can do everything.
 fn good_spec(at: usize) -> InstrumentSpec {
     InstrumentSpec {
         symbol: name(SYMBOLS[at]),
@@ -537,6 +564,12 @@ fn good_spec(at: usize) -> InstrumentSpec {
         qty_max: Qty(9_000 * SCALE),
         notional_min: Money(5 * SCALE),
         status: TradingStatus::Trading,
-        contract: Contract::SPOT,
+        contract: Contract {
+            can_replace: at > 0,
+            can_oco: at > 0,
+            can_attach: at > 0,
+            can_reduce_only: at > 0,
+            ..Contract::SPOT
+        },
     }
 }

@@ -8,7 +8,7 @@ use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
 use smc_core::risk::{
-    AccountLimits, Check, Gate, GateView, Limits, Margining, VenueFacts, Verdict, Violations,
+    AccountLimits, Beside, Check, Gate, GateView, Limits, Margining, VenueFacts, Verdict, Violations,
 };
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
 
@@ -197,18 +197,7 @@ impl Desk {
     }
 
     pub fn check(&mut self, order: &NewOrder) -> Verdict {
-        let view = GateView {
-            now: self.now,
-            state: self.state,
-            loss_level: self.loss_level,
-            spec: self.specs.get(order.instrument.index()),
-            reference: self.references.get(order.instrument.index()).copied().flatten(),
-            positions: &self.positions,
-            venue: &self.venue,
-            margin: self.margin,
-            var_ppm: self.var_ppm,
-        };
-        self.gate.check(order, &view, &mut self.orders)
+        self.ask(order, None)
     }
 
     /// The codes of one check.
@@ -225,6 +214,30 @@ impl Desk {
         assert!(codes.is_empty(), "refused: {codes}");
     }
 
+    fn ask(&mut self, order: &NewOrder, beside: Option<Beside>) -> Verdict {
+        let view = GateView {
+            now: self.now,
+            state: self.state,
+            loss_level: self.loss_level,
+            spec: self.specs.get(order.instrument.index()),
+            reference: self.references.get(order.instrument.index()).copied().flatten(),
+            positions: &self.positions,
+            venue: &self.venue,
+            margin: self.margin,
+            var_ppm: self.var_ppm,
+        };
+        match beside {
+            None => self.gate.check(order, &view, &mut self.orders),
+            Some(beside) => self.gate.check_beside(order, beside, &view, &mut self.orders),
+        }
+    }
+
+    /// The same beside an open order.
+    pub fn accept_beside(&mut self, order: &NewOrder, beside: Beside) {
+        let verdict = self.ask(order, Some(beside));
+        assert!(verdict.outcome.is_ok(), "refused: {verdict:?}");
+    }
+
     /// A fill is reported with the order's side.
     pub fn report(&mut self, order: &NewOrder, mut kind: OrderUpdateKind) -> OrderEffect {
         if let OrderUpdateKind::Fill { side, .. } = &mut kind {
@@ -239,7 +252,7 @@ impl Desk {
     }
 
     pub fn update(&mut self, instrument: InstrumentId, update: &OrderUpdate) -> OrderEffect {
-        let effect = self.orders.on_update(instrument, update);
+        let effect = self.orders.on_update(instrument, update, self.now);
         match &effect {
             OrderEffect::Filled(fill) => {
                 let change = self.positions.on_fill(fill, Qty::ZERO);

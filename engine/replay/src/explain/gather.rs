@@ -185,7 +185,10 @@ impl Focus {
         self.is_whole
             || match taken.step {
                 Step::Cancel(id) => self.order == Some(id),
-                Step::PlaceStop(_) => order.is_some_and(|order| order.kind == OrderKind::StopLimit),
+                Step::PlaceStop(_) => order.is_some_and(|order| order.kind != OrderKind::Market),
+                Step::ReplaceStop(old, _) => {
+                    self.order == Some(old) || order.is_some_and(|order| order.kind == OrderKind::StopLimit)
+                }
                 Step::PlaceExit(_, why) => {
                     order.is_some_and(|order| order.purpose == why && order.kind == OrderKind::Market)
                 }
@@ -203,7 +206,11 @@ fn decision(asked: &Asked, outputs: &[Line], sizings: &[Sizing]) -> DecisionWhy 
     };
     DecisionWhy {
         decision: seq_of(&|output| matches!(output, Output::Decision(d) if d.client_order_id == id)),
-        sent: seq_of(&|output| matches!(output, Output::NewOrder(o) if o.client_order_id == id)),
+        sent: seq_of(&|output| match output {
+            Output::NewOrder(order) => order.client_order_id == id,
+            Output::Replace(replace) => replace.order.client_order_id == id,
+            _ => false,
+        }),
         asked: *asked,
         sizing: sizings
             .iter()

@@ -3,6 +3,7 @@
 //! Every key is optional and has the name and meaning of a field of [`ConfluenceParams`]. Sessions go by the names
 //! of `[calendar]`, here as in the core.
 
+use super::manage::ManageSection;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use smc_core::calendar::SessionWindow;
@@ -201,6 +202,8 @@ strategy_section! {
     entry_kind: EntryWord => |v, r| (*v).into(),
     /// Leave when the entry timeframe breaks character against the position
     exit_on_opposite_choch: bool => |v, r| *v,
+    /// Parts of the profit, a stop that follows or comes to the entry; a table of its own
+    manage: ManageSection => |v, r| v.core()?,
 }
 
 words! {

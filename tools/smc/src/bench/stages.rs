@@ -335,7 +335,7 @@ fn gate(config: &EngineConfig) -> Result<Stage, Failure> {
         }
         let kind = OrderUpdateKind::Canceled { cum_qty: Qty::ZERO };
         let update = OrderUpdate { client_order_id: order.client_order_id, venue_order_id: nth, kind };
-        if let OrderEffect::Closed(closed) = orders.on_update(id, &update) {
+        if let OrderEffect::Closed(closed) = orders.on_update(id, &update, now) {
             gate.on_closed(&closed, TsNs(now.0 + 100_000_000));
         }
         if nth > GROUPS as u64 / 10 {

@@ -42,6 +42,7 @@ impl Search<'_> {
             kind: self.params.entry_kind,
             reasons: self.reasons(sweep, shift, place.zone_id, target_id, bias_id),
             expires: self.expiry(),
+            manage: self.params.manage,
         })
     }
 

@@ -3,12 +3,16 @@
 use super::{line, order_text, signal_text};
 use crate::replay::show::{Node, Show, clock, duration};
 use serde_json::{Value, json};
-use smc_core::engine::{Ignorance, Motive, Move, Step};
+use smc_core::engine::{Ignorance, LEGS, Motive, Move, Plan, Step};
 use smc_core::event::{EventBody, OrderUpdateKind};
 use smc_core::output::Purpose;
+use smc_core::strategy::{BreakEven, Distance, Management, Reach};
 use smc_core::words::TsNs;
 use smc_journal::RecordKind;
 use smc_replay::{At, Content, Explanation, Leaving, Line, OrderStory, TradeWhy, words};
+
+/// What the orders of a trade are called, in the order of [`Move::legs`].
+const LEG_NAMES: [&str; LEGS] = ["entry", "stop", "next stop", "target", "exit"];
 
 /// The step, its motive, and what decided that the trade is over.
 pub fn tree(show: &Show, it: &Explanation, taken: &Move) -> Node {
@@ -27,8 +31,9 @@ pub fn tree(show: &Show, it: &Explanation, taken: &Move) -> Node {
             price(plan.target),
             clock(plan.expires)
         )));
+        node.extend(managed(show, taken, plan));
     }
-    let names = ["entry", "stop", "exit"].iter().zip(taken.legs);
+    let names = LEG_NAMES.iter().zip(taken.legs);
     let legs: Vec<String> = names.filter_map(|(name, id)| Some(format!("{name} {}", id?))).collect();
     let legs =
         if legs.is_empty() { "no order works".into() } else { format!("at work: {}", legs.join(", ")) };
@@ -36,10 +41,43 @@ pub fn tree(show: &Show, it: &Explanation, taken: &Move) -> Node {
     node
 }
 
+/// How the trade is looked after, and where its stop belongs by now.
+fn managed(show: &Show, taken: &Move, plan: &Plan) -> Option<Node> {
+    let price = |reach: Reach| match reach {
+        Reach::Price(price) => show.price(taken.instrument, price),
+        Reach::Risk(ppm) => format!("{ppm} ppm of the risk"),
+    };
+    let percent = |ppm: u32| format!("{}.{:04} %", ppm / 10_000, ppm % 10_000);
+    let Management { parts, trail, break_even } = plan.manage;
+    let mut words: Vec<String> = parts
+        .iter()
+        .flatten()
+        .map(|part| format!("{} taken at {}", percent(part.share_ppm), price(part.at)))
+        .collect();
+    words.extend(trail.map(|trail| {
+        let distance = match trail.distance {
+            Distance::Price(distance) => show.price(taken.instrument, distance),
+            Distance::Ppm(ppm) => percent(ppm),
+            Distance::Risk(ppm) => format!("{ppm} ppm of the risk"),
+        };
+        let from = trail.from.map_or("at once".into(), |from| format!("from {}", price(from)));
+        format!("stop {distance} behind the best price {from}, {} ticks at a time", trail.step_ticks)
+    }));
+    words.extend(break_even.map(|when| match when {
+        BreakEven::AfterPart(nth) => format!("stop to the entry after part {nth}"),
+        BreakEven::At(reach) => format!("stop to the entry at {}", price(reach)),
+    }));
+    let head = format!("looked after: {}; the stop belongs at ", words.join("; "));
+    (!words.is_empty()).then(|| Node::new(head + &show.price(taken.instrument, taken.stop)))
+}
+
 fn step(show: &Show, taken: &Move) -> String {
     match taken.step {
         Step::Cancel(id) => format!("cancel {id}"),
         Step::PlaceStop(qty) => format!("place a stop for {}", show.qty(taken.instrument, qty)),
+        Step::ReplaceStop(id, qty) => {
+            format!("put a stop for {} in the place of {id}", show.qty(taken.instrument, qty))
+        }
         Step::PlaceExit(qty, why) => {
             format!("close {} at the market ({})", show.qty(taken.instrument, qty), words(&why))
         }
@@ -60,6 +98,15 @@ fn motive(show: &Show, taken: &Move) -> String {
         Motive::StopSize { held, covered } => {
             format!("the stop covers {} and {} is held", qty(covered), qty(held))
         }
+        Motive::StopMoved { from, to } => {
+            let price = |price| show.price(taken.instrument, price);
+            format!("the stop stands at {} and belongs at {}", price(from), price(to))
+        }
+        Motive::PartDue(part) => format!("the market reached a part's price: {} are to be closed", qty(part)),
+        Motive::PartReached => "the market reached a part's price: nothing more is to be entered".into(),
+        Motive::StopPastEntry => "the stop is to stand where it would meet the entry".into(),
+        Motive::HalfPair => "its stop is gone, and a target must not stay alone".into(),
+        Motive::Replaced => "it was replaced and should be gone".into(),
         Motive::StopLeftOver => "nothing is held any more".into(),
         Motive::Over => "no order of it works and nothing is held".into(),
     }
@@ -142,12 +189,16 @@ fn life(show: &Show, name: &str, story: &OrderStory) -> Node {
 /// For programs.
 pub fn json(it: &Explanation, taken: &Move) -> Value {
     let leaving = it.leaving.get(&taken.instrument).filter(|_| matches!(taken.motive, Motive::Leaving(_)));
-    let names = ["entry", "stop", "exit"].iter().zip(taken.legs);
+    let names = LEG_NAMES.iter().zip(taken.legs);
     let legs: serde_json::Map<String, Value> =
         names.filter_map(|(name, id)| Some(((*name).to_string(), json!(id?.to_string())))).collect();
     json!({
         "step": words(&taken.step).split('(').next().unwrap_or_default(),
-        "order": match taken.step { Step::Cancel(id) => Some(id.to_string()), _ => None },
+        "order": match taken.step {
+            Step::Cancel(id) | Step::ReplaceStop(id, _) => Some(id.to_string()),
+            _ => None,
+        },
+        "stop": taken.stop.to_string(),
         "motive": words(&taken.motive).split(['(', '{']).next().unwrap_or_default().trim(),
         "held": taken.held.to_string(), "signal_id": taken.plan.map(|plan| plan.signal_id), "legs": legs,
         "decided_seq": leaving.map(|leaving| leaving.input.seq),
