@@ -383,6 +383,7 @@ section! {
         slippage_pause_ms: u64 => slippage_pause_ns = |v| ns(v),
         flash_move_ppm: u32 => flash_move_ppm = |v| v,
         flash_spread_factor: u32 => flash_spread_factor = |v| v,
+        flash_spread_ppm_min: u32 => flash_spread_ppm_min = |v| v,
         flash_pause_ms: u64 => flash_pause_ns = |v| ns(v),
         divergence_ppm: u32 => divergence_ppm = |v| v,
         divergence_ms: u64 => divergence_ns = |v| ns(v),

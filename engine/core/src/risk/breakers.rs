@@ -45,6 +45,9 @@ pub struct BreakerParams {
     pub flash_move_ppm: u32,
     /// A spread this many times its median of the last hour pauses entries.
     pub flash_spread_factor: u32,
+    /// ... unless it is narrower than this part of the mid, ppm: where the usual spread is one tiny tick, ten of them are
+    /// nothing.
+    pub flash_spread_ppm_min: u32,
     /// How long.
     pub flash_pause_ns: u64,
     /// Two prices of one thing (the book's mid, the venue's mark) further apart than this, in ppm, …
@@ -81,6 +84,7 @@ impl Default for BreakerParams {
             slippage_pause_ns: 60 * MINUTE_NS,
             flash_move_ppm: 50_000,
             flash_spread_factor: 10,
+            flash_spread_ppm_min: 500,
             flash_pause_ns: 5 * MINUTE_NS,
             divergence_ppm: 5_000,
             divergence_ns: 2 * SECOND_NS,
@@ -112,6 +116,7 @@ impl BreakerParams {
         within("breakers.slippage_pause_ns", self.slippage_pause_ns, SECOND_NS, 7 * DAY_NS)?;
         within("breakers.flash_move_ppm", self.flash_move_ppm.into(), 100, 900_000)?;
         within("breakers.flash_spread_factor", self.flash_spread_factor.into(), 2, 10_000)?;
+        within("breakers.flash_spread_ppm_min", self.flash_spread_ppm_min.into(), 1, 500_000)?;
         within("breakers.flash_pause_ns", self.flash_pause_ns, SECOND_NS, 7 * DAY_NS)?;
         within("breakers.divergence_ppm", self.divergence_ppm.into(), 10, 500_000)?;
         within("breakers.divergence_ns", self.divergence_ns, SECOND_NS / 10, DAY_NS)

@@ -108,7 +108,9 @@ impl FlashWatch {
         }
         self.usual_spread().and_then(|usual| {
             let is_wide = i128::from(spread) >= i128::from(usual) * i128::from(params.flash_spread_factor);
-            is_wide.then(|| Flash::Spread(u32::try_from(spread / usual.max(1)).unwrap_or(u32::MAX)))
+            let is_felt = i128::from(spread) * 2 * PPM >= mid * i128::from(params.flash_spread_ppm_min);
+            (is_wide && is_felt)
+                .then(|| Flash::Spread(u32::try_from(spread / usual.max(1)).unwrap_or(u32::MAX)))
         })
     }
 
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spread_ten_times_the_median_of_the_hour() {
+    fn a_spread_ten_times_the_median_of_the_hour_that_can_be_felt() {
         let params = BreakerParams::default();
         let mut watch = FlashWatch::new();
         let at = |watch: &mut FlashWatch, n: u64, spread: i64| {
@@ -282,6 +284,15 @@ mod tests {
         assert_eq!(at(&mut watch, 28, 1_000), None, "too few samples to know");
         assert_eq!(at(&mut watch, 29, 99), None);
         assert_eq!(at(&mut watch, 29, 100), Some(Flash::Spread(10)));
+        let narrow = |spread: i64| (Price(1_000_000), Price(1_000_000 + spread));
+        let (bid, ask) = narrow(400);
+        assert_eq!(
+            watch
+                .on_top(TsNs(START + 29 * SPREAD_EVERY_NS + 1), bid, ask, &params)
+                .map(|found| matches!(found, Flash::Spread(_))),
+            Some(false),
+            "40 times the usual, and 4 basis points"
+        );
         for n in 30..30 + SPREADS as u64 {
             at(&mut watch, n, 100);
         }

@@ -196,7 +196,8 @@ fn trigger(control: Control, config: &EngineConfig) -> Entry {
         Control::FlashMove => {
             let pause = ("flash_pause", Amount::Nanos(b.flash_pause_ns));
             let spread = count("flash_spread_factor", b.flash_spread_factor);
-            let values = vec![ppm("flash_move_ppm", b.flash_move_ppm), spread, pause];
+            let least = ppm("flash_spread_ppm_min", b.flash_spread_ppm_min);
+            let values = vec![ppm("flash_move_ppm", b.flash_move_ppm), spread, least, pause];
             ("FLASH_MOVE", ScopeKind::Instrument, TradingState::ReduceOnly, values)
         }
         Control::FeedDivergence => {

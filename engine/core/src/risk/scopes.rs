@@ -168,10 +168,8 @@ impl Scopes {
     }
 
     fn scopes(&self) -> impl Iterator<Item = (RiskScope, &Levels)> {
-        let many = |kind, levels: &'_ Vec<Levels>| {
-            let ids = (0..levels.len())
-                .map(move |id| RiskScope { kind, id: u16::try_from(id).unwrap_or(u16::MAX) });
-            ids
+        let many = |kind, levels: &Vec<Levels>| {
+            (0..levels.len()).map(move |id| RiskScope { kind, id: u16::try_from(id).unwrap_or(u16::MAX) })
         };
         core::iter::once((RiskScope::ENGINE, &self.engine))
             .chain(many(ScopeKind::Venue, &self.venues).zip(&self.venues))

@@ -3,9 +3,10 @@
 //!
 //! The many fills of one order are one line: written when the order is over, or with the next line of state.
 
-use super::draw::{denied, fixed, purpose, side, signed};
+use super::draw::{alert as alert_words, denied, fixed, purpose, side, signed, state_change};
 use super::model::{Execution, Model};
 use smc_core::codec;
+use smc_core::event::ScopeKind;
 use smc_core::output::{NewOrder, Output, Position};
 use smc_core::words::{Direction, InstrumentId};
 use smc_journal::{RecordKind, Tail};
@@ -72,11 +73,13 @@ impl Lines<'_> {
             }
             Output::Position(position) => self.on_fill(position),
             Output::State(change) => {
-                self.write("state", None, &format!("{:?} -> {:?}", change.from, change.to));
+                let is_of_one = change.scope.kind == ScopeKind::Instrument;
+                let of = is_of_one.then_some(InstrumentId(change.scope.id));
+                self.write("state", of, &state_change(change, "->"));
             }
             Output::Alert(alert) => {
-                let words = format!("{:?} {}", alert.kind, alert.detail);
-                self.write("alert", Some(alert.instrument), &words);
+                let of = Some(alert.instrument).filter(|id| *id != InstrumentId::NONE);
+                self.write("alert", of, &alert_words(alert));
             }
             Output::Decision(decision) if decision.codes != 0 => {
                 self.write("denied", Some(decision.instrument), &denied(decision.codes));

@@ -20,7 +20,7 @@ mod text;
 mod theme;
 
 pub use chart::PITCHES;
-pub use text::{date, denied, fixed, purpose, side, signed};
+pub use text::{alert, date, denied, fixed, purpose, side, signed, state_change};
 pub use theme::{Depth, Theme};
 
 use super::model::{Chart, Market, Model};

@@ -253,10 +253,10 @@ impl Column<'_, '_> {
                 spans.push(Span::styled(text::denied(decision.codes), theme.gold));
             }
             Note::State(change) => {
-                spans.push(Span::styled(format!("state {:?} → {:?}", change.from, change.to), gold));
+                spans.push(Span::styled(text::state_change(change, "→"), gold));
             }
             Note::Alert(alert) => {
-                spans.push(Span::styled(format!("{:?} {}", alert.kind, alert.detail), gold));
+                spans.push(Span::styled(text::alert(alert), gold));
             }
         }
         // The price leaves first when the column is narrow.

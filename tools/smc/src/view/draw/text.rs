@@ -1,8 +1,10 @@
 //! Numbers and times as a trader reads them.
 
-use smc_core::output::{NewOrder, OrderKind, Purpose};
+use smc_core::event::ScopeKind;
+use smc_core::output::{Alert, AlertKind, Control, NewOrder, OrderKind, Purpose, StateChange};
 use smc_core::risk::Check;
 use smc_core::words::{Direction, Price, SCALE, Side, TsNs};
+use smc_replay::{codes_text, state_name, words};
 
 /// A number of 1e-8 units with a fixed count of decimals, rounded half away from zero.
 pub fn fixed(value: i64, decimals: u32) -> String {
@@ -124,6 +126,29 @@ pub const fn order_price(order: &NewOrder) -> Option<Price> {
 pub fn denied(codes: u32) -> String {
     let violated = Check::ALL.iter().filter(|check| codes >> (**check as u32 - 1) & 1 == 1);
     violated.map(|check| check.name()).collect::<Vec<_>>().join(" ")
+}
+
+/// `NORMAL → REDUCE_ONLY: flash move`, with the part of the engine that it is about unless it is an instrument.
+pub fn state_change(change: &StateChange, arrow: &str) -> String {
+    let part = match change.scope.kind {
+        ScopeKind::Engine | ScopeKind::Instrument => String::new(),
+        kind => format!("{} {} ", words(&kind), change.scope.id),
+    };
+    let (from, to) = (state_name(&change.from), state_name(&change.to));
+    let cause = change.command.map_or_else(|| words(&change.cause), |command| words(&command));
+    format!("{part}{from} {arrow} {to}: {cause}")
+}
+
+/// An alert in words; of a control which it is.
+pub fn alert(alert: &Alert) -> String {
+    let control = usize::try_from(alert.detail).ok().and_then(|at| Control::ALL.get(at));
+    match (alert.kind, control) {
+        (AlertKind::Control, Some(control)) => format!("control acted: {}", words(control)),
+        (AlertKind::Revalidation, _) => {
+            format!("withdrawn: {}", codes_text(u32::try_from(alert.detail).unwrap_or_default()))
+        }
+        (kind, _) => format!("{} {}", words(&kind), alert.detail),
+    }
 }
 
 #[cfg(test)]
