@@ -34,6 +34,17 @@ runaway_denials_max = 1000
 runaway_window_ms = 10000
 entry_forgiven_after_ms = 100
 
+# Thousands of losing trades may pass: most tests are about something else.
+[breakers]
+daily_loss_ppm = 500000
+drawdown_ppm = 900000
+loss_streak_max = 1000
+fills_per_minute_max = 1000
+rejects_max = 1000
+slippage_factor = 1000
+flash_move_ppm = 900000
+flash_spread_factor = 10000
+
 [sizing]
 risk_fraction_ppm = 20
 fee_ppm = 200

@@ -65,6 +65,19 @@ impl Engine {
         serde_json::from_str(&done.stdout).unwrap()
     }
 
+    /// With words of one's own.
+    fn ask(&self, words: &[&str]) -> Value {
+        let all: Vec<&str> =
+            ["ctl"].iter().chain(words).copied().chain(["--json", "--socket", self.socket()]).collect();
+        let done = smc(&all);
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{words:?}: {}", done.stdout);
+        serde_json::from_str(&done.stdout).unwrap()
+    }
+
+    fn socket(&self) -> &str {
+        self.socket.to_str().unwrap()
+    }
+
     fn number(&self, key: &str) -> u64 {
         let status = self.ctl("status");
         status[key].as_u64().unwrap_or_else(|| panic!("{key}: {status}"))
@@ -149,10 +162,82 @@ fn pause_and_resume_are_events_of_the_journal() {
     let journal = engine.journal.clone();
     engine.end();
     let dump = smc(&["journal", "dump", "--kind", "input", journal.to_str().unwrap()]);
-    for command in ["Operator(Pause)", "Operator(Resume)", "Operator(Shutdown)"] {
+    for command in ["command: Pause", "command: Resume", "command: Shutdown"] {
         assert_eq!(dump.stdout.matches(command).count(), 1, "{command}");
     }
     assert!(!records_of(&journal).is_empty());
+}
+
+/// K1 to K3: one part is killed, the rest goes on; `status` says which, and by whom.
+#[test]
+fn a_part_can_be_killed_by_itself_and_armed_again() {
+    let bench = Bench::new();
+    let engine = bench.start(31, "inline");
+    wait_until("orders", || engine.number("orders_sent") > 0);
+    for scope in ["strategy 1", "instrument BTCUSDT", "venue 0"] {
+        engine.ask(&["kill", "--scope", scope, "--reason", "drill"]);
+        let held = |engine: &Engine| engine.ctl("status")["held"].clone();
+        wait_until("held", || held(&engine).as_array().unwrap().iter().any(|held| held["scope"] == scope));
+        let all = held(&engine);
+        let one = all.as_array().unwrap().iter().find(|held| held["scope"] == scope).unwrap();
+        assert_eq!((&one["state"], &one["control"]), (&"HALT".into(), &"operator".into()), "{all}");
+        assert_ne!(engine.ctl("status")["state"], "HALT", "the engine itself goes on");
+        let orders = engine.number("orders_sent");
+        wait_until("nothing works any more", || engine.number("open_orders") == 0);
+        let events = engine.number("events_in");
+        wait_until("the market goes on", || engine.number("events_in") > events + 1_000);
+        assert_eq!(engine.number("orders_sent"), orders, "{scope}");
+        engine.ask(&["arm", "--scope", scope]);
+        wait_until("armed", || !held(&engine).as_array().unwrap().iter().any(|held| held["scope"] == scope));
+    }
+    let done = smc(&["ctl", "set-limit", "--limit", "speed", "--value", "1", "--socket", engine.socket()]);
+    assert!(done.code == 1 && done.stderr.contains("order_qty_max"), "{}", done.stderr);
+    engine.ask(&["set-limit", "--limit", "order_qty_max", "--value", "0.5", "--scope", "instrument BTCUSDT"]);
+    let journal = engine.journal.clone();
+    engine.end();
+    let dump = smc(&["journal", "dump", "--kind", "input", journal.to_str().unwrap()]);
+    let is_journaled = |text: &str| dump.stdout.contains(text);
+    assert!(is_journaled("reason: drill") || is_journaled("drill"), "who and why are in the journal");
+    assert!(is_journaled("OrderQtyMax"));
+}
+
+/// The kill switch for when nothing else works: a file, and a signal. Killed stays killed after kill -9.
+#[test]
+fn a_flag_file_or_a_signal_kills_and_kill_9_does_not_revive() {
+    let bench = Bench::new();
+    let (words, journal) = bench.words(41, "pipelined", &bench.home.path().join("k").join("control.sock"));
+    let flag = bench.home.path().join("STOP");
+    let text = std::fs::read_to_string(&words[2]).unwrap();
+    let process = format!("[process]\nkill_flag = \"{}\"\n", flag.display());
+    std::fs::write(&words[2], text.replace("[process]\n", &process)).unwrap();
+    let socket = PathBuf::from(words.last().unwrap().clone());
+    let log = bench.home.path().join("log-41");
+    let start = || {
+        let child = Child::smc(&words, &log);
+        wait_until("the engine answers", || UnixStream::connect(&socket).is_ok());
+        Engine { child, socket: socket.clone(), journal: journal.clone() }
+    };
+    let mut engine = start();
+    wait_until("orders", || engine.number("orders_sent") > 0);
+    std::fs::write(&flag, "").unwrap();
+    wait_until("HALT", || engine.ctl("status")["state"] == "HALT");
+    let refused = smc(&["ctl", "arm", "--socket", engine.socket()]);
+    assert!(refused.code == 1 && refused.stderr.contains("flag"), "{}", refused.stderr);
+    engine.child.kill();
+    std::fs::remove_file(&flag).unwrap();
+
+    let mut engine = start();
+    wait_until("the order path is up", || engine.ctl("status")["gateway_ready"] == true);
+    let (orders, events) = (engine.number("orders_sent"), engine.number("events_in"));
+    wait_until("the market goes on", || engine.number("events_in") > events + 1_000);
+    assert_eq!(engine.ctl("status")["state"], "HALT");
+    assert_eq!(engine.number("orders_sent"), orders, "an order of a killed engine");
+    engine.ctl("arm");
+    wait_until("armed", || engine.ctl("status")["state"] != "HALT");
+    // SAFETY: plain system call on our own child.
+    unsafe { libc::kill(engine.child.id() as i32, libc::SIGUSR1) };
+    wait_until("HALT by the signal", || engine.ctl("status")["state"] == "HALT");
+    engine.child.kill();
 }
 
 #[test]

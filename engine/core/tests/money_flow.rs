@@ -1,4 +1,4 @@
-//! R-02, small form: random orders and reports over three instruments, against an independent slow model that
+//! R-02 (a million orders; `cargo xtask risk-campaign` ten): random orders and reports over three instruments, against an independent slow model that
 //! keeps every order for ever and adds everything up anew each time. No accepted sequence breaks a limit, the gate's
 //! codes are the model's, and nothing is left reserved when all is over.
 #![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
@@ -11,7 +11,8 @@ use smc_core::output::{NewOrder, OrderKind, TradingState};
 use smc_core::risk::{Check, Violations};
 use smc_core::words::{InstrumentId, Money, Price, Qty, SCALE, Side, TsNs};
 
-const ORDERS: u32 = 200_000;
+/// Orders of one run; more are several runs of other seeds.
+const ORDERS: u32 = 1_000_000;
 const INSTRUMENTS: u16 = 3;
 const LOT: i64 = SCALE / 1000;
 const TICK: i64 = SCALE / 10;
@@ -181,7 +182,13 @@ fn account_here() -> smc_core::risk::AccountLimits {
 
 #[test]
 fn no_accepted_sequence_breaks_a_limit_or_leaks_a_reservation() {
-    let mut rng = Rng::seeded("random order flow", 0x5EED_F10A_0001);
+    #[allow(clippy::disallowed_methods, reason = "the core reads no environment, its tests may")]
+    let runs: u64 = std::env::var("SMC_GATE_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    (0..runs).for_each(|run| random_flow(0x5EED_F10A_0001 + run));
+}
+
+fn random_flow(seed: u64) {
+    let mut rng = Rng::seeded("random order flow", seed);
     let mut desk = Desk::with(INSTRUMENTS.into(), limits_here(), account_here(), START_EQUITY);
     let mut model = Model::default();
     let mut prices = [whole(20_000); INSTRUMENTS as usize];

@@ -19,7 +19,7 @@ pub mod what_if;
 pub use course::describe_bytes;
 pub use diff::{Change, Diff, DiffOptions, Entry, FieldChange, diff};
 pub use explain::{DecisionWhy, Explanation, Line, Question, SignalWhy, TradeWhy, explain};
-pub use fields::{Content, Field, Value, body_fields, codes_text, content, state_name, words};
+pub use fields::{Content, Field, Value, body_fields, codes_text, content, scope_name, state_name, words};
 pub use history::{At, BarAt, Cause, Leaving, OrderStory};
 pub use rebuild::{RebuildError, Rebuilt, Under, rebuild};
 pub use shadow::{Shadow, ShadowError, save};

@@ -14,10 +14,12 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use serde::{Deserialize, Serialize};
 use smc_core::digest::Digest;
+use smc_core::event::ScopeKind;
 use smc_core::event::{Act, Command, Event, EventBody};
-use smc_core::output::TradingState;
+use smc_core::output::{Control, TradingState};
 use smc_core::words::{Money, Price, Qty};
 use smc_core::{InstrumentId, TsNs};
+use smc_replay::{scope_name, words};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
@@ -93,8 +95,10 @@ impl Operators {
 /// What `status` answers; prices and money as decimal text.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// NORMAL to HALT.
+    /// NORMAL to HALT, of the whole engine.
     pub state: &'static str,
+    /// Every scope that is held down: which, how far, by what.
+    pub held: Vec<HeldScope>,
     /// Last journal sequence number.
     pub seq: u64,
     /// Time of the last event, nanoseconds since the epoch.
@@ -135,6 +139,17 @@ pub struct Status {
     pub digest: String,
 }
 
+/// A scope that is held down.
+#[derive(Debug, Serialize)]
+pub struct HeldScope {
+    /// `engine`, `venue 0`, `instrument BTCUSDT` or `strategy 1`.
+    pub scope: String,
+    /// WARN to HALT.
+    pub state: &'static str,
+    /// The control that holds it: `daily loss`.
+    pub control: String,
+}
+
 /// Everything a status is made of.
 #[derive(Clone)]
 pub struct StatusSource {
@@ -157,6 +172,7 @@ impl StatusSource {
         let stretches = STRETCHES.iter().map(|(stretch, name)| (*name, self.latencies.percentiles(*stretch)));
         Status {
             state: state_name(get(Slot::State)),
+            held: self.held(),
             seq: get(Slot::JournalSeq),
             time_ns: get(Slot::LastEventNs),
             events_in: get(Slot::EventsIn),
@@ -183,6 +199,22 @@ impl StatusSource {
             gateway_ready: get(Slot::GatewayReady) == 1,
             digest: digest_text(get(Slot::DigestA), get(Slot::DigestB)),
         }
+    }
+}
+
+impl StatusSource {
+    fn held(&self) -> Vec<HeldScope> {
+        let held = self.counters.held().into_iter().map(|(scope, state, control)| {
+            let control = usize::try_from(control).ok().and_then(|at| Control::ALL.get(at));
+            let symbol =
+                self.symbols.get(usize::from(scope.id)).filter(|_| scope.kind == ScopeKind::Instrument);
+            HeldScope {
+                scope: symbol.map_or_else(|| scope_name(scope), |symbol| format!("instrument {symbol}")),
+                state: state_name(state),
+                control: control.map_or_else(|| "unknown".into(), words),
+            }
+        });
+        held.collect()
     }
 }
 

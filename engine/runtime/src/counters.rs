@@ -9,6 +9,9 @@
 //! see one newer than another.
 
 use memmap2::{MmapOptions, MmapRaw};
+use smc_core::event::{RiskScope, ScopeKind};
+use smc_core::output::{Control, TradingState};
+use smc_core::risk::{STRATEGIES_MAX, VENUES_MAX};
 use smc_journal::{MapWatch, preallocate};
 use std::fs::OpenOptions;
 use std::io;
@@ -16,7 +19,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"SMCcount");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const HEADER_SLOTS: usize = 3;
 /// Instruments that have slots of their own; later ones are left out of the counters, not of trading.
 pub const INSTRUMENTS_MAX: usize = 16;
@@ -59,7 +62,15 @@ pub enum Slot {
     PositionE8,
     /// First of [`INSTRUMENTS_MAX`] last prices, 1e-8.
     LastPriceE8 = Slot::PositionE8 as usize + INSTRUMENTS_MAX,
-    End = Slot::LastPriceE8 as usize + INSTRUMENTS_MAX,
+    /// First of [`INSTRUMENTS_MAX`] instruments' own states: the state, and 256 times the control that holds it.
+    InstrumentState = Slot::LastPriceE8 as usize + INSTRUMENTS_MAX,
+    /// First of the strategies' states likewise.
+    StrategyState = Slot::InstrumentState as usize + INSTRUMENTS_MAX,
+    /// First of the venues' states likewise.
+    VenueState = Slot::StrategyState as usize + STRATEGIES_MAX,
+    /// The engine's own state likewise.
+    EngineState = Slot::VenueState as usize + VENUES_MAX,
+    End = Slot::EngineState as usize + 1,
 }
 
 const FILE_BYTES: usize = (HEADER_SLOTS + Slot::End as usize) * 8;
@@ -116,7 +127,44 @@ impl Counters {
     }
 }
 
+/// Kinds of scopes with the slots of their states.
+const SCOPES: [(ScopeKind, Slot, usize); 4] = [
+    (ScopeKind::Engine, Slot::EngineState, 1),
+    (ScopeKind::Venue, Slot::VenueState, VENUES_MAX),
+    (ScopeKind::Instrument, Slot::InstrumentState, INSTRUMENTS_MAX),
+    (ScopeKind::Strategy, Slot::StrategyState, STRATEGIES_MAX),
+];
+
+impl Counters {
+    /// Publishes which scopes are held down, by what. A reader may see some of the change before the rest.
+    pub fn set_held(&self, held: impl Iterator<Item = (RiskScope, Control, TradingState)>) {
+        let mut words = [0u64; Slot::End as usize];
+        for (scope, control, state) in held {
+            let place =
+                SCOPES.iter().find(|(kind, _, count)| *kind == scope.kind && usize::from(scope.id) < *count);
+            if let Some((_, slot, _)) = place {
+                let word = &mut words[*slot as usize + usize::from(scope.id)];
+                // Of two that hold one scope the worse.
+                if state as u64 > *word % 256 {
+                    *word = state as u64 + 256 * control as u64;
+                }
+            }
+        }
+        for (_, slot, count) in SCOPES {
+            (0..count).for_each(|nth| self.set_nth(slot, nth, words[slot as usize + nth]));
+        }
+    }
+}
+
 impl CountersView {
+    /// Scopes that are held down: which, how far, by the control of which number.
+    pub fn held(&self) -> Vec<(RiskScope, u64, u64)> {
+        let words = SCOPES.iter().flat_map(|(kind, slot, count)| {
+            (0..*count).map(move |nth| (RiskScope { kind: *kind, id: nth as u16 }, self.nth(*slot, nth)))
+        });
+        words.filter(|(_, word)| *word > 0).map(|(scope, word)| (scope, word % 256, word / 256)).collect()
+    }
+
     /// Maps an existing file; refuses what is not a counter file of this version.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).open(path)?;

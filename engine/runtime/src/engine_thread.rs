@@ -197,6 +197,9 @@ impl<S: Strategy> EngineThread<S> {
         counters.set(Slot::Signals, counts.signals);
         counters.set(Slot::Structures, counts.structures);
         counters.set(Slot::State, self.core.state() as u64);
+        if self.outbox.outputs().iter().any(|output| matches!(output, Output::State(_))) {
+            counters.set_held(self.core.held());
+        }
         for nth in 0..self.core.config().instruments.len().min(INSTRUMENTS_MAX) {
             counters.set_nth(Slot::PositionE8, nth, self.core.position(InstrumentId(nth as u16)).0 as u64);
         }

@@ -149,6 +149,10 @@ fn print_status(status: &Value) {
         other => other.to_string(),
     };
     println!("state         {}   journal record {}", text("state"), text("seq"));
+    for held in status["held"].as_array().into_iter().flatten() {
+        let text = |key: &str| held[key].as_str().unwrap_or("?");
+        println!("held          {} {} by {}", text("scope"), text("state"), text("control"));
+    }
     println!("gateway       {}", if status["gateway_ready"] == true { "ready" } else { "not ready" });
     let map = |key: &str| status[key].as_object().cloned().unwrap_or_default();
     for (symbol, qty) in map("positions") {

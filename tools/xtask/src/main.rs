@@ -44,9 +44,15 @@ fn main() -> ExitCode {
         }
         Some("journal-stall") => Ok(stall()),
         Some("journal-restart") => Ok(restart()),
+        Some("risk-campaign") => {
+            number(10).map(risk_campaign).map_err(|_| "risk-campaign takes a number of million orders".into())
+        }
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
-        None => Err("which task? test, guards, fuzz, parity, smc, tables, crash, builds or journal-…".into()),
+        None => Err(
+            "which task? test, guards, fuzz, parity, smc, tables, crash, builds, risk-campaign or journal-…"
+                .into(),
+        ),
     };
     match steps {
         Ok(steps) => run_all(steps),
@@ -83,6 +89,20 @@ fn stall() -> Vec<Step> {
     let test =
         ["test", "--release", "--package", "smc-journal", "--test", "io_faults", "j10", "--", "--nocapture"];
     vec![Step::cargo("ten seconds without a disk", &test).env("JOURNAL_STALL_MS", "10000")]
+}
+
+/// Random orders through the gate, order lives against a venue's own books, rounds of reconciliation, sizes.
+fn risk_campaign(millions: u64) -> Vec<Step> {
+    let core = ["test", "--release", "--package", "smc-core"];
+    let test = |name| [&core[..], &["--test", name, "--", "--nocapture"]].concat();
+    let (cases, rounds, sizes) = (100_000 * millions, 600 * millions, 1_000_000 * millions);
+    vec![
+        Step::cargo("orders through the gate", &test("money_flow"))
+            .env("SMC_GATE_RUNS", &millions.to_string()),
+        Step::cargo("order lives", &test("order_life")).env("SMC_LIFE_CASES", &cases.to_string()),
+        Step::cargo("reconciliation", &test("reconcile")).env("SMC_RECONCILE_RUNS", &rounds.to_string()),
+        Step::cargo("sizes", &test("money_sizing")).env("SMC_SIZING_INPUTS", &sizes.to_string()),
+    ]
 }
 
 /// Everything, cheapest first, so that a slip is told within seconds.

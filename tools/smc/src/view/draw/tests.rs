@@ -21,6 +21,7 @@ fn told(words: Vec<Word>) -> Model {
 fn status() -> Status {
     let wire = Percentiles { p50: 17_600, p99: 420_900, p999: 500_000, max: 1_250_000, count: 14 };
     Status {
+        held: Vec::new(),
         state: "NORMAL",
         seq: 18_658,
         time_ns: 0,
