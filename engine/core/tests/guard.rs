@@ -458,6 +458,38 @@ fn a_strategy_that_repeats_one_entry_for_ever_gets_five_to_the_venue() {
     }
 }
 
+/// With a limit on value at risk nothing is entered before it can be told, then what is within it; at its edge the limit
+/// denies. Beyond it without an order it warns.
+#[test]
+fn value_at_risk_denies_what_cannot_be_told_and_what_is_too_much() {
+    let with = |most| {
+        let mut config = EngineConfig { breakers: patient(), ..config() };
+        config.var = smc_core::engine::VarParams { window: 50, timeframe: Some(0), ..Default::default() };
+        config.account_limits.var_ppm_max = most;
+        eager_with(config, 40, Manners::default())
+    };
+    let mut world = with(Some(1_000_000));
+    let codes = next_refusal(&mut world);
+    assert!(codes.contains(Check::VarLimit) && codes.iter().count() == 1, "{codes}");
+    run_until(&mut world, "a window of bars and an entry", |world| world.engine.orders_sent() > 0);
+    assert!(world.engine.counters().bars > 51);
+
+    // The figure of a book that holds something, and a limit one below it.
+    run_until(&mut world, "a position", |world| world.venue.position != 0);
+    let figure = world.engine.var_ppm().unwrap();
+    assert!(figure > 1);
+    let outputs = say(&mut world, limit(ENGINE, LimitName::VarPpmMax, i64::from(figure) - 1));
+    assert_eq!(alerts(&outputs, AlertKind::LimitChanged).len(), 1);
+    let told = |world: &World<Eager>| {
+        let all: Vec<Output> = world.outputs().copied().collect();
+        alerts(&all, AlertKind::Control).contains(&(Control::ValueAtRisk as i64))
+    };
+    run_until(&mut world, "a warning or a refusal", |world| {
+        told(world)
+            || world.outputs().filter_map(|o| refused(&[*o])).any(|codes| codes.contains(Check::VarLimit))
+    });
+}
+
 /// The states a day's loss goes through.
 trait Steps {
     const ALL_BUT_CANCEL_ONLY: [TradingState; 4];

@@ -5,10 +5,10 @@
 mod money_common;
 
 use money_common::*;
-use smc_core::event::OrderUpdateKind;
+use smc_core::event::{KeyScope, OrderUpdateKind, RequestBudget, VenueClock};
 use smc_core::instrument::TradingStatus;
 use smc_core::output::{NewOrder, OrderKind, Purpose, TradingState};
-use smc_core::risk::{AccountLimits, Check, Gate, Limits, STRATEGIES_MAX};
+use smc_core::risk::{AccountLimits, Check, Gate, Limits, Margining, STRATEGIES_MAX, VenueFacts};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs};
 
 const REF: i64 = 65_000 * SCALE;
@@ -561,4 +561,135 @@ fn huge_numbers_are_refused_not_wrapped() {
     desk.now = TsNs(u64::MAX);
     let order = buy(&mut desk);
     assert!(desk.codes(&order).contains(Check::StaleData));
+}
+
+/// The seven beyond the table, each at its limit and one step past it, alone; what only reduces passes those that
+/// are about new risk.
+#[test]
+fn margin_parent_budget_clock_key_and_value_at_risk_at_their_limits() {
+    let part = |needed: i64| {
+        move |desk: &mut Desk| {
+            desk.margin = Margining::Part { needed: Money(needed), free: Money(1_000) };
+        }
+    };
+    check(part(800), buy, &[]);
+    check(part(801), buy, &[Check::Margin]);
+    let whole_of =
+        |needed: i128| move |desk: &mut Desk| desk.margin = Margining::Whole { needed, free: 1_000 };
+    check(whole_of(1_000), buy, &[]);
+    check(whole_of(1_001), buy, &[Check::Margin]);
+    check(|desk| desk.margin = Margining::Unknown, buy, &[Check::Margin]);
+
+    // Half a coin; the parent's quantity is half a coin, or one lot less.
+    let parent = |qty| move |desk: &mut Desk| desk.gate.open_parent(InstrumentId(0), 9, Qty(qty));
+    let child = |desk: &mut Desk| NewOrder { signal_id: 9, ..buy(desk) };
+    check(parent(SCALE / 2), child, &[]);
+    check(parent(SCALE / 2 - SCALE / 1_000), child, &[Check::ParentQty]);
+    check(|_| {}, child, &[Check::ParentQty]);
+
+    let resets_at = TsNs(u64::MAX);
+    let budget = |left| {
+        move |desk: &mut Desk| {
+            desk.venue.budget = Some(RequestBudget { left, limit: 100, banned_until: TsNs(0), resets_at });
+        }
+    };
+    check(budget(21), buy, &[]);
+    check(budget(20), buy, &[Check::VenueBudget]);
+
+    let clock = |offset_ns| move |desk: &mut Desk| desk.venue.clock = Some(VenueClock { offset_ns });
+    check(clock(500 * MS as i64), buy, &[]);
+    check(clock(-500 * MS as i64), buy, &[]);
+    check(clock(500 * MS as i64 + 1), buy, &[Check::Clock]);
+    check(clock(-500 * MS as i64 - 1), buy, &[Check::Clock]);
+
+    let key = |can_trade, can_withdraw| {
+        move |desk: &mut Desk| {
+            desk.venue.key = Some(KeyScope { can_trade, can_withdraw });
+        }
+    };
+    check(key(true, false), buy, &[]);
+    check(key(true, true), buy, &[Check::WithdrawScope]);
+    check(key(false, false), buy, &[Check::WithdrawScope]);
+
+    let risk = |var_ppm| {
+        move |desk: &mut Desk| {
+            desk.gate.set_account_limits(AccountLimits { var_ppm_max: Some(20_000), ..account() }).unwrap();
+            desk.var_ppm = var_ppm;
+        }
+    };
+    check(risk(Some(20_000)), buy, &[]);
+    check(risk(Some(20_001)), buy, &[Check::VarLimit]);
+    check(risk(None), buy, &[Check::VarLimit]);
+    check(|desk| desk.var_ppm = None, buy, &[]);
+}
+
+/// All of them at once are all told; a way out needs none of what new risk needs, only the venue's ear and clock.
+#[test]
+fn everything_beyond_the_table_at_once_and_what_of_it_stops_a_way_out() {
+    let ruin = |desk: &mut Desk| {
+        desk.gate.set_account_limits(AccountLimits { var_ppm_max: Some(1), ..account() }).unwrap();
+        desk.margin = Margining::Unknown;
+        desk.venue.key = Some(KeyScope { can_trade: true, can_withdraw: true });
+        let resets_at = TsNs(u64::MAX);
+        desk.venue.budget = Some(RequestBudget { left: 1, limit: 100, banned_until: TsNs(0), resets_at });
+        desk.venue.clock = Some(VenueClock { offset_ns: 1 << 40 });
+    };
+    let child = |desk: &mut Desk| NewOrder { signal_id: 9, ..buy(desk) };
+    let all = [
+        Check::Margin,
+        Check::ParentQty,
+        Check::VenueBudget,
+        Check::Clock,
+        Check::WithdrawScope,
+        Check::VarLimit,
+    ];
+    check(ruin, child, &all);
+    let out = |desk: &mut Desk| NewOrder { purpose: Purpose::Stop, ..desk.market(0, Side::Sell, SCALE) };
+    let hold_and_ruin = |desk: &mut Desk| {
+        hold(desk, Side::Buy, SCALE);
+        ruin(desk);
+    };
+    check(hold_and_ruin, out, &[Check::Clock]);
+    let last = |desk: &mut Desk| {
+        hold_and_ruin(desk);
+        desk.venue = VenueFacts::default();
+        let resets_at = TsNs(u64::MAX);
+        desk.venue.budget = Some(RequestBudget { left: 0, limit: 100, banned_until: TsNs(0), resets_at });
+    };
+    check(last, out, &[Check::VenueBudget]);
+}
+
+/// what a signal was sized for is never exceeded, though its fills come twice, late, and after the order's end.
+#[test]
+fn children_never_exceed_their_parent_however_their_fills_are_told() {
+    let mut rng = Rng::seeded("children of a parent", 0x5EED_0011);
+    for _ in 0..500 {
+        let mut desk = Desk::new(1);
+        let lots = rng.between(10, 400);
+        desk.gate.open_parent(InstrumentId(0), 3, Qty(lots * SCALE / 1_000));
+        let (mut told, mut filled) = (Vec::new(), 0);
+        for _ in 0..60 {
+            desk.pass(rng.below(900) * MS);
+            desk.gate.arm();
+            let qty = rng.between(1, 60) * SCALE / 1_000;
+            let order = NewOrder { signal_id: 3, ..desk.limit(0, Side::Buy, REF, qty) };
+            if desk.check(&order).outcome.is_ok() {
+                let part = rng.between(0, qty / (SCALE / 1_000)) * SCALE / 1_000;
+                filled += part;
+                desk.trade_id += 1;
+                if part > 0 {
+                    told.push((order, fill(desk.trade_id, REF, part, part)));
+                }
+                if part < qty {
+                    told.push((order, OrderUpdateKind::Canceled { cum_qty: Qty(part) }));
+                }
+            }
+            while rng.one_in(2) && !told.is_empty() {
+                let (order, kind) = told[rng.below(told.len() as u64) as usize];
+                desk.report(&order, kind);
+            }
+            assert!(filled <= lots * SCALE / 1_000, "{filled} of {lots}");
+        }
+        assert!(filled > 0);
+    }
 }

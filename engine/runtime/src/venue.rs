@@ -25,7 +25,23 @@ pub trait MarketFeed: Send {
     fn tallies(&self) -> [u64; 5];
 }
 
-/// The order path of one venue.
+/// The order path of one venue. It takes what the gate approved, and nothing else:
+///
+/// ```compile_fail,E0308
+/// use smc_core::{TsNs, output::NewOrder};
+/// use smc_runtime::venue::OrderGateway;
+/// fn around_the_gate(gateway: &mut impl OrderGateway, now: TsNs, order: &NewOrder) {
+///     gateway.place(now, order);
+/// }
+/// ```
+///
+/// ```
+/// use smc_core::{TsNs, risk::ApprovedOrder};
+/// use smc_runtime::venue::OrderGateway;
+/// fn through_the_gate(gateway: &mut impl OrderGateway, now: TsNs, order: &ApprovedOrder) {
+///     gateway.place(now, order);
+/// }
+/// ```
 pub trait OrderGateway: Send {
     /// One bounded pass; returns what it handled.
     fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32;
