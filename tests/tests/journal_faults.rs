@@ -117,6 +117,11 @@ impl Watcher {
     }
 }
 
+/// The disk keeps up, whether or not it is nearly full: the machine of a test may be.
+fn is_caught_up(word: &Word) -> bool {
+    matches!(word, Word::Journal(JournalState::Good | JournalState::Low))
+}
+
 /// The engine trades, then a sync fails: HALT as a journaled event, no order after it, cancels pass, and the journal
 /// that is left holds everything and replays. The next process, on a disk that works, goes on.
 #[test]
@@ -147,7 +152,8 @@ fn j07_a_failed_sync_halts_and_the_next_process_goes_on() {
     watcher.look();
     let lost = watcher.place_of(Word::Journal(JournalState::Lost));
     let rest = &watcher.story[lost..];
-    assert!(rest.contains(&Word::Trading(TradingState::Normal)), "{rest:?}");
+    let is_back = |word: &Word| matches!(word, Word::Trading(TradingState::Normal | TradingState::Warn));
+    assert!(rest.iter().any(is_back), "{rest:?}");
 }
 
 /// The disk stands still for longer than agreed: CANCEL_ONLY meanwhile, and back when it has caught up.
@@ -156,17 +162,17 @@ fn j10_a_stalled_disk_means_cancel_only_until_it_has_caught_up() {
     let desk = Desk::new("sync_ms = 2\nunsynced_max_ms = 300\n");
     let Some(mut engine) = desk.run_with("msync:1500:stall:2500") else { return };
     let mut watcher = Watcher::new(&desk.journal);
+    let behind = Word::Journal(JournalState::Behind);
     let healed = |story: &[Word]| {
-        let behind = story.iter().position(|word| *word == Word::Journal(JournalState::Behind));
-        behind.is_some_and(|at| story[at..].contains(&Word::Journal(JournalState::Good)))
+        let behind = story.iter().position(|word| *word == behind);
+        behind.is_some_and(|at| story[at..].iter().any(is_caught_up))
     };
     wait_until("the disk is behind and comes back", || {
         assert!(!engine.is_over(), "{}", desk.told());
         healed(watcher.look())
     });
-    let (behind, good) = (Word::Journal(JournalState::Behind), Word::Journal(JournalState::Good));
     let from = watcher.place_of(behind);
-    let to = from + watcher.story[from..].iter().position(|word| *word == good).unwrap();
+    let to = from + watcher.story[from..].iter().position(is_caught_up).unwrap();
     let during = &watcher.story[from..to];
     assert!(during.contains(&Word::Trading(TradingState::CancelOnly)), "{during:?}");
     assert!(!during.contains(&Word::Order), "an order while the disk stood still: {during:?}");

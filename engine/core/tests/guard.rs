@@ -6,13 +6,14 @@ mod engine_harness;
 use engine_harness::*;
 use smc_core::config::EngineConfig;
 use smc_core::event::{
-    Act, Command, EventBody, JournalState, KeyScope, LimitName, MarkPrice, OrderUpdate, OrderUpdateKind,
-    Quote, RequestBudget, RiskScope, VenueClock,
+    Act, Balance, Command, EventBody, JournalState, KeyScope, LimitName, MarkPrice, OrderUpdate,
+    OrderUpdateKind, Quote, RequestBudget, RiskScope, VenueClock,
 };
+use smc_core::orders::Order;
 use smc_core::output::{AlertKind, Control, Output, Purpose, REASONS_MAX, TradingState};
 use smc_core::risk::{BreakerParams, Check, Violations};
 use smc_core::strategy::{EntryKind, Intent, Intents, Management, MarketView, Strategy};
-use smc_core::words::{Direction, InstrumentId, Name, Price, Qty, SCALE, TsNs};
+use smc_core::words::{Direction, InstrumentId, Name, Price, Qty, SCALE, Side, TsNs};
 
 const ENGINE: RiskScope = RiskScope::ENGINE;
 const SYMBOL: RiskScope = RiskScope::instrument(BTC);
@@ -405,6 +406,36 @@ fn an_entry_that_waits_is_checked_again() {
     assert!(codes.contains(Check::StaleData) && codes.contains(Check::MaxOrderLifetime), "{codes}");
 }
 
+/// What an order has tied up is not missing to it: it stays while the account covers all orders, and goes when not.
+#[test]
+fn an_entry_that_takes_most_of_the_balance_stays_until_the_balance_does_not_cover_it() {
+    let mut world = guarded(17);
+    run_until(&mut world, "a working purchase", |world| {
+        let is_meant = |order: &Order| {
+            order.purpose == Purpose::Entry && order.side == Side::Buy && order.leaves_qty() == order.qty
+        };
+        world.engine.open_orders().any(is_meant)
+    });
+    let bought = world.engine.open_orders().filter(|order| order.side == Side::Buy);
+    let tied: i64 = bought.map(|order| order.price.notional_ceil(order.leaves_qty()).0).sum();
+    say(&mut world, limit(ENGINE, LimitName::OrderLifetimeNsMax, SECOND as i64));
+    let mut withdrawn = |locked: i64| {
+        let balance = Balance { asset: name("USDT"), free: Qty(1), locked: Qty(locked) };
+        world.feed(InstrumentId::NONE, EventBody::Balance(balance));
+        let mut codes = None;
+        for _ in 0..12 {
+            world.now += 100 * MS;
+            let mid = (world.bid + world.ask) / 2;
+            quote(&mut world, mid, TICK);
+            codes = codes.or_else(|| refused(&world.feed(InstrumentId::NONE, EventBody::Timer)));
+        }
+        codes
+    };
+    assert_eq!(withdrawn(tied), None);
+    let codes = withdrawn(tied - 2).unwrap();
+    assert!(codes.contains(Check::Margin) && codes.contains(Check::MaxOrderLifetime), "{codes}");
+}
+
 /// Wants the same purchase at every quote.
 struct Loop;
 
@@ -502,9 +533,14 @@ impl Steps for TradingState {
 #[test]
 fn a_scope_that_does_not_exist_changes_nothing() {
     let mut world = guarded(30);
+    run_until(&mut world, "an order", |world| world.engine.open_orders().count() > 0);
     for scope in [RiskScope::instrument(InstrumentId(9)), RiskScope::strategy(99), RiskScope::venue(77)] {
         for command in [Command::Kill, Command::Pause, Command::Arm, Command::Flatten] {
-            say(&mut world, act(command, scope));
+            let outputs = say(&mut world, act(command, scope));
+            assert!(
+                !outputs.iter().any(|output| matches!(output, Output::Cancel(_))),
+                "{command:?} {scope:?}"
+            );
         }
     }
     assert_eq!(world.engine.held().count(), 0);

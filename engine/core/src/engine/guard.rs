@@ -181,8 +181,12 @@ impl<S: Strategy> Engine<S> {
             Command::Flatten => {
                 self.raise_by_hand(at(Control::Operator, TradingState::ReduceOnly), said, outbox);
                 // Under HALT nothing may be sent: the wish is kept, and carried out once armed.
-                let is_meant = |market: &&mut Market| {
-                    scope.kind != ScopeKind::Instrument || scope == RiskScope::instrument(market.id)
+                let own = self.own_scope();
+                let is_meant = |market: &&mut Market| match scope.kind {
+                    ScopeKind::Engine => true,
+                    ScopeKind::Venue => scope == THE_VENUE,
+                    ScopeKind::Instrument => scope == RiskScope::instrument(market.id),
+                    ScopeKind::Strategy => scope == own,
                 };
                 self.markets.iter_mut().filter(is_meant).for_each(Market::flatten);
             }
@@ -284,7 +288,8 @@ impl<S: Strategy> Engine<S> {
     /// Cancels every order of a scope whose cancel is not under way, whoever it belongs to.
     fn cancel_all(&mut self, scope: RiskScope, outbox: &mut Outbox) {
         let is_meant = |order: &&Order| match scope.kind {
-            ScopeKind::Engine | ScopeKind::Venue => true,
+            ScopeKind::Engine => true,
+            ScopeKind::Venue => scope == THE_VENUE,
             ScopeKind::Instrument => scope == RiskScope::instrument(order.instrument),
             ScopeKind::Strategy => scope == RiskScope::strategy(order.client_order_id.strategy()),
         };

@@ -593,7 +593,8 @@ impl<S> Engine<S> {
 
 fn covers(scope: RiskScope, instrument: InstrumentId) -> bool {
     match scope.kind {
-        ScopeKind::Engine | ScopeKind::Venue => true,
+        ScopeKind::Engine => true,
+        ScopeKind::Venue => scope == RiskScope::venue(0),
         ScopeKind::Instrument => scope == RiskScope::instrument(instrument),
         ScopeKind::Strategy => false,
     }

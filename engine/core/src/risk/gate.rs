@@ -201,6 +201,12 @@ impl Gate {
         let mut facts = self.facts(&order, view, orders);
         let own = i128::from(working.reserved_qty().0);
         facts.same_side_qty = facts.same_side_qty.saturating_sub(own);
+        // What it needs is tied up already: only when more is tied up than there is, it has to go.
+        facts.margin = match facts.margin {
+            Margining::Part { free, .. } => Margining::Whole { needed: 0, free: free.0.into() },
+            Margining::Whole { free, .. } => Margining::Whole { needed: 0, free },
+            Margining::Unknown => Margining::Unknown,
+        };
         facts.open_orders = facts.open_orders.saturating_sub(1);
         facts.open_orders_all = facts.open_orders_all.saturating_sub(1);
         facts.open_orders_scope = facts.open_orders_scope.map(|(open, most)| (open.saturating_sub(1), most));

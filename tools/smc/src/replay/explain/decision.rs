@@ -4,6 +4,7 @@ use crate::replay::show::{Node, Show, duration, key, money, percent_e8};
 use crate::view::fixed;
 use serde_json::{Value, json};
 use smc_core::engine::{Cap, Sizing};
+use smc_core::output::Purpose;
 use smc_core::risk::{Amount, Asked, Bound, Check, Finding};
 use smc_core::sizing::SizeReason;
 use smc_core::sizing::policy::{Stake, Verdict};
@@ -38,11 +39,21 @@ fn check_text(show: &Show, id: InstrumentId, asked: &Asked, finding: &Finding) -
         true if finding.check == Check::BadTick || finding.check == Check::PriceCollar => {
             ("-".into(), "a market order has no price".into())
         }
-        true => ("-".into(), "not held against an order that only reduces".into()),
+        true => ("-".into(), exempt_text(finding.check, asked).into()),
         false => (measured_text(show, id, finding), bound_text(show, id, asked, finding)),
     };
     let (number, name) = (finding.check as u8, finding.check.name());
     format!("{number:>2} {name:<22} {verdict:<8}  {measured:<16}  {bound}")
+}
+
+/// Why a check was not made.
+fn exempt_text(check: Check, asked: &Asked) -> &'static str {
+    match check {
+        Check::MaxOrderLifetime => "asked again of an order that waits",
+        Check::VarLimit if asked.facts.account.var_ppm_max.is_none() => "no limit set",
+        Check::ParentQty if asked.order.purpose == Purpose::Entry => "no signal stands behind it",
+        _ => "not held against an order that only reduces",
+    }
 }
 
 /// Claims are told in their own words.
