@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use venue_sim::LimitSettings;
-use venue_sim::dialect::{Frame, Venue};
+use venue_sim::dialect::{Dialect, Frame, Venue};
 use venue_sim::market::{Generator, GeneratorSettings, MarketOpKind, MarketSource};
 
 /// The seed of everything generated.

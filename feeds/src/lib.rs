@@ -8,5 +8,9 @@
 mod backoff;
 pub mod binance_spot;
 pub mod binance_usdm;
+mod chunks;
+mod ladder;
+mod number;
+mod symbols;
 
 pub use backoff::Backoff;

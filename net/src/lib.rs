@@ -20,6 +20,7 @@ mod tls;
 pub mod ws;
 
 pub use error::{HttpViolation, NetError, TlsError, WsViolation};
+pub use http::caller::{Call, Caller, Outcome};
 pub use http::client::{HttpClient, get_blocking};
 pub use http::request::Method;
 pub use http::response::HttpResponse;

@@ -8,8 +8,8 @@ use smc_core::words::{InstrumentId, Name};
 
 use super::message::{DecodeError, Decoded, Levels, TimeUnit};
 use super::scanner;
-use super::symbols::SymbolTable;
 use super::tape::TapeDecoder;
+use crate::symbols::SymbolTable;
 
 /// Levels kept a side of one message: the venue's largest snapshot.
 pub const LEVELS_MAX: usize = 5_000;

@@ -10,8 +10,8 @@ use simd_json::tape::{Array, Value};
 use smc_core::event::Bar;
 use smc_core::words::{Name, Price, Qty, Timeframe, TsNs};
 
-use super::number::decimal;
 use super::subscribe::{KLINE_SECS, percent_encoded};
+use crate::number::decimal;
 
 /// Candles of one answer.
 pub const CANDLES_MAX: u16 = 1_000;

@@ -10,30 +10,26 @@
 //! `feed` joins them and is what a thread turns. `describe` and `spec` are the cold side: tools and start-up.
 
 mod buffer;
-mod chunks;
 mod decode;
 mod describe;
 mod feed;
 mod history;
-mod ladder;
 mod market;
 mod message;
-mod number;
 mod scanner;
 mod session;
 mod settings;
 mod snapshots;
 mod spec;
 mod subscribe;
-mod symbols;
 mod sync;
 mod tape;
 
+pub use crate::ladder::Ladder;
 pub use decode::{Decoder, LEVELS_MAX, Snapshot, decode};
 pub use describe::{Describer, Description, Value, describe};
 pub use feed::BinanceSpotFeed;
 pub use history::{CANDLES_MAX, HistoryError, candle_interval, candles, candles_path};
-pub use ladder::Ladder;
 pub use market::{Market, Notes};
 pub use message::{ControlId, DecodeError, Decoded, Levels, TimeUnit};
 pub use settings::{

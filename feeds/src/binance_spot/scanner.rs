@@ -10,7 +10,7 @@ use smc_core::event::{Bar, Level, Quote, Trade};
 use smc_core::words::{Price, Qty, Side, Timeframe, TsNs};
 
 use super::message::{Decoded, Levels, TimeUnit};
-use super::number;
+use crate::number;
 
 /// What the scanner found. Levels of a depth message are in the [`Levels`] it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{DecimalError, Money, Name, Price, Qty};
 
 use super::message::short_name;
-use super::number::{self, NumberError};
+use crate::number::{self, NumberError};
 
 /// Why an instrument's rules cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

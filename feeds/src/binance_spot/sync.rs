@@ -13,8 +13,8 @@ use smc_core::event::{BookUpdate, Level, Quote};
 use smc_core::words::{Price, Side};
 
 use super::buffer::DeltaBuffer;
-use super::chunks::Chunks;
-use super::ladder::Ladder;
+use crate::chunks::Chunks;
+use crate::ladder::Ladder;
 
 /// Sizes of one book, all taken at start.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use smc_core::event::{Bar, Level, Quote, Trade};
 use smc_core::words::{Price, Qty, Side, Timeframe, TsNs};
 
 use super::message::{ControlId, DecodeError, Decoded, Levels, TimeUnit, short_name};
-use super::number::{self, NumberError};
+use crate::number::{self, NumberError};
 
 /// Deepest nesting accepted; the venue's messages have five.
 const DEPTH_MAX: usize = 32;

@@ -110,6 +110,19 @@ impl HttpClient {
         !self.is_in_flight && self.dead.is_none()
     }
 
+    /// True while no byte of the request under way has been given to the connection.
+    pub fn is_unsent(&self) -> bool {
+        !self.request.is_empty()
+    }
+
+    /// Sends what can be sent without reading: the request leaves before the call returns if the connection stands.
+    pub(crate) fn nudge(&mut self) -> Result<(), NetError> {
+        match self.dead.is_none() && self.link.advance()? {
+            true => self.send(),
+            false => Ok(()),
+        }
+    }
+
     /// True once only a new connection helps.
     pub fn is_dead(&self) -> bool {
         self.dead.is_some()
@@ -134,13 +147,7 @@ impl HttpClient {
         if !self.link.advance()? {
             return Ok(None);
         }
-        if !self.request.is_empty() {
-            let request = std::mem::take(&mut self.request);
-            self.link.send(request.len(), Lane::Data, |offset, out| {
-                out.iter_mut().zip(request.iter().skip(offset)).for_each(|(out, byte)| *out = *byte);
-            })?;
-        }
-        self.link.flush()?;
+        self.send()?;
         for _ in 0..READS_PER_POLL_MAX {
             let is_more = self.link.receive()?;
             while self.link.open_next()? {
@@ -163,6 +170,17 @@ impl HttpClient {
             }
         }
         Ok(None)
+    }
+
+    fn send(&mut self) -> Result<(), NetError> {
+        if !self.request.is_empty() {
+            let request = std::mem::take(&mut self.request);
+            self.link.send(request.len(), Lane::Data, |offset, out| {
+                out.iter_mut().zip(request.iter().skip(offset)).for_each(|(out, byte)| *out = *byte);
+            })?;
+        }
+        self.link.flush()?;
+        Ok(())
     }
 
     #[cold]

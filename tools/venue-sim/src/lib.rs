@@ -1,4 +1,4 @@
-//! A simulated venue: a real server with TLS, WebSocket and HTTP that speaks the Binance spot dialect.
+//! Simulated venues: a real server with TLS, WebSocket and HTTP that speaks a venue's dialect.
 //!
 //! Accounts, filters, rate limits and price-time matching lie on a background market that comes from a
 //! [`market::MarketSource`]. The exchange and the dialect do no input or output and read no clock; only
@@ -13,4 +13,6 @@ mod settings;
 
 pub use dialect::{SeenOrder, Summary};
 pub use server::{Peer, Sim};
-pub use settings::{AccountSettings, Credential, LimitSettings, LockStepError, SimError, SimSettings};
+pub use settings::{
+    AccountSettings, Credential, LimitSettings, LockStepError, SimError, SimSettings, VenueKind,
+};

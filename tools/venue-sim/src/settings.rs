@@ -6,8 +6,18 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Whose dialect a simulator speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VenueKind {
+    /// Binance spot.
+    #[default]
+    BinanceSpot,
+}
+
 /// Everything that [`Sim::bind`](crate::Sim::bind) needs.
 pub struct SimSettings {
+    /// Whose dialect.
+    pub kind: VenueKind,
     /// Where to listen. Port 0 takes a free one; see [`Sim::local_addr`](crate::Sim::local_addr).
     pub listen: SocketAddr,
     /// Start of all ids that the venue hands out.
@@ -30,6 +40,7 @@ impl SimSettings {
     /// A venue on a free loopback port, at the speed of the wall clock, with the venue's usual limits.
     pub fn new(market: Box<dyn MarketSource>, accounts: Vec<AccountSettings>) -> Self {
         Self {
+            kind: VenueKind::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             seed: 1,
             market,

@@ -9,9 +9,9 @@ use common::corpus;
 use serde_json::Value;
 use smc_core::words::SCALE;
 use smc_core::{Qty, TsNs};
-use venue_sim::dialect::params::Params;
-use venue_sim::dialect::rest::HttpRequest;
-use venue_sim::dialect::{Frame, Venue};
+use venue_sim::dialect::HttpRequest;
+use venue_sim::dialect::binance_spot::params::Params;
+use venue_sim::dialect::{Dialect, Frame, Venue};
 use venue_sim::market::RandomWalk;
 use venue_sim::{AccountSettings, Credential, LimitSettings};
 
@@ -61,11 +61,13 @@ fn http_requests_of_other_clients_are_understood() {
             continue;
         }
         let headers = line["headers"].as_object().unwrap();
-        let api_key = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-apikey"));
         let request = HttpRequest {
             method: text("method"),
             target: format!("{}?{}", text("path"), text("query")),
-            api_key: api_key.map(|(_, value)| value.as_str().unwrap().to_owned()),
+            headers: headers
+                .iter()
+                .map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap().to_owned()))
+                .collect(),
             body: text("body"),
         };
         let payload = text("query") + &text("body");
@@ -118,7 +120,7 @@ fn websocket_requests_of_other_clients_are_understood() {
         }
         let at = request["params"]["timestamp"].as_u64().unwrap_or(1_700_000_000_000);
         let mut venue = venue(credential, &credentials, at);
-        assert!(venue.open(1, &text("connect_path")));
+        assert!(venue.open(1, &text("connect_path")).is_some());
         venue.on_text(1, &text("raw"));
         let Some((1, Frame::Text(answer))) = venue.pop_frame() else { panic!("no answer") };
         let answer: Value = serde_json::from_str(&answer).unwrap();

@@ -7,7 +7,7 @@ use common::desk::{API, Desk, STREAM, trade};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use smc_core::Side;
-use venue_sim::dialect::rest::HttpRequest;
+use venue_sim::dialect::{Dialect, HttpRequest};
 
 fn word() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -137,7 +137,7 @@ proptest! {
             let request = HttpRequest {
                 method: "GET".to_owned(),
                 target: format!("/api/v3/klines?symbol=BTCUSDT&{text}"),
-                api_key: Some(text.clone()),
+                headers: vec![("x-mbx-apikey".to_owned(), text.clone())],
                 body: text.clone(),
             };
             desk.venue.on_http(78, &request);

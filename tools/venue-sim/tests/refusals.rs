@@ -7,6 +7,7 @@ use common::desk::{API, Desk, level, order, trade};
 use serde_json::{Value, json};
 use smc_core::Side;
 use venue_sim::LimitSettings;
+use venue_sim::dialect::Dialect;
 
 fn check(answer: &Value, code: i64, msg: &str) {
     assert_eq!(answer["error"]["code"], code, "{answer}");

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use venue_sim::LimitSettings;
-use venue_sim::dialect::{Frame, Venue};
+use venue_sim::dialect::{Dialect, Frame, Venue};
 
 /// Steps of a few nanoseconds are timed this many at a time; their percentiles are of such groups.
 const GROUP: usize = 32;

@@ -1,47 +1,52 @@
-//! The venue's dialect: requests in, answers and stream frames out, all as text.
+//! Dialects: what a venue says and understands. Requests in, answers and stream frames out.
 //!
-//! Pure: no socket, no clock. [`Venue`] holds the exchange, the background market and every session; the server
-//! at the edge hands it texts with their connection, moves its clock, and sends the frames that it queues.
+//! Pure: no socket, no clock. A dialect holds its exchange, the background market and every session; the server at the
+//! edge hands it what came with the number of its connection, moves its clock, and sends the frames that it queues.
 
-mod api;
-mod auth;
-pub mod candles;
-pub mod feed;
-mod info;
+pub mod binance_spot;
 pub mod json;
-pub mod limits;
-mod orders;
-pub mod params;
-mod reports;
-pub mod rest;
-pub mod streams;
 
-use crate::exchange::account::Account;
-use crate::exchange::{Exchange, ExchangeEvent, Execution};
-use crate::market::{MarketOp, MarketSource};
-use crate::settings::{AccountSettings, LimitSettings, SimError};
-use api::ApiSession;
-use auth::Keys;
-use feed::{StreamEvent, SymbolFeed};
-use limits::Limits;
+pub use binance_spot::Venue;
+
 use smc_core::TsNs;
-use smc_core::words::Name;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use streams::{Stream, StreamKind, StreamSession};
+use std::time::Duration;
 
 /// The server's number of a connection.
 pub type ConnId = u64;
-
-/// Market time between two ticks: the finest speed of the depth streams.
-const TICK_NS: u64 = 100_000_000;
 
 /// Something to send on one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// One WebSocket text message.
     Text(String),
-    /// The bytes of one HTTP answer.
+    /// One WebSocket binary message.
+    Binary(Vec<u8>),
+    /// The bytes of one whole HTTP answer.
     Http(Vec<u8>),
+    /// Bytes of an HTTP answer that goes on: its head, or chunks of it.
+    Part(Vec<u8>),
+    /// Nothing more: the connection is closed once everything before has gone out.
+    Close,
+}
+
+/// One HTTP request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Header lines: names in lower case, values trimmed.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl HttpRequest {
+    /// The first header of a name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// One order request as the venue received it, whatever became of it.
@@ -86,340 +91,69 @@ pub struct Summary {
     pub frames_out: u64,
 }
 
-/// The whole venue without its sockets.
-pub struct Venue {
-    exchange: Exchange,
-    source: Box<dyn MarketSource>,
-    /// The source's next operation.
-    pending: Option<MarketOp>,
-    feeds: Vec<SymbolFeed>,
-    keys: Keys,
-    limits: Limits,
-    limit_settings: LimitSettings,
-    stream_sessions: BTreeMap<ConnId, StreamSession>,
-    /// Stream connections by purpose, so that the order of frames does not hang on who connected first.
-    stream_order: Vec<ConnId>,
-    api_sessions: BTreeMap<ConnId, ApiSession>,
-    outbox: VecDeque<(ConnId, Frame)>,
-    seen: Vec<SeenOrder>,
-    /// Orders in `seen` that the audit file has.
-    audited: usize,
-    summary: Summary,
-    start: TsNs,
-    now: TsNs,
-    /// Length of a tick; the streams' speeds are counted in them.
-    tick_ns: u64,
-    next_tick: u64,
+/// How the venue's WebSocket server treats a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WsRules {
+    /// The server pings so often; none where the client has to.
+    pub ping_every: Option<Duration>,
+    /// A client that answers no ping for this long is cut off.
+    pub pong_within: Duration,
+    /// Messages a client may send per second, pongs included, before it is cut off.
+    pub messages_per_second: Option<u32>,
 }
 
-impl Venue {
-    /// A venue that has taken the opening book and waits at its start.
-    pub fn new(
-        mut source: Box<dyn MarketSource>,
-        accounts: &[AccountSettings],
-        limits: LimitSettings,
-        seed: u64,
-    ) -> Result<Self, SimError> {
-        let symbols = source.symbols().to_vec();
-        if symbols.is_empty() {
-            return Err(SimError::Settings("the market has no symbol".to_owned()));
-        }
-        let start = source.start_ts();
-        let owners = accounts.iter().map(account).collect::<Result<Vec<_>, _>>()?;
-        let mut exchange = Exchange::new(&symbols, owners, seed);
-        exchange.set_now(start);
-        let feeds = symbols
-            .iter()
-            .enumerate()
-            .map(|(index, info)| {
-                SymbolFeed::new(info.spec.symbol.as_str(), source.klines(index), start, seed % 1_000_000)
-            })
-            .collect();
-        let mut pending = source.next();
-        while let Some(op) = pending.filter(|op| op.at <= start) {
-            exchange.open_market(op.symbol, op.kind, start);
-            pending = source.next();
-        }
-        Ok(Self {
-            exchange,
-            source,
-            pending,
-            feeds,
-            keys: Keys::new(accounts),
-            limits: Limits::new(&limits, accounts.len()),
-            limit_settings: limits,
-            stream_sessions: BTreeMap::new(),
-            stream_order: Vec::new(),
-            api_sessions: BTreeMap::new(),
-            outbox: VecDeque::new(),
-            seen: Vec::new(),
-            audited: 0,
-            summary: Summary::default(),
-            start,
-            now: start,
-            tick_ns: TICK_NS,
-            next_tick: start.0 / TICK_NS + 1,
-        })
-    }
-
-    /// Lets the streams of books and candles breathe every so often instead of every 100 ms; before the market
+/// What the server asks of a dialect.
+pub trait Dialect: Send {
+    /// Lets what the venue sends by the clock breathe every so often instead of at its own pace; before the market
     /// starts. A venue of a market in which days pass in seconds.
-    pub fn set_tick(&mut self, tick: std::time::Duration) {
-        self.tick_ns = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX).max(1);
-        self.next_tick = self.now.0 / self.tick_ns + 1;
-    }
-
-    /// Market time at which the market opened.
-    pub fn start(&self) -> TsNs {
-        self.start
-    }
-
+    fn set_tick(&mut self, tick: Duration);
     /// Market time.
-    pub fn now(&self) -> TsNs {
-        self.now
-    }
-
+    fn now(&self) -> TsNs;
     /// When something happens next by itself.
-    pub fn next_due(&self) -> TsNs {
-        let tick = TsNs(self.next_tick.saturating_mul(self.tick_ns));
-        self.pending.map_or(tick, |op| tick.min(op.at))
-    }
-
+    fn next_due(&self) -> TsNs;
     /// Whether the background market has no operation left.
-    pub fn is_market_over(&self) -> bool {
-        self.pending.is_none()
-    }
-
+    fn is_market_over(&self) -> bool;
     /// Moves the clock without doing anything; it never passes what is due, and never goes back.
-    pub fn set_now(&mut self, now: TsNs) {
-        self.now = self.now.max(now.min(self.next_due()));
-        self.exchange.set_now(self.now);
-    }
-
+    fn set_now(&mut self, now: TsNs);
     /// Moves the clock to what is due next and does it. Returns true when it was a tick.
-    pub fn step(&mut self) -> bool {
-        let due = self.next_due();
-        self.set_now(due);
-        let is_tick = due.0 >= self.next_tick.saturating_mul(self.tick_ns);
-        if is_tick {
-            self.tick()
-        } else {
-            self.apply_due()
-        }
-        is_tick
-    }
-
-    fn tick(&mut self) {
-        let (tick, now) = (self.next_tick, self.now);
-        self.next_tick += 1;
-        for symbol in 0..self.feeds.len() {
-            let mut events = Vec::new();
-            if let (Some(feed), Some(market)) = (self.feeds.get_mut(symbol), self.exchange.market(symbol)) {
-                feed.on_tick(&market.book, now, tick, &mut events);
-            }
-            self.route(symbol, events);
-        }
-    }
-
-    /// Applies all operations of one stamp, then publishes what they did.
-    fn apply_due(&mut self) {
-        let mut touched = BTreeSet::new();
-        while let Some(op) = self.pending.filter(|op| op.at <= self.now) {
-            self.exchange.apply(op.symbol, op.kind);
-            touched.insert(op.symbol);
-            self.pending = self.source.next();
-        }
-        for symbol in touched {
-            self.exchange.finish_step(symbol);
-        }
-        self.publish();
-    }
-
-    /// Turns what the exchange did into frames.
-    fn publish(&mut self) {
-        let now = self.now;
-        for event in self.exchange.take_events() {
-            match event {
-                ExchangeEvent::Report(report) => {
-                    let order = &report.order;
-                    if let Execution::Trade(fill) = &report.exec {
-                        self.summary.fills += 1;
-                        if order.filled_qty == fill.qty {
-                            self.limits.order_done(now, order.account);
-                        }
-                    }
-                    let text = reports::execution_report(self.symbol_name(order.symbol), &report, now);
-                    self.tell_account(order.account, &text);
-                }
-                ExchangeEvent::Balances { account, assets } => {
-                    self.tell_account(account, &reports::account_position(&assets, now));
-                }
-                ExchangeEvent::Trade(trade) => {
-                    let mut events = Vec::new();
-                    if let Some(feed) = self.feeds.get_mut(trade.symbol) {
-                        feed.on_trade(trade, now, &mut events);
-                    }
-                    self.route(trade.symbol, events);
-                }
-            }
-        }
-        for symbol in 0..self.feeds.len() {
-            let mut events = Vec::new();
-            if let (Some(feed), Some(book)) = (self.feeds.get_mut(symbol), self.exchange.book_mut(symbol)) {
-                feed.finish(book, now, &mut events);
-            }
-            self.route(symbol, events);
-        }
-    }
-
-    /// Queues stream events for the connections that want them.
-    fn route(&mut self, symbol: usize, events: Vec<StreamEvent>) {
-        for (kind, text) in events {
-            for conn in &self.stream_order {
-                let Some(session) = self.stream_sessions.get(conn) else { continue };
-                let Some(name) = session.name_of(Stream { symbol, kind }) else { continue };
-                let frame = Frame::Text(session.wrap(name, &text));
-                self.outbox.push_back((*conn, frame));
-                self.summary.frames_out += 1;
-            }
-        }
-    }
-
-    /// Queues a private event for the connections subscribed to an account.
-    fn tell_account(&mut self, account: usize, event: &str) {
-        let frames: Vec<_> = self
-            .api_sessions
-            .iter()
-            .flat_map(|(conn, session)| session.subscriptions_of(account).map(|id| (*conn, id)))
-            .collect();
-        for (conn, id) in frames {
-            self.send(conn, Frame::Text(format!("{{\"subscriptionId\":{id},\"event\":{event}}}")));
-        }
-    }
-
-    fn send(&mut self, conn: ConnId, frame: Frame) {
-        self.outbox.push_back((conn, frame));
-        self.summary.frames_out += 1;
-    }
-
-    fn symbol_name(&self, symbol: usize) -> &str {
-        self.exchange.market(symbol).map_or("", |market| market.info.spec.symbol.as_str())
-    }
-
-    /// Opens a WebSocket on a path; false when the venue has no such path or a stream name is malformed.
-    pub fn open(&mut self, conn: ConnId, target: &str) -> bool {
-        let path = target.split('?').next().unwrap_or("");
-        if path == "/ws-api/v3" {
-            self.api_sessions.insert(conn, ApiSession::open(target, self.now));
-            let _ = self.limits.charge(self.now, 2); // connecting costs weight, but is never refused for it
-            return true;
-        }
-        let exchange = &self.exchange;
-        let Some(Ok(session)) = StreamSession::open(target, &|symbol| exchange.symbol_index(symbol)) else {
-            return false;
-        };
-        let streams: Vec<Stream> = session.streams().collect();
-        self.stream_sessions.insert(conn, session);
-        self.sort_streams();
-        self.greet(conn, &streams);
-        true
-    }
-
+    fn step(&mut self) -> bool;
+    /// Opens a WebSocket on a path; none when the venue has no such path or something in it is malformed.
+    fn open(&mut self, conn: ConnId, target: &str) -> Option<WsRules>;
     /// Takes one text message of a connection.
-    pub fn on_text(&mut self, conn: ConnId, text: &str) {
-        if self.api_sessions.contains_key(&conn) {
-            self.on_api_request(conn, text);
-            return;
-        }
-        let exchange = &self.exchange;
-        let Some(session) = self.stream_sessions.get_mut(&conn) else { return };
-        let answer = session.control(text, &|symbol| exchange.symbol_index(symbol));
-        self.send(conn, Frame::Text(answer.text));
-        self.sort_streams();
-        self.greet(conn, &answer.added);
-    }
-
+    fn on_text(&mut self, conn: ConnId, text: &str);
+    /// Takes one HTTP request.
+    fn on_http(&mut self, conn: ConnId, request: &HttpRequest);
+    /// The answer to what is no request, or to an upgrade that was refused: its connection ends with it.
+    fn refusal(&self, status: u16) -> Vec<u8>;
     /// Forgets a connection.
-    pub fn close(&mut self, conn: ConnId) {
-        self.api_sessions.remove(&conn);
-        self.stream_sessions.remove(&conn);
-        self.outbox.retain(|(to, _)| *to != conn);
-        self.sort_streams();
-    }
-
-    fn sort_streams(&mut self) {
-        let mut order: Vec<(String, ConnId)> =
-            self.stream_sessions.iter().map(|(conn, session)| (session.purpose(), *conn)).collect();
-        order.sort();
-        self.stream_order = order.into_iter().map(|(_, conn)| conn).collect();
-    }
-
-    /// Gives a new subscriber something to begin with, as the busy live venue does within milliseconds: the best
-    /// bid again as a depth change, and the top of book.
-    fn greet(&mut self, conn: ConnId, streams: &[Stream]) {
-        let now = self.now;
-        for stream in streams {
-            let Some(feed) = self.feeds.get_mut(stream.symbol) else { continue };
-            let Some(book) = self.exchange.book_mut(stream.symbol) else { continue };
-            let mut events = Vec::new();
-            match stream.kind {
-                StreamKind::Depth(_) => {
-                    if let Some((price, _)) = book.best(smc_core::Side::Buy) {
-                        book.touch(smc_core::Side::Buy, price);
-                    }
-                    feed.finish(book, now, &mut events);
-                    feed.flush_all_depth(book, now, &mut events);
-                    self.route(stream.symbol, events);
-                }
-                StreamKind::BookTicker => {
-                    let text = feed.book_ticker(book);
-                    let Some(session) = self.stream_sessions.get(&conn) else { continue };
-                    let Some(name) = session.name_of(*stream) else { continue };
-                    let frame = Frame::Text(session.wrap(name, &text));
-                    self.send(conn, frame);
-                }
-                _ => {}
-            }
-        }
-    }
-
+    fn close(&mut self, conn: ConnId);
     /// The next frame to send.
-    pub fn pop_frame(&mut self) -> Option<(ConnId, Frame)> {
-        self.outbox.pop_front()
-    }
-
+    fn pop_frame(&mut self) -> Option<(ConnId, Frame)>;
     /// Every order request ever received, oldest first.
-    pub fn orders_seen(&self) -> &[SeenOrder] {
-        &self.seen
-    }
-
+    fn orders_seen(&self) -> &[SeenOrder];
     /// The orders seen since the last call, for the audit file.
-    pub fn take_unaudited(&mut self) -> &[SeenOrder] {
-        let from = std::mem::replace(&mut self.audited, self.seen.len());
-        self.seen.get(from..).unwrap_or_default()
-    }
-
+    fn take_unaudited(&mut self) -> &[SeenOrder];
     /// What the venue has done so far.
-    pub fn summary(&self) -> Summary {
-        self.summary
-    }
-
-    /// The exchange, to look at.
-    pub fn exchange(&self) -> &Exchange {
-        &self.exchange
-    }
+    fn summary(&self) -> Summary;
 }
 
-fn account(settings: &AccountSettings) -> Result<Account, SimError> {
-    let balance = |(asset, qty): &(String, smc_core::Qty)| {
-        let name = Name::new(asset).ok_or_else(|| {
-            SimError::Settings(format!("asset name {asset} is longer than {} bytes", Name::MAX))
-        })?;
-        if qty.0 < 0 {
-            return Err(SimError::Settings(format!("balance of {asset} is negative: {qty}")));
-        }
-        Ok((name, qty.0))
+/// The bytes of an HTTP answer. `head` holds further header lines, each with its line end.
+pub fn answer(status: u16, head: &str, body: &str) -> Vec<u8> {
+    let reason = match status {
+        200 => "OK",
+        201 => "Created",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        418 => "I'm a teapot",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Error",
     };
-    let balances = settings.balances.iter().map(balance).collect::<Result<Vec<_>, _>>()?;
-    Ok(Account::new(&balances, settings.maker_fee_bps, settings.taker_fee_bps))
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json;charset=UTF-8\r\nContent-Length: {length}\r\n{head}\r\n{body}"
+    )
+    .into_bytes()
 }

@@ -2,8 +2,9 @@
 
 use super::http::{self, Parsed};
 use super::pipe::Pipe;
-use crate::dialect::{ConnId, Frame, Venue, rest};
+use crate::dialect::{ConnId, Dialect, Frame, WsRules};
 use std::io::{ErrorKind, Read, Write};
+use std::time::Duration;
 
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -21,8 +22,8 @@ pub struct Gone;
 pub struct Conn {
     id: ConnId,
     state: State,
-    /// Whether it carries market streams, whose clients may send but few messages.
-    is_stream: bool,
+    /// How the venue treats it, once it is a WebSocket.
+    rules: Option<WsRules>,
     /// Start of the current second of message counting, and messages in it.
     counted: (u64, u32),
     /// When the last unanswered ping went out, in the edge's clock.
@@ -53,7 +54,7 @@ impl Conn {
         Self {
             id,
             state: State::Http { pipe: Box::new(pipe), bytes: Vec::new() },
-            is_stream: false,
+            rules: None,
             counted: (edge_now_ns, 0),
             ping_sent_ns: None,
             last_ping_ns: edge_now_ns,
@@ -87,10 +88,18 @@ impl Conn {
             (State::WebSocket(socket), Frame::Text(text)) => {
                 socket.send(Message::text(text)).map_err(|_| Gone)
             }
+            (State::WebSocket(socket), Frame::Binary(bytes)) => {
+                socket.send(Message::binary(bytes)).map_err(|_| Gone)
+            }
             (State::WebSocket(socket), Frame::Http(bytes)) => write(socket.get_mut(), &bytes),
             (State::Http { pipe, .. }, Frame::Http(bytes)) => {
-                self.is_closing = self.is_last_answer;
+                self.is_closing |= self.is_last_answer;
                 write(pipe, &bytes)
+            }
+            (State::Http { pipe, .. }, Frame::Part(bytes)) => write(pipe, &bytes),
+            (_, Frame::Close) => {
+                self.is_closing = true;
+                Ok(())
             }
             _ => Err(Gone),
         }
@@ -107,23 +116,18 @@ impl Conn {
     }
 
     /// Reads what the socket holds and hands it to the venue. True when anything came.
-    pub fn read(
-        &mut self,
-        venue: &mut Venue,
-        edge_now_ns: u64,
-        messages_per_second: u32,
-    ) -> Result<bool, Gone> {
+    pub fn read(&mut self, venue: &mut dyn Dialect, edge_now_ns: u64) -> Result<bool, Gone> {
         let before = self.bytes().1;
         if let State::Http { .. } = self.state {
             self.read_http(venue)?;
         }
         if let State::WebSocket(_) = self.state {
-            self.read_messages(venue, edge_now_ns, messages_per_second)?;
+            self.read_messages(venue, edge_now_ns)?;
         }
         Ok(self.bytes().1 != before)
     }
 
-    fn read_http(&mut self, venue: &mut Venue) -> Result<(), Gone> {
+    fn read_http(&mut self, venue: &mut dyn Dialect) -> Result<(), Gone> {
         let State::Http { pipe, bytes } = &mut self.state else { return Ok(()) };
         let mut chunk = [0u8; 4096];
         while bytes.len() <= http::REQUEST_MAX {
@@ -141,7 +145,7 @@ impl Conn {
             }
             match http::parse(bytes) {
                 Parsed::Partial => return Ok(()),
-                Parsed::Bad => return self.refuse(400),
+                Parsed::Bad => return self.refuse(venue, 400),
                 Parsed::Request { request, len, is_last } => {
                     bytes.drain(..len);
                     venue.on_http(self.id, &request);
@@ -155,21 +159,20 @@ impl Conn {
         }
     }
 
-    fn refuse(&mut self, status: u16) -> Result<(), Gone> {
+    fn refuse(&mut self, venue: &dyn Dialect, status: u16) -> Result<(), Gone> {
         self.is_last_answer = true;
-        let body = "{\"code\":-1000,\"msg\":\"Bad request.\"}";
-        self.send(Frame::Http(rest::answer(status, "Connection: close\r\n", body)))
+        self.send(Frame::Http(venue.refusal(status)))
     }
 
-    fn upgrade(&mut self, venue: &mut Venue, target: &str, accept: &str) -> Result<(), Gone> {
-        if !venue.open(self.id, target) {
+    fn upgrade(&mut self, venue: &mut dyn Dialect, target: &str, accept: &str) -> Result<(), Gone> {
+        let Some(rules) = venue.open(self.id, target) else {
             venue.close(self.id);
-            return self.refuse(404);
-        }
+            return self.refuse(venue, 404);
+        };
         // At once, not in turn with the frames: a peer in lock step that makes a connection anew is not quiet
         // before it has this, and nothing else is sent until it is quiet.
         self.send(Frame::Http(http::switching_protocols(accept)))?;
-        self.is_stream = !target.starts_with("/ws-api/");
+        self.rules = Some(rules);
         let State::Http { pipe, bytes } = std::mem::replace(&mut self.state, State::Turning) else {
             return Err(Gone);
         };
@@ -183,12 +186,8 @@ impl Conn {
         Ok(())
     }
 
-    fn read_messages(
-        &mut self,
-        venue: &mut Venue,
-        edge_now_ns: u64,
-        messages_per_second: u32,
-    ) -> Result<(), Gone> {
+    fn read_messages(&mut self, venue: &mut dyn Dialect, edge_now_ns: u64) -> Result<(), Gone> {
+        let most = self.rules.and_then(|rules| rules.messages_per_second);
         loop {
             let State::WebSocket(socket) = &mut self.state else { return Ok(()) };
             match socket.read() {
@@ -200,7 +199,7 @@ impl Conn {
                     if message.is_pong() {
                         self.ping_sent_ns = None;
                     }
-                    if self.is_stream && self.count_message(edge_now_ns) > messages_per_second {
+                    if most.is_some_and(|most| self.count_message(edge_now_ns) > most) {
                         return Err(Gone);
                     }
                 }
@@ -221,12 +220,15 @@ impl Conn {
 
     /// Pings the client when it is time; `Gone` when it has not answered for too long.
     /// Returns true when a ping went out.
-    pub fn ping(&mut self, now_ns: u64, every_ns: u64, pong_within_ns: u64) -> Result<bool, Gone> {
-        let State::WebSocket(socket) = &mut self.state else { return Ok(false) };
-        if self.ping_sent_ns.is_some_and(|sent| now_ns.saturating_sub(sent) > pong_within_ns) {
+    pub fn ping(&mut self, now_ns: u64) -> Result<bool, Gone> {
+        let (State::WebSocket(socket), Some(rules)) = (&mut self.state, self.rules) else { return Ok(false) };
+        let is_over =
+            |since: u64, limit: Duration| u128::from(now_ns.saturating_sub(since)) > limit.as_nanos();
+        if self.ping_sent_ns.is_some_and(|sent| is_over(sent, rules.pong_within)) {
             return Err(Gone);
         }
-        if now_ns.saturating_sub(self.last_ping_ns) < every_ns {
+        let Some(every) = rules.ping_every else { return Ok(false) };
+        if u128::from(now_ns.saturating_sub(self.last_ping_ns)) < every.as_nanos() {
             return Ok(false);
         }
         self.last_ping_ns = now_ns;

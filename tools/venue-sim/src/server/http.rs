@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use crate::dialect::rest::HttpRequest;
+use crate::dialect::HttpRequest;
 use tungstenite::handshake::derive_accept_key;
 
 /// Longest head.
@@ -70,13 +70,14 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
     let Some(body) = bytes.get(head_len..head_len + body_len) else { return Parsed::Partial };
     let Ok(body) = std::str::from_utf8(body) else { return Parsed::Bad };
-    let request = HttpRequest {
-        method: method.to_owned(),
-        target: target.to_owned(),
-        api_key: header("x-mbx-apikey").map(str::to_owned),
-        body: body.to_owned(),
+    let text = |header: &httparse::Header<'_>| {
+        let value = std::str::from_utf8(header.value).unwrap_or_default();
+        (header.name.to_ascii_lowercase(), value.trim().to_owned())
     };
     let is_last = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    let headers = head.headers.iter().map(text).collect();
+    let request =
+        HttpRequest { method: method.to_owned(), target: target.to_owned(), headers, body: body.to_owned() };
     Parsed::Request { request, len: head_len + body_len, is_last }
 }
 
@@ -97,7 +98,7 @@ mod tests {
         let text =
             "POST /api/v3/order?a=1 HTTP/1.1\r\nHost: x\r\nX-Mbx-ApiKey: k\r\nContent-Length: 3\r\n\r\nb=2";
         let Parsed::Request { request, len, is_last } = parse(text.as_bytes()) else { panic!("no request") };
-        assert_eq!((request.body.as_str(), request.api_key.as_deref()), ("b=2", Some("k")));
+        assert_eq!((request.body.as_str(), request.header("x-mbx-apikey")), ("b=2", Some("k")));
         assert_eq!((len, is_last), (text.len(), false));
         for cut in 0..text.len() {
             assert_eq!(parse(&text.as_bytes()[..cut]), Parsed::Partial, "cut at {cut}");

@@ -8,8 +8,8 @@ mod http;
 mod pipe;
 mod tls;
 
-use crate::dialect::{ConnId, Frame, SeenOrder, Summary, Venue};
-use crate::settings::{LockStepError, SimError, SimSettings};
+use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Venue};
+use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
 use pipe::Pipe;
 use rustls::ServerConfig;
@@ -22,10 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The server pings WebSocket clients this often.
-const PING_EVERY_NS: u64 = 20_000_000_000;
-/// A client that answers no ping for this long is cut off.
-const PONG_WITHIN_NS: u64 = 60_000_000_000;
 /// How long the loop sleeps when nothing is to be done.
 const IDLE: Duration = Duration::from_micros(50);
 /// Market steps between two looks at the sockets when the clock has run ahead.
@@ -55,13 +51,12 @@ pub struct Sim {
     local_addr: SocketAddr,
     tls: Arc<ServerConfig>,
     ca_pem: String,
-    venue: Venue,
+    venue: Box<dyn Dialect>,
     conns: BTreeMap<ConnId, Conn>,
     next_conn: ConnId,
     /// Raw bytes sent and received on connections that are gone.
     past_bytes: (u64, u64),
     speed: f64,
-    messages_per_second: u32,
     audit: Option<(std::path::PathBuf, File)>,
     /// The edge's clock for pings, in nanoseconds from any start.
     edge_now_ns: u64,
@@ -72,7 +67,7 @@ pub struct Sim {
 impl Sim {
     /// Listens; the market waits at its start until [`run`](Self::run) or [`run_lock_step`](Self::run_lock_step).
     pub fn bind(settings: SimSettings) -> Result<Self, SimError> {
-        let SimSettings { listen, seed, market, speed, accounts, limits, ca_file, audit } = settings;
+        let SimSettings { kind, listen, seed, market, speed, accounts, limits, ca_file, audit } = settings;
         if !(speed.is_finite() && speed > 0.0) {
             return Err(SimError::Settings(format!("speed is {speed}, must be more than zero")));
         }
@@ -89,7 +84,9 @@ impl Sim {
             Err(source) => Err(SimError::File { path, source }),
         };
         let audit = audit.map(open).transpose()?;
-        let venue = Venue::new(market, &accounts, limits, seed)?;
+        let venue: Box<dyn Dialect> = match kind {
+            VenueKind::BinanceSpot => Box::new(Venue::new(market, &accounts, limits, seed)?),
+        };
         Ok(Self {
             listener,
             local_addr,
@@ -100,7 +97,6 @@ impl Sim {
             next_conn: 1,
             past_bytes: (0, 0),
             speed,
-            messages_per_second: limits.stream_messages_per_second,
             audit,
             edge_now_ns: 0,
             quiet_within: QUIET_WITHIN,
@@ -123,7 +119,7 @@ impl Sim {
         self.quiet_within = limit;
     }
 
-    /// As [`Venue::set_tick`].
+    /// As [`Dialect::set_tick`].
     pub fn set_tick(&mut self, tick: Duration) {
         self.venue.set_tick(tick);
     }
@@ -141,11 +137,6 @@ impl Sim {
     /// Every order request ever received, accepted or refused, oldest first.
     pub fn orders_seen(&self) -> &[SeenOrder] {
         self.venue.orders_seen()
-    }
-
-    /// The venue behind the sockets, to look at.
-    pub fn venue(&self) -> &Venue {
-        &self.venue
     }
 
     /// Serves until `stop`, market time following the wall clock at the speed of the settings.
@@ -319,9 +310,7 @@ impl Sim {
         let mut is_busy = self.accept();
         let mut gone = Vec::new();
         for (id, conn) in &mut self.conns {
-            let result = conn
-                .flush()
-                .and_then(|()| conn.read(&mut self.venue, self.edge_now_ns, self.messages_per_second));
+            let result = conn.flush().and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns));
             match result {
                 Ok(is_read) => is_busy |= is_read,
                 Err(Gone) => gone.push(*id),
@@ -366,7 +355,7 @@ impl Sim {
         let now_ns = self.edge_now_ns;
         let (mut gone, mut is_sent) = (Vec::new(), false);
         for (id, conn) in &mut self.conns {
-            match conn.ping(now_ns, PING_EVERY_NS, PONG_WITHIN_NS) {
+            match conn.ping(now_ns) {
                 Ok(is_ping) => is_sent |= is_ping,
                 Err(Gone) => gone.push(*id),
             }

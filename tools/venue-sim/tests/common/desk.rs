@@ -5,8 +5,8 @@ use super::{API_KEY, Key, START, account};
 use serde_json::{Value, json};
 use smc_core::{Price, Qty, Side, TsNs};
 use venue_sim::LimitSettings;
-use venue_sim::dialect::rest::HttpRequest;
-use venue_sim::dialect::{Frame, Venue};
+use venue_sim::dialect::HttpRequest;
+use venue_sim::dialect::{Dialect, Frame, Venue};
 use venue_sim::market::{MarketOp, MarketOpKind, MarketSource, RandomWalk, SymbolInfo};
 
 /// The API connection, and the first stream connection.
@@ -82,7 +82,7 @@ impl Desk {
         let key = Key::generate();
         let venue = Venue::new(Box::new(Script::new(script)), &[account(&key)], limits, 1).unwrap();
         let mut desk = Self { venue, key, streamed: Vec::new(), events: Vec::new(), raw: Vec::new() };
-        assert!(desk.venue.open(API, "/ws-api/v3"));
+        assert!(desk.venue.open(API, "/ws-api/v3").is_some());
         let now = desk.now_ms();
         let signature = desk.key.sign(&format!("apiKey={API_KEY}&timestamp={now}"));
         let params = json!({"apiKey": API_KEY, "timestamp": now, "signature": signature});
@@ -143,17 +143,17 @@ impl Desk {
     }
 
     pub fn subscribe(&mut self, streams: &str) {
-        assert!(self.venue.open(STREAM, &format!("/ws/{streams}")));
+        assert!(self.venue.open(STREAM, &format!("/ws/{streams}")).is_some());
         self.drain(&mut Value::Null);
     }
 
     /// One REST request: the head and the body.
     pub fn rest(&mut self, method: &str, target: &str) -> (String, Value) {
-        let api_key = Some(API_KEY.to_owned());
+        let headers = vec![("x-mbx-apikey".to_owned(), API_KEY.to_owned())];
         let request = HttpRequest {
             method: method.to_owned(),
             target: target.to_owned(),
-            api_key,
+            headers,
             body: String::new(),
         };
         self.venue.on_http(9, &request);

@@ -1,7 +1,7 @@
 //! `exchangeInfo` and `account.status`: what the venue says about symbols and accounts.
 
-use super::json::{D8, Text, to_text};
 use super::limits::{Limits, RateLimit};
+use crate::dialect::json::{D8, Text, to_text};
 use crate::exchange::account::Account;
 use crate::exchange::order::SelfTradePrevention;
 use crate::market::SymbolInfo;

@@ -2,24 +2,12 @@
 //!
 //! Pure. Answers carry no date, so that a seeded run gives the same bytes each time.
 
+use super::Venue;
 use super::api::{ApiSession, error_text};
 use super::params::Params;
-use super::{ConnId, Frame, Venue};
+use crate::dialect::{ConnId, Frame, HttpRequest, answer};
 use crate::exchange::reject::Reject;
 use std::fmt::Write;
-
-/// One HTTP request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpRequest {
-    /// `GET`, `POST`, …
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    /// The `X-MBX-APIKEY` header.
-    pub api_key: Option<String>,
-    /// The body.
-    pub body: String,
-}
 
 /// The WebSocket API method behind a path, and whether it must be signed.
 fn route(method: &str, path: &str) -> Option<(&'static str, bool)> {
@@ -46,7 +34,7 @@ fn route(method: &str, path: &str) -> Option<(&'static str, bool)> {
 
 impl Venue {
     /// Answers one HTTP request.
-    pub fn on_http(&mut self, conn: ConnId, request: &HttpRequest) {
+    pub(super) fn answer_http(&mut self, conn: ConnId, request: &HttpRequest) {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let (status, retry_after_ms, body) = match route(&request.method, path) {
             None => (404, None, "{\"code\":-1000,\"msg\":\"Path not found.\"}".to_owned()),
@@ -86,7 +74,7 @@ impl Venue {
 
     /// The account whose key and signature a request carries. Signed is the text of query and body as sent.
     fn rest_account(&self, request: &HttpRequest, query: &str, params: &Params) -> Result<usize, Reject> {
-        let api_key = request.api_key.as_deref().ok_or(Reject::KEY_FORMAT.with_status(401))?;
+        let api_key = request.header("x-mbx-apikey").ok_or(Reject::KEY_FORMAT.with_status(401))?;
         let account = self.keys.account(api_key)?;
         let signature = params.required("signature")?;
         let payload = format!("{}{}", without_signature(query), without_signature(&request.body));
@@ -98,22 +86,4 @@ impl Venue {
 fn without_signature(text: &str) -> String {
     let kept: Vec<&str> = text.split('&').filter(|pair| !pair.starts_with("signature=")).collect();
     kept.join("&")
-}
-
-/// The bytes of an HTTP answer. `head` holds further header lines, each with its line end.
-pub fn answer(status: u16, head: &str, body: &str) -> Vec<u8> {
-    let reason = match status {
-        200 => "OK",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        404 => "Not Found",
-        418 => "I'm a teapot",
-        429 => "Too Many Requests",
-        _ => "Error",
-    };
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json;charset=UTF-8\r\nContent-Length: {length}\r\n{head}\r\n{body}"
-    )
-    .into_bytes()
 }

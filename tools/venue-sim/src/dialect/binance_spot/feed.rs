@@ -3,8 +3,8 @@
 //! Pure. The key order is the live venue's, so that scanners written for it find what they expect.
 
 use super::candles::{Bar, Candles, INTERVALS};
-use super::json::D8;
 use super::streams::StreamKind;
+use crate::dialect::json::D8;
 use crate::exchange::PublicTrade;
 use crate::exchange::book::Book;
 use crate::market::Kline;

@@ -3,7 +3,7 @@
 //! Pure. What a stream carries is made by `feed`; this file only knows who wants what.
 
 use super::candles::{INTERVALS, interval_index};
-use super::json::to_text;
+use crate::dialect::json::to_text;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 

@@ -5,9 +5,9 @@
 use super::auth::check_time;
 use super::candles::{INTERVALS, interval_index};
 use super::feed::{depth_text, kline_row};
-use super::json::{D8, to_text};
 use super::params::Params;
 use super::{ConnId, Frame, Venue, info};
+use crate::dialect::json::{D8, to_text};
 use crate::exchange::reject::Reject;
 use serde::Deserialize;
 use serde_json::json;

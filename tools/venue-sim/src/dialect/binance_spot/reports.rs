@@ -2,7 +2,7 @@
 //!
 //! Pure. The fields stand in the venue's order; what is absent there is absent here.
 
-use super::json::{D8, Text, to_text};
+use crate::dialect::json::{D8, Text, to_text};
 use crate::exchange::account::Balance;
 use crate::exchange::order::{Order, OrderType};
 use crate::exchange::trade_log::AccountTrade;
