@@ -3,6 +3,7 @@
 //! The order matters: nothing is written before the configuration is checked and the venue has answered with the
 //! rules of every instrument; nothing is sent before the configuration and the rules are in the journal.
 
+pub mod check;
 mod links;
 mod questions;
 

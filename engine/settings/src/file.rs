@@ -568,6 +568,11 @@ impl FileConfig {
         first.into_iter().chain(further).find(|venue| name.is_empty() || venue.name == name)
     }
 
+    /// Every venue of the file, used or not.
+    pub fn all_venues(&self) -> impl Iterator<Item = &VenueSection> {
+        self.venue.iter().chain(self.venues.iter().map(|section| &section.at))
+    }
+
     /// The core's configuration.
     pub fn engine(&self) -> Result<EngineConfig, FileError> {
         let warm_up_bars = u64::from(self.engine.warm_up_bars);

@@ -26,21 +26,31 @@ pub(super) struct Links {
 }
 
 /// One venue.
-struct Link {
+pub(super) struct Link {
     name: String,
     at: VenueSection,
-    account: Option<AccountSection>,
+    pub account: Option<AccountSection>,
     tls: TlsSettings,
-    questions: Questions,
+    pub questions: Questions,
 }
 
 impl Link {
-    fn open(venue: &NamedVenue<'_>) -> Result<Self, LaunchError> {
+    pub fn open(venue: &NamedVenue<'_>) -> Result<Self, LaunchError> {
         let tls = trust(venue.at)?;
         let rest = endpoint("rest", &venue.at.rest, &tls)?;
         let questions = Questions::open(venue.at.kind, &rest)?;
         let account = venue.account.cloned();
         Ok(Self { name: venue.name.to_owned(), at: venue.at.clone(), account, tls, questions })
+    }
+
+    /// On this machine, and so a simulator.
+    pub fn is_simulated(&self) -> bool {
+        environment(&self.at) == "sim"
+    }
+
+    /// A clock that starts at the venue's time.
+    pub fn clock(&mut self) -> Result<Clock, LaunchError> {
+        self.questions.clock(self.at.speed)
     }
 
     fn endpoint(&self, key: &'static str, text: &str) -> Result<Endpoint, LaunchError> {
@@ -128,7 +138,7 @@ impl Links {
     /// A clock that starts at the first venue's time.
     pub fn clock(&mut self) -> Result<Clock, LaunchError> {
         let first = self.links.first_mut().ok_or(LaunchError::Section("venue"))?;
-        first.questions.clock(first.at.speed)
+        first.clock()
     }
 
     /// One feed for each venue that prices come from.
@@ -200,7 +210,7 @@ impl Links {
     }
 }
 
-fn named<'a>(file: &'a FileConfig, name: &str) -> Result<NamedVenue<'a>, LaunchError> {
+pub(super) fn named<'a>(file: &'a FileConfig, name: &str) -> Result<NamedVenue<'a>, LaunchError> {
     file.venue_named(name).ok_or_else(|| match name {
         "" => LaunchError::Section("venue"),
         name => LaunchError::Venue(name.to_owned()),
@@ -226,7 +236,7 @@ fn endpoint(key: &'static str, text: &str, tls: &TlsSettings) -> Result<Endpoint
     Ok(Endpoint { host: host.trim_matches(['[', ']']).into(), port, address: None, tls: tls.clone() })
 }
 
-fn feed(
+pub(super) fn feed(
     file: &FileConfig,
     link: &Link,
     config: &EngineConfig,
@@ -256,7 +266,7 @@ fn feed(
     }
 }
 
-fn gateway(
+pub(super) fn gateway(
     link: &Link,
     config: &EngineConfig,
     instruments: &[(InstrumentId, InstrumentSpec)],

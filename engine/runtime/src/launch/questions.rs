@@ -105,10 +105,15 @@ impl Questions {
 
     /// A clock that starts at the venue's time.
     pub fn clock(&mut self, speed: f64) -> Result<Clock, LaunchError> {
+        Ok(Clock::Scaled { epoch: self.time()?, started: Instant::now(), speed })
+    }
+
+    /// The venue's time.
+    pub fn time(&mut self) -> Result<TsNs, LaunchError> {
         let response = self.ask("/api/v3/time")?;
         let text = String::from_utf8_lossy(&response.body);
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let ms = digits.parse().map_err(|_| self.fault(&format!("no time in `{text}`")))?;
-        Ok(Clock::Scaled { epoch: TsNs::from_ms(ms), started: Instant::now(), speed })
+        Ok(TsNs::from_ms(ms))
     }
 }
