@@ -20,6 +20,7 @@ mod sim;
 mod vectors;
 mod venue;
 mod view;
+mod watchdog;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Command {
     /// Look at the configured venues
     #[command(subcommand)]
     Venue(venue::Command),
+    /// Withdraw the entries of an engine that does not live
+    Watchdog(watchdog::Args),
     /// Measure this machine: stages, wire to order
     #[command(subcommand)]
     Bench(bench::Command),
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Journal(command) => journal::journal(&command),
         Command::Risk(command) => risk::risk(&command),
         Command::Venue(command) => venue::venue(&command),
+        Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Vectors(args) => vectors::vectors(&args),
