@@ -46,7 +46,7 @@ pub fn watchdog(args: &Args) -> Outcome {
     let text = std::fs::read_to_string(&args.config).map_err(|error| named(&error))?;
     let file = FileConfig::parse(&text).map_err(|error| named(&error))?;
     let rules = Rules { silence_max: Duration::from_millis(args.silence_ms), all: args.all };
-    let least = u64::from(file.engine.timer_ms).saturating_mul(2);
+    let least = file.engine.timer_ms.saturating_mul(2);
     if args.silence_ms < least {
         let reason = format!("the engine writes every {} ms: at least {least}", file.engine.timer_ms);
         return Err(Failure::wrong("--silence-ms", reason));
