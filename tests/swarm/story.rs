@@ -1,0 +1,232 @@
+//! What a journal tells, read without the engine: orders and what became of them, fills, position, books, states.
+
+use crate::Rec;
+use smc_core::codec;
+use smc_core::event::{
+    Balance, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, OrderUpdate, OrderUpdateKind,
+    RiskScope,
+};
+use smc_core::output::{Alert, Control, NewOrder, Output, TradingState};
+use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side};
+use smc_journal::RecordKind;
+use std::collections::BTreeMap;
+
+/// How an order ended, as far as the engine was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Not yet.
+    Open,
+    /// Filled, cancelled or expired.
+    Done,
+    /// It never came to be: refused by the venue or before it, or proved not to have arrived.
+    Never,
+}
+
+/// One order of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// As it was decided.
+    pub order: NewOrder,
+    /// What became of it.
+    pub fate: Fate,
+    /// Filled of it.
+    pub filled: i64,
+    /// Its outcome was unknown for a time.
+    pub was_unknown: bool,
+}
+
+/// One fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldFill {
+    /// Of which order.
+    pub client_order_id: ClientOrderId,
+    /// Which way.
+    pub side: Side,
+    /// At which price.
+    pub price: Price,
+    /// How much.
+    pub qty: Qty,
+    /// For which fee.
+    pub fee: Money,
+    /// In which asset.
+    pub fee_asset: Name,
+    /// How often the engine put it into the position.
+    pub counted: u32,
+    /// How often it was told.
+    pub told: u32,
+}
+
+/// Levels of one side, by price.
+pub type Levels = BTreeMap<Price, Qty>;
+
+/// What a journal tells.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    /// Orders by id.
+    pub orders: BTreeMap<ClientOrderId, Told>,
+    /// Fills by trade number.
+    pub fills: BTreeMap<u64, ToldFill>,
+    /// Position after the last fill.
+    pub position: i64,
+    /// The last word about the market data.
+    pub feed: Option<FeedState>,
+    /// The last word about the order path.
+    pub gateway: Option<GatewayState>,
+    /// The last word about the engine's state, and which control had it.
+    pub state: Option<(TradingState, Control)>,
+    /// Amounts as last told.
+    pub balances: BTreeMap<Name, Balance>,
+    /// Bids and asks as the engine was told them.
+    pub books: [Levels; 2],
+    /// Number of the book's last change.
+    pub book_id: u64,
+    /// Times that a process was started.
+    pub lives: u32,
+    /// How often the feed lost what it had.
+    pub feed_losses: u32,
+    /// How often the order path was ready.
+    pub ready: u32,
+    /// Everything that a person was told.
+    pub alerts: Vec<Alert>,
+    /// Contradictions within the journal.
+    pub faults: Vec<String>,
+    /// The engine was told to shut down.
+    pub is_shut_down: bool,
+}
+
+impl Story {
+    /// Reads records up to an operator's `Shutdown`, or all of them.
+    pub fn read(records: &[Rec], until_shutdown: bool) -> Self {
+        let mut story = Self { lives: 1, ..Self::default() };
+        // The trade that the last input told of.
+        let mut fill = None;
+        for record in records {
+            match record.kind {
+                RecordKind::Run => story.lives += 1,
+                RecordKind::Input => match codec::decode::<Event>(&record.payload) {
+                    Ok(event) => {
+                        story.is_shut_down |= matches!(event.body, EventBody::Operator(act) if act.command == Command::Shutdown);
+                        if story.is_shut_down && until_shutdown {
+                            return story;
+                        }
+                        fill = story.input(&event);
+                    }
+                    Err(error) => story.faults.push(format!("record {}: {error}", record.seq)),
+                },
+                RecordKind::Output => match codec::decode::<Output<NewOrder>>(&record.payload) {
+                    Ok(output) => story.output(record.seq, &output, &mut fill),
+                    Err(error) => story.faults.push(format!("record {}: {error}", record.seq)),
+                },
+                _ => {}
+            }
+        }
+        story
+    }
+
+    /// Ids of orders that the engine takes to be working.
+    pub fn open(&self) -> Vec<ClientOrderId> {
+        self.orders.iter().filter(|(_, told)| told.fate == Fate::Open).map(|(id, _)| *id).collect()
+    }
+
+    fn input(&mut self, event: &Event) -> Option<u64> {
+        match event.body {
+            EventBody::Feed(state) => {
+                self.feed_losses += u32::from(self.feed == Some(FeedState::Live) && state != FeedState::Live);
+                self.feed = Some(state);
+                if state != FeedState::Live {
+                    self.books = Default::default();
+                    self.book_id = 0;
+                }
+            }
+            EventBody::Gateway(state) => {
+                self.ready += u32::from(state == GatewayState::Ready);
+                self.gateway = Some(state);
+            }
+            EventBody::Balance(balance) => {
+                self.balances.insert(balance.asset, balance);
+            }
+            EventBody::Book(update) => self.book(&update),
+            EventBody::Order(update) => return self.update(event.instrument, &update),
+            _ => {}
+        }
+        None
+    }
+
+    fn book(&mut self, update: &BookUpdate) {
+        if update.is_snapshot_start {
+            self.books = Default::default();
+        }
+        let [bids, asks] = &mut self.books;
+        let side = if update.side == Side::Buy { bids } else { asks };
+        for level in update.levels.iter().take(update.len.into()) {
+            if level.qty.0 == 0 {
+                side.remove(&level.price);
+            } else {
+                side.insert(level.price, level.qty);
+            }
+        }
+        self.book_id = update.update_id;
+    }
+
+    fn update(&mut self, _instrument: InstrumentId, update: &OrderUpdate) -> Option<u64> {
+        let id = update.client_order_id;
+        let Some(told) = self.orders.get_mut(&id) else {
+            self.faults.push(format!("a report about {id:?}, which was never decided: {update:?}"));
+            return None;
+        };
+        match update.kind {
+            OrderUpdateKind::Fill { trade_id, side, price, qty, fee, fee_asset, .. } => {
+                let fill =
+                    ToldFill { client_order_id: id, side, price, qty, fee, fee_asset, counted: 0, told: 1 };
+                match self.fills.get_mut(&trade_id) {
+                    None => {
+                        told.filled += qty.0;
+                        if told.filled >= told.order.qty.0 {
+                            told.fate = Fate::Done;
+                        }
+                        self.fills.insert(trade_id, fill);
+                    }
+                    Some(first) => {
+                        first.told += 1;
+                        if (ToldFill { counted: first.counted, told: first.told, ..fill }) != *first {
+                            self.faults.push(format!("trade {trade_id} was told otherwise before: {fill:?}"));
+                        }
+                    }
+                }
+                return Some(trade_id);
+            }
+            OrderUpdateKind::Canceled { .. } | OrderUpdateKind::Expired { .. } => told.fate = Fate::Done,
+            OrderUpdateKind::Reject { .. } | OrderUpdateKind::NotFound => told.fate = Fate::Never,
+            OrderUpdateKind::Unknown => told.was_unknown = true,
+            OrderUpdateKind::Ack | OrderUpdateKind::CancelReject { .. } => {}
+        }
+        None
+    }
+
+    fn output(&mut self, seq: u64, output: &Output<NewOrder>, fill: &mut Option<u64>) {
+        match output {
+            Output::NewOrder(order) => self.decided(seq, *order),
+            Output::Replace(replace) => self.decided(seq, replace.order),
+            Output::Position(position) if position.fill_qty.0 != 0 => {
+                self.position = position.qty.0;
+                let counted = fill.take().and_then(|trade_id| self.fills.get_mut(&trade_id));
+                match counted {
+                    Some(counted) => counted.counted += 1,
+                    None => self.faults.push(format!("record {seq}: a position changed without a fill")),
+                }
+            }
+            Output::State(change) if change.scope == RiskScope::ENGINE => {
+                self.state = Some((change.to, change.cause));
+            }
+            Output::Alert(alert) => self.alerts.push(*alert),
+            _ => {}
+        }
+    }
+
+    fn decided(&mut self, seq: u64, order: NewOrder) {
+        let told = Told { order, fate: Fate::Open, filled: 0, was_unknown: false };
+        if self.orders.insert(order.client_order_id, told).is_some() {
+            self.faults.push(format!("record {seq}: the id {:?} was used before", order.client_order_id));
+        }
+    }
+}
