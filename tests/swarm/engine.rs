@@ -47,15 +47,18 @@ fn main() {
                 handle.store(now, Ordering::Release);
                 continue;
             }
-            Request::IsQuiet(to_us, from_us) => {
+            Request::IsQuiet(to_us, from_us) | Request::IsQuietButConnecting(to_us, from_us) => {
                 let now = TsNs(handle.load(Ordering::Acquire));
                 let (to_us, from_us) = (to_us.saturating_sub(received), from_us.saturating_sub(sent));
+                let is_quiet = || match request {
+                    Request::IsQuiet(..) => progress.is_quiet(now, to_us, from_us),
+                    _ => is_quiet_but_connecting(&progress, now, to_us, from_us),
+                };
                 let is_quiet = (0..LOOKS).any(|_| {
-                    let is_quiet = progress.is_quiet(now, to_us, from_us);
-                    if !is_quiet {
+                    is_quiet() || {
                         std::thread::yield_now();
+                        false
                     }
-                    is_quiet
                 });
                 if progress.is_over.load(Ordering::Acquire) {
                     OVER
@@ -72,6 +75,10 @@ fn main() {
                     NO
                 }
             }
+            Request::Describe => {
+                eprintln!("{}; preamble {received} received, {sent} sent", progress.describe());
+                YES
+            }
             Request::Stop => {
                 let ended = running.stop();
                 let is_good = ended.as_ref().is_ok_and(|ended| ended.error.is_none());
@@ -86,4 +93,14 @@ fn main() {
             return;
         }
     }
+}
+
+/// As [`Progress::is_quiet`], whatever is being connected.
+fn is_quiet_but_connecting(progress: &Progress, now: TsNs, to_us: u64, from_us: u64) -> bool {
+    let (feed, gateway, engine) = (progress.feed.read(), progress.gateway.read(), progress.engine.read());
+    [feed.now, gateway.now, engine.now] == [now.0; 3]
+        && feed.received + gateway.received == to_us
+        && engine.popped == [feed.pushed, gateway.pushed, progress.commands.load(Ordering::Acquire)]
+        && gateway.popped[0] == engine.pushed
+        && feed.sent + gateway.sent == from_us
 }

@@ -21,10 +21,14 @@ pub enum Request {
     Now(u64),
     /// Has everything been dealt with, at so many bytes sent and received by the venue?
     IsQuiet(u64, u64),
+    /// The same, and connections that are being made do not count: the venue lets them wait.
+    IsQuietButConnecting(u64, u64),
     /// Cancel entries, as at the end of a run.
     Shutdown,
     /// Close the journal and end.
     Stop,
+    /// Say on standard error how far every thread is.
+    Describe,
 }
 
 impl Request {
@@ -35,6 +39,8 @@ impl Request {
             Self::IsQuiet(sent, received) => (1, sent, received),
             Self::Shutdown => (2, 0, 0),
             Self::Stop => (3, 0, 0),
+            Self::Describe => (4, 0, 0),
+            Self::IsQuietButConnecting(sent, received) => (5, sent, received),
         };
         let mut bytes = [0; LEN];
         bytes[0] = word;
@@ -57,6 +63,8 @@ impl Request {
             1 => Ok(Self::IsQuiet(number(1), number(9))),
             2 => Ok(Self::Shutdown),
             3 => Ok(Self::Stop),
+            4 => Ok(Self::Describe),
+            5 => Ok(Self::IsQuietButConnecting(number(1), number(9))),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }

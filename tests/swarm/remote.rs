@@ -89,6 +89,16 @@ impl Remote {
         self.life().ask(Request::Shutdown) == Some(YES)
     }
 
+    /// Lets it say on its standard error how far it is, for a run that hangs.
+    pub fn describe(&self) {
+        self.life().ask(Request::Describe);
+    }
+
+    /// The bytes that count as before it.
+    pub fn base(&self) -> (u64, u64) {
+        self.life().base
+    }
+
     /// Closes the journal; false when that failed.
     pub fn stop(&self) -> bool {
         let mut life = self.life();
@@ -129,6 +139,15 @@ impl Life {
         Ok(())
     }
 
+    fn is_quiet(&mut self, sim_sent: u64, sim_received: u64, question: fn(u64, u64) -> Request) -> bool {
+        match self.questions_left {
+            Some(0) if self.state == State::Running => self.kill(),
+            left => self.questions_left = left.map(|left| left.saturating_sub(1)),
+        }
+        let (sent, received) = self.base;
+        self.ask(question(sim_sent - sent, sim_received - received)) != Some(NO)
+    }
+
     fn ask(&mut self, request: Request) -> Option<u8> {
         let stream = self.stream.as_mut().filter(|_| self.state == State::Running)?;
         let mut answer = [0];
@@ -164,13 +183,11 @@ impl Peer for Remote {
     }
 
     fn is_quiet(&self, sim_sent: u64, sim_received: u64) -> bool {
-        let mut life = self.life();
-        match life.questions_left {
-            Some(0) if life.state == State::Running => life.kill(),
-            left => life.questions_left = left.map(|left| left.saturating_sub(1)),
-        }
-        let (sent, received) = life.base;
-        life.ask(Request::IsQuiet(sim_sent - sent, sim_received - received)) != Some(NO)
+        self.life().is_quiet(sim_sent, sim_received, Request::IsQuiet)
+    }
+
+    fn is_quiet_but_connecting(&self, sim_sent: u64, sim_received: u64) -> bool {
+        self.life().is_quiet(sim_sent, sim_received, Request::IsQuietButConnecting)
     }
 }
 

@@ -15,7 +15,7 @@ use venue_sim::market::{Generator, GeneratorSettings};
 use venue_sim::{AccountSettings, FaultPlan, Sim, SimSettings, Truth};
 
 /// Wall time that the engine may take for one message, on a machine that has much else to do.
-const QUIET_WITHIN: Duration = Duration::from_secs(60);
+const QUIET_WITHIN: Duration = Duration::from_secs(20);
 /// The name of the account's key.
 const API_KEY: &str = "swarm-key";
 /// Ticks of the venue, at which its depth streams are complete.
@@ -113,7 +113,10 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     let begin = |sim: &Sim| Remote::start(&files, sim.now(), sim.bytes()).map_err(|e| error("engine", &e));
     let go = |sim: &mut Sim, remote: &Remote, until: TsNs| -> Result<(), String> {
         let length = Duration::from_nanos(until.since(sim.now()));
-        sim.run_lock_step(remote, length, None, &stop).map_err(|e| error("lock step", &e))?;
+        if let Err(hung) = sim.run_lock_step(remote, length, None, &stop) {
+            remote.describe();
+            return Err(format!("lock step: {hung}; base {:?}; {}", remote.base(), told(&files.log)));
+        }
         if remote.is_over() {
             return Err(format!("the engine ended by itself: {}", told(&files.log)));
         }

@@ -7,6 +7,9 @@ use crate::dialect::{ConnId, Frame, Said};
 use smc_core::TsNs;
 use std::collections::{BTreeMap, VecDeque};
 
+/// A frame that nothing overtakes leaves after so long.
+const OVERTAKEN_MS: u64 = 1_000;
+
 /// What of a connection is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hold {
@@ -23,8 +26,8 @@ pub(super) struct Outgoing {
     held: BTreeMap<(ConnId, Hold), (TsNs, VecDeque<Frame>)>,
     /// Connections whose market frames vanish until then.
     muted: BTreeMap<ConnId, TsNs>,
-    /// A frame that waits for the next one of its kind to overtake it.
-    overtaken: BTreeMap<(ConnId, bool), Frame>,
+    /// A frame that waits for the next one of its kind to overtake it, and how long at most.
+    overtaken: BTreeMap<(ConnId, bool), (TsNs, Frame)>,
 }
 
 impl Outgoing {
@@ -68,6 +71,12 @@ impl Outgoing {
                 let Some((_, frames)) = self.held.remove(&key) else { continue };
                 frames.into_iter().for_each(|frame| self.push(key.0, frame));
             }
+        }
+        let is_over = |(key, (until, _)): (&(ConnId, bool), &(TsNs, _))| (*until <= now).then_some(*key);
+        let over: Vec<_> = self.overtaken.iter().filter_map(is_over).collect();
+        for key in over {
+            let Some((_, frame)) = self.overtaken.remove(&key) else { continue };
+            if key.1 { self.push_private(key.0, frame) } else { self.push(key.0, frame) }
         }
         self.muted.retain(|_, until| now < *until);
     }
@@ -156,13 +165,14 @@ impl FaultyVenue {
         let is_report = fault == Fault::SwappedReport;
         let before = self.out.overtaken.remove(&(conn, is_report));
         if before.is_none() && self.rolls(fault) {
-            self.out.overtaken.insert((conn, is_report), frame);
+            let until = self.later(OVERTAKEN_MS, OVERTAKEN_MS + 1);
+            self.out.overtaken.insert((conn, is_report), (until, frame));
             return;
         }
         if before.is_some() {
             self.struck(fault);
         }
-        for frame in std::iter::once(frame).chain(before) {
+        for frame in std::iter::once(frame).chain(before.map(|(_, frame)| frame)) {
             if is_report { self.out.push_private(conn, frame) } else { self.out.push(conn, frame) }
         }
     }

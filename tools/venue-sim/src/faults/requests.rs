@@ -73,7 +73,7 @@ impl FaultyVenue {
     fn present_trouble(&mut self) -> Option<dialect::Trouble> {
         let now = self.inner.now();
         self.trouble = self.trouble.filter(|trouble| now < trouble.until);
-        self.trouble.map(|trouble| trouble.words())
+        self.trouble.filter(|_| !self.is_held).map(|trouble| trouble.words())
     }
 
     /// The status under which an upgrade is refused, if it is.

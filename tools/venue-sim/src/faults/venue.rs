@@ -30,7 +30,7 @@ pub struct FaultyVenue {
     pub(super) counts: Counts,
     /// When the market opened.
     start: TsNs,
-    is_held: bool,
+    pub(super) is_held: bool,
     ticks: u64,
     /// WebSocket connections, by whom they serve.
     pub(super) lanes: BTreeMap<ConnId, Lane>,

@@ -149,6 +149,13 @@ impl Conn {
         if self.is_closing && !self.has_unsent() { Err(Gone) } else { Ok(()) }
     }
 
+    /// Takes what the client says while it is kept waiting; `Gone` when it has given up. True when anything came.
+    pub fn sleep(&mut self) -> Result<bool, Gone> {
+        let before = self.bytes().1;
+        let State::Http { pipe, .. } = &mut self.state else { return Ok(false) };
+        if pipe.hoard() { Err(Gone) } else { Ok(self.bytes().1 != before) }
+    }
+
     /// Reads what the socket holds and hands it to the venue. True when anything came.
     pub fn read(&mut self, venue: &mut dyn Dialect, edge_now_ns: u64) -> Result<bool, Gone> {
         let before = self.bytes().1;

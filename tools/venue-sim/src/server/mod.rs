@@ -30,9 +30,6 @@ const STEPS_MAX: usize = 256;
 /// Wall time that a peer in lock step may take to become quiet, unless set otherwise.
 const QUIET_WITHIN: Duration = Duration::from_secs(10);
 
-/// While a client is kept waiting on purpose it is never quiet; nothing moving for this long (wall time) is then enough.
-const STALLED_CALM: Duration = Duration::from_micros(400);
-
 /// What the simulator needs to know of the process it is in lock step with.
 pub trait Peer: Sync {
     /// Market time is now this.
@@ -47,6 +44,11 @@ pub trait Peer: Sync {
     /// It is asked right after [`set_now`](Self::set_now) too, when no byte has moved: a peer whose timers follow
     /// that clock must not say yes before it has looked at the new time, or a frame may overtake a timer.
     fn is_quiet(&self, sim_sent: u64, sim_received: u64) -> bool;
+
+    /// The same while it is kept waiting for the answer to a connection that it makes. Asked only at a venue with faults.
+    fn is_quiet_but_connecting(&self, sim_sent: u64, sim_received: u64) -> bool {
+        self.is_quiet(sim_sent, sim_received)
+    }
 }
 
 /// A running venue.
@@ -324,18 +326,15 @@ impl Sim {
 
     fn wait_quiet(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
         let started = Instant::now();
-        let mut calm_since = started;
         loop {
             let is_busy = self.serve();
-            if is_busy {
-                calm_since = Instant::now();
-            }
-            if self.is_stalling() && calm_since.elapsed() > STALLED_CALM {
-                return Ok(());
-            }
             let has_unsent = self.conns.values().any(Conn::has_unsent);
             let (sent, received) = self.bytes();
-            if !is_busy && !has_unsent && peer.is_quiet(sent, received) {
+            let is_quiet = |is_stalling| match is_stalling {
+                true => peer.is_quiet_but_connecting(sent, received),
+                false => peer.is_quiet(sent, received),
+            };
+            if !is_busy && !has_unsent && is_quiet(self.is_stalling()) {
                 return Ok(());
             }
             if stop.load(Ordering::Relaxed) {
@@ -370,8 +369,11 @@ impl Sim {
         let mut is_busy = self.accept();
         let mut gone = Vec::new();
         let now = self.venue.now();
-        for (id, conn) in self.conns.iter_mut().filter(|(_, conn)| conn.asleep_until <= now) {
-            let result = conn.flush().and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns));
+        for (id, conn) in &mut self.conns {
+            let result = match now < conn.asleep_until {
+                true => conn.sleep(),
+                false => conn.flush().and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns)),
+            };
             match result {
                 Ok(is_read) => is_busy |= is_read,
                 Err(Gone) => gone.push(*id),

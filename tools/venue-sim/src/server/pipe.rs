@@ -16,6 +16,8 @@ pub struct Pipe {
     backlog: usize,
     /// What is written stays inside until [`Pipe::tear`].
     pub is_held: bool,
+    /// Raw bytes read from the socket and not looked at yet.
+    early: Vec<u8>,
     /// Raw bytes read from the socket.
     pub received: u64,
     /// Raw bytes written to the socket.
@@ -29,7 +31,7 @@ impl Pipe {
         tcp.set_nodelay(true)?;
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(None);
-        Ok(Self { tcp, tls, backlog: 0, is_held: false, received: 0, sent: 0 })
+        Ok(Self { tcp, tls, backlog: 0, is_held: false, early: Vec::new(), received: 0, sent: 0 })
     }
 
     /// Whether bytes wait for the socket.
@@ -52,6 +54,24 @@ impl Pipe {
         self.tcp.shutdown(Shutdown::Write)
     }
 
+    /// Reads and counts what the client says, and looks at it only when it is asked to read. True at its end: what it
+    /// said before is then of no interest.
+    pub fn hoard(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.tcp.read(&mut chunk) {
+                Ok(0) => return true,
+                Ok(n) => {
+                    self.received += n as u64;
+                    self.early.extend_from_slice(chunk.get(..n).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
     /// Says no more, and reads and counts what the client still says, without a look at it. True at its end.
     pub fn linger(&mut self) -> bool {
         // Fails where it has been done before.
@@ -70,8 +90,15 @@ impl Pipe {
 
     /// Reads what the socket holds; true when the peer closed it.
     fn fill(&mut self) -> io::Result<bool> {
-        let n = self.tls.read_tls(&mut self.tcp)?;
-        self.received += n as u64;
+        let n = if self.early.is_empty() {
+            let n = self.tls.read_tls(&mut self.tcp)?;
+            self.received += n as u64;
+            n
+        } else {
+            let n = self.tls.read_tls(&mut self.early.as_slice())?;
+            self.early.drain(..n);
+            n
+        };
         if let Err(error) = self.tls.process_new_packets() {
             // Best effort: the alert tells the client what was wrong.
             let _ = self.flush();
