@@ -84,7 +84,12 @@ struct Desk {
 impl Desk {
     fn new(home: &Path, sim: &SimProcess) -> Self {
         let (config, journal, control) = (home.join("smc.toml"), home.join("journal"), home.join("control"));
-        std::fs::write(&config, config_text(sim, 1, "inline", "yield")).unwrap();
+        // Entries wait for their price, so that some of them find it while the engine is dead.
+        let resting =
+            [("entry_kind = \"take\"", "entry_kind = \"rest\""), ("lifetime_bars = 1", "lifetime_bars = 30")];
+        let text_of = config_text(sim, 1, "inline", "yield");
+        let text_of = resting.iter().fold(text_of, |text, (busy, rests)| text.replace(busy, rests));
+        std::fs::write(&config, text_of).unwrap();
         let words =
             ["run", "--config", text(&config), "--journal", text(&journal), "--control", text(&control)];
         Self { args: words.map(String::from), journal }
