@@ -1,7 +1,7 @@
 //! The independent checker: the venue's truth and the journal, side by side. Nothing of the engine's decisions is used;
 //! only the replay is the engine's own.
 
-use super::story::{Fate, Levels, Story};
+use super::story::{Fate, LEVELS, Levels, Story, Witness, best};
 use crate::Rec;
 use smc_core::engine::Engine;
 use smc_core::event::{FeedState, GatewayState};
@@ -12,9 +12,6 @@ use smc_runtime::config::FileConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use venue_sim::{SeenOrder, TrueBook, Truth};
-
-/// Best levels a side that must be equal; the engine is told a hundred at least.
-const LEVELS: usize = 50;
 
 /// What the checker is given.
 pub struct Evidence<'a> {
@@ -28,6 +25,8 @@ pub struct Evidence<'a> {
     pub end: &'a Truth,
     /// Every order request that the venue ever read.
     pub seen: &'a [SeenOrder],
+    /// The venue's books at moments of the run.
+    pub witness: &'a Witness,
     /// What the account had at the opening.
     pub first: &'a [(Name, Qty)],
 }
@@ -35,13 +34,13 @@ pub struct Evidence<'a> {
 /// All that is not as promised, by the promise's number in the fault reference; empty when all is.
 pub fn check(evidence: &Evidence<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let story = Story::read(evidence.records, false);
+    let story = Story::read(evidence.records, false, evidence.witness);
     wrong.extend(story.faults.iter().map(|fault| format!("P5 {fault}")));
     fills(&story, evidence.end, evidence.calm.is_some(), &mut wrong);
     orders(&story, evidence, &mut wrong);
     replay(evidence, &mut wrong);
     if let Some(calm) = evidence.calm {
-        let story = Story::read(evidence.records, true);
+        let story = Story::read(evidence.records, true, evidence.witness);
         sums(&story, calm, evidence.first, &mut wrong);
         alive(&story, calm, &mut wrong);
     }
@@ -183,8 +182,6 @@ fn alive(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
         .orders
         .iter()
         .filter(|order| order.is_open)
-        .collect::<Vec<_>>()
-        .into_iter()
         .filter_map(|order| ClientOrderId::parse(order.client_order_id.as_bytes()))
         .collect();
     let believed: BTreeSet<_> = story.open().into_iter().collect();
@@ -194,28 +191,20 @@ fn alive(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
     for book in &truth.books {
         let [bids, asks] = &story.books;
         let is_equal = story.book_id == book.update_id
-            && best(bids, Side::Buy) == book.bids.iter().take(LEVELS).copied().collect::<Vec<_>>()
-            && best(asks, Side::Sell) == book.asks.iter().take(LEVELS).copied().collect::<Vec<_>>();
+            && best(bids, Side::Buy).eq(book.bids.iter().copied().take(LEVELS))
+            && best(asks, Side::Sell).eq(book.asks.iter().copied().take(LEVELS));
         if !is_equal {
             wrong.push(format!("P6 the book is another: {}", differences(story, book)));
         }
     }
 }
 
-fn best(levels: &Levels, side: Side) -> Vec<(Price, Qty)> {
-    let pairs = levels.iter().map(|(price, qty)| (*price, *qty));
-    match side {
-        Side::Buy => pairs.rev().take(LEVELS).collect(),
-        Side::Sell => pairs.take(LEVELS).collect(),
-    }
-}
-
 fn differences(story: &Story, book: &TrueBook) -> String {
     let [bids, asks] = &story.books;
-    let pair = |ours: Vec<(Price, Qty)>, theirs: &[(Price, Qty)]| {
-        ours.iter()
+    let pair = |ours: &Levels, side, theirs: &[(Price, Qty)]| {
+        best(ours, side)
             .zip(theirs)
-            .find(|(ours, theirs)| ours != theirs)
+            .find(|(ours, theirs)| ours != *theirs)
             .map(|(ours, theirs)| format!("{ours:?} for {theirs:?}"))
     };
     format!(
@@ -226,7 +215,7 @@ fn differences(story: &Story, book: &TrueBook) -> String {
         asks.len(),
         book.bids.len(),
         book.asks.len(),
-        pair(best(bids, Side::Buy), &book.bids),
-        pair(best(asks, Side::Sell), &book.asks)
+        pair(bids, Side::Buy, &book.bids),
+        pair(asks, Side::Sell, &book.asks)
     )
 }

@@ -2,11 +2,11 @@
 
 use super::checker::{Evidence, check};
 use super::remote::{Files, Remote, told};
-use super::story::Story;
+use super::story::{Story, Witness};
 use crate::{BUSY, Random, Rec, records_of};
 use smc_core::TsNs;
 use smc_core::words::{Name, Qty, SCALE};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use venue_sim::credentials::Credentials;
@@ -20,6 +20,10 @@ const QUIET_WITHIN: Duration = Duration::from_secs(20);
 const API_KEY: &str = "swarm-key";
 /// Ticks of the venue, at which its depth streams are complete.
 const TICK_NS: u64 = 100_000_000;
+/// Market time between two looks at the venue's book.
+const LOOK_NS: u64 = 1_000_000_000;
+/// Ticks that are waited at most for one in which the engine has nothing to say.
+const QUIET_TICKS_MAX: u32 = 600;
 /// Questions that an engine may still answer before it is killed in the middle of its work.
 const QUESTIONS_MAX: u64 = 600;
 
@@ -40,6 +44,8 @@ pub struct Scene {
     pub ends_by_kill: bool,
     /// `inline` or `pipelined`.
     pub topology: &'static str,
+    /// Entries wait in the book for their price instead of taking at once.
+    pub is_patient: bool,
 }
 
 impl Scene {
@@ -55,10 +61,11 @@ impl Scene {
             calm: Duration::from_secs(60),
             ends_by_kill: random.below(5) == 0,
             topology: if random.below(4) == 0 { "pipelined" } else { "inline" },
+            is_patient: random.below(3) > 0,
         }
     }
 
-    /// One plan, no kills.
+    /// One plan, no kills; entries wait in the book.
     pub fn of(plan: FaultPlan, faulty: Duration) -> Self {
         let seed = plan.seed;
         Self {
@@ -69,6 +76,7 @@ impl Scene {
             calm: Duration::from_secs(60),
             ends_by_kill: false,
             topology: "inline",
+            is_patient: true,
         }
     }
 }
@@ -111,14 +119,24 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         (0..scene.kills).map(|_| random.below(scene.faulty.as_millis() as u64)).collect();
     moments.sort_unstable();
     let begin = |sim: &Sim| Remote::start(&files, sim.now(), sim.bytes()).map_err(|e| error("engine", &e));
-    let go = |sim: &mut Sim, remote: &Remote, until: TsNs| -> Result<(), String> {
-        let length = Duration::from_nanos(until.since(sim.now()));
+    let step = |sim: &mut Sim, remote: &Remote, length: Duration| -> Result<(), String> {
         if let Err(hung) = sim.run_lock_step(remote, length, None, &stop) {
             remote.describe();
             return Err(format!("lock step: {hung}; base {:?}; {}", remote.base(), told(&files.log)));
         }
         if remote.is_over() {
             return Err(format!("the engine ended by itself: {}", told(&files.log)));
+        }
+        Ok(())
+    };
+    let mut witness = Witness::new();
+    let mut go = |sim: &mut Sim, remote: &Remote, until: TsNs| -> Result<(), String> {
+        let mut look = sim.now().0;
+        while look < until.0 {
+            // On the venue's ticks, when it has told all of its book.
+            look = (look - look % LOOK_NS + LOOK_NS).min(until.0);
+            step(sim, remote, Duration::from_nanos(TsNs(look).since(sim.now())))?;
+            witness.extend(sim.truth(0).books.into_iter().map(|book| (book.update_id, book)));
         }
         Ok(())
     };
@@ -137,9 +155,18 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         }
         remote = begin(&sim)?;
     }
-    // On a tick, so that the venue has told all of its book.
+    // On a tick, so that the venue has told all of its book, and one in which no order of the engine changed it.
     let end = at(scene.faulty + scene.calm);
-    go(&mut sim, &remote, TsNs(end.0 - end.0 % TICK_NS))?;
+    let mut end = TsNs(end.0 - end.0 % TICK_NS);
+    go(&mut sim, &remote, end)?;
+    for _ in 0..QUIET_TICKS_MAX {
+        let heard = sim.bytes().1;
+        end.0 += TICK_NS;
+        go(&mut sim, &remote, end)?;
+        if sim.bytes().1 == heard {
+            break;
+        }
+    }
     let calm = sim.truth(0);
     if scene.ends_by_kill {
         remote.kill();
@@ -162,11 +189,12 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         calm: Some(&calm),
         end: &truth,
         seen: sim.orders_seen(),
+        witness: &witness,
         first: &first,
     };
     let wrong = check(&evidence);
     let faults = sim.faults().copied().unwrap_or_default();
-    Ok(Outcome { faults, kills, story: Story::read(&records, true), records, truth, wrong })
+    Ok(Outcome { faults, kills, story: Story::read(&records, true, &witness), records, truth, wrong })
 }
 
 fn venue(scene: &Scene, home: &Path) -> Result<(Sim, [(Name, Qty); 2]), String> {
@@ -193,10 +221,12 @@ fn venue(scene: &Scene, home: &Path) -> Result<(Sim, [(Name, Qty); 2]), String> 
 }
 
 fn config_text(scene: &Scene, home: &Path, address: &str) -> String {
-    let (home, topology): (PathBuf, _) = (home.to_owned(), scene.topology);
-    let home = home.display();
+    let (home, topology) = (home.display(), scene.topology);
+    let patient = [("entry_kind = \"take\"", "entry_kind = \"rest\""), ("lifetime_bars = 1", "lifetime_bars = 30")];
+    let patient = patient.iter().filter(|_| scene.is_patient);
+    let decides = patient.fold(BUSY.to_owned(), |text, (busy, waits)| text.replace(busy, waits));
     format!(
-        r#"{BUSY}
+        r#"{decides}
 [venue]
 kind = "binance-spot"
 market = "{address}"

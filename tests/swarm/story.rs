@@ -6,10 +6,17 @@ use smc_core::event::{
     Balance, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, OrderUpdate, OrderUpdateKind,
     RiskScope,
 };
-use smc_core::output::{Alert, Control, NewOrder, Output, TradingState};
+use smc_core::output::{Alert, Control, NewOrder, Output, Purpose, TradingState};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side};
 use smc_journal::RecordKind;
 use std::collections::BTreeMap;
+use venue_sim::TrueBook;
+
+/// A price or quantity that is so many times the first one seen is nobody's.
+const ABSURD_FACTOR: i64 = 10;
+
+/// The venue's book as it was at some of its numbers.
+pub type Witness = BTreeMap<u64, TrueBook>;
 
 /// How an order ended, as far as the engine was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +66,19 @@ pub struct ToldFill {
 /// Levels of one side, by price.
 pub type Levels = BTreeMap<Price, Qty>;
 
+/// Best levels a side that must be equal; the engine is told a hundred at least.
+pub const LEVELS: usize = 50;
+
+/// The best of one side, best first.
+pub fn best(levels: &Levels, side: Side) -> impl Iterator<Item = (Price, Qty)> + '_ {
+    let (rising, falling) = match side {
+        Side::Buy => (None, Some(levels.iter().rev())),
+        Side::Sell => (Some(levels.iter()), None),
+    };
+    let pairs = rising.into_iter().flatten().chain(falling.into_iter().flatten());
+    pairs.map(|(price, qty)| (*price, *qty)).take(LEVELS)
+}
+
 /// What a journal tells.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -86,6 +106,10 @@ pub struct Story {
     pub feed_losses: u32,
     /// How often the order path was ready.
     pub ready: u32,
+    /// Books and quotes that the engine was told and the witness knows.
+    pub compared: u32,
+    /// The first price that was told.
+    first_price: i64,
     /// Everything that a person was told.
     pub alerts: Vec<Alert>,
     /// Contradictions within the journal.
@@ -95,8 +119,8 @@ pub struct Story {
 }
 
 impl Story {
-    /// Reads records up to an operator's `Shutdown`, or all of them.
-    pub fn read(records: &[Rec], until_shutdown: bool) -> Self {
+    /// Reads records up to an operator's `Shutdown`, or all of them, and holds the market data against the witness.
+    pub fn read(records: &[Rec], until_shutdown: bool, witness: &Witness) -> Self {
         let mut story = Self { lives: 1, ..Self::default() };
         // The trade that the last input told of.
         let mut fill = None;
@@ -109,7 +133,7 @@ impl Story {
                         if story.is_shut_down && until_shutdown {
                             return story;
                         }
-                        fill = story.input(&event);
+                        fill = story.input(&event, witness);
                     }
                     Err(error) => story.faults.push(format!("record {}: {error}", record.seq)),
                 },
@@ -128,7 +152,7 @@ impl Story {
         self.orders.iter().filter(|(_, told)| told.fate == Fate::Open).map(|(id, _)| *id).collect()
     }
 
-    fn input(&mut self, event: &Event) -> Option<u64> {
+    fn input(&mut self, event: &Event, witness: &Witness) -> Option<u64> {
         match event.body {
             EventBody::Feed(state) => {
                 self.feed_losses += u32::from(self.feed == Some(FeedState::Live) && state != FeedState::Live);
@@ -145,14 +169,42 @@ impl Story {
             EventBody::Balance(balance) => {
                 self.balances.insert(balance.asset, balance);
             }
-            EventBody::Book(update) => self.book(&update),
+            EventBody::Book(update) => self.book(&update, witness),
+            EventBody::Trade(trade) => self.market_price(trade.price, trade.qty),
+            EventBody::Quote(quote) => {
+                self.market_price(quote.bid, quote.bid_qty);
+                self.market_price(quote.ask, quote.ask_qty);
+                if let Some(book) = witness.get(&quote.update_id) {
+                    let best = |side: &[(Price, Qty)]| side.first().copied();
+                    let told = [(quote.bid, quote.bid_qty), (quote.ask, quote.ask_qty)].map(Some);
+                    self.compare(told == [best(&book.bids), best(&book.asks)], "quote", quote.update_id);
+                }
+            }
             EventBody::Order(update) => return self.update(event.instrument, &update),
             _ => {}
         }
         None
     }
 
-    fn book(&mut self, update: &BookUpdate) {
+    /// Prices are positive and of this market, quantities are not negative.
+    fn market_price(&mut self, price: Price, qty: Qty) {
+        if self.first_price == 0 {
+            self.first_price = price.0;
+        }
+        let range = self.first_price / ABSURD_FACTOR..=self.first_price.saturating_mul(ABSURD_FACTOR);
+        if price.0 <= 0 || qty.0 < 0 || !range.contains(&price.0) {
+            self.faults.push(format!("market data that cannot be true: {price:?}, {qty:?}"));
+        }
+    }
+
+    fn compare(&mut self, is_equal: bool, what: &str, update_id: u64) {
+        self.compared += 1;
+        if !is_equal {
+            self.faults.push(format!("the {what} of number {update_id} is not the venue's"));
+        }
+    }
+
+    fn book(&mut self, update: &BookUpdate, witness: &Witness) {
         if update.is_snapshot_start {
             self.books = Default::default();
         }
@@ -166,6 +218,15 @@ impl Story {
             }
         }
         self.book_id = update.update_id;
+        for level in update.levels.iter().take(update.len.into()) {
+            self.market_price(level.price, level.qty);
+        }
+        if let Some(truth) = witness.get(&update.update_id).filter(|_| update.is_last) {
+            let [bids, asks] = &self.books;
+            let is_equal = best(bids, Side::Buy).eq(truth.bids.iter().copied().take(LEVELS))
+                && best(asks, Side::Sell).eq(truth.asks.iter().copied().take(LEVELS));
+            self.compare(is_equal, "book", update.update_id);
+        }
     }
 
     fn update(&mut self, _instrument: InstrumentId, update: &OrderUpdate) -> Option<u64> {
@@ -224,6 +285,11 @@ impl Story {
     }
 
     fn decided(&mut self, seq: u64, order: NewOrder) {
+        let (feed, gateway) = (self.feed, self.gateway);
+        let sees_and_reaches = feed == Some(FeedState::Live) && gateway == Some(GatewayState::Ready);
+        if order.purpose == Purpose::Entry && !sees_and_reaches {
+            self.faults.push(format!("record {seq}: an entry with data {feed:?} and order path {gateway:?}"));
+        }
         let told = Told { order, fate: Fate::Open, filled: 0, was_unknown: false };
         if self.orders.insert(order.client_order_id, told).is_some() {
             self.faults.push(format!("record {seq}: the id {:?} was used before", order.client_order_id));

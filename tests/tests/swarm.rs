@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
+use smc_core::output::TradingState;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +30,8 @@ struct Tally {
     told_again: u64,
     records: u64,
     feed_losses: u64,
-    not_normal: u64,
+    compared: u64,
+    not_normal: BTreeMap<String, u64>,
     failures: Vec<String>,
 }
 
@@ -47,7 +50,11 @@ impl Tally {
                 self.told_again += story.fills.values().map(|fill| u64::from(fill.told - 1)).sum::<u64>();
                 self.records += outcome.records.len() as u64;
                 self.feed_losses += u64::from(story.feed_losses);
-                self.not_normal += u64::from(story.state.is_some_and(|(state, _)| state as u8 > 1));
+                self.compared += u64::from(story.compared);
+                let state = story.state.filter(|(state, _)| *state > TradingState::Warn);
+                if let Some((state, cause)) = state {
+                    *self.not_normal.entry(format!("{state:?} by {cause:?}")).or_default() += 1;
+                }
                 if !outcome.wrong.is_empty() {
                     let wrong = outcome.wrong.join("\n  ");
                     let plan = scene.plan.describe();
@@ -60,7 +67,7 @@ impl Tally {
     fn table(&self, seconds: f64) -> String {
         let mut text = format!(
             "{} runs in {seconds:.1} s: {} orders, {} of them unknown for a time, {} fills, {} told again, {} kills, \
-             {} times without market data, {} records; {} runs ended in a state that is not normal\n",
+             {} times without market data, {} records, {} books and quotes compared; ended otherwise than normal: {:?}\n",
             self.runs,
             self.orders,
             self.unknown,
@@ -69,6 +76,7 @@ impl Tally {
             self.kills,
             self.feed_losses,
             self.records,
+            self.compared,
             self.not_normal
         );
         for fault in Fault::ALL {
