@@ -1,61 +1,58 @@
 //! The independent checker: the venue's truth and the journal, side by side. Nothing of the engine's decisions is used;
 //! only the replay is the engine's own.
 
-use super::story::{Fate, LEVELS, Levels, Story, Witness, best};
+use super::story::{Fate, LEVELS, Story, Witness, best, differences};
 use crate::Rec;
 use smc_core::engine::Engine;
 use smc_core::event::{FeedState, GatewayState};
 use smc_core::strategy::Confluence;
-use smc_core::words::{ClientOrderId, Name, Price, Qty, Side};
+use smc_core::words::{ClientOrderId, Name, Qty, Side};
 use smc_journal::{Reader, RecordKind};
 use smc_runtime::config::FileConfig;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use venue_sim::{SeenOrder, TrueBook, Truth};
+use std::path::PathBuf;
+use venue_sim::{SeenOrder, Truth};
 
 /// What the checker is given.
-pub struct Evidence<'a> {
+#[derive(Clone, Debug)]
+pub struct Evidence {
     /// The journal as a list.
-    pub records: &'a [Rec],
+    pub records: Vec<Rec>,
     /// Its directory.
-    pub journal: &'a Path,
-    /// The venue when all was calm, before the engine was told to stop; none where it was killed instead.
-    pub calm: Option<&'a Truth>,
+    pub journal: PathBuf,
+    /// The venue when all was calm, before the engine was told to stop or killed.
+    pub calm: Truth,
     /// The venue at the very end.
-    pub end: &'a Truth,
+    pub end: Truth,
     /// Every order request that the venue ever read.
-    pub seen: &'a [SeenOrder],
+    pub seen: Vec<SeenOrder>,
     /// The venue's books at moments of the run.
-    pub witness: &'a Witness,
-    /// What the account had at the opening.
-    pub first: &'a [(Name, Qty)],
+    pub witness: Witness,
+    /// What the account had of base and quote asset at the opening.
+    pub first: [(Name, Qty); 2],
 }
 
 /// All that is not as promised, by the promise's number in the fault reference; empty when all is.
-pub fn check(evidence: &Evidence<'_>) -> Vec<String> {
+pub fn check(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    let story = Story::read(evidence.records, false, evidence.witness);
-    wrong.extend(story.faults.iter().map(|fault| format!("P5 {fault}")));
-    fills(&story, evidence.end, evidence.calm.is_some(), &mut wrong);
+    let story = Story::read(&evidence.records, false, &evidence.witness);
+    wrong.extend(story.faults.iter().cloned());
+    fills(&story, &evidence.end, &mut wrong);
     orders(&story, evidence, &mut wrong);
     replay(evidence, &mut wrong);
-    if let Some(calm) = evidence.calm {
-        let story = Story::read(evidence.records, true, evidence.witness);
-        sums(&story, calm, evidence.first, &mut wrong);
-        alive(&story, calm, &mut wrong);
-    }
+    let story = Story::read(&evidence.records, true, &evidence.witness);
+    sums(&story, &evidence.calm, &evidence.first, &mut wrong);
+    alive(&story, &evidence.calm, &mut wrong);
     wrong
 }
 
 /// P1: every fill of the venue is in the journal and in the position once; none is made up.
-fn fills(story: &Story, truth: &Truth, is_complete: bool, wrong: &mut Vec<String>) {
+fn fills(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
     let names: BTreeMap<u64, &str> =
         truth.orders.iter().map(|order| (order.venue_order_id, order.client_order_id.as_str())).collect();
     for trade in &truth.trades {
         let Some(told) = story.fills.get(&trade.trade_id) else {
-            if is_complete {
-                wrong.push(format!("P1 the venue's trade is not in the journal: {trade:?}"));
-            }
+            wrong.push(format!("P1 the venue's trade is not in the journal: {trade:?}"));
             continue;
         };
         let is_same = (told.side, told.price, told.qty, told.fee, told.fee_asset)
@@ -77,9 +74,9 @@ fn fills(story: &Story, truth: &Truth, is_complete: bool, wrong: &mut Vec<String
 }
 
 /// P2 and P3: one decision, one order, and none without a decision.
-fn orders(story: &Story, evidence: &Evidence<'_>, wrong: &mut Vec<String>) {
+fn orders(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
     let mut asked = BTreeSet::new();
-    for seen in evidence.seen {
+    for seen in &evidence.seen {
         let Some(id) = ClientOrderId::parse(seen.client_order_id.as_bytes()) else {
             wrong.push(format!("P2 an order without an id of ours: {seen:?}"));
             continue;
@@ -110,22 +107,22 @@ fn orders(story: &Story, evidence: &Evidence<'_>, wrong: &mut Vec<String>) {
         if told.fate == Fate::Done && order.is_open {
             wrong.push(format!("P2 an order that was told to be over works on: {order:?}"));
         }
-        if evidence.calm.is_some() && told.filled != order.filled_qty.0 {
+        if told.filled != order.filled_qty.0 {
             wrong.push(format!("P1 filled {} by the journal: {order:?}", Qty(told.filled)));
         }
     }
 }
 
 /// P4: the same inputs give the same outputs.
-fn replay(evidence: &Evidence<'_>, wrong: &mut Vec<String>) {
+fn replay(evidence: &Evidence, wrong: &mut Vec<String>) {
     if let Err(error) = replay_of(evidence) {
         wrong.push(format!("P4 {error}"));
     }
 }
 
-fn replay_of(evidence: &Evidence<'_>) -> Result<(), String> {
+fn replay_of(evidence: &Evidence) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let sound = smc_journal::verify(evidence.journal).map_err(|error| text(&error))?;
+    let sound = smc_journal::verify(&evidence.journal).map_err(|error| text(&error))?;
     if let Some(damage) = sound.damage {
         return Err(damage.to_string());
     }
@@ -136,20 +133,19 @@ fn replay_of(evidence: &Evidence<'_>) -> Result<(), String> {
     let config = config.engine().map_err(|error| text(&error))?;
     let strategy = Confluence::for_config(&config);
     let mut core = Engine::new(config, strategy).map_err(|error| text(&error))?;
-    let reader = Reader::open(evidence.journal).map_err(|error| text(&error))?;
+    let reader = Reader::open(&evidence.journal).map_err(|error| text(&error))?;
     let replay = smc_replay::replay(&reader, &mut core).map_err(|error| text(&error))?;
     replay.difference.map_or(Ok(()), |difference| Err(difference.to_string()))
 }
 
 /// Position, money and balances are the venue's.
-fn sums(story: &Story, truth: &Truth, first: &[(Name, Qty)], wrong: &mut Vec<String>) {
+fn sums(story: &Story, truth: &Truth, [base, quote]: &[(Name, Qty); 2], wrong: &mut Vec<String>) {
     for balance in &truth.balances {
         let told = story.balances.get(&balance.asset).map(|told| (told.free, told.locked));
         if told != Some((balance.free, balance.locked)) {
             wrong.push(format!("P1 amounts: the venue has {balance:?}, the engine was told {told:?}"));
         }
     }
-    let (Some(base), Some(quote)) = (first.first(), first.get(1)) else { return };
     let change = |(asset, before): &(Name, Qty)| {
         let now = truth.balances.iter().find(|balance| balance.asset == *asset);
         now.map_or(0, |now| now.free.0 + now.locked.0) - before.0
@@ -194,28 +190,12 @@ fn alive(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
             && best(bids, Side::Buy).eq(book.bids.iter().copied().take(LEVELS))
             && best(asks, Side::Sell).eq(book.asks.iter().copied().take(LEVELS));
         if !is_equal {
-            wrong.push(format!("P6 the book is another: {}", differences(story, book)));
+            wrong.push(format!(
+                "P6 the book is another: number {} for {}, {}",
+                story.book_id,
+                book.update_id,
+                differences(&story.books, book)
+            ));
         }
     }
-}
-
-fn differences(story: &Story, book: &TrueBook) -> String {
-    let [bids, asks] = &story.books;
-    let pair = |ours: &Levels, side, theirs: &[(Price, Qty)]| {
-        best(ours, side)
-            .zip(theirs)
-            .find(|(ours, theirs)| ours != *theirs)
-            .map(|(ours, theirs)| format!("{ours:?} for {theirs:?}"))
-    };
-    format!(
-        "number {} for {}, {} and {} levels for {} and {}, bid {:?}, ask {:?}",
-        story.book_id,
-        book.update_id,
-        bids.len(),
-        asks.len(),
-        book.bids.len(),
-        book.asks.len(),
-        pair(bids, Side::Buy, &book.bids),
-        pair(asks, Side::Sell, &book.asks)
-    )
 }

@@ -21,4 +21,4 @@ mod story;
 
 pub use checker::{Evidence, check};
 pub use run::{Outcome, Scene, run};
-pub use story::{Fate, Story, Told};
+pub use story::{Fate, Story, Told, Witness};

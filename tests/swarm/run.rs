@@ -3,7 +3,7 @@
 use super::checker::{Evidence, check};
 use super::remote::{Files, Remote, told};
 use super::story::{Story, Witness};
-use crate::{BUSY, Random, Rec, records_of};
+use crate::{BUSY, Random, records_of};
 use smc_core::TsNs;
 use smc_core::words::{Name, Qty, SCALE};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use venue_sim::credentials::Credentials;
 use venue_sim::faults::Counts;
 use venue_sim::market::{Generator, GeneratorSettings};
-use venue_sim::{AccountSettings, FaultPlan, Sim, SimSettings, Truth};
+use venue_sim::{AccountSettings, FaultPlan, Sim, SimSettings};
 
 /// Wall time that the engine may take for one message, on a machine that has much else to do.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ const API_KEY: &str = "swarm-key";
 const TICK_NS: u64 = 100_000_000;
 /// Market time between two looks at the venue's book.
 const LOOK_NS: u64 = 1_000_000_000;
-/// Ticks that are waited at most for one in which the engine has nothing to say.
+/// Ticks that are waited at most for one at which the book stands still.
 const QUIET_TICKS_MAX: u32 = 600;
 /// Questions that an engine may still answer before it is killed in the middle of its work.
 const QUESTIONS_MAX: u64 = 600;
@@ -87,12 +87,10 @@ pub struct Outcome {
     pub faults: Counts,
     /// Kills that hit a running engine.
     pub kills: u32,
-    /// The journal.
-    pub records: Vec<Rec>,
-    /// What it tells, up to the shutdown.
+    /// What the checker saw.
+    pub evidence: Evidence,
+    /// What the journal tells, up to the shutdown.
     pub story: Story,
-    /// The venue at the end.
-    pub truth: Truth,
     /// All that is not as promised.
     pub wrong: Vec<String>,
 }
@@ -155,15 +153,18 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         }
         remote = begin(&sim)?;
     }
-    // On a tick, so that the venue has told all of its book, and one in which no order of the engine changed it.
+    // On a tick, when the venue has told all of its book, and one at which neither engine nor market changes it.
     let end = at(scene.faulty + scene.calm);
     let mut end = TsNs(end.0 - end.0 % TICK_NS);
     go(&mut sim, &remote, end)?;
+    let stand =
+        |sim: &Sim| (sim.bytes().1, sim.truth(0).books.iter().map(|book| book.update_id).sum::<u64>());
     for _ in 0..QUIET_TICKS_MAX {
-        let heard = sim.bytes().1;
         end.0 += TICK_NS;
+        go(&mut sim, &remote, TsNs(end.0 - 1))?;
+        let before = stand(&sim);
         go(&mut sim, &remote, end)?;
-        if sim.bytes().1 == heard {
+        if stand(&sim) == before {
             break;
         }
     }
@@ -182,19 +183,19 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     if log.contains("panicked") {
         return Err(log);
     }
-    let (records, truth) = (records_of(&files.journal), sim.truth(0));
     let evidence = Evidence {
-        records: &records,
-        journal: &files.journal,
-        calm: Some(&calm),
-        end: &truth,
-        seen: sim.orders_seen(),
-        witness: &witness,
-        first: &first,
+        records: records_of(&files.journal),
+        journal: files.journal,
+        calm,
+        end: sim.truth(0),
+        seen: sim.orders_seen().to_vec(),
+        witness,
+        first,
     };
     let wrong = check(&evidence);
     let faults = sim.faults().copied().unwrap_or_default();
-    Ok(Outcome { faults, kills, story: Story::read(&records, true, &witness), records, truth, wrong })
+    let story = Story::read(&evidence.records, true, &evidence.witness);
+    Ok(Outcome { faults, kills, evidence, story, wrong })
 }
 
 fn venue(scene: &Scene, home: &Path) -> Result<(Sim, [(Name, Qty); 2]), String> {
@@ -222,7 +223,8 @@ fn venue(scene: &Scene, home: &Path) -> Result<(Sim, [(Name, Qty); 2]), String> 
 
 fn config_text(scene: &Scene, home: &Path, address: &str) -> String {
     let (home, topology) = (home.display(), scene.topology);
-    let patient = [("entry_kind = \"take\"", "entry_kind = \"rest\""), ("lifetime_bars = 1", "lifetime_bars = 30")];
+    let patient =
+        [("entry_kind = \"take\"", "entry_kind = \"rest\""), ("lifetime_bars = 1", "lifetime_bars = 30")];
     let patient = patient.iter().filter(|_| scene.is_patient);
     let decides = patient.fold(BUSY.to_owned(), |text, (busy, waits)| text.replace(busy, waits));
     format!(

@@ -7,7 +7,7 @@ use smc_core::event::{
     RiskScope,
 };
 use smc_core::output::{Alert, Control, NewOrder, Output, Purpose, TradingState};
-use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, Side};
+use smc_core::words::{ClientOrderId, Money, Name, Price, Qty, Side};
 use smc_journal::RecordKind;
 use std::collections::BTreeMap;
 use venue_sim::TrueBook;
@@ -40,6 +40,12 @@ pub struct Told {
     pub filled: i64,
     /// Its outcome was unknown for a time.
     pub was_unknown: bool,
+    /// In which life of the engine it was decided, and in which something was last heard of it.
+    pub lives: (u32, u32),
+    /// It filled, in part at least, before the venue had said that it took it.
+    pub filled_first: bool,
+    /// The venue has said that it took it.
+    pub is_acked: bool,
 }
 
 /// One fill.
@@ -68,6 +74,23 @@ pub type Levels = BTreeMap<Price, Qty>;
 
 /// Best levels a side that must be equal; the engine is told a hundred at least.
 pub const LEVELS: usize = 50;
+
+/// Where the first difference of each side lies, for people.
+pub fn differences([bids, asks]: &[Levels; 2], truth: &TrueBook) -> String {
+    let first = |ours: &Levels, side, theirs: &[(Price, Qty)]| {
+        let pairs = best(ours, side).zip(theirs).find(|(ours, theirs)| ours != *theirs);
+        pairs.map(|(ours, theirs)| format!("{ours:?} for {theirs:?}"))
+    };
+    format!(
+        "{} and {} levels for {} and {}, bid {:?}, ask {:?}",
+        bids.len(),
+        asks.len(),
+        truth.bids.len(),
+        truth.asks.len(),
+        first(bids, Side::Buy, &truth.bids),
+        first(asks, Side::Sell, &truth.asks)
+    )
+}
 
 /// The best of one side, best first.
 pub fn best(levels: &Levels, side: Side) -> impl Iterator<Item = (Price, Qty)> + '_ {
@@ -112,7 +135,7 @@ pub struct Story {
     first_price: i64,
     /// Everything that a person was told.
     pub alerts: Vec<Alert>,
-    /// Contradictions within the journal.
+    /// What is not as promised by the journal alone, or by the witness, each with its promise's number.
     pub faults: Vec<String>,
     /// The engine was told to shut down.
     pub is_shut_down: bool,
@@ -135,11 +158,11 @@ impl Story {
                         }
                         fill = story.input(&event, witness);
                     }
-                    Err(error) => story.faults.push(format!("record {}: {error}", record.seq)),
+                    Err(error) => story.faults.push(format!("P5 record {}: {error}", record.seq)),
                 },
                 RecordKind::Output => match codec::decode::<Output<NewOrder>>(&record.payload) {
                     Ok(output) => story.output(record.seq, &output, &mut fill),
-                    Err(error) => story.faults.push(format!("record {}: {error}", record.seq)),
+                    Err(error) => story.faults.push(format!("P5 record {}: {error}", record.seq)),
                 },
                 _ => {}
             }
@@ -157,7 +180,8 @@ impl Story {
             EventBody::Feed(state) => {
                 self.feed_losses += u32::from(self.feed == Some(FeedState::Live) && state != FeedState::Live);
                 self.feed = Some(state);
-                if state != FeedState::Live {
+                // A silent stream leaves the book as it was.
+                if matches!(state, FeedState::Down | FeedState::Syncing) {
                     self.books = Default::default();
                     self.book_id = 0;
                 }
@@ -180,7 +204,7 @@ impl Story {
                     self.compare(told == [best(&book.bids), best(&book.asks)], "quote", quote.update_id);
                 }
             }
-            EventBody::Order(update) => return self.update(event.instrument, &update),
+            EventBody::Order(update) => return self.update(&update),
             _ => {}
         }
         None
@@ -193,14 +217,14 @@ impl Story {
         }
         let range = self.first_price / ABSURD_FACTOR..=self.first_price.saturating_mul(ABSURD_FACTOR);
         if price.0 <= 0 || qty.0 < 0 || !range.contains(&price.0) {
-            self.faults.push(format!("market data that cannot be true: {price:?}, {qty:?}"));
+            self.faults.push(format!("P6 market data that cannot be true: {price:?}, {qty:?}"));
         }
     }
 
     fn compare(&mut self, is_equal: bool, what: &str, update_id: u64) {
         self.compared += 1;
         if !is_equal {
-            self.faults.push(format!("the {what} of number {update_id} is not the venue's"));
+            self.faults.push(format!("P6 the {what} of number {update_id} is not the venue's"));
         }
     }
 
@@ -225,22 +249,26 @@ impl Story {
             let [bids, asks] = &self.books;
             let is_equal = best(bids, Side::Buy).eq(truth.bids.iter().copied().take(LEVELS))
                 && best(asks, Side::Sell).eq(truth.asks.iter().copied().take(LEVELS));
-            self.compare(is_equal, "book", update.update_id);
+            let what =
+                if is_equal { String::new() } else { format!("book ({})", differences(&self.books, truth)) };
+            self.compare(is_equal, &what, update.update_id);
         }
     }
 
-    fn update(&mut self, _instrument: InstrumentId, update: &OrderUpdate) -> Option<u64> {
+    fn update(&mut self, update: &OrderUpdate) -> Option<u64> {
         let id = update.client_order_id;
         let Some(told) = self.orders.get_mut(&id) else {
-            self.faults.push(format!("a report about {id:?}, which was never decided: {update:?}"));
+            self.faults.push(format!("P1 a report about {id:?}, which was never decided: {update:?}"));
             return None;
         };
+        told.lives.1 = self.lives;
         match update.kind {
             OrderUpdateKind::Fill { trade_id, side, price, qty, fee, fee_asset, .. } => {
                 let fill =
                     ToldFill { client_order_id: id, side, price, qty, fee, fee_asset, counted: 0, told: 1 };
                 match self.fills.get_mut(&trade_id) {
                     None => {
+                        told.filled_first |= !told.is_acked;
                         told.filled += qty.0;
                         if told.filled >= told.order.qty.0 {
                             told.fate = Fate::Done;
@@ -250,7 +278,8 @@ impl Story {
                     Some(first) => {
                         first.told += 1;
                         if (ToldFill { counted: first.counted, told: first.told, ..fill }) != *first {
-                            self.faults.push(format!("trade {trade_id} was told otherwise before: {fill:?}"));
+                            self.faults
+                                .push(format!("P1 trade {trade_id} was told otherwise before: {fill:?}"));
                         }
                     }
                 }
@@ -259,7 +288,8 @@ impl Story {
             OrderUpdateKind::Canceled { .. } | OrderUpdateKind::Expired { .. } => told.fate = Fate::Done,
             OrderUpdateKind::Reject { .. } | OrderUpdateKind::NotFound => told.fate = Fate::Never,
             OrderUpdateKind::Unknown => told.was_unknown = true,
-            OrderUpdateKind::Ack | OrderUpdateKind::CancelReject { .. } => {}
+            OrderUpdateKind::Ack => told.is_acked = true,
+            OrderUpdateKind::CancelReject { .. } => {}
         }
         None
     }
@@ -273,7 +303,7 @@ impl Story {
                 let counted = fill.take().and_then(|trade_id| self.fills.get_mut(&trade_id));
                 match counted {
                     Some(counted) => counted.counted += 1,
-                    None => self.faults.push(format!("record {seq}: a position changed without a fill")),
+                    None => self.faults.push(format!("P1 record {seq}: a position changed without a fill")),
                 }
             }
             Output::State(change) if change.scope == RiskScope::ENGINE => {
@@ -288,11 +318,20 @@ impl Story {
         let (feed, gateway) = (self.feed, self.gateway);
         let sees_and_reaches = feed == Some(FeedState::Live) && gateway == Some(GatewayState::Ready);
         if order.purpose == Purpose::Entry && !sees_and_reaches {
-            self.faults.push(format!("record {seq}: an entry with data {feed:?} and order path {gateway:?}"));
+            self.faults
+                .push(format!("P6 record {seq}: an entry with data {feed:?} and order path {gateway:?}"));
         }
-        let told = Told { order, fate: Fate::Open, filled: 0, was_unknown: false };
+        let told = Told {
+            order,
+            fate: Fate::Open,
+            filled: 0,
+            was_unknown: false,
+            lives: (self.lives, self.lives),
+            filled_first: false,
+            is_acked: false,
+        };
         if self.orders.insert(order.client_order_id, told).is_some() {
-            self.faults.push(format!("record {seq}: the id {:?} was used before", order.client_order_id));
+            self.faults.push(format!("P2 record {seq}: the id {:?} was used before", order.client_order_id));
         }
     }
 }

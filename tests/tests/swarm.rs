@@ -48,7 +48,7 @@ impl Tally {
                 self.unknown += story.orders.values().filter(|told| told.was_unknown).count() as u64;
                 self.fills += story.fills.len() as u64;
                 self.told_again += story.fills.values().map(|fill| u64::from(fill.told - 1)).sum::<u64>();
-                self.records += outcome.records.len() as u64;
+                self.records += outcome.evidence.records.len() as u64;
                 self.feed_losses += u64::from(story.feed_losses);
                 self.compared += u64::from(story.compared);
                 let state = story.state.filter(|(state, _)| *state > TradingState::Warn);

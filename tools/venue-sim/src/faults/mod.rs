@@ -165,24 +165,29 @@ impl Fault {
     }
 }
 
-/// How often each fault has struck.
+/// How often each fault has struck, and what a client did that it should not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts([u64; Fault::ALL.len()]);
+pub struct Counts {
+    struck: [u64; Fault::ALL.len()],
+    /// Requests, cancels aside, that a client made more than a second after it was told to wait longer.
+    pub too_early: u64,
+}
 
 impl Counts {
     /// Of one.
     pub fn of(&self, fault: Fault) -> u64 {
-        self.0.get(fault as usize).copied().unwrap_or(0)
+        self.struck.get(fault as usize).copied().unwrap_or(0)
     }
 
     fn count(&mut self, fault: Fault) {
-        if let Some(count) = self.0.get_mut(fault as usize) {
+        if let Some(count) = self.struck.get_mut(fault as usize) {
             *count += 1;
         }
     }
 
     /// Adds another run's.
     pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+        self.struck.iter_mut().zip(other.struck).for_each(|(sum, count)| *sum += count);
+        self.too_early += other.too_early;
     }
 }

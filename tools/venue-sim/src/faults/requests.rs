@@ -8,6 +8,9 @@ use smc_core::TsNs;
 /// A picture is old after so long.
 const OLD_NS: u64 = 1_000_000_000;
 
+/// Requests that were under way when a client was told to wait are not held against it.
+const PATIENCE_NS: u64 = 1_000_000_000;
+
 /// What every request meets until it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
@@ -15,6 +18,8 @@ pub(super) struct Trouble {
     pub until: TsNs,
     /// The refusal says until when.
     pub is_told_when: bool,
+    /// When that was first said over HTTP and over a WebSocket: to two parts of a client that may not share it.
+    pub told_at: [Option<TsNs>; 2],
 }
 
 impl Trouble {
@@ -37,6 +42,16 @@ enum Fate {
 }
 
 impl FaultyVenue {
+    /// Notes that a refusal tells the client to wait, and whether it had been told before and did not.
+    fn note_patience(&mut self, is_http: bool, is_cancel: bool) {
+        let now = self.inner.now();
+        let Some(trouble) = self.trouble.as_mut().filter(|trouble| trouble.is_told_when) else { return };
+        let told_at = trouble.told_at[usize::from(is_http)].get_or_insert(now);
+        if now.since(*told_at) > PATIENCE_NS && !is_cancel {
+            self.counts.too_early += 1;
+        }
+    }
+
     /// One request's fate. An opportunity of every fault named here.
     fn fate(&mut self) -> Fate {
         if let Some(words) = self.present_trouble() {
@@ -47,7 +62,8 @@ impl FaultyVenue {
             if self.rolls(fault) {
                 self.struck(fault);
                 let until = self.later(1_000, 15_000);
-                self.trouble = Some(Trouble { status, until, is_told_when: status != 403 });
+                self.trouble =
+                    Some(Trouble { status, until, is_told_when: status != 403, told_at: [None; 2] });
                 return self.present_trouble().map_or(Fate::Done, |words| Fate::Refused(words, false));
             }
         }
@@ -101,6 +117,7 @@ impl FaultyVenue {
             Fate::Dropped => {}
             Fate::Unanswered => self.do_silently(conn, text),
             Fate::Refused(words, is_done) => {
+                self.note_patience(false, self.inner.asked(text) == Asked::Cancel);
                 if is_done {
                     self.do_silently(conn, text);
                 }
@@ -135,6 +152,7 @@ impl FaultyVenue {
             Fate::Dropped => {}
             Fate::Unanswered => self.inner.on_http(NOBODY, request),
             Fate::Refused(words, is_done) => {
+                self.note_patience(true, false);
                 if is_done {
                     self.inner.on_http(NOBODY, request);
                 }

@@ -334,7 +334,9 @@ impl Sim {
                 true => peer.is_quiet_but_connecting(sent, received),
                 false => peer.is_quiet(sent, received),
             };
-            if !is_busy && !has_unsent && is_quiet(self.is_stalling()) {
+            // The second look: a connection that the peer closed on its way to quiet takes no more frames, and what
+            // were sent on it would never be counted as read.
+            if !is_busy && !has_unsent && is_quiet(self.is_stalling()) && !self.serve() {
                 return Ok(());
             }
             if stop.load(Ordering::Relaxed) {
