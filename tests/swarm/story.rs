@@ -42,10 +42,6 @@ pub struct Told {
     pub was_unknown: bool,
     /// In which life of the engine it was decided, and in which something was last heard of it.
     pub lives: (u32, u32),
-    /// It filled, in part at least, before the venue had said that it took it.
-    pub filled_first: bool,
-    /// The venue has said that it took it.
-    pub is_acked: bool,
 }
 
 /// One fill.
@@ -268,7 +264,6 @@ impl Story {
                     ToldFill { client_order_id: id, side, price, qty, fee, fee_asset, counted: 0, told: 1 };
                 match self.fills.get_mut(&trade_id) {
                     None => {
-                        told.filled_first |= !told.is_acked;
                         told.filled += qty.0;
                         if told.filled >= told.order.qty.0 {
                             told.fate = Fate::Done;
@@ -288,8 +283,7 @@ impl Story {
             OrderUpdateKind::Canceled { .. } | OrderUpdateKind::Expired { .. } => told.fate = Fate::Done,
             OrderUpdateKind::Reject { .. } | OrderUpdateKind::NotFound => told.fate = Fate::Never,
             OrderUpdateKind::Unknown => told.was_unknown = true,
-            OrderUpdateKind::Ack => told.is_acked = true,
-            OrderUpdateKind::CancelReject { .. } => {}
+            OrderUpdateKind::Ack | OrderUpdateKind::CancelReject { .. } => {}
         }
         None
     }
@@ -321,15 +315,8 @@ impl Story {
             self.faults
                 .push(format!("P6 record {seq}: an entry with data {feed:?} and order path {gateway:?}"));
         }
-        let told = Told {
-            order,
-            fate: Fate::Open,
-            filled: 0,
-            was_unknown: false,
-            lives: (self.lives, self.lives),
-            filled_first: false,
-            is_acked: false,
-        };
+        let told =
+            Told { order, fate: Fate::Open, filled: 0, was_unknown: false, lives: (self.lives, self.lives) };
         if self.orders.insert(order.client_order_id, told).is_some() {
             self.faults.push(format!("P2 record {seq}: the id {:?} was used before", order.client_order_id));
         }

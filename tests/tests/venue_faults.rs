@@ -31,8 +31,6 @@ struct Sum {
     unknown: usize,
     /// Orders that something was heard of in a later life of the engine than decided them.
     outlived: usize,
-    /// Orders that filled before the venue had said that it took them.
-    filled_first: usize,
     /// Orders with more than one fill.
     in_parts: usize,
     too_early: u64,
@@ -49,8 +47,7 @@ impl Sum {
         self.fills += story.fills.len();
         self.told_again += story.fills.values().filter(|fill| fill.told > 1).count();
         self.unknown += orders.clone().filter(|told| told.was_unknown).count();
-        self.outlived += orders.clone().filter(|told| told.lives.1 > told.lives.0).count();
-        self.filled_first += orders.filter(|told| told.filled_first).count();
+        self.outlived += orders.filter(|told| told.lives.1 > told.lives.0).count();
         let of = |id| story.fills.values().filter(|fill| fill.client_order_id == id).count();
         self.in_parts += story.orders.keys().filter(|id| of(**id) > 1).count();
         self.too_early += outcome.faults.too_early;
@@ -81,13 +78,13 @@ fn row(first_seed: u64, faults: &[(Fault, u32)], kills: u32) -> Sum {
 
 #[test]
 fn m1_a_disconnect_at_any_byte_ends_in_a_book_that_is_the_venues() {
-    let sum = row(1_000, &[(Fault::Cut, 3_000), (Fault::SlowHandshake, 200_000)], 0);
-    assert!(sum.feed_losses > 5 && sum.ready > 5, "{sum:?}");
+    let sum = row(1_000, &[(Fault::Cut, 5_000), (Fault::SlowHandshake, 200_000)], 0);
+    assert!(sum.feed_losses > 5 && u64::from(sum.ready) > RUNS, "{sum:?}");
 }
 
 #[test]
 fn m2_a_gap_is_never_stepped_over() {
-    let sum = row(1_100, &[(Fault::Gap, 5_000)], 0);
+    let sum = row(1_100, &[(Fault::Gap, 20_000)], 0);
     assert!(sum.feed_losses > 5, "{sum:?}");
 }
 
@@ -99,12 +96,13 @@ fn m2_duplicates_and_old_messages_do_not_move_the_book() {
 
 #[test]
 fn m2_messages_in_the_wrong_order_are_a_gap_or_old() {
-    row(1_300, &[(Fault::Reorder, 20_000)], 0);
+    let sum = row(1_300, &[(Fault::Reorder, 50_000)], 0);
+    assert!(sum.feed_losses > 5, "{sum:?}");
 }
 
 #[test]
 fn m3_an_old_snapshot_never_becomes_the_book() {
-    let sum = row(1_400, &[(Fault::StaleSnapshot, 700_000), (Fault::Gap, 3_000)], 0);
+    let sum = row(1_400, &[(Fault::StaleSnapshot, 700_000), (Fault::Gap, 20_000)], 0);
     assert!(sum.feed_losses > 5, "{sum:?}");
 }
 
@@ -128,7 +126,8 @@ fn m7_what_was_held_back_comes_at_once_and_is_dealt_with() {
 #[test]
 fn m9_a_shutdown_that_was_announced_costs_no_moment_of_the_book() {
     let sum = row(1_800, &[(Fault::Shutdown, 4_000)], 0);
-    println!("{sum:?}");
+    assert_eq!(sum.feed_losses, 0, "{sum:?}");
+    assert!(u64::from(sum.ready) > RUNS, "the order path was made anew: {sum:?}");
 }
 
 #[test]
@@ -171,8 +170,8 @@ fn o5_a_cancel_that_loses_against_a_fill_loses_no_fill() {
 
 #[test]
 fn o6_partial_fills_across_reconnects_sum_to_the_venues_quantity() {
-    let sum = row(2_500, &[(Fault::PartFill, 80_000), (Fault::Cut, 4_000)], 0);
-    assert!(sum.in_parts > 5 && sum.ready > 5, "{sum:?}");
+    let sum = row(2_500, &[(Fault::PartFill, 80_000), (Fault::Cut, 6_000)], 0);
+    assert!(sum.in_parts > 5 && u64::from(sum.ready) > RUNS, "{sum:?}");
 }
 
 #[test]
@@ -183,14 +182,19 @@ fn o8_orders_that_outlive_the_engine_are_taken_up_again() {
 
 #[test]
 fn o13_after_429_nothing_is_asked_before_the_time() {
-    let sum = row(2_700, &[(Fault::RateLimited, 40_000)], 0);
+    let sum = row(2_700, &[(Fault::RateLimited, 100_000)], 0);
     assert_eq!(sum.too_early, 0, "{sum:?}");
 }
 
 #[test]
-fn o14_a_ban_or_a_firewall_stops_requests_until_its_end() {
-    let sum = row(2_800, &[(Fault::Banned, 30_000), (Fault::Forbidden, 30_000)], 0);
+fn o14_a_ban_stops_all_requests_until_its_end() {
+    let sum = row(2_800, &[(Fault::Banned, 100_000)], 0);
     assert_eq!(sum.too_early, 0, "{sum:?}");
+}
+
+#[test]
+fn o14_the_firewalls_403_ends_and_trading_resumes() {
+    row(2_850, &[(Fault::Forbidden, 60_000)], 0);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A frame that nothing overtakes leaves after so long.
 const OVERTAKEN_MS: u64 = 1_000;
+/// Market frames that overtake one far out of its place.
+const OVERTAKERS_MAX: u64 = 20;
 
 /// What of a connection is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +21,15 @@ pub(super) enum Hold {
     Private,
 }
 
+/// A frame that others overtake.
+struct Overtaken {
+    frame: Frame,
+    /// How many still do.
+    left: u64,
+    /// How long it waits for them at most.
+    until: TsNs,
+}
+
 /// Frames on their way out.
 #[derive(Default)]
 pub(super) struct Outgoing {
@@ -26,8 +37,8 @@ pub(super) struct Outgoing {
     held: BTreeMap<(ConnId, Hold), (TsNs, VecDeque<Frame>)>,
     /// Connections whose market frames vanish until then.
     muted: BTreeMap<ConnId, TsNs>,
-    /// A frame that waits for the next one of its kind to overtake it, and how long at most.
-    overtaken: BTreeMap<(ConnId, bool), (TsNs, Frame)>,
+    /// A frame that waits for others of its kind to overtake it.
+    overtaken: BTreeMap<(ConnId, bool), Overtaken>,
 }
 
 impl Outgoing {
@@ -72,10 +83,10 @@ impl Outgoing {
                 frames.into_iter().for_each(|frame| self.push(key.0, frame));
             }
         }
-        let is_over = |(key, (until, _)): (&(ConnId, bool), &(TsNs, _))| (*until <= now).then_some(*key);
+        let is_over = |(key, one): (&(ConnId, bool), &Overtaken)| (one.until <= now).then_some(*key);
         let over: Vec<_> = self.overtaken.iter().filter_map(is_over).collect();
         for key in over {
-            let Some((_, frame)) = self.overtaken.remove(&key) else { continue };
+            let Some(Overtaken { frame, .. }) = self.overtaken.remove(&key) else { continue };
             if key.1 { self.push_private(key.0, frame) } else { self.push(key.0, frame) }
         }
         self.muted.retain(|_, until| now < *until);
@@ -160,19 +171,27 @@ impl FaultyVenue {
         self.in_or_out_of_order(conn, frame, Fault::SwappedReport);
     }
 
-    /// Lets the next frame of the kind go before this one; what waits for that leaves with it.
+    /// Lets the next frames of the kind go before this one: one of them, or enough for a message of the same stream to be
+    /// among them.
     fn in_or_out_of_order(&mut self, conn: ConnId, frame: Frame, fault: Fault) {
         let is_report = fault == Fault::SwappedReport;
-        let before = self.out.overtaken.remove(&(conn, is_report));
-        if before.is_none() && self.rolls(fault) {
+        let key = (conn, is_report);
+        if !self.out.overtaken.contains_key(&key) && self.rolls(fault) {
             let until = self.later(OVERTAKEN_MS, OVERTAKEN_MS + 1);
-            self.out.overtaken.insert((conn, is_report), (until, frame));
+            let is_far = !is_report && self.random.chance(0.5);
+            let left = if is_far { 2 + self.random.bits() % OVERTAKERS_MAX } else { 1 };
+            self.out.overtaken.insert(key, Overtaken { frame, left, until });
             return;
         }
+        let before = self.out.overtaken.get_mut(&key).map(|before| {
+            before.left -= 1;
+            before.left
+        });
+        let before = before.filter(|left| *left == 0).and_then(|_| self.out.overtaken.remove(&key));
         if before.is_some() {
             self.struck(fault);
         }
-        for frame in std::iter::once(frame).chain(before.map(|(_, frame)| frame)) {
+        for frame in std::iter::once(frame).chain(before.map(|before| before.frame)) {
             if is_report { self.out.push_private(conn, frame) } else { self.out.push(conn, frame) }
         }
     }

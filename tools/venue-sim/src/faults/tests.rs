@@ -166,7 +166,10 @@ fn frames_are_lost_doubled_and_exchanged_and_the_rest_is_whole() {
     };
     assert!(market(&always(Fault::Gap)).is_empty());
     assert_eq!(market(&always(Fault::Duplicate)), [1, 1, 2, 2, 3, 3, 4, 4]);
-    assert_eq!(market(&always(Fault::Reorder)), [2, 1, 4, 3]);
+    let mixed = run(FaultPlan::none(1).with(Fault::Reorder, 500_000), 9).0;
+    let (mixed, mut sorted) = (market(&mixed), market(&mixed));
+    sorted.sort_unstable();
+    assert!(mixed != sorted && sorted.windows(2).all(|pair| pair[0] < pair[1]), "{mixed:?}");
     let twice = always(Fault::RepeatedReport);
     assert_eq!(twice[..4], ["1m{\"n\":1,\"p\":\"1.5\"}", "2aask", "2rask", "2rask"]);
 }
@@ -186,6 +189,21 @@ fn requests_are_lost_or_unanswered_or_refused() {
     assert_eq!(ask(Fault::Forbidden), ["2xask 403 None"]);
     let limited = ask(Fault::RateLimited);
     assert!(limited[0].starts_with("2xask 429 Some("), "{limited:?}");
+}
+
+#[test]
+fn a_client_that_does_not_wait_as_told_is_counted() {
+    let mut venue = venue(FaultPlan::none(1).with(Fault::Banned, 1_000_000));
+    // Told the first time; two more under way; then those a second later and more, until the end of the first ban.
+    for steps in [1, 1, 1, 9, 1, 1] {
+        venue.on_text(2, "ask");
+        for _ in 0..steps {
+            venue.step();
+        }
+    }
+    let until = venue.trouble.unwrap().until;
+    assert!(until > venue.now(), "the ban lasts longer than this test: {until:?}");
+    assert_eq!(venue.faults().unwrap().too_early, 2);
 }
 
 #[test]
