@@ -103,6 +103,20 @@ impl Exchange {
         self.fill(order, trade_id, price, qty, true);
     }
 
+    /// A background order takes `qty` of one resting order at its price, whatever stands before it. False when it does
+    /// not rest or has less left.
+    pub fn fill_resting(&mut self, id: OrderId, qty: i64) -> bool {
+        let Some(order) = self.resting().find(|order| order.id == id) else { return false };
+        let (symbol, side, price, leaves) = (order.symbol, order.side, order.price.0, order.leaves_qty());
+        if qty <= 0 || qty > leaves {
+            return false;
+        }
+        self.next_taker += 1;
+        self.take_resting(symbol, side, self.next_taker, price, id, qty);
+        self.finish_step(symbol);
+        true
+    }
+
     /// Background quantity that came to stand across clients' orders of `side` trades against them.
     fn uncross(&mut self, symbol: usize, side: Side) {
         while let Some((price, resting)) = self.best_own(symbol, side) {

@@ -1,0 +1,85 @@
+//! What is so at the venue, for a checker that trusts no client: orders, trades, balances, books.
+
+use smc_core::words::Name;
+use smc_core::{Money, Price, Qty, Side, TsNs};
+
+/// All of one account, and the books.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    /// Every order the venue took, by its number.
+    pub orders: Vec<TrueOrder>,
+    /// Every trade of the account, oldest first.
+    pub trades: Vec<TrueTrade>,
+    /// Every asset the account ever had.
+    pub balances: Vec<TrueBalance>,
+    /// One book for each symbol.
+    pub books: Vec<TrueBook>,
+}
+
+/// An order the venue took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrueOrder {
+    /// The venue's number.
+    pub venue_order_id: u64,
+    /// The client's name for it.
+    pub client_order_id: String,
+    /// Its symbol.
+    pub symbol: Name,
+    /// Direction.
+    pub side: Side,
+    /// Limit price; zero for market orders.
+    pub price: Price,
+    /// Quantity asked for.
+    pub qty: Qty,
+    /// Quantity filled.
+    pub filled_qty: Qty,
+    /// It can still fill.
+    pub is_open: bool,
+}
+
+/// A trade of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrueTrade {
+    /// Number within the symbol.
+    pub trade_id: u64,
+    /// Its symbol.
+    pub symbol: Name,
+    /// The venue's number of the order.
+    pub venue_order_id: u64,
+    /// Direction of the order.
+    pub side: Side,
+    /// Price.
+    pub price: Price,
+    /// Base quantity.
+    pub qty: Qty,
+    /// Fee in `fee_asset`.
+    pub fee: Money,
+    /// Asset the fee was taken in.
+    pub fee_asset: Name,
+    /// When.
+    pub at: TsNs,
+}
+
+/// What the account has of an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrueBalance {
+    /// The asset.
+    pub asset: Name,
+    /// Free to use.
+    pub free: Qty,
+    /// Held back for open orders.
+    pub locked: Qty,
+}
+
+/// The visible book of a symbol.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrueBook {
+    /// Its symbol.
+    pub symbol: Name,
+    /// Number of the last change.
+    pub update_id: u64,
+    /// Bids, best first.
+    pub bids: Vec<(Price, Qty)>,
+    /// Asks, best first.
+    pub asks: Vec<(Price, Qty)>,
+}
