@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod binance;
 pub mod binance_spot;
 pub mod binance_usdm;
 mod chunks;

@@ -112,7 +112,7 @@ fn run(rows: &[&Row]) -> Run {
         }
         match decode(&mut payload, &mut decoder).unwrap() {
             Decoded::Depth { first_id, last_id, bids, asks, .. } => {
-                let delta = Delta { first_id, last_id, bids, asks };
+                let delta = Delta { first_id, last_id, previous_id: None, bids, asks };
                 match run.book.on_delta(&delta, &mut |update| engine.on(&update)) {
                     Step::Applied => run.applied += 1,
                     Step::Buffered => {}

@@ -22,6 +22,8 @@ fn kind(decoded: &Decoded<'_>) -> &'static str {
         Decoded::Depth { .. } => "depthUpdate",
         Decoded::Kline { .. } => "kline",
         Decoded::PartialDepth { .. } => "partialDepth",
+        Decoded::Mark { .. } => "markPriceUpdate",
+        Decoded::Contract { .. } => "contractInfo",
         Decoded::ServerShutdown { .. } => "serverShutdown",
         Decoded::ControlAck { .. } => "control.response",
         Decoded::ControlError { .. } => "control.error",

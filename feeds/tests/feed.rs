@@ -344,7 +344,7 @@ fn old_snapshots_and_refusals_are_asked_again_later() {
         &http(200, "", &body(100)),
     ]);
     let mut bench = Bench::new(FeedSettings {
-        silence: Silence { book_ticker_ns: 0, depth_ns: 0, connection_ns: 0, trade_ns: 0 },
+        silence: Silence { book_ticker_ns: 0, depth_ns: 0, mark_ns: 0, connection_ns: 0, trade_ns: 0 },
         ..venue.settings()
     });
     bench.step_ns = 2_000_000;

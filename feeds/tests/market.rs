@@ -23,9 +23,9 @@ impl Bench {
     fn new(settings: &FeedSettings) -> Self {
         let market = Market::new(settings, &[(InstrumentId(5), Name::new("BTCUSDT").unwrap())]);
         let mut bench = Self { market, events: Vec::new(), now: TsNs(SECOND), notes: Notes::default() };
-        bench.market.on_down(bench.now, &mut |event| bench.events.push(event));
-        bench.market.on_open(bench.now, &mut |event| bench.events.push(event));
-        bench.market.on_subscribed(bench.now, &mut |event| bench.events.push(event));
+        bench.market.on_down(0, bench.now, &mut |event| bench.events.push(event));
+        bench.market.on_open(0, bench.now, &mut |event| bench.events.push(event));
+        bench.market.on_subscribed(0, bench.now, &mut |event| bench.events.push(event));
         bench
     }
 
@@ -50,7 +50,7 @@ impl Bench {
 
     fn wait(&mut self, ns: u64) -> Option<usize> {
         self.now.0 += ns;
-        self.market.check_silence(self.now, &mut |event| self.events.push(event))
+        self.market.check_silence(self.now, &mut |event| self.events.push(event)).map(|(_, place)| place)
     }
 
     fn depth(&mut self, first: u64, last: u64, bid: &str, qty: &str) {
@@ -225,11 +225,11 @@ fn a_book_that_only_hears_of_the_past_is_fetched_anew() {
 #[test]
 fn a_lost_connection_leaves_nothing_behind() {
     let mut bench = Bench::live(&settings());
-    bench.market.on_down(bench.now, &mut |event| bench.events.push(event));
+    bench.market.on_down(0, bench.now, &mut |event| bench.events.push(event));
     assert_eq!(bench.said(), ["Down"]);
     assert_eq!(bench.market.book(0).and_then(|book| book.id()), None);
-    bench.market.on_open(bench.now, &mut |event| bench.events.push(event));
-    bench.market.on_subscribed(bench.now, &mut |event| bench.events.push(event));
+    bench.market.on_open(0, bench.now, &mut |event| bench.events.push(event));
+    bench.market.on_subscribed(0, bench.now, &mut |event| bench.events.push(event));
     bench.depth(5, 6, "11", "1");
     assert!(bench.snapshot(5));
     assert_eq!(bench.said(), ["Syncing", "snapshot 6", "book 6", "Live"]);

@@ -48,8 +48,8 @@ fn taken() -> u64 {
 
 fn market(settings: &FeedSettings) -> Market {
     let mut market = Market::new(settings, &[(InstrumentId(3), Name::new("BTCUSDT").unwrap())]);
-    market.on_open(TsNs(1), &mut |_| ());
-    market.on_subscribed(TsNs(1), &mut |_| ());
+    market.on_open(0, TsNs(1), &mut |_| ());
+    market.on_subscribed(0, TsNs(1), &mut |_| ());
     market
 }
 

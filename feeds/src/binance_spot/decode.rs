@@ -3,16 +3,14 @@
 //! Never panics, never guesses: what cannot be used is refused with a reason. Runs on the feed's thread for
 //! every message; the scanner's way allocates nothing, the tape's way nothing once its memory has grown.
 
-use smc_core::event::Level;
 use smc_core::words::{InstrumentId, Name};
 
-use super::message::{DecodeError, Decoded, Levels, TimeUnit};
 use super::scanner;
 use super::tape::TapeDecoder;
+use crate::binance::dialect::Dialect;
+use crate::binance::message::{DecodeError, Decoded, LEVELS_MAX, Levels, Snapshot, TimeUnit};
+use crate::binance::settings::{Streams, TradeStream};
 use crate::symbols::SymbolTable;
-
-/// Levels kept a side of one message: the venue's largest snapshot.
-pub const LEVELS_MAX: usize = 5_000;
 
 /// Message length that the tape has room for from the start.
 const TAPE_BYTES: usize = 64 * 1024;
@@ -72,17 +70,6 @@ impl Decoder {
     }
 }
 
-/// A full image of the book up to the asked depth, best levels first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Snapshot<'a> {
-    /// The book's number.
-    pub last_update_id: u64,
-    /// Bids, best first.
-    pub bids: &'a [Level],
-    /// Asks, best first.
-    pub asks: &'a [Level],
-}
-
 /// Decodes one message of a stream connection. The payload may be changed (escapes are undone in place).
 #[inline]
 pub fn decode<'a>(payload: &'a mut [u8], decoder: &'a mut Decoder) -> Result<Decoded<'a>, DecodeError> {
@@ -94,5 +81,49 @@ pub fn decode<'a>(payload: &'a mut [u8], decoder: &'a mut Decoder) -> Result<Dec
             decoder.tape_uses += 1;
             decoder.decode_by_tape(payload)
         }
+    }
+}
+
+/// Candle lengths in seconds that the venue has and the engine can use.
+pub const KLINE_SECS: [u32; 13] =
+    [1, 60, 180, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400];
+
+impl Dialect for Decoder {
+    const LINES: usize = 1;
+    const SNAPSHOT_LIMIT_MAX: u16 = 5_000;
+    const KLINE_SECS: &'static [u32] = &KLINE_SECS;
+
+    fn new(instruments: &[(InstrumentId, Name)], unit: TimeUnit) -> Self {
+        Self::new(instruments, unit)
+    }
+
+    #[inline]
+    fn decode<'a>(&'a mut self, payload: &'a mut [u8]) -> Result<Decoded<'a>, DecodeError> {
+        decode(payload, self)
+    }
+
+    fn snapshot<'a>(&'a mut self, body: &'a mut [u8]) -> Result<Snapshot<'a>, DecodeError> {
+        self.snapshot(body)
+    }
+
+    fn tape_uses(&self) -> u64 {
+        self.tape_uses()
+    }
+
+    fn streams(streams: &Streams, _line: usize, symbol: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        match streams.trades {
+            TradeStream::None => {}
+            TradeStream::Single => names.push(format!("{symbol}@trade")),
+            TradeStream::Aggregate => names.push(format!("{symbol}@aggTrade")),
+        }
+        if streams.book_ticker {
+            names.push(format!("{symbol}@bookTicker"));
+        }
+        if streams.depth {
+            names.push(format!("{symbol}@depth@100ms"));
+        }
+        names.extend(streams.klines.iter().flatten().map(|timeframe| format!("{symbol}@kline_{timeframe}")));
+        names
     }
 }

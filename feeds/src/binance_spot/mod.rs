@@ -1,39 +1,30 @@
 //! Binance spot market data: JSON streams and depth snapshots to events.
 //!
-//! ```text
-//!  session ─► decode ─► market ─► events          session    one stream connection
-//!             │  scanner     │                    decode     scanner first, tape for the rest
-//!             └─ tape        ├─ sync ─ ladder     market     pure: what becomes an event, feed states
-//!  snapshots ────────────────┘                    sync       pure: the venue's book rule
-//! ```
-//!
-//! `feed` joins them and is what a thread turns. `describe` and `spec` are the cold side: tools and start-up.
+//! How spot spells its messages: `decode` takes the `scanner` first and the `tape` for the rest; `describe`, `history` and
+//! `spec` are the cold side: tools and start-up. All else it shares with futures: see `binance`.
 
-mod buffer;
 mod decode;
 mod describe;
-mod feed;
 mod history;
-mod market;
-mod message;
 mod scanner;
-mod session;
-mod settings;
-mod snapshots;
 mod spec;
-mod subscribe;
-mod sync;
 mod tape;
 
-pub use crate::ladder::Ladder;
-pub use decode::{Decoder, LEVELS_MAX, Snapshot, decode};
-pub use describe::{Describer, Description, Value, describe};
-pub use feed::BinanceSpotFeed;
-pub use history::{CANDLES_MAX, HistoryError, candle_interval, candles, candles_path};
-pub use market::{Market, Notes};
-pub use message::{ControlId, DecodeError, Decoded, Levels, TimeUnit};
-pub use settings::{
+use crate::binance::{feed, market};
+
+pub use crate::binance::market::Notes;
+pub use crate::binance::message::{ControlId, DecodeError, Decoded, LEVELS_MAX, Levels, Snapshot, TimeUnit};
+pub use crate::binance::settings::{
     FeedCounters, FeedError, FeedSettings, KLINES_MAX, STREAMS_MAX, Silence, Streams, TradeStream,
 };
+pub use crate::binance::sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
+pub use crate::ladder::Ladder;
+pub use decode::{Decoder, decode};
+pub use describe::{Describer, Description, Value, describe};
+pub use history::{CANDLES_MAX, HistoryError, candle_interval, candles, candles_path};
 pub use spec::{SpecError, instrument_spec};
-pub use sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
+
+/// Market data of one Binance spot venue for a fixed set of instruments.
+pub type BinanceSpotFeed = feed::Feed<Decoder>;
+/// The pure half of [`BinanceSpotFeed`].
+pub type Market = market::Market<Decoder>;

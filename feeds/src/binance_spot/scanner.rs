@@ -6,11 +6,11 @@
 //!
 //! Measured by `cargo run --release --example decode_speed -p smc-feeds`.
 
-use smc_core::event::{Bar, Level, Quote, Trade};
-use smc_core::words::{Price, Qty, Side, Timeframe, TsNs};
+use smc_core::event::{Quote, Trade};
+use smc_core::words::{Price, Qty, TsNs};
 
-use super::message::{Decoded, Levels, TimeUnit};
-use crate::number;
+use crate::binance::cursor::{Cursor, kline};
+use crate::binance::message::{Decoded, Levels, TimeUnit};
 
 /// What the scanner found. Levels of a depth message are in the [`Levels`] it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,15 @@ impl<S> Scan<S> {
     pub fn with(self, levels: &Levels) -> Decoded<'_, S> {
         match self {
             Self::Plain(decoded) => decoded,
-            Self::Depth { symbol, ts, first_id, last_id } => {
-                Decoded::Depth { symbol, ts, first_id, last_id, bids: &levels.bids, asks: &levels.asks }
-            }
+            Self::Depth { symbol, ts, first_id, last_id } => Decoded::Depth {
+                symbol,
+                ts,
+                first_id,
+                last_id,
+                previous_id: None,
+                bids: &levels.bids,
+                asks: &levels.asks,
+            },
         }
     }
 }
@@ -52,7 +58,7 @@ pub fn scan<S: Copy>(
     resolve: impl Fn(&[u8]) -> Option<S>,
     levels: &mut Levels,
 ) -> Option<Scan<S>> {
-    let mut cursor = Cursor { bytes: payload, at: 0, unit };
+    let mut cursor = Cursor::new(payload, unit);
     let is_combined = cursor.try_eat(b"{\"stream\":\"");
     if is_combined {
         cursor.plain_text()?;
@@ -74,13 +80,13 @@ pub fn scan<S: Copy>(
     if is_combined {
         cursor.eat(b"}")?;
     }
-    (cursor.at == payload.len()).then_some(found)
+    cursor.is_at_end().then_some(found)
 }
 
 /// Scans the body of a REST depth snapshot into `levels`; returns its `lastUpdateId`.
 pub fn scan_snapshot(body: &[u8], levels: &mut Levels) -> Option<u64> {
     levels.clear();
-    let mut cursor = Cursor { bytes: body, at: 0, unit: TimeUnit::Millis };
+    let mut cursor = Cursor::new(body, TimeUnit::Millis);
     cursor.eat(b"{\"lastUpdateId\":")?;
     let last_update_id = cursor.integer()?;
     cursor.eat(b",\"bids\":[")?;
@@ -89,7 +95,7 @@ pub fn scan_snapshot(body: &[u8], levels: &mut Levels) -> Option<u64> {
     cursor.eat(b",\"asks\":[")?;
     cursor.levels(&mut levels.asks, max)?;
     cursor.eat(b"}")?;
-    (cursor.at == body.len()).then_some(last_update_id)
+    cursor.is_at_end().then_some(last_update_id)
 }
 
 fn book_ticker<S: Copy>(
@@ -108,7 +114,7 @@ fn book_ticker<S: Copy>(
     cursor.eat(b",\"A\":\"")?;
     let ask_qty = Qty(cursor.decimal()?);
     cursor.eat(b"}")?;
-    Some(Decoded::BookTicker { symbol, quote: Quote { bid, bid_qty, ask, ask_qty, update_id } })
+    Some(Decoded::BookTicker { symbol, ts: None, quote: Quote { bid, bid_qty, ask, ask_qty, update_id } })
 }
 
 fn trade<S: Copy>(
@@ -128,7 +134,13 @@ fn trade<S: Copy>(
     cursor.eat(b",\"T\":")?;
     let ts = cursor.stamp()?;
     let aggressor = cursor.aggressor_and_end()?;
-    Some(Decoded::Trade { symbol, ts_sent, ts, trade: Trade { price, qty, aggressor, trade_id } })
+    Some(Decoded::Trade {
+        symbol,
+        ts_sent,
+        ts,
+        trade: Trade { price, qty, aggressor, trade_id },
+        is_market: true,
+    })
 }
 
 fn agg_trade<S: Copy>(
@@ -177,166 +189,4 @@ fn depth<S: Copy>(
     cursor.levels(&mut levels.asks, max)?;
     cursor.eat(b"}")?;
     Some(Scan::Depth { symbol, ts, first_id, last_id })
-}
-
-fn kline<S: Copy>(
-    cursor: &mut Cursor<'_>,
-    resolve: impl Fn(&[u8]) -> Option<S>,
-) -> Option<Decoded<'static, S>> {
-    cursor.eat(b"kline\",\"E\":")?;
-    let ts = cursor.stamp()?;
-    cursor.eat(b",\"s\":\"")?;
-    let symbol_text = cursor.plain_text()?;
-    let symbol = resolve(symbol_text)?;
-    cursor.eat(b",\"k\":{\"t\":")?;
-    let open_ts = cursor.stamp()?;
-    cursor.eat(b",\"T\":")?;
-    let ts_close = cursor.stamp()?;
-    cursor.eat(b",\"s\":\"")?;
-    if cursor.plain_text()? != symbol_text {
-        return None;
-    }
-    cursor.eat(b",\"i\":\"")?;
-    let timeframe = Timeframe::parse(std::str::from_utf8(cursor.plain_text()?).ok()?);
-    cursor.eat(b",\"f\":")?;
-    cursor.integer()?;
-    cursor.eat(b",\"L\":")?;
-    cursor.integer()?;
-    cursor.eat(b",\"o\":\"")?;
-    let open = Price(cursor.positive_decimal()?);
-    cursor.eat(b",\"c\":\"")?;
-    let close = Price(cursor.positive_decimal()?);
-    cursor.eat(b",\"h\":\"")?;
-    let high = Price(cursor.positive_decimal()?);
-    cursor.eat(b",\"l\":\"")?;
-    let low = Price(cursor.positive_decimal()?);
-    cursor.eat(b",\"v\":\"")?;
-    let volume = Qty(cursor.decimal()?);
-    cursor.eat(b",\"n\":")?;
-    let trades = u32::try_from(cursor.integer()?).ok()?;
-    cursor.eat(b",\"x\":")?;
-    let is_closed = cursor.flag()?;
-    for key in [b",\"q\":\"", b",\"V\":\"", b",\"Q\":\"", b",\"B\":\""] {
-        cursor.eat(key)?;
-        cursor.plain_text()?;
-    }
-    cursor.eat(b"}}")?;
-    let bar = Bar { open_ts, open, high, low, close, volume, trades };
-    Some(Decoded::Kline { symbol, ts, timeframe, ts_close, bar, is_closed })
-}
-
-/// A place in the message. Every step checks what it passes over.
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    unit: TimeUnit,
-}
-
-impl<'a> Cursor<'a> {
-    #[inline]
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    #[inline]
-    fn try_eat<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
-        let is_here = self.rest().first_chunk::<N>() == Some(literal);
-        if is_here {
-            self.at += N;
-        }
-        is_here
-    }
-
-    #[inline]
-    fn eat<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
-        self.try_eat(literal).then_some(())
-    }
-
-    #[inline]
-    fn integer(&mut self) -> Option<u64> {
-        let (value, len) = number::integer(self.rest())?;
-        self.at += len;
-        Some(value)
-    }
-
-    #[inline]
-    fn stamp(&mut self) -> Option<TsNs> {
-        let value = self.integer()?;
-        self.unit.stamp(value)
-    }
-
-    /// Decimal text whose opening quote has been passed; takes the closing one.
-    #[inline]
-    fn decimal(&mut self) -> Option<i64> {
-        let (value, len) = number::quoted_decimal(self.rest())?;
-        self.at += len;
-        Some(value)
-    }
-
-    #[inline]
-    fn positive_decimal(&mut self) -> Option<i64> {
-        self.decimal().filter(|&value| value > 0)
-    }
-
-    /// Text whose opening quote has been passed, up to and with the closing one. Only printable ASCII
-    /// without escapes, so that the bytes are the text.
-    #[inline]
-    fn plain_text(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest();
-        let end =
-            rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || !(0x20..0x7f).contains(&byte))?;
-        if rest.get(end) != Some(&b'"') {
-            return None;
-        }
-        self.at += end + 1;
-        rest.get(..end)
-    }
-
-    #[inline]
-    fn flag(&mut self) -> Option<bool> {
-        if self.try_eat(b"true") {
-            return Some(true);
-        }
-        self.eat(b"false").map(|()| false)
-    }
-
-    /// `,"m":…,"M":…}`, where `M` may be absent. The buyer resting means that the seller came to him.
-    #[inline]
-    fn aggressor_and_end(&mut self) -> Option<Side> {
-        self.eat(b",\"m\":")?;
-        let is_buyer_maker = self.flag()?;
-        if self.try_eat(b",\"M\":") {
-            self.flag()?;
-        }
-        self.eat(b"}")?;
-        Some(if is_buyer_maker { Side::Sell } else { Side::Buy })
-    }
-
-    /// Levels whose opening bracket has been passed, up to and with the closing one.
-    #[inline]
-    fn levels(&mut self, out: &mut Vec<Level>, max: usize) -> Option<()> {
-        if self.try_eat(b"]") {
-            return Some(());
-        }
-        loop {
-            self.eat(b"[\"")?;
-            let price = Price(self.positive_decimal()?);
-            self.eat(b",\"")?;
-            let qty = Qty(self.decimal()?);
-            self.eat(b"]")?;
-            if out.len() == max {
-                return None;
-            }
-            out.push(Level { price, qty });
-            if self.try_eat(b"]") {
-                return Some(());
-            }
-            self.eat(b",")?;
-        }
-    }
 }

@@ -1,176 +1,63 @@
-//! The venue's rules for an instrument, from `exchangeInfo`. Cold: at start and on reload.
-//!
-//! Every number is exact or the instrument is refused by name: nothing is rounded to fit, and an absent
-//! filter is not taken for "no limit".
-
-use std::fmt;
+//! The venue's rules for a spot instrument, from `exchangeInfo`. Cold: at start and on reload.
 
 use simd_json::prelude::*;
-use simd_json::tape::{Object, Value};
+use simd_json::tape::Value;
 use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
-use smc_core::words::{DecimalError, Money, Name, Price, Qty};
+use smc_core::words::{Money, Price, Qty};
 
-use super::message::short_name;
-use crate::number::{self, NumberError};
-
-/// Why an instrument's rules cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpecError {
-    /// Not JSON.
-    BadJson {
-        /// Byte at which the parser gave up.
-        at: usize,
-    },
-    /// JSON, but not an `exchangeInfo` answer.
-    NoSymbols,
-    /// The symbol is not listed.
-    UnknownSymbol(Name),
-    /// A filter or field is absent, or is not what it must be.
-    Missing {
-        /// The instrument.
-        symbol: Name,
-        /// The venue's name of it.
-        what: &'static str,
-    },
-    /// A number does not fit 1e-8 units.
-    BadNumber {
-        /// The instrument.
-        symbol: Name,
-        /// The venue's name of the field.
-        field: &'static str,
-        /// What is wrong with it.
-        error: DecimalError,
-    },
-    /// Zero or negative where a value is needed, or a minimum above its maximum.
-    BadRange {
-        /// The instrument.
-        symbol: Name,
-        /// The venue's name of the field.
-        field: &'static str,
-    },
-}
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadJson { at } => write!(f, "not JSON at byte {at}"),
-            Self::NoSymbols => f.write_str("not an exchangeInfo answer: no symbols"),
-            Self::UnknownSymbol(symbol) => write!(f, "{symbol}: not listed"),
-            Self::Missing { symbol, what } => write!(f, "{symbol}: {what} is missing or of the wrong kind"),
-            Self::BadNumber { symbol, field, error } => write!(f, "{symbol}: {field}: {error}"),
-            Self::BadRange { symbol, field } => write!(f, "{symbol}: {field} is out of range"),
-        }
-    }
-}
-
-impl std::error::Error for SpecError {}
+pub use crate::binance::rules::SpecError;
+use crate::binance::rules::{Rules, read_rules, text};
 
 /// Reads the rules of one symbol from the body of `GET /api/v3/exchangeInfo`. The body may be changed.
 pub fn instrument_spec(exchange_info_json: &mut [u8], symbol: &str) -> Result<InstrumentSpec, SpecError> {
-    let tape =
-        simd_json::to_tape(exchange_info_json).map_err(|error| SpecError::BadJson { at: error.index() })?;
-    let root = tape.as_value().into_object().ok_or(SpecError::NoSymbols)?;
-    let symbols = root.get("symbols").and_then(|value| value.into_array()).ok_or(SpecError::NoSymbols)?;
-    let row = symbols
-        .iter()
-        .filter_map(|row| row.into_object())
-        .find(|row| text(row, "symbol") == Some(symbol))
-        .ok_or(SpecError::UnknownSymbol(short_name(symbol)))?;
-    let name = Name::new(symbol).ok_or(SpecError::UnknownSymbol(short_name(symbol)))?;
-    let rules = Rules { symbol: name, row };
+    read_rules(exchange_info_json, symbol, spec)
+}
 
+fn spec(rules: &Rules<'_, '_>) -> Result<InstrumentSpec, SpecError> {
     let price_filter = rules.filter("PRICE_FILTER")?;
     let lot_size = rules.filter("LOT_SIZE")?;
     let qty_min = Qty(rules.number(&lot_size, "minQty")?);
     let qty_max = Qty(rules.positive(&lot_size, "maxQty")?);
     if qty_min > qty_max {
-        return Err(SpecError::BadRange { symbol: name, field: "minQty" });
+        return Err(SpecError::BadRange { symbol: rules.symbol, field: "minQty" });
     }
     Ok(InstrumentSpec {
-        symbol: name,
+        symbol: rules.symbol,
         base: rules.name("baseAsset")?,
         quote: rules.name("quoteAsset")?,
         tick: Price(rules.positive(&price_filter, "tickSize")?),
         lot: Qty(rules.positive(&lot_size, "stepSize")?),
         qty_min,
         qty_max,
-        notional_min: rules.notional_min()?,
-        status: rules.status(),
+        notional_min: notional_min(rules)?,
+        status: status(rules),
         contract: Contract::SPOT,
     })
 }
 
-/// The row of one symbol.
-struct Rules<'t, 'a> {
-    symbol: Name,
-    row: Object<'t, 'a>,
+/// Symbols have the newer or the older of the two filters; where both are, the stricter counts.
+fn notional_min(rules: &Rules<'_, '_>) -> Result<Money, SpecError> {
+    let filters = [rules.find_filter("NOTIONAL"), rules.find_filter("MIN_NOTIONAL")];
+    let mut strictest = None;
+    for filter in filters.iter().flatten() {
+        strictest = strictest.max(Some(rules.number(filter, "minNotional")?));
+    }
+    strictest.map(Money).ok_or(rules.missing("NOTIONAL"))
 }
 
-impl<'t, 'a> Rules<'t, 'a> {
-    fn missing(&self, what: &'static str) -> SpecError {
-        SpecError::Missing { symbol: self.symbol, what }
+/// A word we do not know means: no new orders.
+fn status(rules: &Rules<'_, '_>) -> TradingStatus {
+    if rules.row.get("isSpotTradingAllowed").and_then(|flag: Value<'_, '_>| flag.as_bool()) == Some(false) {
+        return TradingStatus::Halted;
     }
-
-    fn find_filter(&self, kind: &str) -> Option<Object<'t, 'a>> {
-        let filters = self.row.get("filters")?.into_array()?;
-        filters.iter().filter_map(|row| row.into_object()).find(|row| text(row, "filterType") == Some(kind))
-    }
-
-    fn filter(&self, kind: &'static str) -> Result<Object<'t, 'a>, SpecError> {
-        self.find_filter(kind).ok_or(self.missing(kind))
-    }
-
-    /// Symbols have the newer or the older of the two filters; where both are, the stricter counts.
-    fn notional_min(&self) -> Result<Money, SpecError> {
-        let filters = [self.find_filter("NOTIONAL"), self.find_filter("MIN_NOTIONAL")];
-        let mut strictest = None;
-        for filter in filters.iter().flatten() {
-            strictest = strictest.max(Some(self.number(filter, "minNotional")?));
+    match text(&rules.row, "status") {
+        Some("TRADING") => TradingStatus::Trading,
+        Some("HALT" | "BREAK" | "END_OF_DAY" | "AUCTION_MATCH" | "PRE_TRADING" | "POST_TRADING") => {
+            TradingStatus::Halted
         }
-        strictest.map(Money).ok_or(self.missing("NOTIONAL"))
+        Some("CANCEL_ONLY") => TradingStatus::CancelOnly,
+        _ => TradingStatus::Unknown,
     }
-
-    fn number(&self, filter: &Object<'t, 'a>, field: &'static str) -> Result<i64, SpecError> {
-        let text = text(filter, field).ok_or(self.missing(field))?;
-        number::decimal(text.as_bytes()).map_err(|error| match error {
-            NumberError::Bad(error) => SpecError::BadNumber { symbol: self.symbol, field, error },
-            NumberError::Negative => SpecError::BadRange { symbol: self.symbol, field },
-        })
-    }
-
-    fn positive(&self, filter: &Object<'t, 'a>, field: &'static str) -> Result<i64, SpecError> {
-        match self.number(filter, field)? {
-            0 => Err(SpecError::BadRange { symbol: self.symbol, field }),
-            value => Ok(value),
-        }
-    }
-
-    fn name(&self, field: &'static str) -> Result<Name, SpecError> {
-        text(&self.row, field)
-            .and_then(Name::new)
-            .filter(|name| !name.as_str().is_empty())
-            .ok_or(self.missing(field))
-    }
-
-    /// A word we do not know means: no new orders.
-    fn status(&self) -> TradingStatus {
-        if self.row.get("isSpotTradingAllowed").and_then(|flag: Value<'_, '_>| flag.as_bool()) == Some(false)
-        {
-            return TradingStatus::Halted;
-        }
-        match text(&self.row, "status") {
-            Some("TRADING") => TradingStatus::Trading,
-            Some("HALT" | "BREAK" | "END_OF_DAY" | "AUCTION_MATCH" | "PRE_TRADING" | "POST_TRADING") => {
-                TradingStatus::Halted
-            }
-            Some("CANCEL_ONLY") => TradingStatus::CancelOnly,
-            _ => TradingStatus::Unknown,
-        }
-    }
-}
-
-fn text<'a>(row: &Object<'_, 'a>, field: &str) -> Option<&'a str> {
-    row.get(field)?.into_string()
 }
 
 #[cfg(test)]

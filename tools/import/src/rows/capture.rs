@@ -90,10 +90,10 @@ impl LineRow for Spot {
             Decoded::Trade { .. } | Decoded::AggTrade { .. } => Ok(Taken::Skipped(TWICE)),
             Decoded::BookTicker { quote, .. } => Ok(self.book.quote(&quote, at(ts_recv), out)),
             Decoded::Depth { ts, first_id, last_id, bids, asks, .. } => {
-                self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
+                self.book.delta(&Delta { first_id, last_id, previous_id: None, bids, asks }, at(ts), out)
             }
             // Only a REST answer names no symbol; the top of a book is no snapshot of it.
-            Decoded::PartialDepth { symbol: None, last_update_id, bids, asks } => {
+            Decoded::PartialDepth { symbol: None, last_update_id, bids, asks, .. } => {
                 self.book.snapshot(last_update_id, [bids, asks], asked(bids, asks), at(ts_recv), out)
             }
             Decoded::Kline { bar, is_closed: true, .. } if bar.trades == 0 => {
@@ -121,7 +121,7 @@ pub struct Usdm {
 
 impl Usdm {
     pub fn new(symbol: Name) -> Self {
-        let decoder = binance_usdm::Decoder::new(symbol);
+        let decoder = binance_usdm::Decoder::new(&[(ONLY, symbol)]);
         Self { decoder, book: Book::new(), trades: OneStream::default(), last_id: None }
     }
 }
@@ -130,27 +130,40 @@ impl LineRow for Usdm {
     fn row(&mut self, line: &str, _: bool, out: &mut Vec<Draft>) -> Result<Taken, String> {
         let (ts_recv, message) = split(line)?;
         let at = |ts_event| Stamps { ts_event, ts_recv };
-        match self.decoder.decode(message.as_bytes()) {
-            Ok(binance_usdm::Message::Trade { is_aggregate, .. }) if !self.trades.counts(is_aggregate) => {
-                Ok(Taken::Skipped(TWICE))
-            }
-            Ok(binance_usdm::Message::Trade { ts, trade, .. }) => {
+        let mut message = message.as_bytes().to_vec();
+        let decoded = match self.decoder.decode(&mut message) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::UnknownSymbol(_)) => return Ok(Taken::Skipped("messages of other symbols")),
+            Err(error) => return Err(error.to_string()),
+        };
+        match decoded {
+            // Insurance fund and other movements are told as trades at no price.
+            Decoded::Trade { is_market: false, .. } => Ok(Taken::Skipped("messages that are no market data")),
+            Decoded::Trade { ts, trade, .. } if self.trades.counts(false) => {
                 out.push(at(ts).draft(EventBody::Trade(trade)));
                 Ok(Taken::Events)
             }
-            Ok(binance_usdm::Message::Quote { ts, quote }) => Ok(self.book.quote(&quote, at(ts), out)),
+            Decoded::AggTrade { ts, trade, .. } if self.trades.counts(true) => {
+                out.push(at(ts).draft(EventBody::Trade(trade)));
+                Ok(Taken::Events)
+            }
+            Decoded::Trade { .. } | Decoded::AggTrade { .. } => Ok(Taken::Skipped(TWICE)),
+            Decoded::BookTicker { ts, quote, .. } => {
+                Ok(self.book.quote(&quote, at(ts.unwrap_or(ts_recv)), out))
+            }
             // Here ids have holes and a delta names its predecessor: it fits when that is the last one applied.
-            Ok(binance_usdm::Message::Depth { ts, previous_id, last_id, bids, asks }) => {
+            Decoded::Depth { ts, previous_id, last_id, bids, asks, .. } => {
+                let previous_id = previous_id.unwrap_or(last_id);
                 let is_next = self.last_id.replace(last_id).is_none_or(|before| before == previous_id);
                 let first_id = if is_next { previous_id.saturating_add(1).min(last_id) } else { last_id };
-                self.book.delta(&Delta { first_id, last_id, bids, asks }, at(ts), out)
+                self.book.delta(&Delta { first_id, last_id, previous_id: None, bids, asks }, at(ts), out)
             }
-            Ok(binance_usdm::Message::Snapshot { ts, last_id, bids, asks }) => {
-                self.book.snapshot(last_id, [bids, asks], asked(bids, asks), at(ts), out)
+            // Only a REST answer names no symbol; the top of a book is no snapshot of it.
+            Decoded::PartialDepth { symbol: None, ts, last_update_id, bids, asks } => {
+                let at = at(ts.unwrap_or(ts_recv));
+                self.book.snapshot(last_update_id, [bids, asks], asked(bids, asks), at, out)
             }
-            Ok(binance_usdm::Message::Other) => Ok(Taken::Skipped("messages that are no market data")),
-            Err(binance_usdm::DecodeError::OtherSymbol) => Ok(Taken::Skipped("messages of other symbols")),
-            Err(error) => Err(error.to_string()),
+            _ => Ok(Taken::Skipped("messages that are no market data")),
         }
     }
 }

@@ -18,11 +18,15 @@ pub struct FeedSettings {
     pub stream: Endpoint,
     /// Where snapshots are.
     pub rest: Endpoint,
-    /// Path of the combined stream.
+    /// Path of the combined stream of quotes and books; on spot, of everything.
     pub stream_path: String,
+    /// Path of the combined stream of trades, candles, mark prices and contract terms; futures only.
+    pub market_path: String,
     /// Path of the depth snapshot, without its query.
     pub snapshot_path: String,
-    /// Levels a side asked of a snapshot: 100, 500, 1000 or 5000; the larger, the more weight it costs.
+    /// Path of the instruments' rules, asked for anew when the venue says that they changed; futures only.
+    pub rules_path: String,
+    /// Levels a side asked of a snapshot: 100, 500, 1000 or (spot only) 5000; the larger, the more weight it costs.
     pub snapshot_limit: u16,
     /// Unit of the venue's stamps; other than milliseconds is asked for in the connection's URL.
     pub time_unit: TimeUnit,
@@ -38,7 +42,8 @@ pub struct FeedSettings {
     pub request_timeout_ns: u64,
     /// Age at which a connection is renewed on a second one; the venue cuts at 24 hours.
     pub renew_after_ns: u64,
-    /// Request weight used in a minute from which on snapshots wait for the next minute; the venue allows 6000.
+    /// Request weight used in a minute from which on snapshots wait for the next minute; the venue allows 6000, 2400 on
+    /// futures.
     pub weight_max: u32,
     /// Start of the jitter's chance.
     pub seed: u64,
@@ -47,12 +52,14 @@ pub struct FeedSettings {
 }
 
 impl FeedSettings {
-    /// The usual settings for these endpoints.
+    /// The usual settings for these endpoints of spot.
     pub fn new(stream: Endpoint, rest: Endpoint) -> Self {
         Self {
             stream,
             rest,
             stream_path: "/stream".to_owned(),
+            market_path: String::new(),
+            rules_path: String::new(),
             snapshot_path: "/api/v3/depth".to_owned(),
             snapshot_limit: 1_000,
             time_unit: TimeUnit::Millis,
@@ -65,6 +72,25 @@ impl FeedSettings {
             weight_max: 4_800,
             seed: 1,
             ws_limits: WsLimits::default(),
+        }
+    }
+
+    /// The usual settings for these endpoints of USD-M futures. A stream asked for under the other's path would be
+    /// confirmed and never speak.
+    pub fn futures(stream: Endpoint, rest: Endpoint) -> Self {
+        Self {
+            stream_path: "/public/stream".to_owned(),
+            market_path: "/market/stream".to_owned(),
+            rules_path: "/fapi/v1/exchangeInfo".to_owned(),
+            snapshot_path: "/fapi/v1/depth".to_owned(),
+            streams: Streams {
+                trades: TradeStream::Aggregate,
+                mark: true,
+                contract: true,
+                ..Streams::default()
+            },
+            weight_max: 1_920,
+            ..Self::new(stream, rest)
         }
     }
 }
@@ -83,11 +109,17 @@ pub struct Streams {
     pub depth: bool,
     /// The venue's candles of these lengths; only closed ones with trades become events.
     pub klines: [Option<Timeframe>; KLINES_MAX],
+    /// The mark price, every second; futures only.
+    pub mark: bool,
+    /// Changes of contract terms and status, which are then read anew; futures only.
+    pub contract: bool,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { trades: TradeStream::Single, book_ticker: true, depth: true, klines: [None; KLINES_MAX] }
+        let klines = [None; KLINES_MAX];
+        let trades = TradeStream::Single;
+        Self { trades, book_ticker: true, depth: true, klines, mark: false, contract: false }
     }
 }
 
@@ -111,7 +143,9 @@ pub struct Silence {
     pub book_ticker_ns: u64,
     /// Progress of the book: messages that only repeat the past are silence too.
     pub depth_ns: u64,
-    /// Every stream together: the connection is then dropped.
+    /// The mark price, where there is one.
+    pub mark_ns: u64,
+    /// Every stream of a connection together: it is then dropped.
     pub connection_ns: u64,
 }
 
@@ -121,6 +155,7 @@ impl Default for Silence {
             trade_ns: 0,
             book_ticker_ns: 5_000_000_000,
             depth_ns: 5_000_000_000,
+            mark_ns: 10_000_000_000,
             connection_ns: 15_000_000_000,
         }
     }
@@ -147,7 +182,12 @@ pub enum FeedError {
     /// The venue has no candles of this length.
     NoSuchKline(Timeframe),
     /// A snapshot depth that the venue does not take.
-    SnapshotLimit(u16),
+    SnapshotLimit {
+        /// Asked for.
+        asked: u16,
+        /// Allowed.
+        max: u16,
+    },
 }
 
 impl fmt::Display for FeedError {
@@ -161,7 +201,9 @@ impl fmt::Display for FeedError {
             }
             Self::NoStreams => f.write_str("no streams to subscribe"),
             Self::NoSuchKline(timeframe) => write!(f, "the venue has no candles of {timeframe}"),
-            Self::SnapshotLimit(limit) => write!(f, "snapshot depth {limit} is not within 1 to 5000"),
+            Self::SnapshotLimit { asked, max } => {
+                write!(f, "snapshot depth {asked} is not within 1 to {max}")
+            }
         }
     }
 }

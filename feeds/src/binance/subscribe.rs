@@ -2,36 +2,49 @@
 
 use smc_core::words::{InstrumentId, Name};
 
-use super::settings::{FeedError, FeedSettings, STREAMS_MAX, TradeStream};
+use super::dialect::Dialect;
+use super::settings::{FeedError, FeedSettings, STREAMS_MAX};
 
 /// Streams named in one SUBSCRIBE; small enough for any venue's frame limit.
 const STREAMS_PER_FRAME: usize = 200;
-
-/// Candle lengths in seconds that the venue has and the engine can use.
-pub const KLINE_SECS: [u32; 13] =
-    [1, 60, 180, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400];
 
 /// Numbers of the frames that ask for silent streams again: their answers are not waited for.
 const AGAIN_ID: u64 = 1_000_000;
 
 /// The control frames of one connection.
 pub struct Frames {
-    /// What every new connection sends, numbered from 1.
+    /// What every new connection sends, numbered from 1. Empty where nothing is wanted of this connection.
     pub subscribe: Vec<Vec<u8>>,
     /// For each instrument, to be sent when one of its streams is silent: unsubscribe, subscribe.
     pub again: Vec<[Vec<u8>; 2]>,
 }
 
 impl Frames {
-    /// Checks the settings against the venue's limits and makes the texts.
-    pub fn new(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Result<Self, FeedError> {
-        check(settings, instruments)?;
-        let per_instrument: Vec<Vec<String>> =
-            instruments.iter().map(|(_, symbol)| streams(settings, symbol)).collect();
-        let all: Vec<String> = per_instrument.concat();
-        if all.is_empty() {
+    /// Checks the settings against the venue's limits and makes the texts, those of each connection.
+    pub fn new<D: Dialect>(
+        settings: &FeedSettings,
+        instruments: &[(InstrumentId, Name)],
+    ) -> Result<Vec<Self>, FeedError> {
+        check::<D>(settings, instruments)?;
+        let lines = (0..D::LINES).map(|line| Self::of_line::<D>(settings, instruments, line));
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        if lines.iter().all(|frames| frames.subscribe.is_empty()) {
             return Err(FeedError::NoStreams);
         }
+        Ok(lines)
+    }
+
+    fn of_line<D: Dialect>(
+        settings: &FeedSettings,
+        instruments: &[(InstrumentId, Name)],
+        line: usize,
+    ) -> Result<Self, FeedError> {
+        let streams = &settings.streams;
+        let lower = |symbol: &Name| symbol.as_str().to_lowercase();
+        let of = |(_, symbol): &(InstrumentId, Name)| D::streams(streams, line, &lower(symbol));
+        let per_instrument: Vec<Vec<String>> = instruments.iter().map(of).collect();
+        let mut all: Vec<String> = per_instrument.concat();
+        all.extend(D::common_streams(streams, line));
         if all.len() > STREAMS_MAX {
             return Err(FeedError::TooManyStreams { needed: all.len(), max: STREAMS_MAX });
         }
@@ -44,7 +57,7 @@ impl Frames {
     }
 }
 
-fn check(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Result<(), FeedError> {
+fn check<D: Dialect>(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Result<(), FeedError> {
     if instruments.is_empty() {
         return Err(FeedError::NoInstruments);
     }
@@ -56,34 +69,15 @@ fn check(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Resul
             return Err(FeedError::DuplicateSymbol(*symbol));
         }
     }
-    if !(1..=5_000).contains(&settings.snapshot_limit) {
-        return Err(FeedError::SnapshotLimit(settings.snapshot_limit));
+    let (asked, max) = (settings.snapshot_limit, D::SNAPSHOT_LIMIT_MAX);
+    if !(1..=max).contains(&asked) {
+        return Err(FeedError::SnapshotLimit { asked, max });
     }
     let mut klines = settings.streams.klines.into_iter().flatten();
-    match klines.find(|timeframe| !KLINE_SECS.contains(&timeframe.secs())) {
+    match klines.find(|timeframe| !D::KLINE_SECS.contains(&timeframe.secs())) {
         Some(timeframe) => Err(FeedError::NoSuchKline(timeframe)),
         None => Ok(()),
     }
-}
-
-fn streams(settings: &FeedSettings, symbol: &Name) -> Vec<String> {
-    let lower = symbol.as_str().to_lowercase();
-    let mut names = Vec::new();
-    match settings.streams.trades {
-        TradeStream::None => {}
-        TradeStream::Single => names.push(format!("{lower}@trade")),
-        TradeStream::Aggregate => names.push(format!("{lower}@aggTrade")),
-    }
-    if settings.streams.book_ticker {
-        names.push(format!("{lower}@bookTicker"));
-    }
-    if settings.streams.depth {
-        names.push(format!("{lower}@depth@100ms"));
-    }
-    for timeframe in settings.streams.klines.into_iter().flatten() {
-        names.push(format!("{lower}@kline_{timeframe}"));
-    }
-    names
 }
 
 fn frame(method: &str, names: &[String], id: u64) -> Vec<u8> {

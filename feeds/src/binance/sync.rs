@@ -1,10 +1,15 @@
-//! Keeping one spot book in step with the venue: snapshot, buffered deltas, the chain of update ids.
+//! Keeping one book in step with the venue: snapshot, buffered deltas, the chain of update ids.
 //!
 //! Pure: no socket, no clock; the caller brings deltas and snapshots and is told when a new snapshot is
-//! needed. After the constructor nothing allocates. The venue's rule (book document, corrected 2025-11-12):
-//! deltas are buffered until a snapshot is there; those with `u <= id` are dropped; the first that is left
-//! must satisfy `U <= id + 1 <= u`; later an `U > id + 1` is a gap and the book starts again. On spot ids
-//! are contiguous, so a snapshot whose id is `U - 1` of the first delta is complete as well.
+//! needed. After the constructor nothing allocates. Deltas are buffered until a snapshot is there. The venue's
+//! two rules (book documents; spot's corrected 2025-11-12), told apart by whether a delta names the one before it:
+//!
+//! * Spot counts without holes. Deltas with `u <= id` are dropped; the first that is left must satisfy
+//!   `U <= id + 1 <= u`; later an `U > id + 1` is a gap. A snapshot whose id is `U - 1` of the first delta is complete
+//!   as well.
+//! * Futures count with holes, and `pu` names the delta before. Deltas with `u < id` are dropped; the first that is
+//!   left must satisfy `U <= id <= u`, or follow on the snapshot itself (`pu = id`); later a `pu` other than the last
+//!   `u` is a gap. Only a delta that ends before the book does is taken for a repetition.
 //!
 //! A crossed book, reversed ids, a price or quantity that cannot be: the book is invalid, nothing of it is
 //! shown any more, and the caller asks for a snapshot.
@@ -50,10 +55,37 @@ pub struct Delta<'a> {
     pub first_id: u64,
     /// `u`.
     pub last_id: u64,
+    /// `pu`: the last update of the delta before it. None on spot, where ids have no holes.
+    pub previous_id: Option<u64>,
     /// Changed bids.
     pub bids: &'a [Level],
     /// Changed asks.
     pub asks: &'a [Level],
+}
+
+impl Delta<'_> {
+    /// Follows on a book, or on another delta, that ends with `id`.
+    pub(super) fn follows(&self, id: u64) -> bool {
+        self.previous_id.map_or(self.first_id <= id.saturating_add(1), |previous| previous == id)
+    }
+
+    /// Follows on a snapshot numbered `id`, as the first delta applied to it.
+    fn follows_snapshot(&self, id: u64) -> bool {
+        self.follows(id) || self.previous_id.is_some() && self.first_id <= id && id <= self.last_id
+    }
+
+    /// Holds nothing that a snapshot numbered `id` does not hold.
+    fn is_in_snapshot(&self, id: u64) -> bool {
+        if self.previous_id.is_some() { self.last_id < id } else { self.last_id <= id }
+    }
+
+    /// The id that had to come and the one that came.
+    fn gap(&self, id: u64) -> Fault {
+        match self.previous_id {
+            Some(previous) => Fault::Gap { expected: id, got: previous },
+            None => Fault::Gap { expected: id.saturating_add(1), got: self.first_id },
+        }
+    }
 }
 
 /// Why a book cannot be trusted.
@@ -149,6 +181,8 @@ pub struct BookSync {
     /// Last update contained. Means something only while `is_live`.
     id: u64,
     is_live: bool,
+    /// No delta was applied since the snapshot.
+    is_fresh: bool,
     buffer: DeltaBuffer,
     /// The newest best bid and ask message.
     quote: Option<Quote>,
@@ -164,6 +198,7 @@ impl BookSync {
             asks: Ladder::new(Side::Sell, limits.ladder_levels_max, limits.view_levels_max),
             id: 0,
             is_live: false,
+            is_fresh: false,
             buffer: DeltaBuffer::new(limits.buffer_deltas_max, limits.buffer_levels_max),
             quote: None,
             tops_confirmed: 0,
@@ -213,17 +248,18 @@ impl BookSync {
                 false => Step::Broken(Fault::BufferFull),
             };
         }
-        if delta.last_id <= self.id {
+        if self.is_fresh && delta.is_in_snapshot(self.id) || !self.is_fresh && delta.last_id <= self.id {
             return Step::Old;
         }
-        if delta.first_id > self.id.saturating_add(1) {
-            let fault = Fault::Gap { expected: self.id.saturating_add(1), got: delta.first_id };
+        if !self.joins(delta) {
+            let fault = delta.gap(self.id);
             self.reset();
             // What came after the gap is where the next snapshot has to reach.
             self.buffer.push(delta);
             return Step::Broken(fault);
         }
         self.id = delta.last_id;
+        self.is_fresh = false;
         let mut chunks = Chunks::new(delta.last_id, false);
         apply(&mut self.bids, Side::Buy, delta.bids, &mut chunks, show);
         apply(&mut self.asks, Side::Sell, delta.asks, &mut chunks, show);
@@ -245,12 +281,14 @@ impl BookSync {
         limit: usize,
         show: &mut impl FnMut(BookUpdate),
     ) -> SnapshotStep {
-        if let Some(first) = self.buffer.first_id()
-            && first > id.saturating_add(1)
+        if let Some(first) = self.buffer.get(0)
+            && !first.is_in_snapshot(id)
+            && !first.follows_snapshot(id)
         {
-            return SnapshotStep::TooOld { snapshot: id, first };
+            return SnapshotStep::TooOld { snapshot: id, first: first.first_id };
         }
         self.is_live = false;
+        self.is_fresh = true;
         self.id = id;
         if !self.bids.load(bids, bids.len() < limit) || !self.asks.load(asks, asks.len() < limit) {
             self.reset();
@@ -315,14 +353,16 @@ impl BookSync {
         }
         for at in 0..self.buffer.len() {
             let Some(delta) = self.buffer.get(at) else { break };
-            if delta.last_id <= self.id {
+            if self.is_fresh && delta.is_in_snapshot(self.id) {
                 dropped += 1;
                 continue;
             }
-            if delta.first_id > self.id.saturating_add(1) {
-                return Err(Fault::Gap { expected: self.id.saturating_add(1), got: delta.first_id });
+            let (id, is_fresh) = (self.id, self.is_fresh);
+            if is_fresh && !delta.follows_snapshot(id) || !is_fresh && !delta.follows(id) {
+                return Err(delta.gap(id));
             }
             self.id = delta.last_id;
+            self.is_fresh = false;
             for level in delta.bids {
                 self.bids.set(*level, &mut |_| ());
             }
@@ -345,6 +385,10 @@ impl BookSync {
             ladder.refill(true, &mut |level| chunks.add(side, level, show));
         }
         chunks.finish(show);
+    }
+
+    fn joins(&self, delta: &Delta<'_>) -> bool {
+        if self.is_fresh { delta.follows_snapshot(self.id) } else { delta.follows(self.id) }
     }
 
     fn crossed(&self) -> Option<Fault> {
@@ -399,7 +443,7 @@ mod tests {
     }
 
     fn delta<'a>(ids: (u64, u64), bids: &'a [Level], asks: &'a [Level]) -> Delta<'a> {
-        Delta { first_id: ids.0, last_id: ids.1, bids, asks }
+        Delta { first_id: ids.0, last_id: ids.1, previous_id: None, bids, asks }
     }
 
     fn live_book() -> BookSync {
@@ -423,6 +467,49 @@ mod tests {
         check((90, 100), &[level(13, 1)], &[], Step::Old);
         check((102, 103), &[], &[], Step::Broken(Fault::Gap { expected: 101, got: 102 }));
         check((105, 101), &[], &[], Step::Broken(Fault::IdsReversed { first: 105, last: 101 }));
+    }
+
+    /// Futures: a snapshot numbered 100, then deltas `(U, u, pu)`, each with what must become of it.
+    fn check_linked(deltas: &[((u64, u64, u64), Step)]) {
+        let mut book = live_book();
+        for &((first_id, last_id, previous), expected) in deltas {
+            let delta = Delta { previous_id: Some(previous), ..delta((first_id, last_id), &[], &[]) };
+            assert_eq!(book.on_delta(&delta, &mut |_| ()), expected, "{first_id} {last_id} {previous}");
+        }
+    }
+
+    #[test]
+    fn where_ids_have_holes_each_delta_names_the_one_before() {
+        let gap = |expected, got| Step::Broken(Fault::Gap { expected, got });
+        check_linked(&[((90, 99, 80), Step::Old), ((95, 104, 94), Step::Applied)]);
+        // The last update of the first one may be the snapshot itself; all of it is applied.
+        check_linked(&[((98, 100, 97), Step::Applied), ((130, 140, 100), Step::Applied)]);
+        // Nothing happened between snapshot and delta.
+        check_linked(&[((120, 125, 100), Step::Applied), ((90, 99, 80), Step::Old)]);
+        check_linked(&[((101, 125, 99), gap(100, 99))]);
+        // Contiguous by number, and yet one is missing.
+        check_linked(&[((95, 104, 94), Step::Applied), ((105, 110, 103), gap(104, 103))]);
+        check_linked(&[((95, 104, 94), Step::Applied), ((95, 104, 94), Step::Old)]);
+    }
+
+    #[test]
+    fn a_snapshot_must_reach_the_first_buffered_linked_delta() {
+        let linked = |ids, previous| Delta { previous_id: Some(previous), ..delta(ids, &[], &[]) };
+        let outcome = |id| {
+            let mut book = BookSync::new(&BookLimits::default());
+            let show = &mut |_| ();
+            for (ids, previous) in [((104, 105), 99), ((111, 115), 105)] {
+                assert_eq!(book.on_delta(&linked(ids, previous), show), Step::Buffered);
+            }
+            book.on_snapshot(id, &[level(10, 1)], &[level(12, 1)], 1_000, show)
+        };
+        let live = |applied, dropped| SnapshotStep::Live { applied, dropped };
+        assert_eq!(outcome(98), SnapshotStep::TooOld { snapshot: 98, first: 104 });
+        assert_eq!(outcome(100), SnapshotStep::TooOld { snapshot: 100, first: 104 });
+        assert_eq!([outcome(99), outcome(104), outcome(105)], [live(2, 0), live(2, 0), live(2, 0)]);
+        assert_eq!([outcome(112), outcome(115), outcome(120)], [live(1, 1), live(1, 1), live(0, 2)]);
+        // Between the first two ids of the chain nothing happened, and yet no delta tells of 108.
+        assert!(matches!(outcome(108), SnapshotStep::Broken(Fault::Gap { .. })));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub struct DeltaBuffer {
 struct Head {
     first_id: u64,
     last_id: u64,
+    previous_id: Option<u64>,
     /// Where its bids start in `levels`; its asks follow.
     start: usize,
     bids: usize,
@@ -40,7 +41,7 @@ impl DeltaBuffer {
             if delta.last_id <= last.last_id {
                 return true;
             }
-            if delta.first_id > last.last_id.saturating_add(1) {
+            if !delta.follows(last.last_id) {
                 self.clear();
             }
         }
@@ -52,7 +53,8 @@ impl DeltaBuffer {
         let (start, bids, asks) = (self.levels.len(), delta.bids.len(), delta.asks.len());
         self.levels.extend_from_slice(delta.bids);
         self.levels.extend_from_slice(delta.asks);
-        self.heads.push(Head { first_id: delta.first_id, last_id: delta.last_id, start, bids, asks });
+        let Delta { first_id, last_id, previous_id, .. } = *delta;
+        self.heads.push(Head { first_id, last_id, previous_id, start, bids, asks });
         true
     }
 
@@ -63,14 +65,10 @@ impl DeltaBuffer {
         Some(Delta {
             first_id: head.first_id,
             last_id: head.last_id,
+            previous_id: head.previous_id,
             bids: self.levels.get(head.start..middle)?,
             asks: self.levels.get(middle..middle + head.asks)?,
         })
-    }
-
-    /// `U` of the oldest.
-    pub fn first_id(&self) -> Option<u64> {
-        self.heads.first().map(|head| head.first_id)
     }
 
     /// Deltas held.

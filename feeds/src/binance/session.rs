@@ -6,6 +6,7 @@ use smc_core::event::Event;
 use smc_core::words::TsNs;
 use smc_net::{NetError, WsClient};
 
+use super::dialect::Dialect;
 use super::market::{Market, Notes};
 use super::settings::FeedSettings;
 use super::subscribe::Frames;
@@ -84,11 +85,11 @@ impl Session {
 
     /// One bounded pass over the socket; every message goes to the market.
     #[inline]
-    pub fn turn<E: FnMut(Event)>(
+    pub fn turn<D: Dialect, E: FnMut(Event)>(
         &mut self,
         settings: &FeedSettings,
         frames: &Frames,
-        market: &mut Market,
+        market: &mut Market<D>,
         now: TsNs,
         emit: &mut E,
     ) -> (Turn, u32) {

@@ -4,10 +4,10 @@
 //! each instrument whether its data can be trusted. Runs on the feed's thread for every message and does
 //! not allocate there. Time is an argument.
 
-use smc_core::event::{Bar, Event, EventBody, FeedState, Quote, Trade};
+use smc_core::event::{Bar, Event, EventBody, FeedState, MarkPrice, Quote, Trade};
 use smc_core::words::{InstrumentId, Name, Price, Timeframe, TsNs};
 
-use super::decode::{Decoder, decode};
+use super::dialect::{Dialect, LINES_MAX};
 use super::message::{ControlId, DecodeError, Decoded};
 use super::settings::{FeedCounters, FeedSettings, KLINES_MAX, Silence, Streams, TradeStream};
 use super::sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
@@ -26,16 +26,28 @@ pub struct Notes {
     pub is_shutdown: bool,
 }
 
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum LineState {
+    Down,
+    Open,
+    Subscribed,
+    /// Nothing is wanted of it.
+    Unused,
+}
+
 /// All instruments of one feed.
-pub struct Market {
-    decoder: Decoder,
+pub struct Market<D> {
+    decoder: D,
     /// The decoder names instruments by their place here.
     books: Vec<Instrument>,
     streams: Streams,
     silence: Silence,
     snapshot_limit: usize,
-    is_connected: bool,
-    is_subscribed: bool,
+    /// By number; the first carries quotes and books. Beyond the dialect's own they are unused.
+    lines: [LineState; LINES_MAX],
+    /// The venue said that the rules of an instrument changed.
+    wants_rules: bool,
     /// A book broke soon after it had come into step.
     is_hasty: bool,
     counters: FeedCounters,
@@ -56,13 +68,14 @@ struct Instrument {
     heard_trade: TsNs,
     heard_quote: TsNs,
     heard_depth: TsNs,
+    heard_mark: TsNs,
     /// Depth messages since the last new one that only repeated the past.
     repeats: u32,
     /// When its streams were last asked for again.
     asked: TsNs,
 }
 
-impl Market {
+impl<D: Dialect> Market<D> {
     /// Takes all memory it will use on the hot path.
     pub fn new(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Self {
         let places: Vec<_> =
@@ -82,17 +95,27 @@ impl Market {
             heard_trade: TsNs(0),
             heard_quote: TsNs(0),
             heard_depth: TsNs(0),
+            heard_mark: TsNs(0),
             repeats: 0,
             asked: TsNs(0),
         });
+        let is_used = |line: usize| {
+            line < D::LINES
+                && (instruments.iter().any(|_| !D::streams(&settings.streams, line, "x").is_empty())
+                    || !D::common_streams(&settings.streams, line).is_empty())
+        };
+        let mut lines = [LineState::Unused; LINES_MAX];
+        for (_, state) in lines.iter_mut().enumerate().filter(|&(line, _)| is_used(line)) {
+            *state = LineState::Down;
+        }
         Self {
-            decoder: Decoder::new(&places, settings.time_unit),
+            decoder: D::new(&places, settings.time_unit),
             books: books.collect(),
             streams: settings.streams,
             silence: settings.silence,
             snapshot_limit: settings.snapshot_limit.into(),
-            is_connected: false,
-            is_subscribed: false,
+            lines,
+            wants_rules: false,
             is_hasty: false,
             counters: FeedCounters::default(),
             last_refusal: None,
@@ -110,7 +133,7 @@ impl Market {
         emit: &mut E,
     ) {
         self.counters.messages += 1;
-        let decoded = match decode(payload, &mut self.decoder) {
+        let decoded = match self.decoder.decode(payload) {
             Ok(decoded) => decoded,
             Err(error) => {
                 self.counters.refused += 1;
@@ -124,7 +147,9 @@ impl Market {
             | Decoded::Trade { symbol, .. }
             | Decoded::AggTrade { symbol, .. }
             | Decoded::Depth { symbol, .. }
-            | Decoded::Kline { symbol, .. } => symbol.index(),
+            | Decoded::Kline { symbol, .. }
+            | Decoded::Mark { symbol, .. } => symbol.index(),
+            Decoded::Contract { .. } => return self.wants_rules = true,
             Decoded::ControlAck { id: ControlId::Number(_) } => return notes.acks += 1,
             Decoded::ControlError { .. } => {
                 counters.control_errors += 1;
@@ -135,9 +160,11 @@ impl Market {
         };
         let Some(book) = self.books.get_mut(place) else { return };
         let fault = match decoded {
-            Decoded::BookTicker { quote, .. } => book.on_quote(quote, now, counters, emit),
-            Decoded::Trade { ts, trade, .. } => {
-                if self.streams.trades == TradeStream::Single {
+            Decoded::BookTicker { ts, quote, .. } => {
+                book.on_quote(quote, ts.unwrap_or(now), now, counters, emit)
+            }
+            Decoded::Trade { ts, trade, is_market, .. } => {
+                if self.streams.trades == TradeStream::Single && is_market {
                     book.on_trade(trade, ts, now, counters, emit);
                 }
                 None
@@ -148,8 +175,8 @@ impl Market {
                 }
                 None
             }
-            Decoded::Depth { ts, first_id, last_id, bids, asks, .. } => {
-                let delta = Delta { first_id, last_id, bids, asks };
+            Decoded::Depth { ts, first_id, last_id, previous_id, bids, asks, .. } => {
+                let delta = Delta { first_id, last_id, previous_id, bids, asks };
                 book.on_delta(&delta, ts, now, counters, emit)
             }
             Decoded::Kline { timeframe: Some(timeframe), bar, is_closed: true, .. } => {
@@ -157,6 +184,10 @@ impl Market {
                 if let Some(place) = place {
                     book.on_bar(place, timeframe, bar, now, counters, emit);
                 }
+                None
+            }
+            Decoded::Mark { ts, price, .. } => {
+                book.on_mark(price, ts, now, emit);
                 None
             }
             _ => None,
@@ -206,46 +237,64 @@ impl Market {
         }
     }
 
-    /// The connection is being made: instruments are known to be down.
-    pub fn on_down<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
-        self.is_connected = false;
-        self.is_subscribed = false;
+    /// A connection is gone, or being made for the first time. Without the one that carries the books instruments are
+    /// down; without the other they are stale, and their books go on.
+    pub fn on_down<E: FnMut(Event)>(&mut self, line: usize, now: TsNs, emit: &mut E) {
+        self.set_line(line, LineState::Down);
+        let has_books = line == 0;
         for book in &mut self.books {
-            book.sync.reset();
-            book.needs_snapshot = false;
             // A new connection may be to a venue that counts anew.
-            book.quote_id = 0;
-            book.trade_id = 0;
+            if has_books {
+                book.sync.reset();
+                book.needs_snapshot = false;
+                book.quote_id = 0;
+            }
+            if !has_books || D::LINES == 1 {
+                book.trade_id = 0;
+            }
         }
         self.settle_all(now, emit);
     }
 
     /// The connection is open, the subscription not yet confirmed.
-    pub fn on_open<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
-        self.is_connected = true;
+    pub fn on_open<E: FnMut(Event)>(&mut self, line: usize, now: TsNs, emit: &mut E) {
+        self.set_line(line, LineState::Open);
         self.settle_all(now, emit);
     }
 
-    /// Every stream is confirmed: silence counts from now, books want their snapshots.
-    pub fn on_subscribed<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
-        self.is_subscribed = true;
+    /// Every stream of a connection is confirmed: silence counts from now, books want their snapshots.
+    pub fn on_subscribed<E: FnMut(Event)>(&mut self, line: usize, now: TsNs, emit: &mut E) {
+        self.set_line(line, LineState::Subscribed);
+        let has_books = line == 0;
         for book in &mut self.books {
-            book.heard_trade = now;
-            book.heard_quote = now;
-            book.heard_depth = now;
+            if has_books {
+                book.heard_quote = now;
+                book.heard_depth = now;
+                book.needs_snapshot = self.streams.depth && !book.sync.is_live();
+            }
+            if !has_books || D::LINES == 1 {
+                book.heard_trade = now;
+                book.heard_mark = now;
+            }
             book.asked = now;
-            book.needs_snapshot = self.streams.depth && !book.sync.is_live();
         }
         self.settle_all(now, emit);
     }
 
-    /// Looks for silent streams. Returns the place of an instrument whose streams should be asked for again.
-    pub fn check_silence<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) -> Option<usize> {
+    /// Looks for silent streams. Returns the connection and the place of an instrument whose streams should be asked for
+    /// again on it.
+    pub fn check_silence<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) -> Option<(usize, usize)> {
         let mut mute = None;
         for place in 0..self.books.len() {
             self.settle(place, now, emit);
             let Some(book) = self.books.get_mut(place) else { break };
             if book.state != Some(FeedState::Stale) {
+                continue;
+            }
+            let (streams, silence) = (&self.streams, &self.silence);
+            let has_books = book.are_books_silent(streams, silence, now);
+            let line = if has_books { 0 } else { D::LINES - 1 };
+            if self.lines.get(line) != Some(&LineState::Subscribed) {
                 continue;
             }
             let patience = self.silence.depth_ns.max(self.silence.book_ticker_ns);
@@ -254,7 +303,7 @@ impl Market {
                 self.on_fault(place, Fault::Repeats, now, emit);
             } else if now.since(book.asked) > patience {
                 book.asked = now;
-                mute = Some(place);
+                mute = Some((line, place));
             }
         }
         mute
@@ -271,6 +320,11 @@ impl Market {
     /// Whether a book broke soon after its last snapshot, since the last call.
     pub const fn take_hasty(&mut self) -> bool {
         std::mem::replace(&mut self.is_hasty, false)
+    }
+
+    /// Whether the venue has said, since the last call, that the rules of an instrument changed.
+    pub const fn take_wants_rules(&mut self) -> bool {
+        std::mem::replace(&mut self.wants_rules, false)
     }
 
     /// Whether every instrument is live.
@@ -311,8 +365,19 @@ impl Market {
             book.repeats = 0;
         }
         self.is_hasty |= now.since(book.live_since) < HASTY_NS;
-        book.needs_snapshot = self.is_subscribed && self.streams.depth;
+        book.needs_snapshot = self.lines[0] == LineState::Subscribed && self.streams.depth;
         self.settle(place, now, emit);
+    }
+
+    fn set_line(&mut self, line: usize, to: LineState) {
+        if let Some(state) = self.lines.get_mut(line).filter(|state| **state != LineState::Unused) {
+            *state = to;
+        }
+    }
+
+    /// How far the connections have come that do not carry the books.
+    fn rest(&self) -> LineState {
+        self.lines.iter().skip(1).copied().min().unwrap_or(LineState::Unused)
     }
 
     fn settle_all<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
@@ -323,12 +388,15 @@ impl Market {
 
     /// Works out the instrument's state and tells it when it has changed.
     fn settle<E: FnMut(Event)>(&mut self, place: usize, now: TsNs, emit: &mut E) {
+        let (books, rest) = (self.lines[0], self.rest());
         let Some(book) = self.books.get_mut(place) else { return };
-        let state = if !self.is_connected {
+        let has_books = books >= LineState::Subscribed && (!self.streams.depth || book.sync.is_live());
+        let was_up = matches!(book.state, Some(FeedState::Live | FeedState::Stale));
+        let state = if books == LineState::Down || books == LineState::Unused && rest == LineState::Down {
             FeedState::Down
-        } else if !self.is_subscribed || self.streams.depth && !book.sync.is_live() {
+        } else if !has_books || rest < LineState::Subscribed && !was_up {
             FeedState::Syncing
-        } else if book.is_silent(&self.streams, &self.silence, now) {
+        } else if rest < LineState::Subscribed || book.is_silent(&self.streams, &self.silence, now) {
             FeedState::Stale
         } else {
             FeedState::Live
@@ -350,6 +418,7 @@ impl Instrument {
     fn on_quote<E: FnMut(Event)>(
         &mut self,
         quote: Quote,
+        ts: TsNs,
         now: TsNs,
         counters: &mut FeedCounters,
         emit: &mut E,
@@ -376,7 +445,7 @@ impl Instrument {
         }
         // While the book is out of step no quote is taken for good.
         if matches!(self.state, Some(FeedState::Live | FeedState::Stale)) {
-            emit(event(self.id, now, now, EventBody::Quote(quote)));
+            emit(event(self.id, ts, now, EventBody::Quote(quote)));
         }
         None
     }
@@ -427,6 +496,11 @@ impl Instrument {
         }
     }
 
+    fn on_mark<E: FnMut(Event)>(&mut self, price: Price, ts: TsNs, now: TsNs, emit: &mut E) {
+        self.heard_mark = now;
+        emit(event(self.id, ts, now, EventBody::Mark(MarkPrice { price })));
+    }
+
     fn on_bar<E: FnMut(Event)>(
         &mut self,
         place: usize,
@@ -454,11 +528,21 @@ impl Instrument {
     }
 
     fn is_silent(&self, streams: &Streams, silence: &Silence, now: TsNs) -> bool {
-        let over = |is_on: bool, heard: TsNs, limit: u64| is_on && limit != 0 && now.since(heard) > limit;
-        over(streams.trades != TradeStream::None, self.heard_trade, silence.trade_ns)
-            || over(streams.book_ticker, self.heard_quote, silence.book_ticker_ns)
-            || over(streams.depth, self.heard_depth, silence.depth_ns)
+        let has_trades = streams.trades != TradeStream::None;
+        is_over(has_trades, self.heard_trade, silence.trade_ns, now)
+            || is_over(streams.mark, self.heard_mark, silence.mark_ns, now)
+            || self.are_books_silent(streams, silence, now)
     }
+
+    fn are_books_silent(&self, streams: &Streams, silence: &Silence, now: TsNs) -> bool {
+        is_over(streams.book_ticker, self.heard_quote, silence.book_ticker_ns, now)
+            || is_over(streams.depth, self.heard_depth, silence.depth_ns, now)
+    }
+}
+
+/// A stream that is wanted has been silent for too long; a limit of 0 is none.
+fn is_over(is_wanted: bool, heard: TsNs, limit: u64, now: TsNs) -> bool {
+    is_wanted && limit != 0 && now.since(heard) > limit
 }
 
 #[inline]

@@ -1,13 +1,13 @@
-//! What one spot message says, and why one is refused.
+//! What one message of spot or futures says, and why one is refused.
 //!
-//! Shared by the scanner and the tape decoder, so that the two can be compared. Prices and quantities are
+//! Shared by the scanners and the tape decoders, so that they can be compared. Prices and quantities are
 //! exact; times are nanoseconds. `S` is how a symbol is named: the engine's id on the way in, the symbol's
 //! text where a tool only describes messages.
 
 use std::fmt;
 
 use smc_core::event::{Bar, Level, Quote, Trade};
-use smc_core::words::{DecimalError, InstrumentId, Name, Timeframe, TsNs};
+use smc_core::words::{DecimalError, InstrumentId, Name, Price, Timeframe, TsNs};
 
 /// One decoded message. Level slices live in the decoder, texts in the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Decoded<'a, S = InstrumentId> {
         ts: TsNs,
         /// The trade.
         trade: Trade,
+        /// Made in the market. Futures tell other movements (insurance fund, liquidation) as trades at prices far off.
+        is_market: bool,
     },
     /// All fills of one taker order at one price; `trade.trade_id` is the aggregate's number.
     AggTrade {
@@ -38,10 +40,12 @@ pub enum Decoded<'a, S = InstrumentId> {
         /// Last single trade in it.
         last_trade_id: u64,
     },
-    /// Best bid and ask. Carries no time. An empty side has price and quantity 0.
+    /// Best bid and ask. An empty side has price and quantity 0.
     BookTicker {
         /// Of which instrument.
         symbol: S,
+        /// When they came to be (`T`); spot does not tell.
+        ts: Option<TsNs>,
         /// The best prices.
         quote: Quote,
     },
@@ -49,12 +53,14 @@ pub enum Decoded<'a, S = InstrumentId> {
     Depth {
         /// Of which instrument.
         symbol: S,
-        /// When the venue sent it (`E`).
+        /// When it happened (`T` of futures), else when the venue sent it (`E`).
         ts: TsNs,
         /// First update in it (`U`).
         first_id: u64,
         /// Last update in it (`u`).
         last_id: u64,
+        /// Last update of the message before it (`pu`); futures only.
+        previous_id: Option<u64>,
         /// Changed bids.
         bids: &'a [Level],
         /// Changed asks.
@@ -80,12 +86,35 @@ pub enum Decoded<'a, S = InstrumentId> {
     PartialDepth {
         /// Of which instrument: told by the stream's name, not by the message.
         symbol: Option<S>,
+        /// When it was made (`T`, else `E`); spot does not tell.
+        ts: Option<TsNs>,
         /// The book's number.
         last_update_id: u64,
         /// Bids, best first.
         bids: &'a [Level],
         /// Asks, best first.
         asks: &'a [Level],
+    },
+    /// The price by which the venue values positions, with what is to be paid for holding them. Futures only.
+    Mark {
+        /// Of which instrument.
+        symbol: S,
+        /// When the venue sent it (`E`).
+        ts: TsNs,
+        /// The mark price.
+        price: Price,
+        /// Share of a position's value that its longs pay its shorts at `funding_ts`, in 1e-8; none for contracts
+        /// that expire.
+        funding_rate: Option<i64>,
+        /// When that is due.
+        funding_ts: TsNs,
+    },
+    /// The terms of a contract changed, or its status. Futures only.
+    Contract {
+        /// Of which instrument.
+        symbol: S,
+        /// When the venue said so.
+        ts: TsNs,
     },
     /// The venue is about to cut this connection.
     ServerShutdown {
@@ -218,6 +247,20 @@ impl TimeUnit {
     }
 }
 
+/// Levels kept a side of one message: the venue's largest snapshot.
+pub const LEVELS_MAX: usize = 5_000;
+
+/// A full image of the book up to the asked depth, best levels first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    /// The book's number.
+    pub last_update_id: u64,
+    /// Bids, best first.
+    pub bids: &'a [Level],
+    /// Asks, best first.
+    pub asks: &'a [Level],
+}
+
 /// Room for the levels of one message, taken once.
 #[derive(Clone, Debug)]
 pub struct Levels {
@@ -247,7 +290,7 @@ impl Levels {
 }
 
 /// The part of `text` that fits a [`Name`], for error messages.
-pub(super) fn short_name(text: &str) -> Name {
+pub(crate) fn short_name(text: &str) -> Name {
     let mut end = text.len().min(Name::MAX);
     while !text.is_char_boundary(end) {
         end -= 1;

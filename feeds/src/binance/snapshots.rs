@@ -1,4 +1,4 @@
-//! Fetches depth snapshots, one at a time, so that many books out of step do not burn the request weight.
+//! Fetches depth snapshots and rules, one at a time, so that many books out of step do not burn the request weight.
 //!
 //! Cold path: allocates. Owns the only HTTP connection of the feed. Waits with backoff after a failure, as
 //! long as `Retry-After` says after a 429 or 418, and for the next minute once much weight is used.
@@ -20,7 +20,7 @@ const IDLE_TURNS: u32 = 16;
 /// The snapshot fetcher.
 pub struct Snapshots {
     endpoint: Endpoint,
-    /// One path for each place in the table.
+    /// One path for each place in the table; behind them, that of the rules.
     paths: Vec<String>,
     client: Option<HttpClient>,
     flight: Option<Flight>,
@@ -53,7 +53,7 @@ impl Snapshots {
         };
         Self {
             endpoint: settings.rest.clone(),
-            paths: symbols.map(path).collect(),
+            paths: symbols.map(path).chain([settings.rules_path.clone()]).collect(),
             client: None,
             flight: None,
             backoff: Backoff::new(settings.seed ^ 0x0005_a095_4075),
@@ -82,7 +82,7 @@ impl Snapshots {
         self.flight.is_none() && self.backoff.is_due(now)
     }
 
-    /// Asks for the snapshot of the instrument at `place`.
+    /// Asks for the snapshot of the instrument at `place`; behind the last one, for the rules.
     #[cold]
     pub fn ask(&mut self, place: usize, now: TsNs) {
         if self.client.as_ref().is_some_and(HttpClient::is_dead) {
