@@ -8,6 +8,7 @@
 mod backoff;
 pub mod binance_spot;
 pub mod binance_usdm;
+pub mod bybit;
 mod chunks;
 mod ladder;
 mod number;
