@@ -44,7 +44,8 @@ impl Decoder {
     /// Decodes with the scanner alone; none where the tape would be needed.
     pub fn scan<'a>(&'a mut self, payload: &[u8]) -> Option<Decoded<'a>> {
         let table = &self.table;
-        scanner::scan(payload, |symbol| table.find(symbol), &mut self.rows).map(|found| found.with(&self.rows))
+        scanner::scan(payload, |symbol| table.find(symbol), &mut self.rows)
+            .map(|found| found.with(&self.rows))
     }
 
     /// Decodes with the tape alone.

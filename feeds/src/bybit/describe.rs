@@ -79,7 +79,9 @@ fn of(decoded: &Decoded<'_, &str>) -> Vec<Description> {
             // The venue's service has restarted: an image, whatever it is called.
             one(if is_snapshot || update_id == 1 { "snapshot" } else { "depth" }, fields)
         }
-        Decoded::Trades { symbol, trades: [], ts_sent } => one("ignored", event("publicTrade", symbol, ts_sent)),
+        Decoded::Trades { symbol, trades: [], ts_sent } => {
+            one("ignored", event("publicTrade", symbol, ts_sent))
+        }
         Decoded::Trades { symbol, trades, .. } => trades
             .iter()
             .map(|row| {
@@ -112,7 +114,9 @@ fn of(decoded: &Decoded<'_, &str>) -> Vec<Description> {
             fields.push(("is_closed", Value::Flag(is_closed)));
             one("bar", fields)
         }
-        Decoded::ControlAck { op, req_id } => one("control_ack", vec![("op", text(op)), ("id", text(req_id))]),
+        Decoded::ControlAck { op, req_id } => {
+            one("control_ack", vec![("op", text(op)), ("id", text(req_id))])
+        }
         Decoded::ControlError { req_id, message } => {
             one("control_error", vec![("id", text(req_id)), ("message", text(message))])
         }
@@ -128,7 +132,8 @@ fn archive_trade(line: &[u8]) -> Option<Description> {
     }
     let cells: Vec<&str> = std::str::from_utf8(line).ok()?.trim_end().split(',').collect();
     let (ts, symbol, side, qty, price, id) = match *cells.as_slice() {
-        [seconds, symbol, side, qty, price, _, id, _, _, _] | [seconds, symbol, side, qty, price, _, id, _, _, _, _] => {
+        [seconds, symbol, side, qty, price, _, id, _, _, _]
+        | [seconds, symbol, side, qty, price, _, id, _, _, _, _] => {
             // Up to nine decimals of a second: 1e-8 units are ten nanoseconds.
             let ts = TsNs(u64::try_from(parse(seconds.as_bytes()).ok()?).ok()?.checked_mul(10)?);
             (ts, Some(symbol), side, qty, price, id)

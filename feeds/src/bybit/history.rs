@@ -131,17 +131,16 @@ struct Row<'t, 'a> {
 
 impl<'t, 'a> Row<'t, 'a> {
     fn bar(&self) -> Result<Bar, HistoryError> {
-        let volume = Qty(self.number(5)?);
-        let start = self.text(0)?.parse().ok().and_then(stamp).ok_or(self.fault(0))?;
-        Ok(Bar {
-            open_ts: start,
+        let bar = Bar {
+            open_ts: self.text(0)?.parse().ok().and_then(stamp).ok_or(self.fault(0))?,
             open: Price(self.number(1)?),
             high: Price(self.number(2)?),
             low: Price(self.number(3)?),
             close: Price(self.number(4)?),
-            volume,
-            trades: u32::from(volume > Qty::ZERO),
-        })
+            volume: Qty(self.number(5)?),
+            trades: 0,
+        };
+        Ok(Bar { trades: u32::from(bar.volume > Qty::ZERO), ..bar })
     }
 
     fn text(&self, column: usize) -> Result<&'a str, HistoryError> {
@@ -184,20 +183,24 @@ mod tests {
     #[test]
     fn the_longest_interval_that_divides_is_asked_for() {
         let of = |secs| candle_interval(Timeframe::from_secs(secs).unwrap()).map(Timeframe::secs);
-        assert_eq!([of(60), of(600), of(7_200), of(86_400), of(30)], [
-            Some(60),
-            Some(300),
-            Some(7_200),
-            Some(86_400),
-            None
-        ]);
-        let path = candles_path(Category::Linear, Name::new("BTCUSDT").unwrap(), Timeframe::from_secs(3_600).unwrap(), 9);
+        assert_eq!(
+            [of(60), of(600), of(7_200), of(86_400), of(30)],
+            [Some(60), Some(300), Some(7_200), Some(86_400), None]
+        );
+        let path = candles_path(
+            Category::Linear,
+            Name::new("BTCUSDT").unwrap(),
+            Timeframe::from_secs(3_600).unwrap(),
+            9,
+        );
         assert_eq!(path, "/v5/market/kline?category=linear&symbol=BTCUSDT&interval=60&limit=9");
     }
 
     #[test]
     fn the_venues_time_is_in_nanoseconds() {
-        let mut body = br#"{"retCode":0,"result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"}}"#.to_vec();
+        let mut body =
+            br#"{"retCode":0,"result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"}}"#
+                .to_vec();
         assert_eq!(server_time(&mut body), Ok(TsNs(1_688_639_403_423_213_947)));
         assert_eq!(server_time(&mut b"{}".to_vec()), Err(HistoryError::NoList));
     }

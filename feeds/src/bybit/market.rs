@@ -117,10 +117,7 @@ impl Market {
         let places: Vec<_> =
             (0u16..).zip(instruments).map(|(at, &(_, name))| (InstrumentId(at), name)).collect();
         let depth = settings.streams.depth.unwrap_or(1);
-        let lane = || LaneState {
-            sync: BookSync::new(depth, settings.view_levels_max),
-            is_confirmed: false,
-        };
+        let lane = || LaneState { sync: BookSync::new(depth, settings.view_levels_max), is_confirmed: false };
         let books = instruments.iter().map(|&(id, _)| Instrument {
             id,
             lanes: [lane(), lane()],
@@ -190,13 +187,8 @@ impl Market {
             Decoded::Book { depth: 1, ts, update_id, seq, bids, asks, .. } if is_active => {
                 let top = (bids.first(), asks.first());
                 let (bid, ask) = (top.0.copied().unwrap_or_default(), top.1.copied().unwrap_or_default());
-                let quote = Quote {
-                    bid: bid.price,
-                    bid_qty: bid.qty,
-                    ask: ask.price,
-                    ask_qty: ask.qty,
-                    update_id,
-                };
+                let quote =
+                    Quote { bid: bid.price, bid_qty: bid.qty, ask: ask.price, ask_qty: ask.qty, update_id };
                 book.on_quote(quote, seq, ts, now, counters, emit);
             }
             Decoded::Book { depth, is_snapshot, ts, update_id, bids, asks, .. }
@@ -326,6 +318,7 @@ impl Market {
                 book.again_at = TsNs(now.0.saturating_add(book.again_pause));
                 book.again_pause = (book.again_pause * 2).min(AGAIN_LONGEST_NS);
                 self.counters.asked_again += 1;
+                book.quote_seq = 0;
                 again = Some(match book.state {
                     Some(FeedState::Syncing) => Again::Book(place),
                     _ => Again::All(place),
@@ -464,7 +457,8 @@ impl Instrument {
         counters: &mut FeedCounters,
         emit: &mut E,
     ) {
-        if seq < self.quote_seq {
+        // After a restart the venue's numbers may begin anew.
+        if seq < self.quote_seq && quote.update_id != 1 {
             counters.old += 1;
             return;
         }

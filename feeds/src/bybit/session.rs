@@ -214,7 +214,8 @@ impl Session {
                 false => Asked::Refused(TsNs(now.0.saturating_add(REFUSED_PAUSE_NS))),
             };
             let Some(place) = frames.subscribe.get(at).map(|request| request.place) else { continue };
-            let mut own = frames.subscribe.iter().zip(&self.asked).filter(|(request, _)| request.place == place);
+            let mut own =
+                frames.subscribe.iter().zip(&self.asked).filter(|(request, _)| request.place == place);
             if own.all(|(_, asked)| *asked == Asked::Confirmed) {
                 market.on_confirmed(self.lane, place, now, emit);
             }

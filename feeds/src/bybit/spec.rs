@@ -202,7 +202,9 @@ impl<'t, 'a> Rules<'t, 'a> {
         match (text(&self.row, "status"), phase) {
             (Some("Trading" | "PreLaunch"), Some("ContinuousTrading")) => TradingStatus::Trading,
             (Some("Trading"), None | Some("" | "Finished")) => TradingStatus::Trading,
-            (Some("Trading" | "PreLaunch" | "Delivering" | "Closed" | "Settling"), _) => TradingStatus::Halted,
+            (Some("Trading" | "PreLaunch" | "Delivering" | "Closed" | "Settling"), _) => {
+                TradingStatus::Halted
+            }
             _ => TradingStatus::Unknown,
         }
     }

@@ -50,9 +50,10 @@ impl Frames {
         if needed > TOPIC_CHARS_MAX {
             return Err(FeedError::TooManyTopics { needed, max: TOPIC_CHARS_MAX });
         }
-        let parts = topics.iter().enumerate().flat_map(|(place, topics)| {
-            topics.chunks(TOPICS_PER_REQUEST).map(move |part| (place, part))
-        });
+        let parts = topics
+            .iter()
+            .enumerate()
+            .flat_map(|(place, topics)| topics.chunks(TOPICS_PER_REQUEST).map(move |part| (place, part)));
         let subscribe = (1..)
             .zip(parts)
             .map(|(id, (place, part))| Request { id, place, frame: frame("subscribe", part, id) })
@@ -65,10 +66,8 @@ impl Frames {
                 both(&Vec::from_iter(book))
             })
             .collect();
-        let all_again = topics
-            .iter()
-            .map(|topics| topics.chunks(TOPICS_PER_REQUEST).flat_map(both).collect())
-            .collect();
+        let all_again =
+            topics.iter().map(|topics| topics.chunks(TOPICS_PER_REQUEST).flat_map(both).collect()).collect();
         Ok(Self { subscribe, book_again, all_again })
     }
 }

@@ -133,14 +133,15 @@ impl BookSync {
         if message.update_id != expected {
             return self.broken(Fault::Gap { expected, got: message.update_id });
         }
+        let is_bad = |level: &&Level| level.price.0 <= 0 || level.qty.0 < 0;
+        if let Some(bad) = message.bids.iter().chain(message.asks).find(is_bad) {
+            return self.broken(Fault::BadLevel(*bad));
+        }
         self.id = message.update_id;
         let mut chunks = Chunks::new(self.id, false);
         for (ladder, side, levels) in
             [(&mut self.bids, Side::Buy, message.bids), (&mut self.asks, Side::Sell, message.asks)]
         {
-            if let Some(bad) = levels.iter().find(|level| level.price.0 <= 0 || level.qty.0 < 0) {
-                return self.broken(Fault::BadLevel(*bad));
-            }
             for level in levels {
                 ladder.set(*level, &mut |seen| chunks.add(side, seen, show));
             }
@@ -301,7 +302,11 @@ mod tests {
                     map.pop_first();
                 }
                 let kept: Vec<_> = book.bids().best_first().map(|l| (l.price.0, l.qty.0)).collect();
-                assert_eq!(kept, map.iter().rev().map(|(&p, &q)| (p, q)).collect::<Vec<_>>(), "seed {seed} u {u}");
+                assert_eq!(
+                    kept,
+                    map.iter().rev().map(|(&p, &q)| (p, q)).collect::<Vec<_>>(),
+                    "seed {seed} u {u}"
+                );
                 let top: BTreeMap<_, _> = map.iter().rev().take(seen.len()).map(|(&p, &q)| (p, q)).collect();
                 assert_eq!(seen, top, "seed {seed} u {u}");
                 assert!(seen.len() >= map.len().min(5));

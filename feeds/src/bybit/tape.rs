@@ -295,12 +295,7 @@ impl<'t, 'a> Fields<'t, 'a> {
             None => Ok(None),
             Some(_) => match self.text(field)? {
                 "" | "0" => Ok(None),
-                text => text
-                    .parse()
-                    .ok()
-                    .and_then(stamp)
-                    .map(Some)
-                    .ok_or(DecodeError::WrongType { field }),
+                text => text.parse().ok().and_then(stamp).map(Some).ok_or(DecodeError::WrongType { field }),
             },
         }
     }
