@@ -158,6 +158,14 @@ impl Ladder {
         self.trusted_from != i64::MIN && self.view < self.view_max.div_ceil(4)
     }
 
+    /// Drops whatever lies deeper than the best `count` levels, of venues that no longer tell what happens there.
+    pub fn keep_best(&mut self, count: usize) {
+        if let Some(deeper) = self.levels.len().checked_sub(count) {
+            self.levels.drain(..deeper);
+            self.view = self.view.min(self.levels.len());
+        }
+    }
+
     /// The engine is about to get a snapshot: nothing is in its view.
     pub const fn hide_all(&mut self) {
         self.view = 0;

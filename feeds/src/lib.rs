@@ -9,6 +9,7 @@ mod backoff;
 mod binance;
 pub mod binance_spot;
 pub mod binance_usdm;
+pub mod bybit;
 mod chunks;
 mod ladder;
 mod number;

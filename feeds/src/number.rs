@@ -34,19 +34,25 @@ pub fn quoted_decimal(bytes: &[u8]) -> Option<(i64, usize)> {
     }
 }
 
-/// One to seven digits, a point, exactly eight digits, a quote: nearly every number the venue sends.
+/// One to seven digits, then a quote, or a point, one to eight digits and a quote: nearly every number a venue sends.
 #[inline]
 fn quick_decimal(bytes: &[u8]) -> Option<(i64, usize)> {
     let (whole, digits) = leading_digits(word(bytes, 0)?);
-    if digits == 0 || digits == 8 || *bytes.get(digits)? != b'.' {
+    if digits == 0 || digits == 8 {
         return None;
     }
+    match *bytes.get(digits)? {
+        b'.' => {}
+        b'"' => return Some(((whole * 100_000_000) as i64, digits + 1)),
+        _ => return None,
+    }
     let (fraction, decimals) = leading_digits(word(bytes, digits + 1)?);
-    if decimals != 8 || *bytes.get(digits + 9)? != b'"' {
+    if decimals == 0 || *bytes.get(digits + 1 + decimals)? != b'"' {
         return None;
     }
     // At most 9,999,999 whole: the sum is below 1e15.
-    Some(((whole * 100_000_000 + fraction) as i64, digits + 10))
+    let fraction = fraction * *POWERS.get(8 - decimals)?;
+    Some(((whole * 100_000_000 + fraction) as i64, digits + decimals + 2))
 }
 
 /// Longest decimal text looked at on the slow way; longer ones are left to the tape.
