@@ -24,6 +24,7 @@ pub use http::caller::{Call, Caller, Outcome};
 pub use http::client::{HttpClient, get_blocking};
 pub use http::request::Method;
 pub use http::response::HttpResponse;
+pub use http::stream::{StreamClient, StreamLimits};
 pub use link::Endpoint;
 pub use tls::settings::TlsSettings;
 pub use ws::client::{WsClient, WsLimits};
