@@ -11,6 +11,7 @@ pub mod binance_usdm;
 mod chunks;
 mod ladder;
 mod number;
+pub mod oanda;
 mod symbols;
 
 pub use backoff::Backoff;
