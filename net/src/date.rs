@@ -8,7 +8,8 @@ const MONTHS: [&[u8]; 12] =
 /// anything else, and before 1970.
 pub fn rfc3339_ns(text: &[u8]) -> Option<u64> {
     let (date, rest) = text.split_at_checked(19)?;
-    let &[y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1] = date else {
+    let &[y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1] = date
+    else {
         return None;
     };
     let secs = unix_secs(
@@ -23,8 +24,37 @@ pub fn rfc3339_ns(text: &[u8]) -> Option<u64> {
 
 /// `Wed, 22 Jul 2026 07:01:01 GMT` in nanoseconds since the epoch. The name of the day is not looked at.
 pub fn http_date_ns(text: &[u8]) -> Option<u64> {
-    let &[_, _, _, b',', b' ', d0, d1, b' ', m0, m1, m2, b' ', y0, y1, y2, y3, b' ', h0, h1, b':', mi0, mi1, b':', s0, s1, b' ', b'G', b'M', b'T'] =
-        text
+    let &[
+        _,
+        _,
+        _,
+        b',',
+        b' ',
+        d0,
+        d1,
+        b' ',
+        m0,
+        m1,
+        m2,
+        b' ',
+        y0,
+        y1,
+        y2,
+        y3,
+        b' ',
+        h0,
+        h1,
+        b':',
+        mi0,
+        mi1,
+        b':',
+        s0,
+        s1,
+        b' ',
+        b'G',
+        b'M',
+        b'T',
+    ] = text
     else {
         return None;
     };
@@ -111,7 +141,10 @@ mod tests {
         assert_eq!(http_date_ns(b"Wed, 22 Xul 2026 07:01:01 GMT"), None);
         assert_eq!(unix_ns(b"1784703661.229030006"), Some(1_784_703_661_229_030_006));
         assert_eq!(unix_ns(b"0"), Some(0));
-        assert_eq!((unix_ns(b"-1"), unix_ns(b"1."), unix_ns(b""), unix_ns(b"99999999999999999")), (None, None, None, None));
+        assert_eq!(
+            (unix_ns(b"-1"), unix_ns(b"1."), unix_ns(b""), unix_ns(b"99999999999999999")),
+            (None, None, None, None)
+        );
     }
 
     /// The slow twin counts days one by one.

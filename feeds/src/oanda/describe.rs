@@ -55,7 +55,9 @@ fn of(root: &Fields<'_, '_>, text: &[u8]) -> Result<Description, DecodeError> {
         let mut fields = vec![("prices", integer(all.ticks.len() as u64))];
         let names: Vec<&str> = all.ticks.iter().map(|tick| tick.symbol).collect();
         fields.push(("instruments", Value::Text(names.join(","))));
-        fields.extend(all.rates.iter().map(|rate| ("rate", Value::Text(format!("{} {}", rate.asset, rate.price)))));
+        fields.extend(
+            all.rates.iter().map(|rate| ("rate", Value::Text(format!("{} {}", rate.asset, rate.price)))),
+        );
         return Ok(Description { kind: "snapshot", fields });
     }
     if root.find("candles").is_some() {
@@ -64,9 +66,14 @@ fn of(root: &Fields<'_, '_>, text: &[u8]) -> Result<Description, DecodeError> {
     if root.find("instruments").is_some() {
         return instruments(root, text);
     }
-    for (field, event) in [("orderBook", "orderBook"), ("positionBook", "positionBook"), ("accounts", "accounts")] {
+    for (field, event) in
+        [("orderBook", "orderBook"), ("positionBook", "positionBook"), ("accounts", "accounts")]
+    {
         if root.find(field).is_some() {
-            return Ok(Description { kind: "ignored", fields: vec![("event", Value::Text(event.to_owned()))] });
+            return Ok(Description {
+                kind: "ignored",
+                fields: vec![("event", Value::Text(event.to_owned()))],
+            });
         }
     }
     let mut tape = super::decode::TapeDecoder::new(64);
@@ -151,4 +158,3 @@ fn integer(value: u64) -> Value {
 fn decimal(value: impl ToString) -> Value {
     Value::Text(value.to_string())
 }
-

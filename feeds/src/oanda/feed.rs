@@ -74,7 +74,10 @@ impl OandaFeed {
         let names = || instruments.iter().map(|(_, name)| name);
         let account = &settings.account;
         Ok(Self {
-            stream_path: format!("/v3/accounts/{account}/pricing/stream?instruments={}&snapshot=true", joined(names())),
+            stream_path: format!(
+                "/v3/accounts/{account}/pricing/stream?instruments={}&snapshot=true",
+                joined(names())
+            ),
             rules_path: instruments_path(account, names()),
             pricing_path: pricing_path(account, names()),
             authorization: format!("Bearer {}", settings.token.expose()),
@@ -192,7 +195,8 @@ impl OandaFeed {
         self.heard = now;
         self.streams_started += 1;
         let headers = [("Authorization", self.authorization.as_str()), ("Accept-Datetime-Format", "RFC3339")];
-        match StreamClient::connect(&self.settings.stream, &self.stream_path, &headers, self.settings.limits) {
+        match StreamClient::connect(&self.settings.stream, &self.stream_path, &headers, self.settings.limits)
+        {
             Ok(stream) => self.stream = Some(stream),
             Err(error) => {
                 self.backoff.fail(now);
@@ -278,7 +282,8 @@ impl OandaFeed {
 
 fn check(settings: &FeedSettings, instruments: &[(InstrumentId, Name)]) -> Result<(), FeedError> {
     let is_word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if instruments.is_empty() {
         return Err(FeedError::NoInstruments);

@@ -120,7 +120,8 @@ pub fn candles_path(
 pub fn candles(body: &mut [u8], interval: Timeframe, side: PriceSide) -> Result<Vec<Bar>, HistoryError> {
     let tape = simd_json::to_tape(body)
         .map_err(|error| HistoryError::Answer(DecodeError::BadJson { at: error.index() }))?;
-    let list = Fields::of(tape.as_value()).and_then(|root| root.list("candles")).map_err(HistoryError::Answer)?;
+    let list =
+        Fields::of(tape.as_value()).and_then(|root| root.list("candles")).map_err(HistoryError::Answer)?;
     let mut bars = Vec::with_capacity(list.len());
     let mut before = None;
     for (row, value) in list.iter().enumerate() {
@@ -198,7 +199,9 @@ mod tests {
 
     #[test]
     fn lengths_the_venue_lacks_are_made_of_shorter_ones() {
-        for (wanted, interval) in [("5s", "5s"), ("20s", "10s"), ("3m", "1m"), ("20m", "10m"), ("1d", "1d"), ("1s", "1s")] {
+        for (wanted, interval) in
+            [("5s", "5s"), ("20s", "10s"), ("3m", "1m"), ("20m", "10m"), ("1d", "1d"), ("1s", "1s")]
+        {
             assert_eq!(candle_interval(tf(wanted)), tf(interval), "{wanted}");
         }
         let name = Name::new("EUR_USD").unwrap();

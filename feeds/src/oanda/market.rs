@@ -37,7 +37,7 @@ struct Instrument {
     is_tradeable: Option<bool>,
     /// The venue's time of the last price of this connection.
     priced: TsNs,
-    /// When the stream last brought a price.
+    /// When the stream last brought a price that was not of the past.
     heard: TsNs,
 }
 
@@ -72,12 +72,7 @@ impl Market {
     pub fn on_line<E: FnMut(Event)>(&mut self, line: &mut [u8], now: TsNs, emit: &mut E) {
         self.counters.messages += 1;
         match self.decoder.decode(line) {
-            Ok(Decoded::Price(tick)) => {
-                if let Some(instrument) = self.instruments.get_mut(tick.symbol.index()) {
-                    instrument.heard = now;
-                }
-                self.on_tick(&tick, now, emit);
-            }
+            Ok(Decoded::Price(tick)) => self.on_tick(&tick, true, now, emit),
             Ok(Decoded::Heartbeat { .. }) => {}
             Err(error) => self.refuse(error),
         }
@@ -94,7 +89,7 @@ impl Market {
             Ok(Pricing { ticks, rates, .. }) => {
                 // Worth nothing without a stream that would take it back.
                 if self.is_open {
-                    ticks.iter().for_each(|tick| self.on_tick(tick, now, emit));
+                    ticks.iter().for_each(|tick| self.on_tick(tick, false, now, emit));
                 }
                 rates.into_iter().for_each(|rate| self.on_rate(rate, now, emit));
                 true
@@ -148,7 +143,10 @@ impl Market {
         let limit = self.silence.prices_ns;
         let is_closed = |one: &Instrument| one.is_tradeable == Some(false);
         let is_mute = |one: &Instrument| is_closed(one) || now.since(one.heard) > limit;
-        limit != 0 && self.is_open && !self.instruments.iter().all(is_closed) && self.instruments.iter().all(is_mute)
+        limit != 0
+            && self.is_open
+            && !self.instruments.iter().all(is_closed)
+            && self.instruments.iter().all(is_mute)
     }
 
     /// Whether every instrument is live.
@@ -172,9 +170,13 @@ impl Market {
     }
 
     #[inline]
-    fn on_tick<E: FnMut(Event)>(&mut self, tick: &Tick, now: TsNs, emit: &mut E) {
+    fn on_tick<E: FnMut(Event)>(&mut self, tick: &Tick, is_streamed: bool, now: TsNs, emit: &mut E) {
         let Some(instrument) = self.instruments.get_mut(tick.symbol.index()) else { return };
         let is_first = instrument.is_tradeable.is_none();
+        // What only speaks of the past is silent, or one wrong stamp could keep an instrument still and fresh.
+        if is_streamed && tick.ts >= instrument.priced {
+            instrument.heard = now;
+        }
         if tick.ts < instrument.priced || tick.ts == instrument.priced && !is_first {
             self.counters.old += 1;
             return;

@@ -54,7 +54,8 @@ pub fn pricing<'a, S>(
         all.rates.clear();
         for row in root.list("homeConversions")?.iter() {
             let row = Fields::of(row)?;
-            let asset = Name::new(row.text("currency")?).ok_or(DecodeError::WrongType { field: "currency" })?;
+            let asset =
+                Name::new(row.text("currency")?).ok_or(DecodeError::WrongType { field: "currency" })?;
             all.rates.push(AssetRate { asset, price: factor(&row, "positionValue")? });
         }
     }
@@ -106,9 +107,10 @@ mod tests {
             ("-1", DecodeError::Negative { field: "positionValue" }),
             ("1.123456789x", DecodeError::WrongType { field: "positionValue" }),
         ] {
-            let mut body =
-                format!(r#"{{"prices":[],"homeConversions":[{{"currency":"JPY","positionValue":"{text}"}}]}}"#)
-                    .into_bytes();
+            let mut body = format!(
+                r#"{{"prices":[],"homeConversions":[{{"currency":"JPY","positionValue":"{text}"}}]}}"#
+            )
+            .into_bytes();
             assert_eq!(pricing(&mut body, Some), Err(expected), "{text}");
         }
     }

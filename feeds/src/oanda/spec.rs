@@ -45,7 +45,8 @@ pub fn instruments_path<'n>(account: &str, symbols: impl Iterator<Item = &'n Nam
 pub fn instrument_spec(body: &mut [u8], symbol: &str) -> Result<InstrumentSpec, SpecError> {
     let tape = simd_json::to_tape(body)
         .map_err(|error| SpecError::Answer(DecodeError::BadJson { at: error.index() }))?;
-    let list = Fields::of(tape.as_value()).and_then(|root| root.list("instruments")).map_err(SpecError::Answer)?;
+    let list =
+        Fields::of(tape.as_value()).and_then(|root| root.list("instruments")).map_err(SpecError::Answer)?;
     let name = short_name(symbol);
     let mut rows = list.iter().filter_map(|row| Fields::of(row).ok());
     let row = rows
@@ -120,7 +121,11 @@ mod tests {
         let check = |from: &str, to: &str, expected: &str| {
             assert_eq!(read(&EURUSD.replace(from, to)).unwrap_err(), expected);
         };
-        check("\"displayPrecision\":5", "\"displayPrecision\":9", "EUR_USD: field displayPrecision has the wrong type or range");
+        check(
+            "\"displayPrecision\":5",
+            "\"displayPrecision\":9",
+            "EUR_USD: field displayPrecision has the wrong type or range",
+        );
         check("\"tradeUnitsPrecision\":0,", "", "EUR_USD: field tradeUnitsPrecision is missing");
         check("0.0333", "0", "EUR_USD: field marginRate is zero");
         check("100000000", "0.5", "EUR_USD: field maximumOrderUnits has the wrong type or range");
