@@ -13,6 +13,7 @@ pub mod bybit;
 mod chunks;
 mod ladder;
 mod number;
+pub mod oanda;
 mod symbols;
 
 pub use backoff::Backoff;

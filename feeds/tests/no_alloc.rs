@@ -125,3 +125,20 @@ fn a_whole_capture_passes_without_taking_memory() {
     // The rest is older than the book at its moment.
     assert_eq!(u64::from(quotes) + counters.old, 45_134);
 }
+
+#[test]
+fn lines_of_oandas_stream_take_no_memory_by_either_way_of_decoding() {
+    use smc_feeds::oanda::Decoder;
+    let mut decoder = Decoder::new(&[(InstrumentId(3), Name::new("EUR_USD").unwrap())]);
+    let quick = r#"{"type":"PRICE","time":"2026-07-22T07:01:01.229030006Z","bids":[{"price":"1.14108","liquidity":500000}],"asks":[{"price":"1.14123","liquidity":500000}],"closeoutBid":"1.14099","closeoutAsk":"1.14133","status":"tradeable","tradeable":true,"instrument":"EUR_USD"}"#;
+    let slow = quick.replace("{\"type\"", "{\"fresh\":null,\"type\"");
+    let mut lines = [quick.as_bytes().to_vec(), slow.into_bytes()];
+    let before = taken();
+    for _ in 0..100 {
+        for line in &mut lines {
+            assert!(decoder.decode(line).is_ok());
+        }
+    }
+    assert_eq!(taken() - before, 0, "allocations");
+    assert_eq!(decoder.tape_uses(), 100);
+}

@@ -28,6 +28,13 @@ pub enum NetError {
         /// The first bytes of its body.
         body: Vec<u8>,
     },
+    /// The peer answered a request for a stream with something other than 200.
+    StreamRefused {
+        /// HTTP status of the answer.
+        status: u16,
+        /// Its body.
+        body: Vec<u8>,
+    },
     /// A frame, message, head or body is larger than we agreed to take.
     TooLarge {
         /// Its announced or reached size.
@@ -82,6 +89,9 @@ impl fmt::Display for NetError {
             Self::Http(e) => write!(f, "the peer broke HTTP: {e:?}"),
             Self::UpgradeRefused { status, body } => {
                 write!(f, "upgrade refused with {status}: {}", String::from_utf8_lossy(body))
+            }
+            Self::StreamRefused { status, body } => {
+                write!(f, "stream refused with {status}: {}", String::from_utf8_lossy(body))
             }
             Self::TooLarge { got, max } => write!(f, "{got} bytes where at most {max} are taken"),
             Self::Closed { code: Some(code) } => write!(f, "closed by the peer with code {code}"),

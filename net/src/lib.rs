@@ -11,11 +11,13 @@
 //!
 //! After the handshake neither direction allocates. Certificates are always verified: there is no way to switch it off.
 
+pub mod date;
 mod error;
 pub mod http;
 mod inbox;
 mod link;
 mod outbox;
+mod secret;
 mod tls;
 pub mod ws;
 
@@ -24,6 +26,8 @@ pub use http::caller::{Call, Caller, Outcome};
 pub use http::client::{HttpClient, get_blocking};
 pub use http::request::Method;
 pub use http::response::HttpResponse;
+pub use http::stream::{StreamClient, StreamLimits};
 pub use link::Endpoint;
+pub use secret::Secret;
 pub use tls::settings::TlsSettings;
 pub use ws::client::{WsClient, WsLimits};

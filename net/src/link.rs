@@ -111,6 +111,11 @@ impl Link {
         self.bytes_sent
     }
 
+    /// True once data can flow, until the connection is shut down.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     pub(crate) fn pending_send(&self) -> usize {
         self.outbox.pending()
     }

@@ -5,9 +5,10 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::{Read, Write};
 
 use common::{Authority, endpoint, open, serve};
-use smc_net::{WsClient, WsLimits};
+use smc_net::{StreamClient, StreamLimits, WsClient, WsLimits};
 use tungstenite::Message;
 
 const MESSAGES: u32 = 1_000;
@@ -85,6 +86,44 @@ fn a_thousand_messages_both_ways_allocate_nothing() {
         assert_eq!(ALLOCATIONS.get() - before, 0, "{version:?}");
         server.join().unwrap();
     }
+}
+
+/// Lines of an endless answer, over the borders of chunks and records, in memory that was there before.
+#[test]
+fn ten_thousand_lines_of_a_stream_allocate_nothing() {
+    let authority = Authority::new();
+    let (address, server) = serve(authority.server(&[&rustls::version::TLS13], |_| ()), |mut stream| {
+        let mut head = [0; 4_096];
+        assert!(stream.read(&mut head).unwrap() > 0);
+        let body = "{\"type\":\"HEARTBEAT\"}\n".repeat(10_000);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        for piece in body.as_bytes().chunks(1_537) {
+            stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).unwrap();
+            stream.write_all(piece).unwrap();
+            stream.write_all(b"\r\n").unwrap();
+        }
+        stream.flush().unwrap();
+        let _ = stream.read(&mut head);
+    });
+    let endpoint = endpoint(address, authority.trust());
+    let limits = StreamLimits { line_bytes_max: 4_096, receive_bytes: 16 * 1_024 };
+    let mut client = StreamClient::connect(&endpoint, "/", &[], limits).unwrap();
+    let (mut lines, mut before) = (0, 0);
+    while lines < 10_000 {
+        let polled = client.poll(&mut |line: &mut [u8]| {
+            assert_eq!(line, b"{\"type\":\"HEARTBEAT\"}");
+            lines += 1;
+            if lines == 200 {
+                before = ALLOCATIONS.get(); // by now every chunk's size line has had its memory
+            }
+        });
+        polled.unwrap();
+        std::thread::yield_now();
+    }
+    assert!(before > 0, "the counter works");
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    drop(client);
+    server.join().unwrap();
 }
 
 fn exchange(client: &mut WsClient, payload: &[u8]) {

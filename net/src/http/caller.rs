@@ -4,6 +4,7 @@
 //! repeating it cannot do harm. Reads no clock: time is the `now` of the turn, in nanoseconds.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use super::client::HttpClient;
 use super::request::Method;
@@ -18,7 +19,7 @@ const PAUSE_FIRST_NS: u64 = 250_000_000;
 const PAUSE_LONGEST_NS: u64 = 30_000_000_000;
 
 /// One request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
     /// The caller's own mark, told with the outcome.
     pub tag: u64,
@@ -32,6 +33,22 @@ pub struct Call {
     pub body: Vec<u8>,
     /// Asking twice does no harm: repeated once, when a connection that had been idle turns out to be closed.
     pub is_repeatable: bool,
+}
+
+/// Header values and the body stay out of it: they carry keys and signatures.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tag, method, path, headers, body, is_repeatable } = self;
+        let path = path.split('?').next().unwrap_or_default();
+        f.debug_struct("Call")
+            .field("tag", tag)
+            .field("method", method)
+            .field("path", &path)
+            .field("headers", &headers.len())
+            .field("body_bytes", &body.len())
+            .field("is_repeatable", is_repeatable)
+            .finish()
+    }
 }
 
 /// What became of a request.
@@ -49,9 +66,14 @@ pub enum Outcome {
 pub struct Caller {
     endpoint: Endpoint,
     slots: Vec<Slot>,
-    waiting: VecDeque<Call>,
+    waiting: VecDeque<Waiting>,
+    /// Requests that no connection would take, until the next turn tells so.
+    refused: Vec<(u64, NetError)>,
     timeout_ns: u64,
-    retry_at_ns: u64,
+    /// Nothing is sent before this.
+    held_until_ns: u64,
+    /// No connection is made before this; those that stand go on.
+    connect_at_ns: u64,
     failures: u32,
     past_received: u64,
     past_sent: u64,
@@ -60,7 +82,16 @@ pub struct Caller {
 #[derive(Default)]
 struct Slot {
     client: Option<HttpClient>,
+    /// The connection stood once: that it ended later is no reason to wait with the next.
+    was_open: bool,
     flight: Option<Flight>,
+}
+
+/// A request that has no connection yet.
+struct Waiting {
+    call: Call,
+    /// When it was given to us: the time that it may take runs from here.
+    since_ns: u64,
 }
 
 struct Flight {
@@ -71,14 +102,17 @@ struct Flight {
 }
 
 impl Caller {
-    /// At most `connections` at once; a request that has no answer after `timeout_ns` is given up.
+    /// At most `connections` at once; a request that has no answer `timeout_ns` after it was given is given up, also one
+    /// that still waits for a connection: nothing is sent when nobody waits for it any more.
     pub fn new(endpoint: Endpoint, connections: usize, timeout_ns: u64) -> Self {
         Self {
             endpoint,
             slots: (0..connections.max(1)).map(|_| Slot::default()).collect(),
             waiting: VecDeque::new(),
+            refused: Vec::new(),
             timeout_ns,
-            retry_at_ns: 0,
+            held_until_ns: 0,
+            connect_at_ns: 0,
             failures: 0,
             past_received: 0,
             past_sent: 0,
@@ -91,14 +125,14 @@ impl Caller {
         if self.waiting.len() >= WAITING_MAX {
             return false;
         }
-        self.waiting.push_back(call);
+        self.waiting.push_back(Waiting { call, since_ns: now_ns });
         self.start(now_ns);
         // What can go now goes now.
         for slot in &mut self.slots {
             if let (Some(client), Some(_)) = (&mut slot.client, &slot.flight)
                 && client.is_unsent()
             {
-                let _ = client.nudge();
+                client.nudge();
             }
         }
         true
@@ -113,27 +147,61 @@ impl Caller {
                 tell(tag, outcome);
             }
         }
+        told += self.drop_overdue(now_ns, tell);
+        for (tag, error) in self.refused.drain(..) {
+            told += 1;
+            tell(tag, Outcome::NotSent(error));
+        }
         if !self.waiting.is_empty() {
             self.start(now_ns);
         }
         told
     }
 
+    /// True when a request given now leaves at once, over a connection that stands and is idle.
+    pub fn is_ready(&self) -> bool {
+        let is_ready =
+            |slot: &Slot| slot.flight.is_none() && slot.client.as_ref().is_some_and(HttpClient::is_ready);
+        self.waiting.is_empty() && self.slots.iter().any(is_ready)
+    }
+
+    /// Starts one connection that is missing, if none is being made and no pause is kept: venues limit how many may be
+    /// made in a second. True when one was started.
+    pub fn keep_warm(&mut self, now_ns: u64) -> bool {
+        let is_opening = |slot: &Slot| slot.client.as_ref().is_some_and(|client| !client.is_open());
+        if now_ns < self.connect_at_ns || self.slots.iter().any(is_opening) {
+            return false;
+        }
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.client.is_none()) else { return false };
+        match HttpClient::connect(&self.endpoint) {
+            Ok(client) => {
+                (slot.client, slot.was_open) = (Some(client), false);
+                true
+            }
+            Err(_) => {
+                self.pause(now_ns);
+                false
+            }
+        }
+    }
+
     /// Drops what waits and has not been sent, telling so. What is under way stays.
     pub fn drop_waiting(&mut self, tell: &mut impl FnMut(u64, Outcome)) {
-        for call in self.waiting.drain(..) {
+        for Waiting { call, .. } in self.waiting.drain(..) {
             tell(call.tag, Outcome::NotSent(NetError::Closed { code: None }));
         }
     }
 
     /// Nothing is sent before this.
     pub fn hold_until(&mut self, at_ns: u64) {
-        self.retry_at_ns = self.retry_at_ns.max(at_ns);
+        self.held_until_ns = self.held_until_ns.max(at_ns);
     }
 
     /// Requests that wait or have no outcome yet.
     pub fn open(&self) -> usize {
-        self.waiting.len() + self.slots.iter().filter(|slot| slot.flight.is_some()).count()
+        self.waiting.len()
+            + self.refused.len()
+            + self.slots.iter().filter(|slot| slot.flight.is_some()).count()
     }
 
     /// Bytes that have not left yet count as one each connection; 0 is quiet.
@@ -157,7 +225,7 @@ impl Caller {
     }
 
     fn start(&mut self, now_ns: u64) {
-        if now_ns < self.retry_at_ns {
+        if now_ns < self.held_until_ns {
             return;
         }
         // A connection that is there already comes first.
@@ -165,43 +233,51 @@ impl Caller {
         let has_client = |slot: &Slot| slot.client.as_ref().is_some_and(|client| !client.is_dead());
         while !self.waiting.is_empty() {
             let ready = self.slots.iter().position(|slot| is_free(slot) && has_client(slot));
-            let Some(at) = ready.or_else(|| self.slots.iter().position(is_free)) else { return };
-            let Some(call) = self.waiting.pop_front() else { return };
-            if let Err(call) = self.begin(at, call, now_ns) {
-                self.waiting.push_front(call);
+            let may_connect = now_ns >= self.connect_at_ns;
+            let fresh = || self.slots.iter().position(is_free).filter(|_| may_connect);
+            let Some(at) = ready.or_else(fresh) else { return };
+            let Some(waiting) = self.waiting.pop_front() else { return };
+            if let Err(waiting) = self.begin(at, waiting, now_ns) {
+                self.waiting.push_front(waiting);
                 return;
             }
         }
     }
 
     /// Gives a request to a connection; back when there is none to be had now.
-    fn begin(&mut self, at: usize, call: Call, now_ns: u64) -> Result<(), Call> {
+    fn begin(&mut self, at: usize, waiting: Waiting, now_ns: u64) -> Result<(), Waiting> {
         if self.slots.get(at).is_some_and(|slot| slot.client.as_ref().is_some_and(HttpClient::is_dead)) {
             self.drop_client(at);
         }
-        let Some(slot) = self.slots.get_mut(at) else { return Err(call) };
+        let Some(slot) = self.slots.get_mut(at) else { return Err(waiting) };
         let is_reused = slot.client.is_some();
         if slot.client.is_none() {
             match HttpClient::connect(&self.endpoint) {
-                Ok(client) => slot.client = Some(client),
+                Ok(client) => (slot.client, slot.was_open) = (Some(client), false),
                 Err(_) => {
                     self.pause(now_ns);
-                    return Err(call);
+                    return Err(waiting);
                 }
             }
         }
-        let Some(client) = &mut slot.client else { return Err(call) };
+        let Some(client) = &mut slot.client else { return Err(waiting) };
+        let Waiting { call, since_ns } = waiting;
         let headers: Vec<(&str, &str)> =
             call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         match client.request(call.method, &call.path, &headers, &call.body) {
             Ok(()) => {
-                slot.flight = Some(Flight { call, since_ns: now_ns, is_reused });
+                slot.flight = Some(Flight { call, since_ns, is_reused });
                 Ok(())
             }
-            Err(_) => {
+            Err(error) if error.is_fatal() => {
                 self.drop_client(at);
                 self.pause(now_ns);
-                Err(call)
+                Err(Waiting { call, since_ns })
+            }
+            // The request itself is at fault: no connection would take it.
+            Err(error) => {
+                self.refused.push((call.tag, error));
+                Ok(())
             }
         }
     }
@@ -209,8 +285,11 @@ impl Caller {
     fn turn_slot(&mut self, at: usize, now_ns: u64) -> Option<(u64, Outcome)> {
         let slot = self.slots.get_mut(at)?;
         let client = slot.client.as_mut()?;
+        slot.was_open |= client.is_open();
+        let polled = client.poll();
+        // Asked after the poll, which may have sent the request before it failed.
         let is_unsent = client.is_unsent();
-        match client.poll() {
+        match polled {
             Ok(Some(response)) => {
                 self.failures = 0;
                 slot.flight.take().map(|flight| (flight.call.tag, Outcome::Answer(response)))
@@ -231,11 +310,17 @@ impl Caller {
         is_unsent: bool,
         now_ns: u64,
     ) -> Option<(u64, Outcome)> {
-        let flight = self.slots.get_mut(at)?.flight.take();
+        let slot = self.slots.get_mut(at)?;
+        let (flight, was_open) = (slot.flight.take(), slot.was_open);
         self.drop_client(at);
-        let flight = flight?;
+        let Some(flight) = flight else {
+            if !was_open {
+                self.pause(now_ns);
+            }
+            return None;
+        };
         if flight.is_reused && (is_unsent || flight.call.is_repeatable) && error != NetError::TimedOut {
-            self.waiting.push_front(flight.call);
+            self.waiting.push_front(Waiting { call: flight.call, since_ns: flight.since_ns });
             return None;
         }
         self.pause(now_ns);
@@ -243,10 +328,22 @@ impl Caller {
         Some((flight.call.tag, outcome))
     }
 
+    fn drop_overdue(&mut self, now_ns: u64, tell: &mut impl FnMut(u64, Outcome)) -> u32 {
+        let timeout_ns = self.timeout_ns;
+        let mut told = 0;
+        while let Some(waiting) =
+            self.waiting.pop_front_if(|waiting| now_ns.saturating_sub(waiting.since_ns) > timeout_ns)
+        {
+            told += 1;
+            tell(waiting.call.tag, Outcome::NotSent(NetError::TimedOut));
+        }
+        told
+    }
+
     fn pause(&mut self, now_ns: u64) {
         let pause = PAUSE_FIRST_NS.saturating_mul(1 << self.failures.min(16)).min(PAUSE_LONGEST_NS);
         self.failures = self.failures.saturating_add(1);
-        self.hold_until(now_ns.saturating_add(pause));
+        self.connect_at_ns = self.connect_at_ns.max(now_ns.saturating_add(pause));
     }
 
     fn drop_client(&mut self, at: usize) {

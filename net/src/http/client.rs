@@ -110,16 +110,34 @@ impl HttpClient {
         !self.is_in_flight && self.dead.is_none()
     }
 
+    /// True once connected, while the connection lives.
+    pub fn is_open(&self) -> bool {
+        self.dead.is_none() && self.link.is_open()
+    }
+
+    /// True when a request given now leaves at once: connected, and no other waits for its answer.
+    pub fn is_ready(&self) -> bool {
+        self.is_idle() && self.is_open()
+    }
+
     /// True while no byte of the request under way has been given to the connection.
     pub fn is_unsent(&self) -> bool {
         !self.request.is_empty()
     }
 
-    /// Sends what can be sent without reading: the request leaves before the call returns if the connection stands.
-    pub(crate) fn nudge(&mut self) -> Result<(), NetError> {
-        match self.dead.is_none() && self.link.advance()? {
-            true => self.send(),
-            false => Ok(()),
+    /// Sends what can be sent without reading: the request leaves before the call returns if the connection stands. What
+    /// goes wrong is told by the next poll.
+    pub(crate) fn nudge(&mut self) {
+        if self.dead.is_some() {
+            return;
+        }
+        let sent = match self.link.advance() {
+            Ok(true) => self.send(),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            self.die(error);
         }
     }
 

@@ -106,6 +106,11 @@ impl ResponseReader {
         self.take()
     }
 
+    /// The answer's status and the part of its body that has come and was not taken, to take from.
+    pub(crate) fn body_mut(&mut self) -> Option<(u16, &mut BytesMut)> {
+        self.response.as_ref().map(|response| (response.status, &mut self.body))
+    }
+
     /// Status and body as far as they have come.
     pub fn so_far(&self) -> Option<(u16, &[u8])> {
         self.response.as_ref().map(|response| (response.status, &self.body[..]))
@@ -243,8 +248,10 @@ impl ResponseReader {
         }
         self.line.extend_from_slice(bytes.get(..used).unwrap_or_default());
         if end.is_some() {
-            let line = std::mem::take(&mut self.line);
+            let mut line = std::mem::take(&mut self.line);
             then(self, line.strip_suffix(b"\r\n").ok_or(HttpViolation::ChunkEnd)?)?;
+            line.clear();
+            self.line = line; // An answer without end has many such lines: its memory is kept.
         }
         Ok(used)
     }
