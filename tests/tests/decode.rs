@@ -43,6 +43,25 @@ fn assert_covers(lines: &[Value], count: usize) {
 }
 
 #[test]
+fn recorded_futures_decode_to_the_last_message() {
+    let Some(capture) = shared("data/market/binance/usdm_btcusdt_20240808.gz") else { return };
+    let done = smc(&["decode", "--venue", "binance-usdm", "--count", capture.to_str().unwrap()]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    let kinds = serde_json::json!({ "quote": 66_089, "trade": 21_313, "depth": 6_551, "snapshot": 1 });
+    assert_eq!(told, serde_json::json!({ "lines": 93_954, "kinds": kinds }));
+}
+
+#[test]
+fn recorded_oanda_prices_decode_to_the_last_line() {
+    let Some(file) = shared("data/oanda/stream_pricing.jsonl") else { return };
+    let done = smc(&["decode", "--venue", "oanda", "--count", file.to_str().unwrap()]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(told, serde_json::json!({ "lines": 7, "kinds": { "quote": 5, "heartbeat": 2 } }));
+}
+
+#[test]
 fn a_recorded_market_decodes_to_the_last_message() {
     let Some(capture) = shared(CAPTURE) else { return };
     let lines = decode(capture.to_str().unwrap(), b"");

@@ -9,12 +9,21 @@ use smc_core::output::{CancelOrder, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
 use smc_feeds::binance_spot::BinanceSpotFeed;
+use smc_feeds::binance_usdm::BinanceUsdmFeed;
+use smc_feeds::bybit::BybitFeed;
+use smc_feeds::oanda::OandaFeed;
 use smc_gateway::binance_spot::BinanceSpotGateway;
 
 /// A feed of any venue.
 pub enum AnyFeed {
     /// Binance spot.
     BinanceSpot(Box<BinanceSpotFeed>),
+    /// Binance USD-M futures.
+    BinanceUsdm(Box<BinanceUsdmFeed>),
+    /// Bybit, spot or linear.
+    Bybit(Box<BybitFeed>),
+    /// Oanda.
+    Oanda(Box<OandaFeed>),
 }
 
 /// A gateway of any venue.
@@ -28,6 +37,9 @@ macro_rules! feed {
     ($any:expr, $feed:ident => $what:expr) => {
         match $any {
             AnyFeed::BinanceSpot($feed) => $what,
+            AnyFeed::BinanceUsdm($feed) => $what,
+            AnyFeed::Bybit($feed) => $what,
+            AnyFeed::Oanda($feed) => $what,
         }
     };
 }

@@ -1,8 +1,9 @@
 //! `smc decode`: captured venue messages into JSON lines.
 
 use crate::failure::{Failure, Outcome};
-use crate::sim::Venue;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use smc_feeds::binance_spot::Description;
+use smc_feeds::{binance_usdm, bybit, oanda};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
@@ -23,13 +24,25 @@ pub struct Args {
     count: bool,
 }
 
+/// Venues whose messages can be read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Venue {
+    /// Binance spot: market and private streams
+    BinanceSpot,
+    /// Binance USD-M futures: market streams and snapshots
+    BinanceUsdm,
+    /// Bybit v5: public topics
+    Bybit,
+    /// Oanda v20: the price stream
+    Oanda,
+}
+
 /// Decodes line by line.
 pub fn decode(args: &Args) -> Outcome {
-    let Venue::BinanceSpot = args.venue;
     let named = |error: io::Error| Failure::wrong(args.file.display(), error);
     let mut lines = open(&args.file).map_err(named)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut decoder = Decoder::new();
+    let mut decoder = Decoder::new(args.venue);
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
     let (mut line, mut number, mut text) = (Vec::new(), 0, String::new());
     loop {
@@ -39,12 +52,14 @@ pub fn decode(args: &Args) -> Outcome {
         }
         number += 1;
         text.clear();
-        let kind = decoder.describe(number, message_of(&mut line), &mut text);
+        decoder.describe(number, message_of(&mut line), &mut text, &mut |kind| {
+            if args.count {
+                *counts.entry(kind.to_owned()).or_default() += 1;
+            }
+        });
         if args.count {
-            *counts.entry(kind).or_default() += 1;
             continue;
         }
-        text.push('\n');
         match out.write_all(text.as_bytes()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
@@ -58,14 +73,51 @@ pub fn decode(args: &Args) -> Outcome {
     Ok(())
 }
 
+/// Reads one venue's messages.
+enum Decoder {
+    BinanceSpot(Box<Spot>),
+    BinanceUsdm(Box<binance_usdm::Describer>),
+    Bybit(Box<bybit::Describer>),
+    Oanda(Box<oanda::Describer>),
+}
+
+impl Decoder {
+    fn new(venue: Venue) -> Self {
+        match venue {
+            Venue::BinanceSpot => Self::BinanceSpot(Box::new(Spot::new())),
+            Venue::BinanceUsdm => Self::BinanceUsdm(Box::new(binance_usdm::Describer::new())),
+            Venue::Bybit => Self::Bybit(Box::new(bybit::Describer::new())),
+            Venue::Oanda => Self::Oanda(Box::new(oanda::Describer::new())),
+        }
+    }
+
+    /// Appends a JSON line for each thing that the message says, and gives the kind of each.
+    fn describe(&mut self, number: u64, message: &mut [u8], out: &mut String, kind: &mut impl FnMut(&str)) {
+        let mut tell = |said: &Description| {
+            said.write_json(number, out);
+            out.push('\n');
+            kind(said.kind);
+        };
+        match self {
+            Self::BinanceSpot(spot) => {
+                kind(&spot.describe(number, message, out));
+                out.push('\n');
+            }
+            Self::BinanceUsdm(usdm) => tell(&usdm.describe(message)),
+            Self::Bybit(bybit) => bybit.describe(message).iter().for_each(tell),
+            Self::Oanda(oanda) => tell(&oanda.describe(message)),
+        }
+    }
+}
+
 /// Market data first, then the private stream; what neither knows is refused with the market's reason.
-struct Decoder {
+struct Spot {
     market: smc_feeds::binance_spot::Describer,
     private: smc_gateway::binance_spot::Scratch,
     copy: Vec<u8>,
 }
 
-impl Decoder {
+impl Spot {
     fn new() -> Self {
         Self {
             market: smc_feeds::binance_spot::Describer::new(),

@@ -1,7 +1,7 @@
 //! The configured venues before the start: where each is, who we are there, and what has to be known of it.
 
 use super::LaunchError;
-use super::questions::Questions;
+use super::questions::{Account, Questions, category};
 use crate::account_lock::{AccountLock, user_dir};
 use crate::clock::Clock;
 use crate::config::{AccountSection, FileConfig, NamedVenue, VenueKind, VenueSection};
@@ -12,9 +12,12 @@ use smc_core::config::{BarSource, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::instrument::InstrumentSpec;
 use smc_core::words::{InstrumentId, Name, Timeframe};
-use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, KLINES_MAX, candle_interval};
+use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, candle_interval};
+use smc_feeds::binance_usdm::{self, BinanceUsdmFeed};
+use smc_feeds::bybit::{self, BybitFeed};
+use smc_feeds::oanda::{self, OandaFeed};
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
-use smc_net::{Endpoint, TlsSettings};
+use smc_net::{Endpoint, Secret, TlsSettings};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -38,8 +41,15 @@ impl Link {
     pub fn open(venue: &NamedVenue<'_>) -> Result<Self, LaunchError> {
         let tls = trust(venue.at)?;
         let rest = endpoint("rest", &venue.at.rest, &tls)?;
-        let questions = Questions::open(venue.at.kind, &rest)?;
         let account = venue.account.cloned();
+        let asks = match (venue.at.kind, &account) {
+            (VenueKind::Oanda, Some(account)) => {
+                let token = token(account)?;
+                Some(Account { id: account.api_key.clone(), bearer: format!("Bearer {token}") })
+            }
+            _ => None,
+        };
+        let questions = Questions::open(venue.at.kind, &rest, asks)?;
         Ok(Self { name: venue.name.to_owned(), at: venue.at.clone(), account, tls, questions })
     }
 
@@ -147,9 +157,16 @@ impl Links {
         for (place, link) in self.links.iter().enumerate() {
             let ids = (0u16..).map(InstrumentId).zip(&self.data).filter(|(_, data)| data.0 == place);
             let symbols: Vec<(InstrumentId, Name)> = ids.map(|(id, data)| (id, data.1)).collect();
-            if !symbols.is_empty() {
-                let ids = symbols.iter().map(|&(id, _)| id).collect();
-                feeds.push((feed(file, link, config, &symbols)?, ids));
+            let is_here = |&(id, _): &(InstrumentId, Name)| {
+                config.instruments.get(id.index()).is_some_and(|own| usize::from(own.venue) == place)
+            };
+            // Prices for orders elsewhere, and prices for orders here: two feeds, for only one of them tells the rules.
+            let (here, elsewhere): (Vec<_>, Vec<_>) = symbols.into_iter().partition(is_here);
+            for (symbols, is_traded) in [(here, true), (elsewhere, false)] {
+                if !symbols.is_empty() {
+                    let ids = symbols.iter().map(|&(id, _)| id).collect();
+                    feeds.push((feed(file, link, config, &symbols, is_traded)?, ids));
+                }
             }
         }
         Ok(Feeds::new(feeds))
@@ -241,6 +258,7 @@ pub(super) fn feed(
     link: &Link,
     config: &EngineConfig,
     symbols: &[(InstrumentId, Name)],
+    is_traded: bool,
 ) -> Result<AnyFeed, LaunchError> {
     let streams = link.endpoint("market", &link.at.market)?;
     let rest = link.endpoint("rest", &link.at.rest)?;
@@ -250,19 +268,51 @@ pub(super) fn feed(
     let fault = |error: &dyn std::fmt::Display| LaunchError::Feed(error.to_string());
     match link.at.kind {
         VenueKind::BinanceSpot => {
-            let mut settings = FeedSettings::new(streams, rest);
-            if let Some(silence) = silence {
-                settings.silence.book_ticker_ns = silence;
-                settings.silence.depth_ns = silence;
-                settings.silence.connection_ns = silence.saturating_mul(3);
-            }
+            let mut settings = binance(FeedSettings::new(streams, rest), silence);
             if wants_candles {
-                settings.streams.klines = kline_streams(config);
+                settings.streams.klines =
+                    kline_streams(config, |timeframe| candle_interval(timeframe) == timeframe);
             }
             let feed = BinanceSpotFeed::new(settings, symbols).map_err(|error| fault(&error))?;
             Ok(AnyFeed::BinanceSpot(Box::new(feed)))
         }
-        kind => Err(LaunchError::Kind(kind)),
+        VenueKind::BinanceUsdm => {
+            let mut settings = binance(FeedSettings::futures(streams, rest), silence);
+            (settings.streams.mark, settings.streams.contract) = (is_traded, is_traded);
+            if wants_candles {
+                let is_offered = |timeframe: Timeframe| {
+                    timeframe.secs() >= 60 && binance_usdm::candle_interval(timeframe) == timeframe
+                };
+                settings.streams.klines = kline_streams(config, is_offered);
+            }
+            let feed = BinanceUsdmFeed::new(settings, symbols).map_err(|error| fault(&error))?;
+            Ok(AnyFeed::BinanceUsdm(Box::new(feed)))
+        }
+        kind @ (VenueKind::BybitSpot | VenueKind::BybitLinear) => {
+            let mut settings = bybit::FeedSettings::new(streams, category(kind));
+            settings.streams.ticker = is_traded;
+            if let Some(silence) = silence {
+                (settings.silence.best_ns, settings.silence.depth_ns) = (silence, silence);
+                settings.silence.connection_ns = silence.saturating_mul(3);
+            }
+            if wants_candles {
+                let is_offered = |timeframe| bybit::candle_interval(timeframe) == Some(timeframe);
+                settings.streams.klines = kline_streams(config, is_offered);
+            }
+            let feed = BybitFeed::new(settings, symbols).map_err(|error| fault(&error))?;
+            Ok(AnyFeed::Bybit(Box::new(feed)))
+        }
+        VenueKind::Oanda => {
+            let account = link.account()?;
+            let token = Secret::new(&token(account)?);
+            let mut settings = oanda::FeedSettings::new(streams, rest, &account.api_key, token);
+            settings.tells_rules = is_traded;
+            if let Some(silence) = silence {
+                settings.silence.price_ns = silence;
+            }
+            let feed = OandaFeed::new(settings, symbols).map_err(|error| fault(&error))?;
+            Ok(AnyFeed::Oanda(Box::new(feed)))
+        }
     }
 }
 
@@ -290,10 +340,28 @@ pub(super) fn gateway(
     }
 }
 
+/// Both of Binance's markets know the same silences.
+const fn binance(mut settings: FeedSettings, silence: Option<u64>) -> FeedSettings {
+    if let Some(silence) = silence {
+        settings.silence.book_ticker_ns = silence;
+        settings.silence.depth_ns = silence;
+        settings.silence.connection_ns = silence.saturating_mul(3);
+    }
+    settings
+}
+
+/// The one line of Oanda's key file.
+fn token(account: &AccountSection) -> Result<String, LaunchError> {
+    Ok(read(&account.key_file)?.trim().to_owned())
+}
+
 /// The timeframes whose closed candles the venue sends: they stand for the bars whose first trades we missed.
-fn kline_streams(config: &EngineConfig) -> [Option<Timeframe>; KLINES_MAX] {
-    let offered = config.timeframes.iter().filter(|&&timeframe| candle_interval(timeframe) == timeframe);
-    let mut streams = [None; KLINES_MAX];
+fn kline_streams<const N: usize>(
+    config: &EngineConfig,
+    is_offered: impl Fn(Timeframe) -> bool,
+) -> [Option<Timeframe>; N] {
+    let offered = config.timeframes.iter().filter(|&&timeframe| is_offered(timeframe));
+    let mut streams = [None; N];
     for (stream, &timeframe) in streams.iter_mut().zip(offered) {
         *stream = Some(timeframe);
     }

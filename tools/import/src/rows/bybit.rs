@@ -98,7 +98,9 @@ impl LineRow for Book {
         match message.kind {
             // The venue keeps its window full: what enters it is told.
             "snapshot" => self.ladder.snapshot(u, [bids, asks], usize::MAX, at, out),
-            "delta" => self.ladder.delta(&Delta { first_id: u, last_id: u, previous_id: None, bids, asks }, at, out),
+            "delta" => {
+                self.ladder.delta(&Delta { first_id: u, last_id: u, previous_id: None, bids, asks }, at, out)
+            }
             other => needed(None, "type", other),
         }
     }
