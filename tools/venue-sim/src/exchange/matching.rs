@@ -178,12 +178,15 @@ impl Exchange {
         }
         self.next_taker += 1;
         let taker = self.next_taker;
-        while let Some(slice) = self.next_slice(id) {
+        // Counted from the start: against orders of its own account it would find as much to reduce again each time.
+        let mut allowed = if order.is_reducing() { self.reducible(&order) } else { i64::MAX };
+        while let Some(slice) = self.next_slice(id, allowed) {
             if let Some(maker) = slice.maker
                 && self.prevents(id, &slice, maker)
             {
                 continue;
             }
+            allowed -= slice.qty;
             self.trade(id, taker, &slice);
         }
         let Some(order) = self.orders.get(&id).filter(|order| order.status.is_open()) else { return };
@@ -202,16 +205,13 @@ impl Exchange {
         }
     }
 
-    /// The next piece of the book that an order may take; none when it is done.
-    fn next_slice(&self, id: OrderId) -> Option<Slice> {
+    /// The next piece of the book that an order may take, `allowed` at most; none when it is done.
+    fn next_slice(&self, id: OrderId, allowed: i64) -> Option<Slice> {
         let order = self.orders.get(&id).filter(|order| order.status.is_open())?;
         let front = self.markets.get(order.symbol)?.book.front(order.side.opposite())?;
         let is_in_reach = order.kind.is_market() || crosses(order.side, order.price.0, front.price);
-        let left = if order.is_reducing() {
-            order.leaves_qty().min(self.reducible(order))
-        } else {
-            order.leaves_qty()
-        };
+        let reducible = if order.is_reducing() { self.reducible(order) } else { i64::MAX };
+        let left = order.leaves_qty().min(allowed).min(reducible);
         (is_in_reach && left > 0).then(|| Slice { qty: front.qty.min(left), ..front })
     }
 
