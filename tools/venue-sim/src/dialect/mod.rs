@@ -4,9 +4,11 @@
 //! edge hands it what came with the number of its connection, moves its clock, and sends the frames that it queues.
 
 pub mod binance_spot;
+pub mod binance_usdm;
 pub mod json;
 
 pub use binance_spot::Venue;
+pub use binance_usdm::UsdmVenue;
 
 use smc_core::TsNs;
 use std::time::Duration;

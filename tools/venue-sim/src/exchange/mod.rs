@@ -9,7 +9,7 @@ mod background;
 pub mod book;
 pub mod filters;
 pub mod income;
-mod linear;
+pub mod linear;
 pub mod margin;
 mod matching;
 pub mod order;
@@ -298,6 +298,11 @@ impl Exchange {
             .collect();
         open.sort_by_key(|order| order.id);
         open
+    }
+
+    /// All orders of an account in a symbol that the venue still knows, oldest first.
+    pub fn orders_of(&self, account: usize, symbol: usize) -> impl DoubleEndedIterator<Item = &Order> + '_ {
+        self.orders.values().filter(move |order| order.account == account && order.symbol == symbol)
     }
 
     /// Cancels an open order under a name for the cancel; returns the order as it ended.

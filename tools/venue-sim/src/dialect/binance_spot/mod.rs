@@ -3,7 +3,7 @@
 //! [`Venue`] holds the exchange, the background market and every session.
 
 mod api;
-mod auth;
+pub mod auth;
 pub mod candles;
 pub mod feed;
 mod info;
