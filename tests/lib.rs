@@ -8,6 +8,7 @@
 mod config;
 mod process;
 mod records;
+pub mod swarm;
 mod venue_account;
 
 pub use config::{BUSY, config_text, resting_config_text};
@@ -46,6 +47,11 @@ pub fn demo(home: &Path, args: &[&str]) -> Value {
 pub struct Random(u64);
 
 impl Random {
+    /// Starts from a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Starts from `SMC_TEST_SEED`, or from `default`; printed, so that a failure can be had again.
     pub fn from_env(default: u64) -> Self {
         let seed = std::env::var("SMC_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(default);

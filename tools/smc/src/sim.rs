@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use venue_sim::credentials::Credentials;
 use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
-use venue_sim::{AccountSettings, Sim, SimSettings};
+use venue_sim::{AccountSettings, Fault, FaultPlan, Sim, SimSettings};
 
 /// Run the venue simulator alone.
 ///
@@ -39,6 +39,9 @@ pub struct Args {
     /// Append one line per order request here, before it is answered
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+    /// Let things go wrong: which and how often is drawn from this seed
+    #[arg(long, value_name = "SEED")]
+    faults: Option<u64>,
     /// Stop after this many seconds
     #[arg(long)]
     seconds: Option<u64>,
@@ -119,6 +122,8 @@ pub fn sim(args: &Args) -> Outcome {
     settings.seed = args.seed;
     settings.speed = args.speed;
     settings.audit = args.audit.clone();
+    settings.faults = args.faults.map(FaultPlan::from_seed);
+    let plan = settings.faults.as_ref().map(FaultPlan::describe);
     let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
     private_dir(&args.keys)?;
     private_file(&args.keys.join("ca.pem"), sim.ca_pem())?;
@@ -142,7 +147,15 @@ pub fn sim(args: &Args) -> Outcome {
         );
     } else {
         println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+        if let Some(plan) = plan {
+            println!("faults: {plan}");
+        }
     }
     sim.run(&stop);
+    if let Some(counts) = sim.faults().filter(|_| !args.json) {
+        for fault in Fault::ALL {
+            println!("{:>8}  {}", counts.of(fault), fault.name());
+        }
+    }
     Ok(())
 }

@@ -7,11 +7,13 @@
 pub mod credentials;
 pub mod dialect;
 pub mod exchange;
+pub mod faults;
 pub mod market;
 mod server;
 mod settings;
 
-pub use dialect::{SeenOrder, Summary};
+pub use dialect::{SeenOrder, Summary, TrueBook, TrueOrder, TrueTrade, Truth};
+pub use faults::{Fault, FaultPlan};
 pub use server::{Peer, Sim};
 pub use settings::{
     AccountSettings, Credential, LimitSettings, LockStepError, SimError, SimSettings, VenueKind,

@@ -1,5 +1,6 @@
 //! What a simulated venue is made of, and why it would not start.
 
+use crate::faults::FaultPlan;
 use crate::market::MarketSource;
 use smc_core::{Qty, TsNs};
 use std::fmt;
@@ -36,6 +37,8 @@ pub struct SimSettings {
     pub ca_file: Option<PathBuf>,
     /// Appends one line for each order request, written before the request is answered.
     pub audit: Option<PathBuf>,
+    /// What goes wrong; nothing unless set.
+    pub faults: Option<FaultPlan>,
 }
 
 impl SimSettings {
@@ -51,6 +54,7 @@ impl SimSettings {
             limits: LimitSettings::default(),
             ca_file: None,
             audit: None,
+            faults: None,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
 //! | `tables` | exported journals as DuckDB and pandas read them |
+//! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 //! | `journal-exhaustive` | a 64 KiB journal cut at every byte and with every bit flipped |
 //! | `journal-kills [RUNS]` | kill -9 of a writing process and of an engine at full speed, 2,000 of each unless told otherwise |
@@ -20,6 +21,7 @@ mod builds;
 mod fuzz;
 mod python;
 mod step;
+mod swarm;
 mod tables;
 
 use std::process::ExitCode;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         }
         Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
         Some("tables") => Ok(tables::steps()),
+        Some("swarm") => swarm::steps(args.get(1..).unwrap_or_default()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
         Some("journal-exhaustive") => Ok(exhaustive()),
         Some("journal-kills") => {
@@ -50,7 +53,7 @@ fn main() -> ExitCode {
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, crash, builds, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, swarm, crash, builds, risk-campaign or journal-…"
                 .into(),
         ),
     };

@@ -6,9 +6,13 @@
 pub mod binance_spot;
 pub mod binance_usdm;
 pub mod json;
+mod trouble;
+mod truth;
 
 pub use binance_spot::Venue;
 pub use binance_usdm::UsdmVenue;
+pub use trouble::{Asked, Farewell, Lane, Said, Trouble};
+pub use truth::{TrueBalance, TrueBook, TrueOrder, TrueTrade, Truth};
 
 use smc_core::TsNs;
 use std::time::Duration;
@@ -29,6 +33,8 @@ pub enum Frame {
     Part(Vec<u8>),
     /// Nothing more: the connection is closed once everything before has gone out.
     Close,
+    /// The first bytes of a frame on the wire, that many in a million of them, and the connection's end.
+    Torn(Box<Frame>, u32),
 }
 
 /// One HTTP request.
@@ -137,6 +143,77 @@ pub trait Dialect: Send {
     fn take_unaudited(&mut self) -> &[SeenOrder];
     /// What the venue has done so far.
     fn summary(&self) -> Summary;
+
+    /// What is so at the venue, of one account and of the books.
+    fn truth(&self, _account: usize) -> Truth {
+        Truth::default()
+    }
+
+    // What faults ask, so that they need not know a venue's words.
+
+    /// Whom a WebSocket path serves.
+    fn lane(&self, _target: &str) -> Lane {
+        Lane::Market
+    }
+
+    /// What a text of the venue is.
+    fn said(&self, _text: &str) -> Said {
+        Said::Market
+    }
+
+    /// What a text of a client asks for.
+    fn asked(&self, _text: &str) -> Asked {
+        Asked::Other
+    }
+
+    /// Whether a request asks for a picture of a book.
+    fn is_snapshot(&self, _request: &HttpRequest) -> bool {
+        false
+    }
+
+    /// The refusal of a text that a client sent; none where the venue has no such answer and stays silent.
+    fn refuse_text(&self, _text: &str, _trouble: Trouble) -> Option<String> {
+        None
+    }
+
+    /// The refusal of an HTTP request.
+    fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
+        let seconds = |ms: u64| ms.saturating_sub(self.now().as_ms()).div_ceil(1_000);
+        let head =
+            trouble.retry_at_ms.map_or_else(String::new, |ms| format!("Retry-After: {}\r\n", seconds(ms)));
+        answer(trouble.status, &head, "{}")
+    }
+
+    /// Queues the announcement that something ends; false where the venue has none for this connection.
+    fn announce_end(&mut self, _conn: ConnId, _farewell: Farewell) -> bool {
+        false
+    }
+
+    /// Lets the market fill a resting order of a client in part (`share_ppm` of its rest) or whole: the one that a
+    /// cancel names, else any. False when there is none.
+    fn fill_resting(&mut self, _cancel: Option<&str>, _share_ppm: u32) -> bool {
+        false
+    }
+
+    // What the server asks, and only a venue with faults answers otherwise.
+
+    /// How long a connection just accepted is left without an answer.
+    fn handshake_delay(&mut self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The status under which the last upgrade was refused.
+    fn refused_upgrade(&self) -> u16 {
+        404
+    }
+
+    /// No faults until further notice, or faults again.
+    fn hold_faults(&mut self, _is_held: bool) {}
+
+    /// How often which fault has struck; none on a venue without faults.
+    fn faults(&self) -> Option<&crate::faults::Counts> {
+        None
+    }
 }
 
 /// The bytes of an HTTP answer. `head` holds further header lines, each with its line end.

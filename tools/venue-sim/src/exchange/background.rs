@@ -104,6 +104,29 @@ impl Exchange {
         self.after_fill(order);
     }
 
+    /// A background order takes `qty` of one resting order at its price, whatever stands before it. False when it does
+    /// not rest or has less left.
+    pub fn fill_resting(&mut self, id: OrderId, qty: i64) -> bool {
+        let Some(order) = self.resting().find(|order| order.id == id) else { return false };
+        let (symbol, side, price, leaves) = (order.symbol, order.side, order.price.0, order.leaves_qty());
+        if qty <= 0 || qty > leaves {
+            return false;
+        }
+        self.next_taker += 1;
+        self.take_resting(symbol, side, self.next_taker, price, id, qty);
+        self.finish_step(symbol);
+        true
+    }
+
+    /// A share of what an order has left, on its symbol's grid: at least one lot, at most all.
+    pub fn share_of_rest(&self, id: OrderId, share_ppm: u32) -> Option<i64> {
+        let order = self.orders.get(&id)?;
+        let lot = self.markets.get(order.symbol)?.info.spec.lot.0.max(1);
+        let share = i128::from(order.leaves_qty()) * i128::from(share_ppm.min(1_000_000)) / 1_000_000;
+        let share = i64::try_from(share).ok()?;
+        Some((share - share % lot).max(lot).min(order.leaves_qty()))
+    }
+
     /// Background quantity that came to stand across clients' orders of `side` trades against them.
     fn uncross(&mut self, symbol: usize, side: Side) {
         while let Some((price, resting)) = self.best_own(symbol, side) {

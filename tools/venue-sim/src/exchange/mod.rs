@@ -265,6 +265,17 @@ impl Exchange {
         self.orders.get(&id)
     }
 
+    /// Every order, by number.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> + '_ {
+        self.orders.values()
+    }
+
+    /// The orders that rest in a book, by number.
+    pub fn resting(&self) -> impl Iterator<Item = &Order> + '_ {
+        let open = self.markets.iter().flat_map(|market| &market.open).filter_map(|id| self.orders.get(id));
+        open.filter(|order| order.working.is_some() && !order.kind.is_market())
+    }
+
     /// An account's order by number, by client order id, or by both, which must then agree.
     pub fn find(
         &self,

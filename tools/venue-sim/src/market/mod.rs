@@ -8,7 +8,7 @@ mod capture;
 mod day;
 mod generator;
 mod plot;
-mod random;
+pub(crate) mod random;
 mod random_walk;
 
 pub use capture::{Capture, CaptureError};

@@ -3,6 +3,7 @@
 use super::http::{self, Parsed};
 use super::pipe::Pipe;
 use crate::dialect::{ConnId, Dialect, Frame, WsRules};
+use smc_core::TsNs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Conn {
     is_last_answer: bool,
     /// Close once all is sent.
     is_closing: bool,
+    /// Nothing is read of the client before this market time, and so nothing answered.
+    pub asleep_until: TsNs,
     /// Whether a client's close frame is answered by one. In lock step it is not: a client that is gone reads
     /// no more, and the bytes would never balance.
     answers_close: bool,
@@ -60,6 +63,7 @@ impl Conn {
             last_ping_ns: edge_now_ns,
             is_last_answer: false,
             is_closing: false,
+            asleep_until: TsNs(0),
             answers_close,
         }
     }
@@ -101,7 +105,37 @@ impl Conn {
                 self.is_closing = true;
                 Ok(())
             }
+            (_, Frame::Torn(frame, share_ppm)) => self.tear(*frame, share_ppm),
             _ => Err(Gone),
+        }
+    }
+
+    /// Lets the first bytes of a frame out and ends the connection there.
+    fn tear(&mut self, frame: Frame, share_ppm: u32) -> Result<(), Gone> {
+        // A socket that does not take what was sent before is torn there.
+        self.flush()?;
+        let pipe = match &mut self.state {
+            State::Http { pipe, .. } => pipe.as_mut(),
+            State::WebSocket(socket) => socket.get_mut(),
+            State::Turning => return Err(Gone),
+        };
+        pipe.is_held = true;
+        self.send(frame)?;
+        let pipe = match &mut self.state {
+            State::Http { pipe, .. } => pipe.as_mut(),
+            State::WebSocket(socket) => socket.get_mut(),
+            State::Turning => return Err(Gone),
+        };
+        let _ = pipe.tear(share_ppm);
+        Err(Gone)
+    }
+
+    /// The connection's pipe, to let it linger.
+    pub fn into_pipe(self) -> Option<Pipe> {
+        match self.state {
+            State::Http { pipe, .. } => Some(*pipe),
+            State::WebSocket(socket) => Some(socket.into_inner()),
+            State::Turning => None,
         }
     }
 
@@ -113,6 +147,13 @@ impl Conn {
             State::Turning => return Err(Gone),
         }
         if self.is_closing && !self.has_unsent() { Err(Gone) } else { Ok(()) }
+    }
+
+    /// Takes what the client says while it is kept waiting; `Gone` when it has given up. True when anything came.
+    pub fn sleep(&mut self) -> Result<bool, Gone> {
+        let before = self.bytes().1;
+        let State::Http { pipe, .. } = &mut self.state else { return Ok(false) };
+        if pipe.hoard() { Err(Gone) } else { Ok(self.bytes().1 != before) }
     }
 
     /// Reads what the socket holds and hands it to the venue. True when anything came.
@@ -167,7 +208,7 @@ impl Conn {
     fn upgrade(&mut self, venue: &mut dyn Dialect, target: &str, accept: &str) -> Result<(), Gone> {
         let Some(rules) = venue.open(self.id, target) else {
             venue.close(self.id);
-            return self.refuse(venue, 404);
+            return self.refuse(venue, venue.refused_upgrade());
         };
         // At once, not in turn with the frames: a peer in lock step that makes a connection anew is not quiet
         // before it has this, and nothing else is sent until it is quiet.

@@ -8,7 +8,8 @@ mod http;
 mod pipe;
 mod tls;
 
-use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, UsdmVenue, Venue};
+use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue};
+use crate::faults::{Counts, FaultyVenue};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
 use pipe::Pipe;
@@ -43,6 +44,11 @@ pub trait Peer: Sync {
     /// It is asked right after [`set_now`](Self::set_now) too, when no byte has moved: a peer whose timers follow
     /// that clock must not say yes before it has looked at the new time, or a frame may overtake a timer.
     fn is_quiet(&self, sim_sent: u64, sim_received: u64) -> bool;
+
+    /// The same while it is kept waiting for the answer to a connection that it makes. Asked only at a venue with faults.
+    fn is_quiet_but_connecting(&self, sim_sent: u64, sim_received: u64) -> bool {
+        self.is_quiet(sim_sent, sim_received)
+    }
 }
 
 /// A running venue.
@@ -53,6 +59,8 @@ pub struct Sim {
     ca_pem: String,
     venue: Box<dyn Dialect>,
     conns: BTreeMap<ConnId, Conn>,
+    /// In lock step: connections that have ended here and not yet over there, kept for the count of their bytes.
+    lingering: Vec<Pipe>,
     next_conn: ConnId,
     /// Raw bytes sent and received on connections that are gone.
     past_bytes: (u64, u64),
@@ -67,7 +75,8 @@ pub struct Sim {
 impl Sim {
     /// Listens; the market waits at its start until [`run`](Self::run) or [`run_lock_step`](Self::run_lock_step).
     pub fn bind(settings: SimSettings) -> Result<Self, SimError> {
-        let SimSettings { kind, listen, seed, market, speed, accounts, limits, ca_file, audit } = settings;
+        let SimSettings { kind, listen, seed, market, speed, accounts, limits, ca_file, audit, faults } =
+            settings;
         if !(speed.is_finite() && speed > 0.0) {
             return Err(SimError::Settings(format!("speed is {speed}, must be more than zero")));
         }
@@ -88,6 +97,10 @@ impl Sim {
             VenueKind::BinanceSpot => Box::new(Venue::new(market, &accounts, limits, seed)?),
             VenueKind::BinanceUsdm => Box::new(UsdmVenue::new(market, &accounts, limits, seed)?),
         };
+        let venue = match faults {
+            Some(plan) => Box::new(FaultyVenue::new(venue, plan)),
+            None => venue,
+        };
         Ok(Self {
             listener,
             local_addr,
@@ -95,6 +108,7 @@ impl Sim {
             ca_pem,
             venue,
             conns: BTreeMap::new(),
+            lingering: Vec::new(),
             next_conn: 1,
             past_bytes: (0, 0),
             speed,
@@ -138,6 +152,32 @@ impl Sim {
     /// Every order request ever received, accepted or refused, oldest first.
     pub fn orders_seen(&self) -> &[SeenOrder] {
         self.venue.orders_seen()
+    }
+
+    /// What is so at the venue, of one account and of the books.
+    pub fn truth(&self, account: usize) -> Truth {
+        self.venue.truth(account)
+    }
+
+    /// How often which fault has struck; none without faults.
+    pub fn faults(&self) -> Option<&Counts> {
+        self.venue.faults()
+    }
+
+    /// Serves until no connection is left, market time standing still: after the peer's process has ended. False when
+    /// one is left after `limit` of wall time.
+    pub fn wait_gone(&mut self, limit: Duration) -> bool {
+        let started = Instant::now();
+        self.conns.values_mut().for_each(|conn| conn.asleep_until = TsNs(0));
+        while !self.conns.is_empty() || !self.lingering.is_empty() {
+            if started.elapsed() > limit {
+                return false;
+            }
+            if !self.serve() {
+                std::thread::sleep(IDLE);
+            }
+        }
+        true
     }
 
     /// Serves until `stop`, market time following the wall clock at the speed of the settings.
@@ -192,6 +232,8 @@ impl Sim {
         self.edge_now_ns = start.0;
         self.is_lock_step = true;
         peer.set_now(start);
+        // What goes wrong takes its time, and there is none yet.
+        self.venue.hold_faults(true);
         while !peer.is_started() {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -202,6 +244,7 @@ impl Sim {
                 std::thread::sleep(IDLE);
             }
         }
+        self.venue.hold_faults(false);
         self.deliver(peer, stop)?;
         let end = TsNs(start.0.saturating_add(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX)));
         let wall_start = Instant::now();
@@ -263,7 +306,11 @@ impl Sim {
                 self.announce(peer, stop)?;
                 is_announced = true;
             }
-            self.send(conn, frame);
+            if !self.send(conn, frame) {
+                // The end of a connection is no byte that could be counted: a peer that has seen a later time has
+                // looked at its sockets since.
+                peer.set_now(TsNs(self.venue.now().0.saturating_add(1)));
+            }
             self.wait_quiet(peer, stop)?;
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -284,7 +331,13 @@ impl Sim {
             let is_busy = self.serve();
             let has_unsent = self.conns.values().any(Conn::has_unsent);
             let (sent, received) = self.bytes();
-            if !is_busy && !has_unsent && peer.is_quiet(sent, received) {
+            let is_quiet = |is_stalling| match is_stalling {
+                true => peer.is_quiet_but_connecting(sent, received),
+                false => peer.is_quiet(sent, received),
+            };
+            // The second look: a connection that the peer closed on its way to quiet takes no more frames, and what
+            // were sent on it would never be counted as read.
+            if !is_busy && !has_unsent && is_quiet(self.is_stalling()) && !self.serve() {
                 return Ok(());
             }
             if stop.load(Ordering::Relaxed) {
@@ -298,11 +351,19 @@ impl Sim {
         }
     }
 
+    /// Whether a client waits for an answer that is held back on purpose.
+    fn is_stalling(&self) -> bool {
+        let now = self.venue.now();
+        self.conns.values().any(|conn| now < conn.asleep_until)
+    }
+
     /// Raw bytes sent and received on all connections ever.
     pub fn bytes(&self) -> (u64, u64) {
+        let lingering = self.lingering.iter().map(|pipe| (pipe.sent, pipe.received));
         self.conns
             .values()
             .map(Conn::bytes)
+            .chain(lingering)
             .fold(self.past_bytes, |(sent, received), (s, r)| (sent + s, received + r))
     }
 
@@ -310,8 +371,12 @@ impl Sim {
     fn serve(&mut self) -> bool {
         let mut is_busy = self.accept();
         let mut gone = Vec::new();
+        let now = self.venue.now();
         for (id, conn) in &mut self.conns {
-            let result = conn.flush().and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns));
+            let result = match now < conn.asleep_until {
+                true => conn.sleep(),
+                false => conn.flush().and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns)),
+            };
             match result {
                 Ok(is_read) => is_busy |= is_read,
                 Err(Gone) => gone.push(*id),
@@ -321,7 +386,26 @@ impl Sim {
             is_busy = true;
             self.drop_conn(id);
         }
+        if !self.lingering.is_empty() {
+            is_busy |= self.linger();
+        }
         self.write_audit();
+        is_busy
+    }
+
+    /// Hears out the clients whose connections have ended here. True when anything happened.
+    fn linger(&mut self) -> bool {
+        let mut is_busy = false;
+        let past = &mut self.past_bytes;
+        self.lingering.retain_mut(|pipe| {
+            let before = pipe.received;
+            let is_over = pipe.linger();
+            if is_over {
+                *past = (past.0 + pipe.sent, past.1 + pipe.received);
+            }
+            is_busy |= is_over || pipe.received != before;
+            !is_over
+        });
         is_busy
     }
 
@@ -332,7 +416,12 @@ impl Sim {
             let id = self.next_conn;
             self.next_conn += 1;
             if let Ok(pipe) = Pipe::new(tcp, Arc::clone(&self.tls)) {
-                self.conns.insert(id, Conn::new(id, pipe, self.edge_now_ns, !self.is_lock_step));
+                let mut conn = Conn::new(id, pipe, self.edge_now_ns, !self.is_lock_step);
+                let delay = u64::try_from(self.venue.handshake_delay().as_nanos()).unwrap_or(u64::MAX);
+                if delay > 0 {
+                    conn.asleep_until = TsNs(self.venue.now().0.saturating_add(delay));
+                }
+                self.conns.insert(id, conn);
             }
         }
         is_busy
@@ -344,11 +433,15 @@ impl Sim {
         }
     }
 
-    fn send(&mut self, id: ConnId, frame: Frame) {
-        let Some(conn) = self.conns.get_mut(&id) else { return };
+    /// Sends a frame; false when its connection ends with it.
+    fn send(&mut self, id: ConnId, frame: Frame) -> bool {
+        let Some(conn) = self.conns.get_mut(&id) else { return true };
+        let is_last = matches!(frame, Frame::Close);
         if conn.send(frame).is_err() {
             self.drop_conn(id);
+            return false;
         }
+        !is_last
     }
 
     /// Pings whoever is due; true when any ping went out.
@@ -370,7 +463,10 @@ impl Sim {
     fn drop_conn(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.remove(&id) {
             let (sent, received) = conn.bytes();
-            self.past_bytes = (self.past_bytes.0 + sent, self.past_bytes.1 + received);
+            match conn.into_pipe().filter(|_| self.is_lock_step) {
+                Some(pipe) => self.lingering.push(pipe),
+                None => self.past_bytes = (self.past_bytes.0 + sent, self.past_bytes.1 + received),
+            }
         }
         self.venue.close(id);
     }

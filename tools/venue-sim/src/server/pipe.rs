@@ -2,7 +2,7 @@
 
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 /// Plaintext that may wait for a client that does not read; beyond it the client is cut off.
@@ -14,6 +14,10 @@ pub struct Pipe {
     tls: ServerConnection,
     /// Plaintext written since nothing last waited.
     backlog: usize,
+    /// What is written stays inside until [`Pipe::tear`].
+    pub is_held: bool,
+    /// Raw bytes read from the socket and not looked at yet.
+    early: Vec<u8>,
     /// Raw bytes read from the socket.
     pub received: u64,
     /// Raw bytes written to the socket.
@@ -27,7 +31,7 @@ impl Pipe {
         tcp.set_nodelay(true)?;
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(None);
-        Ok(Self { tcp, tls, backlog: 0, received: 0, sent: 0 })
+        Ok(Self { tcp, tls, backlog: 0, is_held: false, early: Vec::new(), received: 0, sent: 0 })
     }
 
     /// Whether bytes wait for the socket.
@@ -35,10 +39,66 @@ impl Pipe {
         self.tls.wants_write()
     }
 
+    /// Sends the first bytes of what waits, `share_ppm` of them, and ends its side of the connection.
+    pub fn tear(&mut self, share_ppm: u32) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut bytes)?;
+        }
+        let kept = bytes.len() as u64 * u64::from(share_ppm) / 1_000_000;
+        bytes.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        // A socket that takes less now tears a little earlier.
+        if let Ok(n) = self.tcp.write(&bytes) {
+            self.sent += n as u64;
+        }
+        self.tcp.shutdown(Shutdown::Write)
+    }
+
+    /// Reads and counts what the client says, and looks at it only when it is asked to read. True at its end: what it
+    /// said before is then of no interest.
+    pub fn hoard(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.tcp.read(&mut chunk) {
+                Ok(0) => return true,
+                Ok(n) => {
+                    self.received += n as u64;
+                    self.early.extend_from_slice(chunk.get(..n).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Says no more, and reads and counts what the client still says, without a look at it. True at its end.
+    pub fn linger(&mut self) -> bool {
+        // Fails where it has been done before.
+        let _ = self.tcp.shutdown(Shutdown::Write);
+        let mut scrap = [0; 4096];
+        loop {
+            match self.tcp.read(&mut scrap) {
+                Ok(0) => return true,
+                Ok(n) => self.received += n as u64,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
     /// Reads what the socket holds; true when the peer closed it.
     fn fill(&mut self) -> io::Result<bool> {
-        let n = self.tls.read_tls(&mut self.tcp)?;
-        self.received += n as u64;
+        let n = if self.early.is_empty() {
+            let n = self.tls.read_tls(&mut self.tcp)?;
+            self.received += n as u64;
+            n
+        } else {
+            let n = self.tls.read_tls(&mut self.early.as_slice())?;
+            self.early.drain(..n);
+            n
+        };
         if let Err(error) = self.tls.process_new_packets() {
             // Best effort: the alert tells the client what was wrong.
             let _ = self.flush();
@@ -74,7 +134,7 @@ impl Write for Pipe {
 
     /// Hands the socket what it takes now; what it does not take waits, and that is no error.
     fn flush(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
+        while self.tls.wants_write() && !self.is_held {
             match self.tls.write_tls(&mut self.tcp) {
                 Ok(n) => self.sent += n as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),

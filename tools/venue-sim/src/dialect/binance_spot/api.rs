@@ -55,6 +55,13 @@ impl ApiSession {
     pub fn subscriptions_of(&self, account: usize) -> impl Iterator<Item = u64> + '_ {
         self.subscriptions.iter().filter(move |s| s.account == account).map(|s| s.id)
     }
+
+    /// Ends all subscriptions and logs off, as the venue does of its own accord; gives what ended.
+    pub(super) fn end_subscriptions(&mut self) -> Vec<u64> {
+        self.account = None;
+        self.authorized_since = None;
+        self.subscriptions.drain(..).map(|s| s.id).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -393,7 +400,7 @@ fn unsubscribe(session: &mut ApiSession, params: &Params) -> Result<String, Reje
 }
 
 /// The frame around a result or a refusal.
-fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
+pub(super) fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
     let limits = limits.map_or_else(String::new, |limits| format!(",\"rateLimits\":{limits}"));
     match result {
         Ok(result) => format!("{{\"id\":{id},\"status\":200,\"result\":{result}{limits}}}"),

@@ -286,7 +286,7 @@ impl UsdmVenue {
 }
 
 /// The frame around a result or a refusal.
-fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
+pub(super) fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
     let limits = limits.map_or_else(String::new, |limits| format!(",\"rateLimits\":{limits}"));
     match result {
         Ok(result) => format!("{{\"id\":{id},\"status\":200,\"result\":{result}{limits}}}"),

@@ -16,11 +16,15 @@ mod private;
 mod refusals;
 mod rest;
 pub mod streams;
+mod trouble;
 
 use super::binance_spot::auth::Keys;
 use super::binance_spot::limits::Limits;
 use super::binance_spot::streams::{Stream, StreamSession};
-use super::{ConnId, Dialect, Frame, HttpRequest, SeenOrder, Summary, WsRules, answer};
+use super::{
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Said, SeenOrder, Summary, Trouble, Truth,
+    WsRules, answer,
+};
 use crate::exchange::account::Account;
 use crate::exchange::{Exchange, ExchangeEvent, Execution};
 use crate::market::{MarketOp, MarketSource, SymbolInfo};
@@ -435,6 +439,42 @@ impl Dialect for UsdmVenue {
 
     fn summary(&self) -> Summary {
         self.summary
+    }
+
+    fn truth(&self, account: usize) -> Truth {
+        Truth::of(&self.exchange, account)
+    }
+
+    fn lane(&self, target: &str) -> Lane {
+        trouble::lane(target)
+    }
+
+    fn said(&self, text: &str) -> Said {
+        trouble::said(text)
+    }
+
+    fn asked(&self, text: &str) -> Asked {
+        trouble::asked(text)
+    }
+
+    fn is_snapshot(&self, request: &HttpRequest) -> bool {
+        trouble::is_snapshot(request)
+    }
+
+    fn refuse_text(&self, text: &str, trouble: Trouble) -> Option<String> {
+        self.refusal_of(text, trouble)
+    }
+
+    fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
+        self.http_refusal_of(trouble)
+    }
+
+    fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
+        self.say_farewell(conn, farewell)
+    }
+
+    fn fill_resting(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
+        self.fill_one(cancel, share_ppm)
     }
 }
 

@@ -1,0 +1,324 @@
+//! What a journal tells, read without the engine: orders and what became of them, fills, position, books, states.
+
+use crate::Rec;
+use smc_core::codec;
+use smc_core::event::{
+    Balance, BookUpdate, Command, Event, EventBody, FeedState, GatewayState, OrderUpdate, OrderUpdateKind,
+    RiskScope,
+};
+use smc_core::output::{Alert, Control, NewOrder, Output, Purpose, TradingState};
+use smc_core::words::{ClientOrderId, Money, Name, Price, Qty, Side};
+use smc_journal::RecordKind;
+use std::collections::BTreeMap;
+use venue_sim::TrueBook;
+
+/// A price or quantity that is so many times the first one seen is nobody's.
+const ABSURD_FACTOR: i64 = 10;
+
+/// The venue's book as it was at some of its numbers.
+pub type Witness = BTreeMap<u64, TrueBook>;
+
+/// How an order ended, as far as the engine was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Not yet.
+    Open,
+    /// Filled, cancelled or expired.
+    Done,
+    /// It never came to be: refused by the venue or before it, or proved not to have arrived.
+    Never,
+}
+
+/// One order of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// As it was decided.
+    pub order: NewOrder,
+    /// What became of it.
+    pub fate: Fate,
+    /// Filled of it.
+    pub filled: i64,
+    /// Its outcome was unknown for a time.
+    pub was_unknown: bool,
+    /// In which life of the engine it was decided, and in which something was last heard of it.
+    pub lives: (u32, u32),
+}
+
+/// One fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldFill {
+    /// Of which order.
+    pub client_order_id: ClientOrderId,
+    /// Which way.
+    pub side: Side,
+    /// At which price.
+    pub price: Price,
+    /// How much.
+    pub qty: Qty,
+    /// For which fee.
+    pub fee: Money,
+    /// In which asset.
+    pub fee_asset: Name,
+    /// How often the engine put it into the position.
+    pub counted: u32,
+    /// How often it was told.
+    pub told: u32,
+}
+
+/// Levels of one side, by price.
+pub type Levels = BTreeMap<Price, Qty>;
+
+/// Best levels a side that must be equal; the engine is told a hundred at least.
+pub const LEVELS: usize = 50;
+
+/// Where the first difference of each side lies, for people.
+pub fn differences([bids, asks]: &[Levels; 2], truth: &TrueBook) -> String {
+    let first = |ours: &Levels, side, theirs: &[(Price, Qty)]| {
+        let pairs = best(ours, side).zip(theirs).find(|(ours, theirs)| ours != *theirs);
+        pairs.map(|(ours, theirs)| format!("{ours:?} for {theirs:?}"))
+    };
+    format!(
+        "{} and {} levels for {} and {}, bid {:?}, ask {:?}",
+        bids.len(),
+        asks.len(),
+        truth.bids.len(),
+        truth.asks.len(),
+        first(bids, Side::Buy, &truth.bids),
+        first(asks, Side::Sell, &truth.asks)
+    )
+}
+
+/// The best of one side, best first.
+pub fn best(levels: &Levels, side: Side) -> impl Iterator<Item = (Price, Qty)> + '_ {
+    let (rising, falling) = match side {
+        Side::Buy => (None, Some(levels.iter().rev())),
+        Side::Sell => (Some(levels.iter()), None),
+    };
+    let pairs = rising.into_iter().flatten().chain(falling.into_iter().flatten());
+    pairs.map(|(price, qty)| (*price, *qty)).take(LEVELS)
+}
+
+/// What a journal tells.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    /// Orders by id.
+    pub orders: BTreeMap<ClientOrderId, Told>,
+    /// Fills by trade number.
+    pub fills: BTreeMap<u64, ToldFill>,
+    /// Position after the last fill.
+    pub position: i64,
+    /// The last word about the market data.
+    pub feed: Option<FeedState>,
+    /// The last word about the order path.
+    pub gateway: Option<GatewayState>,
+    /// The last word about the engine's state, and which control had it.
+    pub state: Option<(TradingState, Control)>,
+    /// Amounts as last told.
+    pub balances: BTreeMap<Name, Balance>,
+    /// Bids and asks as the engine was told them.
+    pub books: [Levels; 2],
+    /// Number of the book's last change.
+    pub book_id: u64,
+    /// Times that a process was started.
+    pub lives: u32,
+    /// How often the feed lost what it had.
+    pub feed_losses: u32,
+    /// How often the order path was ready.
+    pub ready: u32,
+    /// Books and quotes that the engine was told and the witness knows.
+    pub compared: u32,
+    /// The first price that was told.
+    first_price: i64,
+    /// Everything that a person was told.
+    pub alerts: Vec<Alert>,
+    /// What is not as promised by the journal alone, or by the witness, each with its promise's number.
+    pub faults: Vec<String>,
+    /// The engine was told to shut down.
+    pub is_shut_down: bool,
+}
+
+impl Story {
+    /// Reads records up to an operator's `Shutdown`, or all of them, and holds the market data against the witness.
+    pub fn read(records: &[Rec], until_shutdown: bool, witness: &Witness) -> Self {
+        let mut story = Self { lives: 1, ..Self::default() };
+        // The trade that the last input told of.
+        let mut fill = None;
+        for record in records {
+            match record.kind {
+                RecordKind::Run => story.lives += 1,
+                RecordKind::Input => match codec::decode::<Event>(&record.payload) {
+                    Ok(event) => {
+                        story.is_shut_down |= matches!(event.body, EventBody::Operator(act) if act.command == Command::Shutdown);
+                        if story.is_shut_down && until_shutdown {
+                            return story;
+                        }
+                        fill = story.input(&event, witness);
+                    }
+                    Err(error) => story.faults.push(format!("P5 record {}: {error}", record.seq)),
+                },
+                RecordKind::Output => match codec::decode::<Output<NewOrder>>(&record.payload) {
+                    Ok(output) => story.output(record.seq, &output, &mut fill),
+                    Err(error) => story.faults.push(format!("P5 record {}: {error}", record.seq)),
+                },
+                _ => {}
+            }
+        }
+        story
+    }
+
+    /// Ids of orders that the engine takes to be working.
+    pub fn open(&self) -> Vec<ClientOrderId> {
+        self.orders.iter().filter(|(_, told)| told.fate == Fate::Open).map(|(id, _)| *id).collect()
+    }
+
+    fn input(&mut self, event: &Event, witness: &Witness) -> Option<u64> {
+        match event.body {
+            EventBody::Feed(state) => {
+                self.feed_losses += u32::from(self.feed == Some(FeedState::Live) && state != FeedState::Live);
+                self.feed = Some(state);
+                // A silent stream leaves the book as it was.
+                if matches!(state, FeedState::Down | FeedState::Syncing) {
+                    self.books = Default::default();
+                    self.book_id = 0;
+                }
+            }
+            EventBody::Gateway(state) => {
+                self.ready += u32::from(state == GatewayState::Ready);
+                self.gateway = Some(state);
+            }
+            EventBody::Balance(balance) => {
+                self.balances.insert(balance.asset, balance);
+            }
+            EventBody::Book(update) => self.book(&update, witness),
+            EventBody::Trade(trade) => self.market_price(trade.price, trade.qty),
+            EventBody::Quote(quote) => {
+                self.market_price(quote.bid, quote.bid_qty);
+                self.market_price(quote.ask, quote.ask_qty);
+                if let Some(book) = witness.get(&quote.update_id) {
+                    let best = |side: &[(Price, Qty)]| side.first().copied();
+                    let told = [(quote.bid, quote.bid_qty), (quote.ask, quote.ask_qty)].map(Some);
+                    self.compare(told == [best(&book.bids), best(&book.asks)], "quote", quote.update_id);
+                }
+            }
+            EventBody::Order(update) => return self.update(&update),
+            _ => {}
+        }
+        None
+    }
+
+    /// Prices are positive and of this market, quantities are not negative.
+    fn market_price(&mut self, price: Price, qty: Qty) {
+        if self.first_price == 0 {
+            self.first_price = price.0;
+        }
+        let range = self.first_price / ABSURD_FACTOR..=self.first_price.saturating_mul(ABSURD_FACTOR);
+        if price.0 <= 0 || qty.0 < 0 || !range.contains(&price.0) {
+            self.faults.push(format!("P6 market data that cannot be true: {price:?}, {qty:?}"));
+        }
+    }
+
+    fn compare(&mut self, is_equal: bool, what: &str, update_id: u64) {
+        self.compared += 1;
+        if !is_equal {
+            self.faults.push(format!("P6 the {what} of number {update_id} is not the venue's"));
+        }
+    }
+
+    fn book(&mut self, update: &BookUpdate, witness: &Witness) {
+        if update.is_snapshot_start {
+            self.books = Default::default();
+        }
+        let [bids, asks] = &mut self.books;
+        let side = if update.side == Side::Buy { bids } else { asks };
+        for level in update.levels.iter().take(update.len.into()) {
+            if level.qty.0 == 0 {
+                side.remove(&level.price);
+            } else {
+                side.insert(level.price, level.qty);
+            }
+        }
+        self.book_id = update.update_id;
+        for level in update.levels.iter().take(update.len.into()) {
+            self.market_price(level.price, level.qty);
+        }
+        if let Some(truth) = witness.get(&update.update_id).filter(|_| update.is_last) {
+            let [bids, asks] = &self.books;
+            let is_equal = best(bids, Side::Buy).eq(truth.bids.iter().copied().take(LEVELS))
+                && best(asks, Side::Sell).eq(truth.asks.iter().copied().take(LEVELS));
+            let what =
+                if is_equal { String::new() } else { format!("book ({})", differences(&self.books, truth)) };
+            self.compare(is_equal, &what, update.update_id);
+        }
+    }
+
+    fn update(&mut self, update: &OrderUpdate) -> Option<u64> {
+        let id = update.client_order_id;
+        let Some(told) = self.orders.get_mut(&id) else {
+            self.faults.push(format!("P1 a report about {id:?}, which was never decided: {update:?}"));
+            return None;
+        };
+        told.lives.1 = self.lives;
+        match update.kind {
+            OrderUpdateKind::Fill { trade_id, side, price, qty, fee, fee_asset, .. } => {
+                let fill =
+                    ToldFill { client_order_id: id, side, price, qty, fee, fee_asset, counted: 0, told: 1 };
+                match self.fills.get_mut(&trade_id) {
+                    None => {
+                        told.filled += qty.0;
+                        if told.filled >= told.order.qty.0 {
+                            told.fate = Fate::Done;
+                        }
+                        self.fills.insert(trade_id, fill);
+                    }
+                    Some(first) => {
+                        first.told += 1;
+                        if (ToldFill { counted: first.counted, told: first.told, ..fill }) != *first {
+                            self.faults
+                                .push(format!("P1 trade {trade_id} was told otherwise before: {fill:?}"));
+                        }
+                    }
+                }
+                return Some(trade_id);
+            }
+            OrderUpdateKind::Canceled { .. } | OrderUpdateKind::Expired { .. } => told.fate = Fate::Done,
+            OrderUpdateKind::Reject { .. } | OrderUpdateKind::NotFound => told.fate = Fate::Never,
+            OrderUpdateKind::Unknown => told.was_unknown = true,
+            OrderUpdateKind::Ack | OrderUpdateKind::CancelReject { .. } => {}
+        }
+        None
+    }
+
+    fn output(&mut self, seq: u64, output: &Output<NewOrder>, fill: &mut Option<u64>) {
+        match output {
+            Output::NewOrder(order) => self.decided(seq, *order),
+            Output::Replace(replace) => self.decided(seq, replace.order),
+            Output::Position(position) if position.fill_qty.0 != 0 => {
+                self.position = position.qty.0;
+                let counted = fill.take().and_then(|trade_id| self.fills.get_mut(&trade_id));
+                match counted {
+                    Some(counted) => counted.counted += 1,
+                    None => self.faults.push(format!("P1 record {seq}: a position changed without a fill")),
+                }
+            }
+            Output::State(change) if change.scope == RiskScope::ENGINE => {
+                self.state = Some((change.to, change.cause));
+            }
+            Output::Alert(alert) => self.alerts.push(*alert),
+            _ => {}
+        }
+    }
+
+    fn decided(&mut self, seq: u64, order: NewOrder) {
+        let (feed, gateway) = (self.feed, self.gateway);
+        let sees_and_reaches = feed == Some(FeedState::Live) && gateway == Some(GatewayState::Ready);
+        if order.purpose == Purpose::Entry && !sees_and_reaches {
+            self.faults
+                .push(format!("P6 record {seq}: an entry with data {feed:?} and order path {gateway:?}"));
+        }
+        let told =
+            Told { order, fate: Fate::Open, filled: 0, was_unknown: false, lives: (self.lives, self.lives) };
+        if self.orders.insert(order.client_order_id, told).is_some() {
+            self.faults.push(format!("P2 record {seq}: the id {:?} was used before", order.client_order_id));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The swarm: two hundred runs of the real engine at a venue that goes wrong from a seed, each judged by the
+//! independent checker (promises P1 to P6 of the fault reference).
+//!
+//! `SMC_SWARM_RUNS` sets how many, `SMC_SWARM_FIRST` the first seed; `cargo xtask swarm` sets both. A run that fails
+//! prints its seed and leaves its files; a fault that never struck in a full swarm fails it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
+
+use smc_core::output::TradingState;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tests::swarm::{Outcome, Scene, run};
+use venue_sim::Fault;
+use venue_sim::faults::Counts;
+
+/// From this many runs on every fault must have struck.
+const FULL: u64 = 200;
+
+#[derive(Default)]
+struct Tally {
+    faults: Counts,
+    runs: u64,
+    kills: u64,
+    orders: u64,
+    unknown: u64,
+    fills: u64,
+    told_again: u64,
+    records: u64,
+    feed_losses: u64,
+    compared: u64,
+    not_normal: BTreeMap<String, u64>,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, scene: &Scene, done: Result<Outcome, String>) {
+        self.runs += 1;
+        match done {
+            Err(error) => self.failures.push(format!("seed {}: {error}", scene.seed)),
+            Ok(outcome) => {
+                let story = &outcome.story;
+                self.faults.add(&outcome.faults);
+                self.kills += u64::from(outcome.kills);
+                self.orders += story.orders.len() as u64;
+                self.unknown += story.orders.values().filter(|told| told.was_unknown).count() as u64;
+                self.fills += story.fills.len() as u64;
+                self.told_again += story.fills.values().map(|fill| u64::from(fill.told - 1)).sum::<u64>();
+                self.records += outcome.evidence.records.len() as u64;
+                self.feed_losses += u64::from(story.feed_losses);
+                self.compared += u64::from(story.compared);
+                let state = story.state.filter(|(state, _)| *state > TradingState::Warn);
+                if let Some((state, cause)) = state {
+                    *self.not_normal.entry(format!("{state:?} by {cause:?}")).or_default() += 1;
+                }
+                if !outcome.wrong.is_empty() {
+                    let wrong = outcome.wrong.join("\n  ");
+                    let plan = scene.plan.describe();
+                    self.failures.push(format!("seed {} ({plan}):\n  {wrong}", scene.seed));
+                }
+            }
+        }
+    }
+
+    fn table(&self, seconds: f64) -> String {
+        let mut text = format!(
+            "{} runs in {seconds:.1} s: {} orders, {} of them unknown for a time, {} fills, {} told again, {} kills, \
+             {} times without market data, {} records, {} books and quotes compared; ended otherwise than normal: {:?}\n",
+            self.runs,
+            self.orders,
+            self.unknown,
+            self.fills,
+            self.told_again,
+            self.kills,
+            self.feed_losses,
+            self.records,
+            self.compared,
+            self.not_normal
+        );
+        for fault in Fault::ALL {
+            text += &format!("{:>8}  {}\n", self.faults.of(fault), fault.name());
+        }
+        text
+    }
+}
+
+#[test]
+fn no_promise_is_broken_at_a_venue_that_goes_wrong() {
+    let number = |key: &str| std::env::var(key).ok().and_then(|text| text.parse::<u64>().ok());
+    let runs = number("SMC_SWARM_RUNS").unwrap_or(FULL);
+    let first = number("SMC_SWARM_FIRST").unwrap_or(1);
+    let program = Path::new(env!("CARGO_BIN_EXE_swarm-engine"));
+    let dir = tempfile::tempdir().unwrap();
+    let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
+    let started = Instant::now();
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get()).max(2);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + runs || tally.lock().unwrap().failures.len() >= 5 {
+                        return;
+                    }
+                    let scene = Scene::from_seed(seed);
+                    let home = dir.path().join(seed.to_string());
+                    std::fs::create_dir_all(&home).unwrap();
+                    let done = run(&scene, program, &home);
+                    let is_good = done.as_ref().is_ok_and(|outcome| outcome.wrong.is_empty());
+                    tally.lock().unwrap().add(&scene, done);
+                    if is_good {
+                        std::fs::remove_dir_all(&home).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let tally = tally.into_inner().unwrap();
+    println!("{}", tally.table(started.elapsed().as_secs_f64()));
+    if !tally.failures.is_empty() {
+        let kept = dir.keep();
+        panic!(
+            "{} of {} runs failed; again with cargo xtask swarm --seed N; files in {}\n{}",
+            tally.failures.len(),
+            tally.runs,
+            kept.display(),
+            tally.failures.join("\n")
+        );
+    }
+    let silent = Fault::ALL.into_iter().filter(|fault| tally.faults.of(*fault) == 0).map(Fault::name);
+    let silent = silent.collect::<Vec<_>>();
+    assert!(runs < FULL || silent.is_empty(), "never struck: {}", silent.join(", "));
+    assert!(runs < FULL || tally.kills > 50, "{} kills", tally.kills);
+}

@@ -1,0 +1,83 @@
+//! The swarm's checker is no rubber stamp: one good run, then lies in its evidence, each of which must be found under the
+//! promise that it breaks.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a step that fails is a failed test")]
+
+use smc_core::Qty;
+use smc_core::codec;
+use smc_core::event::{Event, EventBody, OrderUpdateKind};
+use smc_core::output::{NewOrder, Output};
+use smc_journal::RecordKind;
+use std::path::Path;
+use tests::swarm::{Evidence, Scene, check, run};
+use venue_sim::FaultPlan;
+
+/// What is told at the top of a lie, and the lie.
+type Lie = (&'static str, fn(&mut Evidence));
+
+fn is_fill(payload: &[u8]) -> bool {
+    let event = codec::decode::<Event>(payload);
+    event.is_ok_and(|event| {
+        matches!(event.body, EventBody::Order(update) if matches!(update.kind, OrderUpdateKind::Fill { .. }))
+    })
+}
+
+fn is_decision(payload: &[u8]) -> bool {
+    matches!(codec::decode::<Output<NewOrder>>(payload), Ok(Output::NewOrder(_)))
+}
+
+fn forget(evidence: &mut Evidence, kind: RecordKind, is_it: fn(&[u8]) -> bool) {
+    let found = evidence.records.iter().rposition(|record| record.kind == kind && is_it(&record.payload));
+    evidence.records.remove(found.unwrap());
+}
+
+const LIES: [Lie; 13] = [
+    ("P1 the venue's trade is not in the journal", |told| forget(told, RecordKind::Input, is_fill)),
+    ("P1 trade", |told| told.end.trades.truncate(told.end.trades.len() - 1)),
+    ("P1 a fill is not as the venue has it", |told| told.end.trades[0].fee.0 += 1),
+    ("P1 filled", |told| told.end.orders.iter_mut().for_each(|order| order.filled_qty.0 += 1)),
+    ("P1 amounts", |told| told.calm.balances[0].free.0 += 1),
+    ("P1 position", |told| told.first[0].1.0 += 1),
+    ("P1 money", |told| told.first[1].1.0 -= 1),
+    ("P2 asked for twice", |told| told.seen.push(told.seen[0].clone())),
+    ("P2 an order that was told to be over works on", |told| told.end.orders[0].is_open = true),
+    ("P3 no cause in the journal", |told| forget(told, RecordKind::Output, is_decision)),
+    ("P3 the venue's order is not the decision's", |told| told.end.orders[0].qty.0 += 1),
+    ("P6 the book (", |told| {
+        told.witness.values_mut().for_each(|book| book.bids[1].1 = Qty(1));
+    }),
+    ("P6 the book is another", |told| told.calm.books[0].asks[2].0.0 += 1),
+];
+
+#[test]
+fn every_lie_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_swarm-engine"));
+    let scene = Scene::of(FaultPlan::none(4), std::time::Duration::from_secs(60));
+    let good = run(&scene, program, home.path()).unwrap();
+    assert_eq!(good.wrong, [""; 0]);
+    assert!(good.story.compared > 60, "{} books and quotes compared", good.story.compared);
+    for (expected, lie) in LIES {
+        let mut evidence = good.evidence.clone();
+        lie(&mut evidence);
+        let wrong = check(&evidence);
+        assert!(wrong.iter().any(|found| found.starts_with(expected)), "{expected}: {wrong:#?}");
+    }
+    damaged(&good.evidence);
+}
+
+/// P4: a byte of the journal's middle.
+fn damaged(evidence: &Evidence) {
+    let middle = &evidence.records[evidence.records.len() / 2];
+    let mut files: Vec<_> =
+        std::fs::read_dir(&evidence.journal).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ext| ext == "smcj"));
+    files.sort();
+    let segment = &files[0];
+    let mut bytes = std::fs::read(segment).unwrap();
+    let at = usize::try_from(middle.offset).unwrap() + 40;
+    bytes[at] ^= 1;
+    std::fs::write(segment, bytes).unwrap();
+    let wrong = check(evidence);
+    assert!(wrong.iter().any(|found| found.starts_with("P4")), "{wrong:?}");
+}
