@@ -233,21 +233,14 @@ fn a_stream_on_the_wrong_path_is_silent() {
 /// The venue's own rule for a local book, followed to the letter, gives the venue's book.
 #[test]
 fn a_book_kept_by_the_venues_rule_is_the_venues() {
-    let script: Vec<_> = (1..200u64)
-        .map(|n| {
-            level(
-                n * 37,
-                if n % 3 == 0 { Side::Sell } else { Side::Buy },
-                ["98", "97.5", "99", "103", "104"][n as usize % 5],
-                ["0", "2", "5.5"][n as usize % 3],
-            )
-        })
-        .map(|op| op)
-        .collect();
-    let script: Vec<_> = script
-        .into_iter()
-        .filter(|op| matches!(op.kind, venue_sim::market::MarketOpKind::Level { side, price, .. } if (side == Side::Buy) == (price.0 < 10_000_000_000)))
-        .collect();
+    let changes = |n: u64| {
+        let (side, prices) = match n % 3 {
+            0 => (Side::Sell, ["103", "104"]),
+            _ => (Side::Buy, ["98", "97.5"]),
+        };
+        level(n * 37, side, prices[n as usize % 2], ["0", "2", "5.5"][n as usize % 3])
+    };
+    let script: Vec<_> = (1..200).map(changes).collect();
     let mut desk = Desk::new(&script);
     desk.open(3, "/public/ws/btcusdt@depth@100ms");
     desk.run_until(1_234);
@@ -265,7 +258,8 @@ fn a_book_kept_by_the_venues_rule_is_the_venues() {
             };
         }
     };
-    (set("b", &snapshot["bids"]), set("a", &snapshot["asks"]));
+    set("b", &snapshot["bids"]);
+    set("a", &snapshot["asks"]);
     let last_id = snapshot["lastUpdateId"].as_u64().unwrap();
     let (mut previous, mut contiguous) = (None, 0);
     for (_, event) in desk.streamed.iter().filter(|(conn, _)| *conn == 3) {
@@ -281,7 +275,8 @@ fn a_book_kept_by_the_venues_rule_is_the_venues() {
             }
         }
         previous = Some(id("u"));
-        (set("b", &event["b"]), set("a", &event["a"]));
+        set("b", &event["b"]);
+        set("a", &event["a"]);
     }
     assert_eq!(contiguous, 0, "`U` tells nothing on futures");
     let (_, now) = desk.rest("GET", "/fapi/v1/depth?symbol=BTCUSDT&limit=1000", None);
