@@ -137,7 +137,7 @@ pub fn order_trade_update(grid: &Grid, report: &Report, margin: &SymbolMargin, n
     });
     let modify = match order.amendments {
         0 => String::new(),
-        count => format!(",\"M\":{count}"),
+        count => format!(",\"M\":\"{count}\""),
     };
     format!(
         r#"{{"e":"ORDER_TRADE_UPDATE","T":{at},"E":{now},"o":{{"s":"{}","c":{},"S":"{}","o":"{kind}","f":"{}","q":"{}","p":"{}","ap":"{}","sp":"{}","x":"{word}","X":"{}","i":{},"l":"{}","z":"{}","L":"{}",{fee}"T":{at},"t":{},"b":"{}","a":"{}","m":{},"R":{},"wt":"{}","ot":"{kind}","ps":"BOTH","cp":{},"rp":"{}","pP":false,"si":0,"ss":0,"V":"{}","pm":"NONE","gtd":0,"er":"{}"{modify}}}}}"#,
