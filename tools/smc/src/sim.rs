@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Outcome};
 use clap::{Parser, ValueEnum};
-use smc_core::words::{Qty, SCALE};
+use smc_core::words::{Price, Qty, SCALE};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use venue_sim::credentials::Credentials;
 use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
-use venue_sim::{AccountSettings, Fault, FaultPlan, Sim, SimSettings};
+use venue_sim::{AccountSettings, Fault, FaultPlan, LimitSettings, Sim, SimSettings, VenueKind};
 
 /// Run the venue simulator alone.
 ///
@@ -55,6 +55,8 @@ pub struct Args {
 pub enum Venue {
     /// Binance spot
     BinanceSpot,
+    /// Binance USD-M futures: perpetuals held by margin
+    BinanceUsdm,
 }
 
 /// The name of the demo's account at the simulated venue.
@@ -109,15 +111,44 @@ pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::wrong(path.display(), error))
 }
 
+/// What one kind of venue is made of: its settings, and the file that holds the account's key.
+fn made_of(args: &Args) -> Result<(SimSettings, &'static str, String), Failure> {
+    let failed = |error| Failure::wrong("credentials", error);
+    match args.venue {
+        Venue::BinanceSpot => {
+            let credentials = Credentials::generate().map_err(failed)?;
+            let market = market(args.data.as_deref(), args.seed)?;
+            let settings = SimSettings::new(market, vec![account(&credentials)]);
+            Ok((settings, "key.pem", credentials.private_pem().to_owned()))
+        }
+        Venue::BinanceUsdm => {
+            let credentials = Credentials::generate().map_err(failed)?;
+            // The grid of the live contract: a tenth, and a thousandth of a coin.
+            let (tick, lot) = (Price(SCALE / 10), Qty(SCALE / 1_000));
+            let market = match args.data.as_deref() {
+                Some(path) => market(Some(path), args.seed)?,
+                None => generated(GeneratorSettings {
+                    seed: args.seed,
+                    tick,
+                    lot,
+                    ..GeneratorSettings::default()
+                })?,
+            };
+            let account = account_with(&credentials, &[("USDT", Qty(100_000 * SCALE))], 2, 5);
+            let mut settings = SimSettings::new(market, vec![account]);
+            settings.kind = VenueKind::BinanceUsdm;
+            settings.limits = LimitSettings::binance_usdm();
+            Ok((settings, "key.pem", credentials.private_pem().to_owned()))
+        }
+    }
+}
+
 /// Serves until interrupted.
 pub fn sim(args: &Args) -> Outcome {
-    let Venue::BinanceSpot = args.venue;
     if !(args.speed > 0.0 && args.speed <= 100_000.0) {
         return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
     }
-    let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
-    let mut settings =
-        SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
+    let (mut settings, key_file, key) = made_of(args)?;
     settings.listen = args.listen;
     settings.seed = args.seed;
     settings.speed = args.speed;
@@ -127,7 +158,7 @@ pub fn sim(args: &Args) -> Outcome {
     let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
     private_dir(&args.keys)?;
     private_file(&args.keys.join("ca.pem"), sim.ca_pem())?;
-    private_file(&args.keys.join("key.pem"), credentials.private_pem())?;
+    private_file(&args.keys.join(key_file), &key)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
@@ -146,7 +177,9 @@ pub fn sim(args: &Args) -> Outcome {
             serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY })
         );
     } else {
-        println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+        let venue = args.venue.to_possible_value();
+        let venue = venue.as_ref().map_or("", |venue| venue.get_name());
+        println!("{venue} simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
         if let Some(plan) = plan {
             println!("faults: {plan}");
         }

@@ -4,11 +4,13 @@
 //! edge hands it what came with the number of its connection, moves its clock, and sends the frames that it queues.
 
 pub mod binance_spot;
+pub mod binance_usdm;
 pub mod json;
 mod trouble;
 mod truth;
 
 pub use binance_spot::Venue;
+pub use binance_usdm::UsdmVenue;
 pub use trouble::{Asked, Farewell, Lane, Said, Trouble};
 pub use truth::{TrueBalance, TrueBook, TrueOrder, TrueTrade, Truth};
 

@@ -1,5 +1,8 @@
 //! What is so at the venue, for a checker that trusts no client: orders, trades, balances, books.
 
+use crate::exchange::order::Order;
+use crate::exchange::trade_log::TradeQuery;
+use crate::exchange::{Exchange, Market};
 use smc_core::words::Name;
 use smc_core::{Money, Price, Qty, Side, TsNs};
 
@@ -82,4 +85,57 @@ pub struct TrueBook {
     pub bids: Vec<(Price, Qty)>,
     /// Asks, best first.
     pub asks: Vec<(Price, Qty)>,
+}
+
+impl Truth {
+    /// What is so at an exchange.
+    pub fn of(exchange: &Exchange, account: usize) -> Self {
+        let symbol =
+            |index: usize| exchange.market(index).map(|market| market.info.spec.symbol).unwrap_or_default();
+        let order = |order: &Order| TrueOrder {
+            venue_order_id: order.id,
+            client_order_id: order.client_order_id.clone(),
+            symbol: symbol(order.symbol),
+            side: order.side,
+            price: order.price,
+            qty: order.qty,
+            filled_qty: order.filled_qty,
+            is_open: order.status.is_open(),
+        };
+        let orders = exchange.orders().filter(|order| order.account == account).map(order).collect();
+        let owner = exchange.account(account);
+        let all =
+            |symbol| TradeQuery { symbol, from_id: Some(0), limit: usize::MAX, ..TradeQuery::default() };
+        let mut trades = Vec::new();
+        for index in 0..exchange.markets().len() {
+            let found = owner.map_or_else(Vec::new, |owner| owner.trades().find(&all(index)));
+            trades.extend(found.into_iter().map(|trade| TrueTrade {
+                trade_id: trade.fill.trade_id,
+                symbol: symbol(index),
+                venue_order_id: trade.order,
+                side: trade.side,
+                price: trade.fill.price,
+                qty: trade.fill.qty,
+                fee: Money(trade.fill.commission),
+                fee_asset: trade.fill.commission_asset,
+                at: trade.at,
+            }));
+        }
+        let balances = owner.into_iter().flat_map(|owner| owner.balances());
+        let balances = balances.map(|(asset, balance)| TrueBalance {
+            asset,
+            free: Qty(balance.free),
+            locked: Qty(balance.locked),
+        });
+        let side = |market: &Market, side| {
+            market.book.levels(side).map(|(price, qty)| (Price(price), Qty(qty))).collect()
+        };
+        let books = exchange.markets().iter().map(|market| TrueBook {
+            symbol: market.info.spec.symbol,
+            update_id: market.book.update_id(),
+            bids: side(market, Side::Buy),
+            asks: side(market, Side::Sell),
+        });
+        Self { orders, trades, balances: balances.collect(), books: books.collect() }
+    }
 }

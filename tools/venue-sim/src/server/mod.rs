@@ -8,7 +8,7 @@ mod http;
 mod pipe;
 mod tls;
 
-use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, Venue};
+use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue};
 use crate::faults::{Counts, FaultyVenue};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
@@ -95,6 +95,7 @@ impl Sim {
         let audit = audit.map(open).transpose()?;
         let venue: Box<dyn Dialect> = match kind {
             VenueKind::BinanceSpot => Box::new(Venue::new(market, &accounts, limits, seed)?),
+            VenueKind::BinanceUsdm => Box::new(UsdmVenue::new(market, &accounts, limits, seed)?),
         };
         let venue = match faults {
             Some(plan) => Box::new(FaultyVenue::new(venue, plan)),

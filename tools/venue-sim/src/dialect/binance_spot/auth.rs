@@ -51,6 +51,7 @@ impl Keys {
         let is_good = match credential {
             Some(Credential::Ed25519(public_key)) => verify_ed25519(public_key, payload, signature),
             Some(Credential::Hmac(secret)) => verify_hmac(secret, payload, signature),
+            Some(Credential::Rsa(public_key)) => verify_rsa(public_key, payload, signature),
             None => false,
         };
         if is_good { Ok(()) } else { Err(Reject::SIGNATURE) }
@@ -60,6 +61,13 @@ impl Keys {
 fn verify_ed25519(public_key: &[u8; 32], payload: &str, signature: &str) -> bool {
     let Ok(signature) = STANDARD.decode(signature) else { return false };
     signature::UnparsedPublicKey::new(&signature::ED25519, public_key)
+        .verify(payload.as_bytes(), &signature)
+        .is_ok()
+}
+
+fn verify_rsa(public_key: &[u8], payload: &str, signature: &str) -> bool {
+    let Ok(signature) = STANDARD.decode(signature) else { return false };
+    signature::UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, public_key)
         .verify(payload.as_bytes(), &signature)
         .is_ok()
 }

@@ -3,7 +3,7 @@
 //! [`Venue`] holds the exchange, the background market and every session.
 
 mod api;
-mod auth;
+pub mod auth;
 pub mod candles;
 pub mod feed;
 mod info;
@@ -13,7 +13,7 @@ pub mod params;
 mod reports;
 pub mod rest;
 pub mod streams;
-mod trouble;
+pub mod trouble;
 
 use super::{
     Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Said, SeenOrder, Summary, Trouble, Truth,
@@ -166,6 +166,8 @@ impl Venue {
                 ExchangeEvent::Balances { account, assets } => {
                     self.tell_account(account, &reports::account_position(&assets, now));
                 }
+                // Spot accounts hold nothing by margin.
+                ExchangeEvent::Margin { .. } => {}
                 ExchangeEvent::Trade(trade) => {
                     let mut events = Vec::new();
                     if let Some(feed) = self.feeds.get_mut(trade.symbol) {
@@ -365,7 +367,7 @@ impl Dialect for Venue {
     }
 
     fn truth(&self, account: usize) -> Truth {
-        self.truth_of(account)
+        Truth::of(&self.exchange, account)
     }
 
     fn lane(&self, target: &str) -> Lane {

@@ -1,18 +1,14 @@
-//! Binance spot's words for what a fault needs: what a text is, how the venue refuses and says goodbye; and its truth.
+//! Binance spot's words for what a fault needs: what a text is, how the venue refuses and says goodbye.
 
 use super::Venue;
 use super::api::{envelope, error_text};
 use super::params::Params;
-use crate::dialect::{
-    Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Said, Trouble, TrueBalance, TrueBook, TrueOrder,
-    TrueTrade, Truth, answer,
-};
+use crate::dialect::{Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Said, Trouble, answer};
+use crate::exchange::Exchange;
 use crate::exchange::order::Order;
 use crate::exchange::reject::Reject;
-use crate::exchange::trade_log::TradeQuery;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use smc_core::{Money, Price, Qty, Side};
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
@@ -62,7 +58,7 @@ pub(super) fn is_snapshot(request: &HttpRequest) -> bool {
 }
 
 /// The venue's code and message for a status.
-fn reject(trouble: Trouble) -> Reject {
+pub fn reject(trouble: Trouble) -> Reject {
     let (code, msg) = match trouble.status {
         429 => (
             -1003,
@@ -128,89 +124,29 @@ impl Venue {
     /// Fills a part of a resting order at its own price.
     pub(super) fn fill_one(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
         let id = match cancel {
-            Some(text) => self.named_by(text),
+            Some(text) => named_by(&self.exchange, text),
             None => self.exchange.resting().next().map(|order| order.id),
         };
-        let Some((id, qty)) = id.and_then(|id| Some((id, self.share_of(id, share_ppm)?))) else {
+        let Some((id, qty)) = id.and_then(|id| Some((id, self.exchange.share_of_rest(id, share_ppm)?)))
+        else {
             return false;
         };
         let is_filled = self.exchange.fill_resting(id, qty);
         self.publish();
         is_filled
     }
+}
 
-    /// The order that a cancel request names, whoever sent it.
-    fn named_by(&self, text: &str) -> Option<u64> {
-        let request: Request<'_> = serde_json::from_str(text).ok()?;
-        let params = Params::from_json(request.params).ok()?;
-        let (id, name) = (params.whole("orderId").ok()?, params.get("origClientOrderId"));
-        let is_named = |order: &&Order| match id {
-            Some(id) => order.id == id,
-            None => name.is_some_and(|name| order.client_order_id == name),
-        };
-        self.exchange.resting().find(is_named).map(|order| order.id)
-    }
-
-    /// A share of what an order has left, on its symbol's grid: at least one lot, at most all.
-    fn share_of(&self, id: u64, share_ppm: u32) -> Option<i64> {
-        let order = self.exchange.order(id)?;
-        let lot = self.exchange.market(order.symbol)?.info.spec.lot.0.max(1);
-        let share = i128::from(order.leaves_qty()) * i128::from(share_ppm.min(1_000_000)) / 1_000_000;
-        let share = i64::try_from(share).ok()?;
-        Some((share - share % lot).max(lot).min(order.leaves_qty()))
-    }
-
-    /// What is so.
-    pub(super) fn truth_of(&self, account: usize) -> Truth {
-        let symbol = |index: usize| {
-            self.exchange.market(index).map(|market| market.info.spec.symbol).unwrap_or_default()
-        };
-        let order = |order: &Order| TrueOrder {
-            venue_order_id: order.id,
-            client_order_id: order.client_order_id.clone(),
-            symbol: symbol(order.symbol),
-            side: order.side,
-            price: order.price,
-            qty: order.qty,
-            filled_qty: order.filled_qty,
-            is_open: order.status.is_open(),
-        };
-        let orders = self.exchange.orders().filter(|order| order.account == account).map(order).collect();
-        let owner = self.exchange.account(account);
-        let all =
-            |symbol| TradeQuery { symbol, from_id: Some(0), limit: usize::MAX, ..TradeQuery::default() };
-        let mut trades = Vec::new();
-        for index in 0..self.exchange.markets().len() {
-            let found = owner.map_or_else(Vec::new, |owner| owner.trades().find(&all(index)));
-            trades.extend(found.into_iter().map(|trade| TrueTrade {
-                trade_id: trade.fill.trade_id,
-                symbol: symbol(index),
-                venue_order_id: trade.order,
-                side: trade.side,
-                price: trade.fill.price,
-                qty: trade.fill.qty,
-                fee: Money(trade.fill.commission),
-                fee_asset: trade.fill.commission_asset,
-                at: trade.at,
-            }));
-        }
-        let balances = owner.into_iter().flat_map(|owner| owner.balances());
-        let balances = balances.map(|(asset, balance)| TrueBalance {
-            asset,
-            free: Qty(balance.free),
-            locked: Qty(balance.locked),
-        });
-        let side = |market: &crate::exchange::Market, side| {
-            market.book.levels(side).map(|(price, qty)| (Price(price), Qty(qty))).collect()
-        };
-        let books = self.exchange.markets().iter().map(|market| TrueBook {
-            symbol: market.info.spec.symbol,
-            update_id: market.book.update_id(),
-            bids: side(market, Side::Buy),
-            asks: side(market, Side::Sell),
-        });
-        Truth { orders, trades, balances: balances.collect(), books: books.collect() }
-    }
+/// The resting order that a cancel request names, whoever sent it.
+pub fn named_by(exchange: &Exchange, text: &str) -> Option<u64> {
+    let request: Request<'_> = serde_json::from_str(text).ok()?;
+    let params = Params::from_json(request.params).ok()?;
+    let (id, name) = (params.whole("orderId").ok()?, params.get("origClientOrderId"));
+    let is_named = |order: &&Order| match id {
+        Some(id) => order.id == id,
+        None => name.is_some_and(|name| order.client_order_id == name),
+    };
+    exchange.resting().find(is_named).map(|order| order.id)
 }
 
 #[cfg(test)]
