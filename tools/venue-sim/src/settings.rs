@@ -12,6 +12,8 @@ pub enum VenueKind {
     /// Binance spot.
     #[default]
     BinanceSpot,
+    /// Bybit v5, spot and linear.
+    Bybit,
 }
 
 /// Everything that [`Sim::bind`](crate::Sim::bind) needs.
@@ -88,6 +90,8 @@ pub enum Credential {
     Ed25519([u8; 32]),
     /// A shared secret for HMAC-SHA256: signs each request, cannot log on.
     Hmac(String),
+    /// An RSA public key, DER: signs each request, cannot log on.
+    Rsa(Vec<u8>),
 }
 
 /// Request limits, as the venue announces them in `exchangeInfo`.

@@ -4,7 +4,9 @@
 //! edge hands it what came with the number of its connection, moves its clock, and sends the frames that it queues.
 
 pub mod binance_spot;
+pub mod bybit;
 pub mod json;
+mod signature;
 
 pub use binance_spot::Venue;
 
