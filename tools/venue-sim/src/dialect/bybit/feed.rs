@@ -3,7 +3,7 @@
 //! Pure. The key order is the live venue's, so that scanners written for it find what they expect.
 
 use super::depth::{BookTopic, Paper};
-use super::ticker::{Quote, Ticker};
+use super::ticker::{Facts, Quote, Ticker};
 use super::topics::{DEPTHS, Public, interval_word};
 use super::words::{Category, Stepped, id_text, plain, side_word};
 use crate::dialect::binance_spot::candles::{Bar, Candles, INTERVALS};
@@ -138,10 +138,10 @@ impl SymbolFeed {
             }
         }
         let is_ticker_due = tick.is_multiple_of(if self.category.is_spot() { 5 } else { 10 });
-        if is_ticker_due
-            && let Some(text) = self.ticker.update(&ticker_paper(self, book), quote, now)
-        {
-            out.push((Public::Ticker, text));
+        if is_ticker_due {
+            let mut ticker = std::mem::take(&mut self.ticker);
+            out.extend(ticker.update(&facts(self, book), quote, now).map(|text| (Public::Ticker, text)));
+            self.ticker = ticker;
         }
         for (interval, bar) in self.candles.roll(now) {
             self.kline(interval, &bar, true, now, out);
@@ -181,7 +181,7 @@ impl SymbolFeed {
                 let changed_at = self.changed_at;
                 Some(self.books.get_mut(index)?.snapshot(paper, book, is_read, changed_at, now))
             }
-            Public::Ticker => Some(Ticker::snapshot(&ticker_paper(self, book), quote, now)),
+            Public::Ticker => Some(Ticker::snapshot(&facts(self, book), quote, now)),
             Public::PriceLimit => self.price_limit_message(quote, now),
             Public::Kline(seconds) => {
                 let interval = INTERVALS.iter().position(|(_, known)| *known == seconds)?;
@@ -194,7 +194,7 @@ impl SymbolFeed {
 
     /// Fields and values of `market/tickers`.
     pub fn ticker_fields(&self, book: &Book, quote: &Quote) -> Vec<(&'static str, String)> {
-        Ticker::rest_fields(&ticker_paper(self, book), quote)
+        Ticker::rest_fields(&facts(self, book), quote)
     }
 
     fn trades_message(&self, trades: &[Printed], now: TsNs) -> String {
@@ -206,7 +206,7 @@ impl SymbolFeed {
             let price = Stepped { value: trade.price.0, step: self.tick };
             let qty = Stepped { value: trade.qty.0, step: self.lot };
             let (id, at, side) =
-                (id_text(self.category, trade.trade_id), printed.at.as_ms(), side_word(trade.aggressor));
+                (id_text(self.category, super::public_trade_number(trade)), printed.at.as_ms(), side_word(trade.aggressor));
             let _ = if is_spot {
                 write!(
                     rows,
@@ -293,9 +293,9 @@ const fn end_ms(start_ms: u64, seconds: u64) -> u64 {
 }
 
 /// What a ticker is made of besides the quote.
-fn ticker_paper<'a>(feed: &'a SymbolFeed, book: &Book) -> super::ticker::Facts<'a> {
+fn facts<'a>(feed: &'a SymbolFeed, book: &Book) -> Facts<'a> {
     let best = |side| book.best(side).unwrap_or_default();
-    super::ticker::Facts {
+    Facts {
         paper: feed.paper(),
         seq: book.update_id(),
         bid: best(Side::Buy),

@@ -10,7 +10,7 @@ use super::{SeenOrder, Venue};
 use crate::exchange::order::OrderId;
 use crate::exchange::reject::Reject;
 use serde_json::{Value, json};
-use smc_core::{Price, Qty};
+use smc_core::Qty;
 
 /// A cancel that comes so soon after the fill was on its way when it happened.
 const RACE_NS: u64 = 50_000_000;
@@ -268,9 +268,4 @@ fn wrong_side(direction: u8) -> Refusal {
     } else {
         Refusal::new(110093, "expect Falling, but trigger_price >= current")
     }
-}
-
-/// No price at all.
-pub(super) const fn none_if_zero(price: Price) -> Option<Price> {
-    if price.0 == 0 { None } else { Some(price) }
 }

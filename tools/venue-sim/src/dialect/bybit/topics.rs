@@ -69,20 +69,6 @@ impl Public {
             _ => return None,
         })
     }
-
-    /// The name of the topic for a symbol.
-    pub fn name(self, symbol: &str) -> String {
-        match self {
-            Self::Book(index) => {
-                format!("orderbook.{}.{symbol}", DEPTHS.get(index).map_or(0, |(depth, _)| *depth))
-            }
-            Self::Trade => format!("publicTrade.{symbol}"),
-            Self::Ticker => format!("tickers.{symbol}"),
-            Self::Kline(seconds) => format!("kline.{}.{symbol}", interval_word(seconds)),
-            Self::PriceLimit => format!("priceLimit.{symbol}"),
-            Self::Liquidation => format!("allLiquidation.{symbol}"),
-        }
-    }
 }
 
 /// What a private topic carries.
@@ -138,19 +124,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_names_read_back() {
-        for name in [
-            "orderbook.1.BTCUSDT",
-            "orderbook.1000.BTCUSDT",
-            "publicTrade.BTCUSDT",
-            "tickers.BTCUSDT",
-            "kline.5.BTCUSDT",
-            "kline.D.BTCUSDT",
-            "priceLimit.BTCUSDT",
-            "allLiquidation.BTCUSDT",
+    fn public_names_say_what_and_of_which_symbol() {
+        for (name, topic) in [
+            ("orderbook.1.BTCUSDT", Public::Book(0)),
+            ("orderbook.1000.BTCUSDT", Public::Book(3)),
+            ("publicTrade.BTCUSDT", Public::Trade),
+            ("tickers.BTCUSDT", Public::Ticker),
+            ("kline.5.BTCUSDT", Public::Kline(300)),
+            ("kline.D.BTCUSDT", Public::Kline(86_400)),
+            ("priceLimit.BTCUSDT", Public::PriceLimit),
+            ("allLiquidation.BTCUSDT", Public::Liquidation),
         ] {
-            let (topic, symbol) = Public::parse(Category::Linear, name).unwrap();
-            assert_eq!(topic.name(symbol), name);
+            assert_eq!(Public::parse(Category::Linear, name), Some((topic, "BTCUSDT")), "{name}");
         }
         for name in ["orderbook.500.BTCUSDT", "orderbook.BTCUSDT", "kline.7.BTCUSDT", "liquidation.X", "", "x."] {
             assert_eq!(Public::parse(Category::Linear, name), None, "{name}");
