@@ -162,6 +162,8 @@ impl Venue {
                 ExchangeEvent::Balances { account, assets } => {
                     self.tell_account(account, &reports::account_position(&assets, now));
                 }
+                // Spot accounts hold nothing by margin.
+                ExchangeEvent::Margin { .. } => {}
                 ExchangeEvent::Trade(trade) => {
                     let mut events = Vec::new();
                     if let Some(feed) = self.feeds.get_mut(trade.symbol) {
