@@ -9,7 +9,7 @@ mod background;
 pub mod book;
 pub mod filters;
 pub mod income;
-mod linear;
+pub mod linear;
 pub mod margin;
 mod matching;
 pub mod order;

@@ -240,7 +240,7 @@ fn reduced(
 ) -> Result<i64, Refusal> {
     let held = exchange.account(account).map_or(0, |owner| owner.position(symbol).reducible(side));
     if held == 0 {
-        return Err(Refusal::new(110017, "current position is zero, cannot fix reduce-only order qty"));
+        return Err(Refusal::REDUCE_ONLY);
     }
     Ok(if qty == 0 && closes_all { held } else { qty.min(held) })
 }

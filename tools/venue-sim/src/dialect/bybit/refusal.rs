@@ -48,6 +48,12 @@ impl Refusal {
     pub const CATEGORY: Self = Self::new(10001, "Illegal category");
     /// 10003.
     pub const KEY: Self = Self::new(10003, "API key is invalid.");
+    /// 110017: nothing is left that a reducing order could reduce.
+    pub const REDUCE_ONLY: Self =
+        Self::new(110017, "current position is zero, cannot fix reduce-only order qty");
+    /// 110090: the position would be too large for its leverage.
+    pub const POSITION_LIMIT: Self =
+        Self::new(110090, "your position will exceed the risk limit, please adjust your leverage");
     /// 10006.
     pub const RATE: Self = Self::new(10006, "Too many visits. Exceeded the API Rate Limit.");
     /// 10016: the simulator contradicts itself; nothing the client did.
@@ -196,12 +202,15 @@ impl Refusal {
     /// What the exchange behind the dialect said, in this venue's words.
     pub fn of(reject: &Reject, category: Category) -> Self {
         match reject {
-            r if *r == Reject::BALANCE => Self::funds(category),
+            r if *r == Reject::BALANCE || *r == Reject::MARGIN => Self::funds(category),
             r if *r == Reject::SYMBOL => Self::symbol(category),
             r if *r == Reject::CLOSED => Self::closed(category),
-            r if *r == Reject::DUPLICATE => Self::duplicate(category),
+            r if *r == Reject::DUPLICATE || *r == Reject::DUPLICATE_NAME => Self::duplicate(category),
+            r if *r == Reject::REDUCE_ONLY => Self::REDUCE_ONLY,
+            r if *r == Reject::POSITION_LIMIT => Self::POSITION_LIMIT,
+            r if *r == Reject::NOT_A_LIMIT_ORDER => Self::param("price"),
             r if *r == Reject::UNKNOWN_ORDER => Self::too_late_to_cancel(category),
-            r if *r == Reject::NO_VALUE => Self::notional(category),
+            r if *r == Reject::NO_VALUE || *r == Reject::QTY_NOT_POSITIVE => Self::qty_low(category),
             r if *r == Reject::filter("NOTIONAL") => Self::notional(category),
             r if *r == Reject::filter("PRICE_FILTER") => Self::price_step(category),
             r if *r == Reject::filter("LOT_SIZE") => Self::qty_step(category),
