@@ -2,20 +2,21 @@
 
 use crate::failure::{Failure, Outcome};
 use clap::{Parser, ValueEnum};
+use smc_core::instrument::Contract;
 use smc_core::words::{Qty, SCALE};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use venue_sim::credentials::Credentials;
-use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
-use venue_sim::{AccountSettings, Sim, SimSettings};
+use venue_sim::credentials::{Credentials, Secret};
+use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource, Merged, PERPETUAL};
+use venue_sim::{AccountSettings, Sim, SimSettings, VenueKind};
 
 /// Run the venue simulator alone.
 ///
-/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account), and
-/// prints the address. `smc run` takes all three from its configuration.
+/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account; for
+/// Bybit DIR/secret, its shared secret), and prints the address. `smc run` takes all three from its configuration.
 #[derive(Parser)]
 pub struct Args {
     /// Which dialect to speak
@@ -52,6 +53,8 @@ pub struct Args {
 pub enum Venue {
     /// Binance spot
     BinanceSpot,
+    /// Bybit v5: spot and a perpetual of the same name
+    Bybit,
 }
 
 /// The name of the demo's account at the simulated venue.
@@ -106,15 +109,35 @@ pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::wrong(path.display(), error))
 }
 
+/// What one kind of venue is made of: its settings, and the file that holds the account's key.
+fn made_of(args: &Args) -> Result<(SimSettings, &'static str, String), Failure> {
+    let failed = |error| Failure::wrong("credentials", error);
+    let market = || market(args.data.as_deref(), args.seed);
+    match args.venue {
+        Venue::BinanceSpot => {
+            let credentials = Credentials::generate().map_err(failed)?;
+            let settings = SimSettings::new(market()?, vec![account(&credentials)]);
+            Ok((settings, "key.pem", credentials.private_pem().to_owned()))
+        }
+        Venue::Bybit => {
+            let secret = Secret::generate().map_err(failed)?;
+            let both = Merged::new(vec![(market()?, Contract::SPOT), (market()?, PERPETUAL)]);
+            let balances = [("USDT", Qty(100_000 * SCALE)), ("BTC", Qty(5 * SCALE))];
+            let mut account = AccountSettings::new(API_KEY, secret.credential(), &balances);
+            (account.maker_fee_bps, account.taker_fee_bps) = (1, 2);
+            let mut settings = SimSettings::new(Box::new(both), vec![account]);
+            settings.kind = VenueKind::Bybit;
+            Ok((settings, "secret", secret.text().to_owned()))
+        }
+    }
+}
+
 /// Serves until interrupted.
 pub fn sim(args: &Args) -> Outcome {
-    let Venue::BinanceSpot = args.venue;
     if !(args.speed > 0.0 && args.speed <= 100_000.0) {
         return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
     }
-    let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
-    let mut settings =
-        SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
+    let (mut settings, key_file, key) = made_of(args)?;
     settings.listen = args.listen;
     settings.seed = args.seed;
     settings.speed = args.speed;
@@ -122,7 +145,7 @@ pub fn sim(args: &Args) -> Outcome {
     let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
     private_dir(&args.keys)?;
     private_file(&args.keys.join("ca.pem"), sim.ca_pem())?;
-    private_file(&args.keys.join("key.pem"), credentials.private_pem())?;
+    private_file(&args.keys.join(key_file), &key)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
@@ -141,7 +164,9 @@ pub fn sim(args: &Args) -> Outcome {
             serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY })
         );
     } else {
-        println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+        let venue = args.venue.to_possible_value();
+        let venue = venue.as_ref().map_or("", |venue| venue.get_name());
+        println!("{venue} simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
     }
     sim.run(&stop);
     Ok(())

@@ -34,7 +34,12 @@ impl Span {
 }
 
 /// One page of rows: those after the one that the cursor names, and the cursor of the next page.
-fn page<T>(rows: impl Iterator<Item = T>, limit: usize, cursor: Option<&str>, id: impl Fn(&T) -> String) -> (Vec<T>, String) {
+fn page<T>(
+    rows: impl Iterator<Item = T>,
+    limit: usize,
+    cursor: Option<&str>,
+    id: impl Fn(&T) -> String,
+) -> (Vec<T>, String) {
     // Clients send the cursor back decoded, or as it stood.
     let after = cursor.map(|cursor| cursor.split([':', '%']).next().unwrap_or("").to_owned());
     let mut rows = rows.peekable();
@@ -60,7 +65,11 @@ impl Venue {
             Some(_) => return Err(Refusal::param("openOnly")),
         };
         let is_named = params.get("orderId").is_some() || params.get("orderLinkId").is_some();
-        let scope = if is_named && params.get("symbol").is_none() { None } else { Some(self.scope(category, params)?) };
+        let scope = if is_named && params.get("symbol").is_none() {
+            None
+        } else {
+            Some(self.scope(category, params)?)
+        };
         let rows = self
             .ledger
             .orders(account, category)
@@ -146,7 +155,8 @@ impl Venue {
             return Err(Refusal::CATEGORY);
         }
         let is_one = params.get("symbol").is_some();
-        let scope = if matches!(category, Category::Linear) { self.scope(category, params)? } else { Vec::new() };
+        let scope =
+            if matches!(category, Category::Linear) { self.scope(category, params)? } else { Vec::new() };
         let limit = params.limit(20, 200)?;
         let owner = self.exchange.account(account).ok_or(Refusal::INTERNAL)?;
         let is_wanted = |symbol: &usize| is_one || owner.position(*symbol).qty != 0;

@@ -33,7 +33,13 @@ impl Keys {
     }
 
     /// The account behind the arguments of an `auth` request: key, expiry in milliseconds, signature.
-    pub fn log_on(&self, api_key: &str, expires_ms: u64, signature: &str, now: TsNs) -> Result<usize, Refusal> {
+    pub fn log_on(
+        &self,
+        api_key: &str,
+        expires_ms: u64,
+        signature: &str,
+        now: TsNs,
+    ) -> Result<usize, Refusal> {
         if expires_ms <= now.as_ms() {
             return Err(Refusal::new(10004, "expires time is past"));
         }

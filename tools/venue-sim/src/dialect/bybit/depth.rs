@@ -59,7 +59,14 @@ impl BookTopic {
 
     /// The whole book of the topic as its readers have it, for one who joins them. When nobody reads the topic it
     /// is taken afresh.
-    pub fn snapshot(&mut self, paper: Paper<'_>, book: &Book, is_read: bool, changed_at: TsNs, now: TsNs) -> String {
+    pub fn snapshot(
+        &mut self,
+        paper: Paper<'_>,
+        book: &Book,
+        is_read: bool,
+        changed_at: TsNs,
+        now: TsNs,
+    ) -> String {
         if !is_read || self.seq == 0 {
             self.update_id += 1;
             self.take(book);

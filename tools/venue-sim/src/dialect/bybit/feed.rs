@@ -205,8 +205,11 @@ impl SymbolFeed {
             let trade = &printed.trade;
             let price = Stepped { value: trade.price.0, step: self.tick };
             let qty = Stepped { value: trade.qty.0, step: self.lot };
-            let (id, at, side) =
-                (id_text(self.category, super::public_trade_number(trade)), printed.at.as_ms(), side_word(trade.aggressor));
+            let (id, at, side) = (
+                id_text(self.category, super::public_trade_number(trade)),
+                printed.at.as_ms(),
+                side_word(trade.aggressor),
+            );
             let _ = if is_spot {
                 write!(
                     rows,

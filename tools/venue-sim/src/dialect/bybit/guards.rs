@@ -124,11 +124,16 @@ impl Venue {
         let orders = self.guards.get(&(account, symbol)).copied().unwrap_or_default();
         let old = if guard == Guard::TakeProfit { orders.take_profit } else { orders.stop_loss };
         let old = old.filter(|id| self.exchange.is_open(*id));
-        let old_price = old.and_then(|id| self.exchange.order(id)).map_or(Price::ZERO, |order| order.stop_price);
+        let old_price =
+            old.and_then(|id| self.exchange.order(id)).map_or(Price::ZERO, |order| order.stop_price);
         if old_price == price {
             return Ok(());
         }
-        let new = if price == Price::ZERO { None } else { Some(self.place_guard(account, symbol, guard, price, word)?) };
+        let new = if price == Price::ZERO {
+            None
+        } else {
+            Some(self.place_guard(account, symbol, guard, price, word)?)
+        };
         if let Some(old) = old {
             self.end_order(old, "CancelByTpSlTsClear")?;
         }
@@ -171,10 +176,14 @@ impl Venue {
             scope: Scope { is_reduce_only: true, closes_position: true, trigger_by: trigger_by(word) },
         };
         let id = self.exchange.place(order).map_err(|_| {
-            Refusal::text(10001, format!("{stop_order_type}:{price} set for this position is on the wrong side"))
+            Refusal::text(
+                10001,
+                format!("{stop_order_type}:{price} set for this position is on the wrong side"),
+            )
         })?;
         let order = self.exchange.order(id).cloned().ok_or(Refusal::INTERNAL)?;
-        let last_price = self.exchange.market(symbol).and_then(|market| market.last_price).unwrap_or(Price::ZERO);
+        let last_price =
+            self.exchange.market(symbol).and_then(|market| market.last_price).unwrap_or(Price::ZERO);
         let asked = Asked {
             time_in_force: "IOC",
             is_market: true,

@@ -247,7 +247,9 @@ impl Ledger {
 
     fn forget_oldest(&mut self) {
         while self.ended.len() > RECORDS_MAX {
-            let Some(record) = self.ended.pop_front().and_then(|id| self.records.remove(&id)) else { continue };
+            let Some(record) = self.ended.pop_front().and_then(|id| self.records.remove(&id)) else {
+                continue;
+            };
             self.by_order_id.remove(&record.order_id);
             self.by_link_id.remove(&(record.order.account, record.category, record.link_id));
         }

@@ -52,7 +52,11 @@ impl Endpoint {
     const fn per_second(self, category: Category) -> usize {
         let is_spot = category.is_spot();
         match self {
-            Self::Create | Self::Cancel | Self::CreateBatch | Self::CancelBatch | Self::CancelAll if is_spot => 20,
+            Self::Create | Self::Cancel | Self::CreateBatch | Self::CancelBatch | Self::CancelAll
+                if is_spot =>
+            {
+                20
+            }
             Self::Create | Self::Cancel | Self::CreateBatch | Self::CancelBatch | Self::CancelAll => 10,
             Self::Amend | Self::AmendBatch | Self::PositionSettings => 10,
             Self::Orders | Self::Executions | Self::Positions | Self::Account => 50,

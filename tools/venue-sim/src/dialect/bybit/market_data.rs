@@ -127,13 +127,18 @@ impl Venue {
 
     /// Candles, newest first.
     pub(super) fn klines(&self, params: &Params) -> Result<String, Refusal> {
-        let params = if params.get("category").is_some() { params.clone() } else { params.clone().with("category", "linear") };
+        let params = if params.get("category").is_some() {
+            params.clone()
+        } else {
+            params.clone().with("category", "linear")
+        };
         let (category, symbol) = self.instrument(&params)?;
         let seconds = interval_seconds(params.required("interval")?).ok_or(Refusal::param("interval"))?;
         let limit = params.limit(200, 1_000)?;
         let (start, end) = (params.whole("start")?, params.whole("end")?);
         let feed = self.feeds.get(symbol).ok_or(Refusal::INTERNAL)?;
-        let interval = INTERVALS.iter().position(|(_, known)| *known == seconds).ok_or(Refusal::param("interval"))?;
+        let interval =
+            INTERVALS.iter().position(|(_, known)| *known == seconds).ok_or(Refusal::param("interval"))?;
         let is_wanted = |bar: &&Bar| {
             let at = bar.kline.open_ts.as_ms();
             start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end)
@@ -148,17 +153,14 @@ impl Venue {
             bars.rev().take(limit).map(|bar| feed.kline_row(bar)).collect()
         };
         let symbol = params.required("symbol")?;
-        Ok(format!(
-            r#"{{"symbol":"{symbol}","category":"{}","list":[{}]}}"#,
-            category.word(),
-            rows.join(",")
-        ))
+        Ok(format!(r#"{{"symbol":"{symbol}","category":"{}","list":[{}]}}"#, category.word(), rows.join(",")))
     }
 
     /// Last prices and the day's statistics.
     pub(super) fn tickers(&self, params: &Params) -> Result<String, Refusal> {
         let category = params.category()?;
-        let wanted = params.get("symbol").map(|_| self.instrument(params)).transpose()?.map(|(_, symbol)| symbol);
+        let wanted =
+            params.get("symbol").map(|_| self.instrument(params)).transpose()?.map(|(_, symbol)| symbol);
         let mut list = Vec::new();
         for (symbol, market) in self.exchange.markets().iter().enumerate() {
             let is_it = self.category_of(symbol) == category && wanted.is_none_or(|only| only == symbol);
@@ -198,7 +200,11 @@ impl Venue {
 
     /// The prices beyond which orders are out of range.
     pub(super) fn price_limit(&self, params: &Params) -> Result<String, Refusal> {
-        let params = if params.get("category").is_some() { params.clone() } else { params.clone().with("category", "linear") };
+        let params = if params.get("category").is_some() {
+            params.clone()
+        } else {
+            params.clone().with("category", "linear")
+        };
         let (_, symbol) = self.instrument(&params)?;
         let (buy, sell) = self.quote(symbol).price_limit.unwrap_or_default();
         let paper = self.feeds.get(symbol).ok_or(Refusal::INTERNAL)?.paper();

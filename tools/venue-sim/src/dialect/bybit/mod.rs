@@ -147,7 +147,9 @@ impl Venue {
     }
 
     fn category_of(&self, symbol: usize) -> Category {
-        self.exchange.market(symbol).map_or(Category::Option, |market| category_of(&market.info.spec.contract))
+        self.exchange
+            .market(symbol)
+            .map_or(Category::Option, |market| category_of(&market.info.spec.contract))
     }
 
     /// An instrument by category and name: spot and linear ones share names.
@@ -185,8 +187,12 @@ impl Venue {
 
     fn cut_stale(&mut self) {
         let now = self.now;
-        let stale: Vec<ConnId> =
-            self.sessions.iter().filter(|(_, session)| session.is_stale(now)).map(|(conn, _)| *conn).collect();
+        let stale: Vec<ConnId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_stale(now))
+            .map(|(conn, _)| *conn)
+            .collect();
         for conn in stale {
             self.sessions.remove(&conn);
             self.outbox.push_back((conn, Frame::Close));
@@ -251,7 +257,8 @@ impl Venue {
     fn greet(&mut self, conn: ConnId, topics: &[(usize, Public)]) {
         for (symbol, topic) in topics {
             let quote = self.quote(*symbol);
-            let (Some(feed), Some(market)) = (self.feeds.get_mut(*symbol), self.exchange.market(*symbol)) else {
+            let (Some(feed), Some(market)) = (self.feeds.get_mut(*symbol), self.exchange.market(*symbol))
+            else {
                 continue;
             };
             if let Some(text) = feed.greeting(*topic, &market.book, &quote, self.now) {

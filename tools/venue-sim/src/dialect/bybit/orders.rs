@@ -139,7 +139,8 @@ impl Venue {
         let (category, symbol) = self.instrument(params)?;
         let late = Refusal::too_late_to_replace(category);
         let record = self.named(account, category, params)?.filter(|record| record.is_open());
-        let order = record.map(|record| record.order.clone()).filter(|order| order.symbol == symbol).ok_or(late)?;
+        let order =
+            record.map(|record| record.order.clone()).filter(|order| order.symbol == symbol).ok_or(late)?;
         for name in ["triggerPrice", "takeProfit", "stopLoss", "orderIv"] {
             if params.get(name).is_some() {
                 return Err(Refusal::param(name)); // only price and quantity can be amended here

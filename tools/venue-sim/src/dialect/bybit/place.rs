@@ -208,7 +208,13 @@ fn trigger(
     let Some(price) = params.price("triggerPrice")? else { return Ok(None) };
     // On spot the direction follows from where the price is; a contract says it.
     let direction = match (category.is_spot(), params.get("triggerDirection")) {
-        (true, _) => if price > last { 1 } else { 2 },
+        (true, _) => {
+            if price > last {
+                1
+            } else {
+                2
+            }
+        }
         (false, Some("1")) => 1,
         (false, Some("2")) => 2,
         (false, _) => return Err(Refusal::param("triggerDirection")),
@@ -225,7 +231,8 @@ fn trigger(
         (false, true) => OrderType::TakeProfitMarket,
         (false, false) => OrderType::TakeProfitLimit,
     };
-    let stop_order_type = if category.is_spot() && filter != Some("StopOrder") { "tpslOrder" } else { "Stop" };
+    let stop_order_type =
+        if category.is_spot() && filter != Some("StopOrder") { "tpslOrder" } else { "Stop" };
     Ok(Some(Trigger { price, direction, word, by: trigger_by(word), kind, stop_order_type }))
 }
 
@@ -246,7 +253,12 @@ fn reduced(
 }
 
 /// Price and quantity against the instrument's rules.
-pub fn check_grid(order: &NewOrder, category: Category, info: &SymbolInfo, last: Price) -> Result<(), Refusal> {
+pub fn check_grid(
+    order: &NewOrder,
+    category: Category,
+    info: &SymbolInfo,
+    last: Price,
+) -> Result<(), Refusal> {
     if info.spec.status != TradingStatus::Trading {
         return Err(Refusal::closed(category));
     }

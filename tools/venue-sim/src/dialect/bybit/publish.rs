@@ -174,7 +174,13 @@ impl Venue {
 
     fn tell_orders(&mut self, told: &Told) {
         for order in &told.orders {
-            self.tell(order.account, Private::Order, order.category, "order", std::slice::from_ref(&order.row));
+            self.tell(
+                order.account,
+                Private::Order,
+                order.category,
+                "order",
+                std::slice::from_ref(&order.row),
+            );
         }
     }
 
@@ -183,7 +189,8 @@ impl Venue {
         let mut rest = told.executions.as_slice();
         while let Some(first) = rest.first() {
             let is_fast = topic == Private::FastExecution;
-            let same = rest.iter().take_while(|next| !is_fast && next.order.id == first.order.id).count().max(1);
+            let same =
+                rest.iter().take_while(|next| !is_fast && next.order.id == first.order.id).count().max(1);
             let (group, after) = rest.split_at(same);
             rest = after;
             let rows: Vec<Value> = group
@@ -232,13 +239,15 @@ impl Venue {
             .iter()
             .filter(|conn| {
                 let session = self.sessions.get(conn);
-                session.is_some_and(|session| session.account == Some(account) && session.wants(topic, category))
+                session
+                    .is_some_and(|session| session.account == Some(account) && session.wants(topic, category))
             })
             .copied()
             .collect();
         for conn in conns {
             // A connection that asked for one category hears the topic under that name.
-            let is_whole = self.sessions.get(&conn).is_some_and(|session| session.private.contains(&(topic, None)));
+            let is_whole =
+                self.sessions.get(&conn).is_some_and(|session| session.private.contains(&(topic, None)));
             let name = if is_whole { word.to_owned() } else { format!("{word}.{}", category.word()) };
             let id = if topic == Private::FastExecution { String::new() } else { format!(r#""id":"{id}","#) };
             let data = json!(rows);

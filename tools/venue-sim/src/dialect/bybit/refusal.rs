@@ -197,7 +197,8 @@ impl Refusal {
     }
 
     /// An amend that changes nothing.
-    pub const NOT_MODIFIED: Self = Self::new(10001, "The order remains unchanged as the parameters entered match the existing ones.");
+    pub const NOT_MODIFIED: Self =
+        Self::new(10001, "The order remains unchanged as the parameters entered match the existing ones.");
 
     /// What the exchange behind the dialect said, in this venue's words.
     pub fn of(reject: &Reject, category: Category) -> Self {

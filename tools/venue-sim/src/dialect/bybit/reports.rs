@@ -170,7 +170,13 @@ pub struct Guards {
 }
 
 /// One position. The topic says `entryPrice` where REST says `avgPrice`.
-pub fn position(exchange: &Exchange, account: usize, symbol: usize, guards: Guards, is_topic: bool) -> Option<Value> {
+pub fn position(
+    exchange: &Exchange,
+    account: usize,
+    symbol: usize,
+    guards: Guards,
+    is_topic: bool,
+) -> Option<Value> {
     let owner = exchange.account(account)?;
     let market = exchange.market(symbol)?;
     let (info, held) = (&market.info, owner.position(symbol));
@@ -320,7 +326,13 @@ struct Total {
 }
 
 impl Total {
-    fn add(&mut self, wallet: i64, equity: i64, available: i64, margin: &crate::exchange::margin::AccountMargin) {
+    fn add(
+        &mut self,
+        wallet: i64,
+        equity: i64,
+        available: i64,
+        margin: &crate::exchange::margin::AccountMargin,
+    ) {
         self.wallet = self.wallet.saturating_add(wallet);
         self.equity = self.equity.saturating_add(equity);
         self.available = self.available.saturating_add(available);

@@ -130,7 +130,8 @@ impl Session {
         now: TsNs,
     ) -> Controlled {
         let Ok(request) = serde_json::from_str::<Control<'_>>(text) else {
-            let msg = format!("Failed to decode incoming data: {}", text.chars().take(64).collect::<String>());
+            let msg =
+                format!("Failed to decode incoming data: {}", text.chars().take(64).collect::<String>());
             return Controlled { text: self.answer(Err(&msg), None, ""), added: Vec::new() };
         };
         let (id, op) = (request.req_id.as_deref(), request.op.as_deref().unwrap_or(""));
@@ -144,7 +145,9 @@ impl Session {
             }
             ("subscribe", lane) => {
                 let result = match lane {
-                    Lane::Public(category) => self.subscribe(category, args, symbol_index).map(|new| added = new),
+                    Lane::Public(category) => {
+                        self.subscribe(category, args, symbol_index).map(|new| added = new)
+                    }
                     Lane::Private => self.subscribe_private(args),
                     _ => Ok(()),
                 };
@@ -187,7 +190,8 @@ impl Session {
     }
 
     fn log_on(&mut self, args: &str, keys: &Keys, now: TsNs) -> Result<(), String> {
-        let account = log_on_args(args).and_then(|(key, expires, sign)| keys.log_on(&key, expires, &sign, now));
+        let account =
+            log_on_args(args).and_then(|(key, expires, sign)| keys.log_on(&key, expires, &sign, now));
         self.account = Some(account.map_err(|_| "Params Error".to_owned())?);
         Ok(())
     }
@@ -228,7 +232,8 @@ impl Session {
         }
         let mut added = Vec::new();
         for name in names(args)? {
-            let topic = Private::parse(&name).ok_or_else(|| format!("error:handler not found,topic:{name}"))?;
+            let topic =
+                Private::parse(&name).ok_or_else(|| format!("error:handler not found,topic:{name}"))?;
             if self.private.contains(&topic) || added.contains(&topic) {
                 return Err(format!("error:already subscribed,topic:{name}"));
             }
@@ -337,7 +342,8 @@ mod tests {
     #[test]
     fn one_bad_topic_refuses_all() {
         let mut linear = session("/v5/public/linear");
-        let bad = r#"{"req_id":"e1","op":"subscribe","args":["orderbook.50.BTCUSDT","orderbook.50.NOPEUSDT"]}"#;
+        let bad =
+            r#"{"req_id":"e1","op":"subscribe","args":["orderbook.50.BTCUSDT","orderbook.50.NOPEUSDT"]}"#;
         assert_eq!(
             ask(&mut linear, bad),
             r#"{"success":false,"ret_msg":"error:handler not found,topic:orderbook.50.NOPEUSDT","conn_id":"c","req_id":"e1","op":"subscribe"}"#

@@ -63,8 +63,13 @@ impl Ticker {
         if facts.paper.category.is_spot() {
             return Some(message(facts, "snapshot", &self.sent, now));
         }
-        let changed: Fields =
-            self.sent.iter().enumerate().filter(|(at, field)| old.get(*at) != Some(*field)).map(|(_, f)| f.clone()).collect();
+        let changed: Fields = self
+            .sent
+            .iter()
+            .enumerate()
+            .filter(|(at, field)| old.get(*at) != Some(*field))
+            .map(|(_, f)| f.clone())
+            .collect();
         Some(message(facts, "delta", &changed, now))
     }
 
@@ -119,7 +124,8 @@ fn fields(facts: &Facts<'_>, quote: &Quote) -> Fields {
         Some((last, direction)) => (last.0, direction),
         None => (day.last, "ZeroPlusTick"),
     };
-    let change = if day.before == 0 { 0 } else { i128::from(last - day.before) * 1_000_000 / i128::from(day.before) };
+    let change =
+        if day.before == 0 { 0 } else { i128::from(last - day.before) * 1_000_000 / i128::from(day.before) };
     let change = rate_ppm(clamp_i64(change));
     if facts.paper.category.is_spot() {
         return vec![
@@ -133,7 +139,8 @@ fn fields(facts: &Facts<'_>, quote: &Quote) -> Fields {
             ("usdIndexPrice", plain(quote.index)),
         ];
     }
-    let interest_value = clamp_i64(i128::from(quote.open_interest) * i128::from(quote.mark) / i128::from(SCALE));
+    let interest_value =
+        clamp_i64(i128::from(quote.open_interest) * i128::from(quote.mark) / i128::from(SCALE));
     let mut all = vec![
         ("tickDirection", direction.to_owned()),
         ("price24hPcnt", change),

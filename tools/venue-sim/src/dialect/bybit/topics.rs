@@ -137,7 +137,9 @@ mod tests {
         ] {
             assert_eq!(Public::parse(Category::Linear, name), Some((topic, "BTCUSDT")), "{name}");
         }
-        for name in ["orderbook.500.BTCUSDT", "orderbook.BTCUSDT", "kline.7.BTCUSDT", "liquidation.X", "", "x."] {
+        for name in
+            ["orderbook.500.BTCUSDT", "orderbook.BTCUSDT", "kline.7.BTCUSDT", "liquidation.X", "", "x."]
+        {
             assert_eq!(Public::parse(Category::Linear, name), None, "{name}");
         }
         assert_eq!(Public::parse(Category::Spot, "allLiquidation.BTCUSDT"), None);

@@ -73,7 +73,9 @@ impl Venue {
             "ping" => {
                 let id = id.map_or_else(String::new, |id| format!(r#""reqId":{},"#, to_text(id)));
                 let now = self.now.as_ms();
-                format!(r#"{{{id}"retCode":0,"retMsg":"OK","op":"pong","data":["{now}"],"connId":"{conn_id}"}}"#)
+                format!(
+                    r#"{{{id}"retCode":0,"retMsg":"OK","op":"pong","data":["{now}"],"connId":"{conn_id}"}}"#
+                )
             }
             "auth" => {
                 let result = self.trade_log_on(session, request.args.map_or("[]", RawValue::get));
@@ -106,7 +108,8 @@ impl Venue {
             Ok(checked) => checked,
             Err(refusal) => return (None, Err(refusal)),
         };
-        let batch = if is_batch { Self::batch(&params) } else { params.category().map(|c| (c, vec![params])) };
+        let batch =
+            if is_batch { Self::batch(&params) } else { params.category().map(|c| (c, vec![params])) };
         let (category, rows) = match batch {
             Ok(batch) => batch,
             Err(refusal) => return (None, Err(refusal)),
