@@ -83,7 +83,7 @@ def with_pybit(category):
     call("get_api_key_information", http.get_api_key_information())
 
     public, private, answers = Heard(), Heard(), Heard()
-    stream = pybit_api.WebSocket(channel_type=category)
+    stream = pybit_api.WebSocket(testnet=False, channel_type=category)
     stream.orderbook_stream(50, SYMBOL, public.take)
     stream.trade_stream(SYMBOL, public.take)
     stream.ticker_stream(SYMBOL, public.take)
@@ -91,7 +91,7 @@ def with_pybit(category):
     public.wait("a book", lambda heard: any(m.get("topic") == f"orderbook.50.{SYMBOL}" for m in heard.messages))
     public.wait("a ticker", lambda heard: any(m.get("topic") == f"tickers.{SYMBOL}" for m in heard.messages))
     call("orderbook, trade, ticker and kline streams", f"{len(public.messages)} messages")
-    own = pybit_api.WebSocket(channel_type="private", api_key=KEY, api_secret=SECRET)
+    own = pybit_api.WebSocket(testnet=False, channel_type="private", api_key=KEY, api_secret=SECRET)
     own.order_stream(private.take)
     own.execution_stream(private.take)
     own.fast_execution_stream(private.take)
@@ -139,7 +139,7 @@ def with_pybit(category):
     heard = {row["execId"] for row in private.rows("execution")}
     check(heard <= {row["execId"] for row in fills}, "every execution heard is listed")
 
-    trading = pybit_api.WebSocketTrading(api_key=KEY, api_secret=SECRET)
+    trading = pybit_api.WebSocketTrading(testnet=False, api_key=KEY, api_secret=SECRET)
     trading.place_order(answers.take, **limit, price=far, orderLinkId=f"ws-{run}")
     answer = answers.wait("an answer", lambda h: h.messages[0] if h.messages else None)
     call("WebSocket place_order", answer["data"])
@@ -167,7 +167,8 @@ def with_pybit(category):
 
 def with_ccxt(kind):
     print(f"ccxt, {kind}")
-    exchange = ccxt.bybit({"apiKey": KEY, "secret": SECRET, "options": {"defaultType": kind}})
+    settings = {"apiKey": KEY, "secret": SECRET, "options": {"defaultType": kind}, "requests_trust_env": True}
+    exchange = ccxt.bybit(settings)
     for name in exchange.urls["api"]:
         exchange.urls["api"][name] = f"https://{ADDRESS}"
     symbol = "BTC/USDT" if kind == "spot" else "BTC/USDT:USDT"

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use smc_core::instrument::Contract;
 use smc_core::words::SCALE;
 use smc_core::{Price, Qty, Side, TsNs};
+use std::collections::BTreeMap;
 use venue_sim::dialect::bybit::Venue;
 use venue_sim::dialect::{Dialect, Frame, HttpRequest};
 use venue_sim::market::{MarketOp, MarketOpKind, MarketSource, PERPETUAL, RandomWalk, SymbolInfo};
@@ -397,10 +398,9 @@ fn a_dead_private_connection_cancels_what_it_protected() {
 fn books_of_every_depth_follow_from_snapshot_and_deltas() {
     let walk = Box::new(RandomWalk::new(3, START, 400));
     let mut venue = Venue::new(walk, &[], LimitSettings::default(), 1).unwrap();
-    let mut books: std::collections::BTreeMap<
-        (u64, String),
-        (u64, [std::collections::BTreeMap<i64, i64>; 2]),
-    > = Default::default();
+    /// Number of the last message, bids and asks.
+    type Held = (u64, [BTreeMap<i64, i64>; 2]);
+    let mut books: BTreeMap<(u64, String), Held> = BTreeMap::new();
     let (mut deltas, mut conn) = (0, 0);
     for round in 0..400u64 {
         if round % 100 == 0 {
@@ -450,6 +450,56 @@ fn books_of_every_depth_follow_from_snapshot_and_deltas() {
     for ((_, topic), (u, levels)) in &books {
         let others = books.iter().filter(|((_, other), _)| other == topic);
         assert!(others.into_iter().all(|(_, (other_u, other))| other_u == u && other == levels), "{topic}");
+    }
+}
+
+/// Whatever is cut or changed of a request, the venue answers, and goes on.
+#[test]
+fn every_cut_and_every_changed_byte_is_answered() {
+    let mut desk = Desk::new(&[]);
+    let now = START.as_ms().to_string();
+    let order = r#"{"category":"linear","symbol":"BTCUSDT","side":"Buy","orderType":"Limit","qty":"1","price":"80","timeInForce":"GTC","takeProfit":"90","orderLinkId":"x"}"#;
+    let created =
+        format!(r#"{{"header":{{"X-BAPI-TIMESTAMP":"{now}"}},"op":"order.create","args":[{order}]}}"#);
+    let subscribe = r#"{"req_id":"a","op":"subscribe","args":["orderbook.50.BTCUSDT"]}"#;
+    assert!(desk.venue.open(PUBLIC, "/v5/public/linear").is_some());
+    let damaged = |text: &str| {
+        let bytes = text.as_bytes().to_vec();
+        let cuts = (0..bytes.len()).map({
+            let bytes = bytes.clone();
+            move |at| bytes[..at].to_vec()
+        });
+        let changes = (0..bytes.len()).flat_map(move |at| {
+            let bytes = bytes.clone();
+            [b'0', b'"', b'}', b'-', b'z'].map(move |byte| {
+                let mut changed = bytes.clone();
+                changed[at] = byte;
+                changed
+            })
+        });
+        cuts.chain(changes).map(|bytes| String::from_utf8(bytes).unwrap()).collect::<Vec<_>>()
+    };
+    for text in damaged(&created) {
+        let before = desk.answers.len();
+        desk.venue.on_text(TRADE, &text);
+        desk.drain();
+        assert_eq!(desk.answers.len(), before + 1, "{text}");
+    }
+    for text in damaged(subscribe) {
+        let before = desk.public.len();
+        desk.venue.on_text(PUBLIC, &text);
+        desk.drain();
+        assert!(desk.public.len() > before, "{text}");
+    }
+    for (nth, body) in damaged(order).into_iter().enumerate() {
+        desk.run_until(1_000 * (nth as u64 + 1));
+        let answer = desk.rest("POST", "/v5/order/create", &body);
+        assert!(answer["retCode"].is_i64(), "{body}");
+    }
+    let query = "category=linear&symbol=BTCUSDT&orderId=a&limit=5&cursor=b%3A1";
+    for (nth, query) in damaged(query).into_iter().enumerate() {
+        desk.run_until(2_000_000 + 100 * nth as u64);
+        assert!(desk.rest("GET", "/v5/order/realtime", &query)["retCode"].is_i64(), "{query}");
     }
 }
 
@@ -545,7 +595,7 @@ mod shapes {
     fn public_messages_have_the_corpuss_keys() {
         let desk = busy();
         let ours = |topic: &str, is_spot: bool| {
-            let of = desk
+            let mut of = desk
                 .public
                 .iter()
                 .filter(|message| message["topic"].as_str().is_some_and(|t| t.starts_with(topic)));
@@ -557,7 +607,7 @@ mod shapes {
                 "publicTrade" => message["data"][0].get("L").is_some() != is_spot,
                 _ => true,
             };
-            of.filter(is_it).next_back().cloned().unwrap_or_else(|| panic!("no {topic}"))
+            of.rfind(is_it).cloned().unwrap_or_else(|| panic!("no {topic}"))
         };
         let named =
             |line: &Value, prefix: &str| line["msg"]["topic"].as_str().is_some_and(|t| t.starts_with(prefix));

@@ -4,10 +4,12 @@
 use smc_core::instrument::Contract;
 use smc_core::words::SCALE;
 use smc_core::{Qty, TsNs};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use venue_sim::market::{Generator, GeneratorSettings, MarketSource, Merged, PERPETUAL};
 use venue_sim::{AccountSettings, Credential, Sim, SimSettings, VenueKind};
 
@@ -16,6 +18,33 @@ const SECRET: &str = "testApiSecret000000000000000000000001";
 
 fn market(seed: u64, start_ts: TsNs) -> Box<dyn MarketSource> {
     Box::new(Generator::new(GeneratorSettings { seed, start_ts, ..GeneratorSettings::default() }).unwrap())
+}
+
+/// The same venue behind a network: what it says takes ten milliseconds. pybit notes a subscription only after it has
+/// sent it, and falls over an acknowledgement that is there before.
+fn far_away(venue: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let Ok(far) = TcpStream::connect(venue) else { return };
+            let (near_end, far_end) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            std::thread::spawn(move || pass_on(near, far, Duration::ZERO));
+            std::thread::spawn(move || pass_on(far_end, near_end, Duration::from_millis(10)));
+        }
+    });
+    address
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    let mut bytes = [0u8; 65_536];
+    while let Ok(len) = from.read(&mut bytes) {
+        std::thread::sleep(delay);
+        if len == 0 || to.write_all(&bytes[..len]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }
 
 #[test]
@@ -36,7 +65,7 @@ fn pybit_and_ccxt_trade_at_the_simulator() {
     let ca = dir.path().join("ca.pem");
     settings.ca_file = Some(ca.clone());
     let mut sim = Sim::bind(settings).unwrap();
-    let address = format!("localhost:{}", sim.local_addr().port());
+    let address = format!("localhost:{}", far_away(sim.local_addr()).port());
     let stop = Arc::new(AtomicBool::new(false));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/bybit.py");
     let client = std::thread::spawn({

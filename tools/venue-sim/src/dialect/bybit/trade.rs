@@ -79,7 +79,7 @@ impl Venue {
             }
             "auth" => {
                 let result = self.trade_log_on(session, request.args.map_or("[]", RawValue::get));
-                brief(id, result.as_ref().map(|()| ()), op, &conn_id)
+                brief(id, result.as_ref().copied(), op, &conn_id)
             }
             _ => {
                 let (usage, result) = self.trade_call(session, &request, op);
