@@ -12,6 +12,8 @@ pub enum VenueKind {
     /// Binance spot.
     #[default]
     BinanceSpot,
+    /// Binance USDⓈ-M futures.
+    BinanceUsdm,
     /// Bybit v5, spot and linear.
     Bybit,
 }
@@ -90,7 +92,7 @@ pub enum Credential {
     Ed25519([u8; 32]),
     /// A shared secret for HMAC-SHA256: signs each request, cannot log on.
     Hmac(String),
-    /// An RSA public key, DER: signs each request, cannot log on.
+    /// An RSA public key (PKCS #1 DER): signs each request, cannot log on.
     Rsa(Vec<u8>),
 }
 
@@ -101,8 +103,10 @@ pub struct LimitSettings {
     pub weight_per_minute: u32,
     /// Unfilled orders per ten seconds and account.
     pub orders_per_10s: u32,
-    /// Unfilled orders per day and account.
+    /// Unfilled orders per day and account; spot.
     pub orders_per_day: u32,
+    /// Order requests per minute and account; futures.
+    pub orders_per_minute: u32,
     /// Messages a market stream connection may send per second, pongs included.
     pub stream_messages_per_second: u32,
 }
@@ -113,7 +117,20 @@ impl Default for LimitSettings {
             weight_per_minute: 6_000,
             orders_per_10s: 100,
             orders_per_day: 200_000,
+            orders_per_minute: 1_200,
             stream_messages_per_second: 5,
+        }
+    }
+}
+
+impl LimitSettings {
+    /// The usual limits of Binance USDⓈ-M futures.
+    pub fn binance_usdm() -> Self {
+        Self {
+            weight_per_minute: 2_400,
+            orders_per_10s: 300,
+            stream_messages_per_second: 10,
+            ..Self::default()
         }
     }
 }

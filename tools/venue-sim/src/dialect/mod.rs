@@ -4,11 +4,13 @@
 //! edge hands it what came with the number of its connection, moves its clock, and sends the frames that it queues.
 
 pub mod binance_spot;
+pub mod binance_usdm;
 pub mod bybit;
 pub mod json;
 mod signature;
 
 pub use binance_spot::Venue;
+pub use binance_usdm::UsdmVenue;
 
 use smc_core::TsNs;
 use std::time::Duration;

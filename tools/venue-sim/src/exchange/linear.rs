@@ -25,6 +25,11 @@ pub const fn next_funding(now: TsNs) -> TsNs {
     TsNs((now.0 / FUNDING_EVERY_NS + 1).saturating_mul(FUNDING_EVERY_NS))
 }
 
+/// The funding rate as decimal text.
+pub fn funding_rate_text() -> String {
+    format!("0.{:08}", FUNDING_PPM * 100)
+}
+
 impl Exchange {
     /// Books one fill of a linear contract: position, profit, fee, report. The book is the caller's.
     pub(super) fn fill_linear(&mut self, id: OrderId, trade_id: u64, price: i64, qty: i64, is_maker: bool) {

@@ -300,6 +300,11 @@ impl Exchange {
         open
     }
 
+    /// All orders of an account in a symbol that the venue still knows, oldest first.
+    pub fn orders_of(&self, account: usize, symbol: usize) -> impl DoubleEndedIterator<Item = &Order> + '_ {
+        self.orders.values().filter(move |order| order.account == account && order.symbol == symbol)
+    }
+
     /// Cancels an open order under a name for the cancel; returns the order as it ended.
     pub fn cancel(&mut self, id: OrderId, cancel_name: Option<String>) -> Result<Order, Reject> {
         let order = self.orders.get(&id).filter(|order| order.status.is_open());

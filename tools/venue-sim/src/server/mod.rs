@@ -8,7 +8,7 @@ mod http;
 mod pipe;
 mod tls;
 
-use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Venue, bybit};
+use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, UsdmVenue, Venue, bybit};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
 use pipe::Pipe;
@@ -86,6 +86,7 @@ impl Sim {
         let audit = audit.map(open).transpose()?;
         let venue: Box<dyn Dialect> = match kind {
             VenueKind::BinanceSpot => Box::new(Venue::new(market, &accounts, limits, seed)?),
+            VenueKind::BinanceUsdm => Box::new(UsdmVenue::new(market, &accounts, limits, seed)?),
             VenueKind::Bybit => Box::new(bybit::Venue::new(market, &accounts, limits, seed)?),
         };
         Ok(Self {

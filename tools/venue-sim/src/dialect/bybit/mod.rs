@@ -24,8 +24,8 @@ mod topics;
 mod trade;
 mod words;
 
+use super::binance_spot::account as account_of_settings;
 use super::{ConnId, Dialect, Frame, HttpRequest, SeenOrder, Summary, WsRules, answer};
-use crate::exchange::account::Account;
 use crate::exchange::{Exchange, PublicTrade};
 use crate::market::{MarketOp, MarketSource};
 use crate::settings::{AccountSettings, LimitSettings, SimError};
@@ -37,7 +37,7 @@ use ledger::Ledger;
 use limits::Limits;
 use session::{Lane, Session};
 use smc_core::TsNs;
-use smc_core::words::{Name, SCALE};
+use smc_core::words::SCALE;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use ticker::Quote;
@@ -97,7 +97,7 @@ impl Venue {
             return Err(SimError::Settings("the market has no symbol".to_owned()));
         }
         let start = source.start_ts();
-        let owners = accounts.iter().map(account_of).collect::<Result<Vec<_>, _>>()?;
+        let owners = accounts.iter().map(account_of_settings).collect::<Result<Vec<_>, _>>()?;
         let mut exchange = Exchange::new(&symbols, owners, seed);
         exchange.set_now(start);
         let feeds = symbols
@@ -404,18 +404,4 @@ fn quote(exchange: &Exchange, symbol: usize, now: TsNs) -> Quote {
         open_interest: 50_000 * SCALE,
         price_limit: (mark > 0).then_some((on_tick.saturating_add(part), on_tick - part)),
     }
-}
-
-fn account_of(settings: &AccountSettings) -> Result<Account, SimError> {
-    let balance = |(asset, qty): &(String, smc_core::Qty)| {
-        let name = Name::new(asset).ok_or_else(|| {
-            SimError::Settings(format!("asset name {asset} is longer than {} bytes", Name::MAX))
-        })?;
-        if qty.0 < 0 {
-            return Err(SimError::Settings(format!("balance of {asset} is negative: {qty}")));
-        }
-        Ok((name, qty.0))
-    };
-    let balances = settings.balances.iter().map(balance).collect::<Result<Vec<_>, _>>()?;
-    Ok(Account::new(&balances, settings.maker_fee_bps, settings.taker_fee_bps))
 }
