@@ -2,20 +2,21 @@
 
 use crate::failure::{Failure, Outcome};
 use clap::{Parser, ValueEnum};
+use smc_core::instrument::Contract;
 use smc_core::words::{Price, Qty, SCALE};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use venue_sim::credentials::Credentials;
-use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
+use venue_sim::credentials::{Credentials, Secret};
+use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource, Merged, PERPETUAL};
 use venue_sim::{AccountSettings, Fault, FaultPlan, LimitSettings, Sim, SimSettings, VenueKind};
 
 /// Run the venue simulator alone.
 ///
-/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account), and
-/// prints the address. `smc run` takes all three from its configuration.
+/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account; for
+/// Bybit DIR/secret, its shared secret), and prints the address. `smc run` takes all three from its configuration.
 #[derive(Parser)]
 pub struct Args {
     /// Which dialect to speak
@@ -57,6 +58,8 @@ pub enum Venue {
     BinanceSpot,
     /// Binance USD-M futures: perpetuals held by margin
     BinanceUsdm,
+    /// Bybit v5: spot and a perpetual of the same name
+    Bybit,
 }
 
 /// The name of the demo's account at the simulated venue.
@@ -139,6 +142,17 @@ fn made_of(args: &Args) -> Result<(SimSettings, &'static str, String), Failure> 
             settings.kind = VenueKind::BinanceUsdm;
             settings.limits = LimitSettings::binance_usdm();
             Ok((settings, "key.pem", credentials.private_pem().to_owned()))
+        }
+        Venue::Bybit => {
+            let secret = Secret::generate().map_err(failed)?;
+            let market = || market(args.data.as_deref(), args.seed);
+            let both = Merged::new(vec![(market()?, Contract::SPOT), (market()?, PERPETUAL)]);
+            let balances = [("USDT", Qty(100_000 * SCALE)), ("BTC", Qty(5 * SCALE))];
+            let mut account = AccountSettings::new(API_KEY, secret.credential(), &balances);
+            (account.maker_fee_bps, account.taker_fee_bps) = (1, 2);
+            let mut settings = SimSettings::new(Box::new(both), vec![account]);
+            settings.kind = VenueKind::Bybit;
+            Ok((settings, "secret", secret.text().to_owned()))
         }
     }
 }

@@ -1,6 +1,7 @@
-//! A key pair for an account of the simulator: made at start, never the same twice.
+//! A key pair or a shared secret for an account of the simulator: made at start, never the same twice.
 
 use crate::settings::Credential;
+use aws_lc_rs::rand;
 use rcgen::{KeyPair, PKCS_ED25519};
 
 /// An Ed25519 key pair.
@@ -25,5 +26,27 @@ impl Credentials {
     /// The public half: the venue's.
     pub const fn credential(&self) -> Credential {
         Credential::Ed25519(self.public)
+    }
+}
+
+/// A shared secret, for venues that register no key of ours.
+pub struct Secret(String);
+
+impl Secret {
+    /// Makes a new secret of 256 bits.
+    pub fn generate() -> Result<Self, String> {
+        let mut bytes = [0u8; 32];
+        rand::fill(&mut bytes).map_err(|_| "no random bytes".to_owned())?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The secret, which both sides know.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The venue's half.
+    pub fn credential(&self) -> Credential {
+        Credential::Hmac(self.0.clone())
     }
 }

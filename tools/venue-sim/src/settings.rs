@@ -15,6 +15,8 @@ pub enum VenueKind {
     BinanceSpot,
     /// Binance USDⓈ-M futures.
     BinanceUsdm,
+    /// Bybit v5, spot and linear.
+    Bybit,
 }
 
 /// Everything that [`Sim::bind`](crate::Sim::bind) needs.

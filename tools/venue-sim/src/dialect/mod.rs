@@ -5,7 +5,9 @@
 
 pub mod binance_spot;
 pub mod binance_usdm;
+pub mod bybit;
 pub mod json;
+mod signature;
 mod trouble;
 mod truth;
 

@@ -7,12 +7,14 @@
 mod capture;
 mod day;
 mod generator;
+mod merged;
 mod plot;
 pub(crate) mod random;
 mod random_walk;
 
 pub use capture::{Capture, CaptureError};
 pub use generator::{Generator, GeneratorSettings};
+pub use merged::{Merged, PERPETUAL};
 pub use random_walk::RandomWalk;
 
 use smc_core::instrument::InstrumentSpec;

@@ -8,7 +8,7 @@ mod http;
 mod pipe;
 mod tls;
 
-use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue};
+use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue, bybit};
 use crate::faults::{Counts, FaultyVenue};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
@@ -96,6 +96,7 @@ impl Sim {
         let venue: Box<dyn Dialect> = match kind {
             VenueKind::BinanceSpot => Box::new(Venue::new(market, &accounts, limits, seed)?),
             VenueKind::BinanceUsdm => Box::new(UsdmVenue::new(market, &accounts, limits, seed)?),
+            VenueKind::Bybit => Box::new(bybit::Venue::new(market, &accounts, limits, seed)?),
         };
         let venue = match faults {
             Some(plan) => Box::new(FaultyVenue::new(venue, plan)),

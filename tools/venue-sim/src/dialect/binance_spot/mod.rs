@@ -403,7 +403,8 @@ impl Dialect for Venue {
     }
 }
 
-fn account(settings: &AccountSettings) -> Result<Account, SimError> {
+/// An account of the exchange as it opens.
+pub(super) fn account(settings: &AccountSettings) -> Result<Account, SimError> {
     let balance = |(asset, qty): &(String, smc_core::Qty)| {
         let name = Name::new(asset).ok_or_else(|| {
             SimError::Settings(format!("asset name {asset} is longer than {} bytes", Name::MAX))
