@@ -6,12 +6,14 @@
 
 mod capture;
 mod day;
+pub mod fx;
 mod generator;
 mod plot;
 mod random;
 mod random_walk;
 
 pub use capture::{Capture, CaptureError};
+pub use fx::{FxGenerator, FxGeneratorSettings, FxTicks, QuoteSource};
 pub use generator::{Generator, GeneratorSettings};
 pub use random_walk::RandomWalk;
 
