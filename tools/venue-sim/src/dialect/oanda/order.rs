@@ -1,0 +1,441 @@
+//! One order: what was asked, what became of it, and how it is written in lists and in transactions.
+
+use super::market::Market;
+use super::wire::{Obj, decimal};
+use smc_core::{Side, TsNs};
+
+/// The kinds of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// At the dealer's price now.
+    Market,
+    /// At a price or better.
+    Limit,
+    /// At the market once price has gone against it so far.
+    Stop,
+    /// At the market once price is touched from either side.
+    Touched,
+    /// Closes a trade at a price or better.
+    TakeProfit,
+    /// Closes a trade once price has gone against it so far.
+    StopLoss,
+    /// The same at a distance from the best price seen.
+    Trailing,
+}
+
+impl Kind {
+    /// Every kind, by its name in requests.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("MARKET", Self::Market),
+        ("LIMIT", Self::Limit),
+        ("STOP", Self::Stop),
+        ("MARKET_IF_TOUCHED", Self::Touched),
+        ("TAKE_PROFIT", Self::TakeProfit),
+        ("STOP_LOSS", Self::StopLoss),
+        ("TRAILING_STOP_LOSS", Self::Trailing),
+    ];
+
+    /// The name in requests and lists.
+    pub const fn name(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    /// The type of the transaction that creates it.
+    pub const fn created(self) -> &'static str {
+        match self {
+            Self::Market => "MARKET_ORDER",
+            Self::Limit => "LIMIT_ORDER",
+            Self::Stop => "STOP_ORDER",
+            Self::Touched => "MARKET_IF_TOUCHED_ORDER",
+            Self::TakeProfit => "TAKE_PROFIT_ORDER",
+            Self::StopLoss => "STOP_LOSS_ORDER",
+            Self::Trailing => "TRAILING_STOP_LOSS_ORDER",
+        }
+    }
+
+    /// The type of the transaction that refuses it.
+    pub const fn rejected(self) -> &'static str {
+        match self {
+            Self::Market => "MARKET_ORDER_REJECT",
+            Self::Limit => "LIMIT_ORDER_REJECT",
+            Self::Stop => "STOP_ORDER_REJECT",
+            Self::Touched => "MARKET_IF_TOUCHED_ORDER_REJECT",
+            Self::TakeProfit => "TAKE_PROFIT_ORDER_REJECT",
+            Self::StopLoss => "STOP_LOSS_ORDER_REJECT",
+            Self::Trailing => "TRAILING_STOP_LOSS_ORDER_REJECT",
+        }
+    }
+
+    /// Whether it closes a trade and has no units of its own.
+    pub const fn is_for_trade(self) -> bool {
+        matches!(self, Self::TakeProfit | Self::StopLoss | Self::Trailing)
+    }
+}
+
+/// How long an order lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is cancelled.
+    Gtc,
+    /// Until a time.
+    Gtd(TsNs),
+    /// Until 17:00 in New York.
+    Gfd,
+    /// All at once or not at all.
+    Fok,
+    /// What can be had at once.
+    Ioc,
+}
+
+impl Life {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gtc => "GTC",
+            Self::Gtd(_) => "GTD",
+            Self::Gfd => "GFD",
+            Self::Fok => "FOK",
+            Self::Ioc => "IOC",
+        }
+    }
+}
+
+/// Which price triggers an order. Whatever does, it fills at the default side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Ask for a buy, bid for a sell.
+    Default,
+    /// The other one.
+    Inverse,
+    /// The bid.
+    Bid,
+    /// The ask.
+    Ask,
+    /// The middle.
+    Mid,
+}
+
+impl Trigger {
+    /// Every condition, by its name.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("DEFAULT", Self::Default),
+        ("INVERSE", Self::Inverse),
+        ("BID", Self::Bid),
+        ("ASK", Self::Ask),
+        ("MID", Self::Mid),
+    ];
+}
+
+/// What a fill does to open trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PositionFill {
+    /// As the account does it: reduce first when it nets, open only when it hedges.
+    Default,
+    /// Never touches open trades of the other side.
+    OpenOnly,
+    /// Closes trades of the other side first, then opens.
+    ReduceFirst,
+    /// Only closes.
+    ReduceOnly,
+}
+
+impl PositionFill {
+    /// Every way, by its name.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("DEFAULT", Self::Default),
+        ("OPEN_ONLY", Self::OpenOnly),
+        ("REDUCE_FIRST", Self::ReduceFirst),
+        ("REDUCE_ONLY", Self::ReduceOnly),
+    ];
+}
+
+/// What the client calls an order or a trade.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientExtensions {
+    /// Its name; empty when it has none.
+    pub id: String,
+    /// A tag; empty when it has none.
+    pub tag: String,
+    /// A comment; empty when it has none.
+    pub comment: String,
+}
+
+impl ClientExtensions {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.id.is_empty() && self.tag.is_empty() && self.comment.is_empty()
+    }
+
+    /// Takes over what another says.
+    pub fn update(&mut self, other: &Self) {
+        for (mine, new) in
+            [(&mut self.id, &other.id), (&mut self.tag, &other.tag), (&mut self.comment, &other.comment)]
+        {
+            if !new.is_empty() {
+                mine.clone_from(new);
+            }
+        }
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> String {
+        let mut object = Obj::new();
+        for (key, value) in [("id", &self.id), ("tag", &self.tag), ("comment", &self.comment)] {
+            if !value.is_empty() {
+                object = object.text(key, value);
+            }
+        }
+        object.done()
+    }
+}
+
+/// An order that a fill makes for the trade it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnFill {
+    /// Price, unless a distance is given.
+    pub price: Option<i64>,
+    /// Distance from the fill's price.
+    pub distance: Option<i64>,
+    /// How long it lives.
+    pub life: Life,
+    /// What triggers it.
+    pub trigger: Trigger,
+    /// What the client calls it.
+    pub client: ClientExtensions,
+}
+
+impl OnFill {
+    fn json(&self, decimals: u32) -> String {
+        Obj::new()
+            .with(self.price, |o, price| o.text("price", &decimal(price, decimals)))
+            .with(self.distance, |o, distance| o.text("distance", &decimal(distance, decimals)))
+            .join(&life(self.life))
+            .with(Some(&self.client).filter(|it| !it.is_empty()), |o, it| o.raw("clientExtensions", &it.json()))
+            .done()
+    }
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits.
+    Pending,
+    /// It was filled.
+    Filled {
+        /// By this transaction.
+        by: u64,
+        /// Then.
+        at: TsNs,
+    },
+    /// It was cancelled.
+    Cancelled {
+        /// By this transaction.
+        by: u64,
+        /// Then.
+        at: TsNs,
+    },
+}
+
+/// One order.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its number: that of the transaction that created it.
+    pub id: u64,
+    /// When.
+    pub created: TsNs,
+    /// What kind.
+    pub kind: Kind,
+    /// Index of the instrument.
+    pub instrument: usize,
+    /// Signed units in 1e-8; zero for an order that closes a trade.
+    pub units: i64,
+    /// Price in 1e-8.
+    pub price: Option<i64>,
+    /// Worst price of a fill after a trigger.
+    pub bound: Option<i64>,
+    /// Distance in 1e-8.
+    pub distance: Option<i64>,
+    /// How long it lives.
+    pub life: Life,
+    /// What triggers it.
+    pub trigger: Trigger,
+    /// What it does to open trades.
+    pub fill: PositionFill,
+    /// What the client calls it.
+    pub client: ClientExtensions,
+    /// What the client calls the trade it may open.
+    pub trade_client: ClientExtensions,
+    /// Orders for the trade it may open.
+    pub take_profit: Option<OnFill>,
+    /// See `take_profit`.
+    pub stop_loss: Option<OnFill>,
+    /// See `take_profit`.
+    pub trailing: Option<OnFill>,
+    /// The trade it closes.
+    pub trade: Option<u64>,
+    /// The middle price when it was made: a touched order waits for the other side of its price.
+    pub initial: i64,
+    /// Where a trailing stop stands now.
+    pub trailing_value: Option<i64>,
+    /// What became of it.
+    pub state: State,
+    /// The trade its fill opened.
+    pub opened: Option<u64>,
+    /// The trade its fill reduced.
+    pub reduced: Option<u64>,
+    /// The trades its fill closed.
+    pub closed: Vec<u64>,
+    /// The order it took the place of.
+    pub replaces: Option<u64>,
+    /// The order that took its place.
+    pub replaced_by: Option<u64>,
+    /// Why it was made: `CLIENT_ORDER` and the like.
+    pub reason: &'static str,
+    /// Further members of its transaction: `tradeClose`, `longPositionCloseout` and the like.
+    pub closeout: String,
+}
+
+impl Order {
+    /// An order with nothing but its kind and instrument.
+    pub fn new(kind: Kind, instrument: usize) -> Self {
+        let life = if kind == Kind::Market { Life::Fok } else { Life::Gtc };
+        Self {
+            id: 0,
+            created: TsNs(0),
+            kind,
+            instrument,
+            units: 0,
+            price: None,
+            bound: None,
+            distance: None,
+            life,
+            trigger: Trigger::Default,
+            fill: PositionFill::Default,
+            client: ClientExtensions::default(),
+            trade_client: ClientExtensions::default(),
+            take_profit: None,
+            stop_loss: None,
+            trailing: None,
+            trade: None,
+            initial: 0,
+            trailing_value: None,
+            state: State::Pending,
+            opened: None,
+            reduced: None,
+            closed: Vec::new(),
+            replaces: None,
+            replaced_by: None,
+            reason: "CLIENT_ORDER",
+            closeout: String::new(),
+        }
+    }
+
+    /// Whether it waits.
+    pub fn is_pending(&self) -> bool {
+        self.state == State::Pending
+    }
+
+    /// Which way an order with units goes.
+    pub fn side(&self) -> Side {
+        if self.units < 0 { Side::Sell } else { Side::Buy }
+    }
+
+    /// What lists and transactions have in common. `is_list`: some words differ between the two.
+    fn members(&self, market: &Market, is_list: bool) -> Obj {
+        let rules = market.rules(self.instrument);
+        let price = |value| decimal(value, rules.price_decimals);
+        let mut object = Obj::new();
+        if !self.kind.is_for_trade() {
+            object = object
+                .text("instrument", rules.name.as_str())
+                .text("units", &decimal(self.units, rules.units_decimals));
+        }
+        object = object
+            .with(self.trade, |o, id| if self.kind.is_for_trade() { o.id("tradeID", id) } else { o })
+            .with(self.price, |o, value| o.text("price", &price(value)))
+            .with(self.distance, |o, value| o.text("distance", &price(value)))
+            .with(self.bound, |o, value| o.text("priceBound", &price(value)))
+            .join(&life(self.life));
+        if self.kind == Kind::StopLoss {
+            object = object.raw("guaranteed", "false");
+        }
+        if self.kind != Kind::Market {
+            object = object.text("triggerCondition", name_of(&Trigger::ALL, self.trigger));
+        }
+        if !self.kind.is_for_trade() {
+            if self.kind != Kind::Market {
+                object = object.text("partialFill", if is_list { "DEFAULT_FILL" } else { "DEFAULT" });
+            }
+            object = object.text("positionFill", name_of(&PositionFill::ALL, self.fill));
+        }
+        let on_fill = |it: &OnFill| it.json(rules.price_decimals);
+        object
+            .with(self.take_profit.as_ref(), |o, it| o.raw("takeProfitOnFill", &on_fill(it)))
+            .with(self.stop_loss.as_ref(), |o, it| o.raw("stopLossOnFill", &on_fill(it)))
+            .with(self.trailing.as_ref(), |o, it| o.raw("trailingStopLossOnFill", &on_fill(it)))
+            .with(some(&self.client), |o, it| o.raw("clientExtensions", &it.json()))
+            .with(some(&self.trade_client), |o, it| o.raw("tradeClientExtensions", &it.json()))
+            .with(self.replaces, |o, id| o.id("replacesOrderID", id))
+    }
+
+    /// The members of the transaction that creates it.
+    pub fn transaction(&self, market: &Market) -> String {
+        self.members(market, false).join(&self.closeout).text("reason", self.reason).members()
+    }
+
+    /// As lists have it.
+    pub fn json(&self, market: &Market) -> String {
+        let decimals = market.rules(self.instrument).price_decimals;
+        let head = Obj::new().id("id", self.id).time("createTime", self.created).text("type", self.kind.name());
+        let mut object = head.join(&self.members(market, true).members());
+        if self.kind == Kind::Touched {
+            object = object.text("initialMarketPrice", &decimal(self.initial, decimals));
+        }
+        object = object.with(self.trailing_value, |o, at| o.text("trailingStopValue", &decimal(at, decimals)));
+        object = match self.state {
+            State::Pending => object.text("state", "PENDING"),
+            State::Filled { by, at } => {
+                object.text("state", "FILLED").id("fillingTransactionID", by).time("filledTime", at)
+            }
+            State::Cancelled { by, at } => {
+                object.text("state", "CANCELLED").id("cancellingTransactionID", by).time("cancelledTime", at)
+            }
+        };
+        object = object
+            .with(self.opened, |o, id| o.id("tradeOpenedID", id))
+            .with(self.reduced, |o, id| o.id("tradeReducedID", id));
+        if !self.closed.is_empty() {
+            object = object.ids("tradeClosedIDs", self.closed.iter().copied());
+        }
+        object.with(self.replaced_by, |o, id| o.id("replacedByOrderID", id)).done()
+    }
+}
+
+fn some(client: &ClientExtensions) -> Option<&ClientExtensions> {
+    Some(client).filter(|it| !it.is_empty())
+}
+
+fn life(life: Life) -> String {
+    let object = Obj::new().text("timeInForce", life.name());
+    match life {
+        Life::Gtd(until) => object.time("gtdTime", until).members(),
+        _ => object.members(),
+    }
+}
+
+/// The name of a value in a table of all of them.
+fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], value: T) -> &'static str {
+    all.iter().find(|(_, it)| *it == value).map_or("", |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kinds_name_is_the_one_in_the_table() {
+        for (name, kind) in Kind::ALL {
+            assert_eq!(kind.name(), name);
+            assert_eq!((kind.created(), kind.rejected()), (&*format!("{name}_ORDER"), &*format!("{name}_ORDER_REJECT")));
+        }
+    }
+}
