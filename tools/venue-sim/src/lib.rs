@@ -11,6 +11,7 @@ pub mod market;
 mod server;
 mod settings;
 
+pub use dialect::oanda::{OandaFaults, OandaLimits, OandaSettings};
 pub use dialect::{SeenOrder, Summary};
 pub use server::{Peer, Sim};
 pub use settings::{

@@ -5,6 +5,7 @@
 
 pub mod binance_spot;
 pub mod json;
+pub mod oanda;
 
 pub use binance_spot::Venue;
 
@@ -135,6 +136,10 @@ pub trait Dialect: Send {
     fn take_unaudited(&mut self) -> &[SeenOrder];
     /// What the venue has done so far.
     fn summary(&self) -> Summary;
+    /// New connections that one second of the wall clock takes; more are refused. None: as many as come.
+    fn connections_per_second(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// The bytes of an HTTP answer. `head` holds further header lines, each with its line end.
@@ -146,6 +151,8 @@ pub fn answer(status: u16, head: &str, body: &str) -> Vec<u8> {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
+        416 => "Range Not Satisfiable",
         418 => "I'm a teapot",
         429 => "Too Many Requests",
         503 => "Service Unavailable",

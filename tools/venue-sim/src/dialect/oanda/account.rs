@@ -154,7 +154,10 @@ impl Account {
         account.begin(now, None);
         account.log("CREATE", made.members());
         account.begin(now, None);
-        let funded = Obj::new().cash("amount", balance).text("fundingReason", "ADJUSTMENT").cash("accountBalance", balance);
+        let funded = Obj::new()
+            .cash("amount", balance)
+            .text("fundingReason", "ADJUSTMENT")
+            .cash("accountBalance", balance);
         account.log("TRANSFER_FUNDS", funded.members());
         account.streamed = account.last_id();
         account

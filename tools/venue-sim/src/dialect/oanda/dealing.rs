@@ -73,9 +73,11 @@ pub fn fill(
     }
     let id = book(account, market, want, &order, &plan, &quote);
     if plan.opening != 0 {
-        for (kind, on_fill) in
-            [(Kind::TakeProfit, &order.take_profit), (Kind::StopLoss, &order.stop_loss), (Kind::Trailing, &order.trailing)]
-        {
+        for (kind, on_fill) in [
+            (Kind::TakeProfit, &order.take_profit),
+            (Kind::StopLoss, &order.stop_loss),
+            (Kind::Trailing, &order.trailing),
+        ] {
             if let Some(on_fill) = on_fill {
                 add_on_fill(account, market, &order, id, plan.price, kind, on_fill);
             }
@@ -148,9 +150,8 @@ fn plan(
 
 /// The open trades that the fill closes before it opens anything, oldest first.
 fn reducible(account: &Account, want: &Want, order: &Order) -> Result<Vec<Part>, &'static str> {
-    let opposite = |trade: &&Trade| {
-        trade.instrument == order.instrument && (trade.units > 0) != (want.units > 0)
-    };
+    let opposite =
+        |trade: &&Trade| trade.instrument == order.instrument && (trade.units > 0) != (want.units > 0);
     let part = |trade: &Trade| Part { trade: trade.id, units: trade.units.abs() };
     if let Some(id) = want.trade {
         return Ok(account.open_trades().filter(|trade| trade.id == id).filter(opposite).map(part).collect());
@@ -196,6 +197,21 @@ fn may_open(
     if !name.is_empty() && account.open_trades().any(|trade| &trade.client.id == name) {
         return Err("CLIENT_TRADE_ID_ALREADY_EXISTS");
     }
+    let on_fills = [
+        (&order.take_profit, "TAKE_PROFIT_ON_FILL_CLIENT_ORDER_ID_ALREADY_EXISTS"),
+        (&order.stop_loss, "STOP_LOSS_ON_FILL_CLIENT_ORDER_ID_ALREADY_EXISTS"),
+        (&order.trailing, "TRAILING_STOP_LOSS_ON_FILL_CLIENT_ORDER_ID_ALREADY_EXISTS"),
+    ];
+    let mut names: Vec<&str> = Vec::new();
+    for (name, reason) in
+        on_fills.iter().filter_map(|(it, reason)| Some((it.as_ref()?.client.id.as_str(), *reason)))
+    {
+        let is_taken = |it: &Order| it.client.id == name && it.id != order.id;
+        if !name.is_empty() && (names.contains(&name) || account.pending_orders().any(is_taken)) {
+            return Err(reason);
+        }
+        names.push(name);
+    }
     let quote = market.quote(order.instrument);
     let beyond = |price: i64, against: i64| if is_long { price >= against } else { price <= against };
     if let Some(price) = order.stop_loss.as_ref().and_then(|it| it.price) {
@@ -210,8 +226,7 @@ fn may_open(
         return Err("TAKE_PROFIT_ON_FILL_LOSS");
     }
     let closed: i64 = plan.parts.iter().map(|part| part.units).sum();
-    let (long, short) =
-        if is_long { (plan.opening, -closed) } else { (-closed, -plan.opening) };
+    let (long, short) = if is_long { (plan.opening, -closed) } else { (-closed, -plan.opening) };
     let before = figures::margin_of(account, market, order.instrument, 0, 0);
     let after = figures::margin_of(account, market, order.instrument, long, short);
     let now = Figures::of(account, market);
@@ -348,10 +363,14 @@ fn book(
         .text("fullVWAP", &price)
         .text("reason", want.reason)
         .with(opened.as_ref(), |o, it| o.raw("tradeOpened", it));
-    let body = if closed.is_empty() { body } else { body.list("tradesClosed", closed.iter().map(|it| it.1.clone())) };
+    let body = if closed.is_empty() {
+        body
+    } else {
+        body.list("tradesClosed", closed.iter().map(|it| it.1.clone()))
+    };
     let body = body
         .with(reduced.as_ref(), |o, it| o.raw("tradeReduced", &it.1))
-        .raw("fullPrice", &full_price(quote, rules.price_decimals, id % 2 == 0))
+        .raw("fullPrice", &full_price(quote, rules.price_decimals, id.is_multiple_of(2)))
         .raw("homeConversionFactors", &factors.done());
     account.log("ORDER_FILL", body.members());
     if let Some(order) = account.orders.get_mut(&order.id) {
@@ -371,7 +390,8 @@ fn full_price(quote: &FxQuote, decimals: u32, has_point: bool) -> String {
         let liquidity = if has_point { format!("{units}.0") } else { units.to_string() };
         Obj::new().text("price", &decimal(level.price.0, decimals)).text("liquidity", &liquidity).done()
     };
-    let side = |side: &[FxLevel]| -> Vec<String> { side.iter().filter(|it| it.units.0 > 0).map(level).collect() };
+    let side =
+        |side: &[FxLevel]| -> Vec<String> { side.iter().filter(|it| it.units.0 > 0).map(level).collect() };
     Obj::new()
         .text("closeoutBid", &decimal(quote.closeout_bid.0, decimals))
         .text("closeoutAsk", &decimal(quote.closeout_ask.0, decimals))

@@ -155,7 +155,8 @@ impl Market {
     }
 
     fn has_pair(&self, from: &str, to: &str) -> bool {
-        from == to || self.lanes.iter().any(|lane| is_pair(&lane.rules, from, to) || is_pair(&lane.rules, to, from))
+        from == to
+            || self.lanes.iter().any(|lane| is_pair(&lane.rules, from, to) || is_pair(&lane.rules, to, from))
     }
 
     /// The rate between two currencies in 1e-12, at the middle of the quotes; directly or over the dollar.
@@ -165,7 +166,8 @@ impl Market {
                 return Some(FACTOR_ONE);
             }
             let mid = |lane: &&Lane| i128::from(lane.quote.mid()).max(1);
-            let forth = self.lanes.iter().find(|lane| is_pair(&lane.rules, from, to)).map(|l| mid(&l) * 10_000);
+            let forth =
+                self.lanes.iter().find(|lane| is_pair(&lane.rules, from, to)).map(|l| mid(&l) * 10_000);
             let back = || self.lanes.iter().find(|lane| is_pair(&lane.rules, to, from));
             forth.or_else(|| back().map(|lane| FACTOR_ONE * i128::from(UNIT) / mid(&lane)))
         };

@@ -2,7 +2,7 @@
 
 use super::market::Market;
 use super::wire::{Obj, decimal};
-use smc_core::{Side, TsNs};
+use smc_core::TsNs;
 
 /// The kinds of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,7 +209,9 @@ impl OnFill {
             .with(self.price, |o, price| o.text("price", &decimal(price, decimals)))
             .with(self.distance, |o, distance| o.text("distance", &decimal(distance, decimals)))
             .join(&life(self.life))
-            .with(Some(&self.client).filter(|it| !it.is_empty()), |o, it| o.raw("clientExtensions", &it.json()))
+            .with(Some(&self.client).filter(|it| !it.is_empty()), |o, it| {
+                o.raw("clientExtensions", &it.json())
+            })
             .done()
     }
 }
@@ -334,11 +336,6 @@ impl Order {
         self.state == State::Pending
     }
 
-    /// Which way an order with units goes.
-    pub fn side(&self) -> Side {
-        if self.units < 0 { Side::Sell } else { Side::Buy }
-    }
-
     /// What lists and transactions have in common. `is_list`: some words differ between the two.
     fn members(&self, market: &Market, is_list: bool) -> Obj {
         let rules = market.rules(self.instrument);
@@ -385,12 +382,14 @@ impl Order {
     /// As lists have it.
     pub fn json(&self, market: &Market) -> String {
         let decimals = market.rules(self.instrument).price_decimals;
-        let head = Obj::new().id("id", self.id).time("createTime", self.created).text("type", self.kind.name());
+        let head =
+            Obj::new().id("id", self.id).time("createTime", self.created).text("type", self.kind.name());
         let mut object = head.join(&self.members(market, true).members());
         if self.kind == Kind::Touched {
             object = object.text("initialMarketPrice", &decimal(self.initial, decimals));
         }
-        object = object.with(self.trailing_value, |o, at| o.text("trailingStopValue", &decimal(at, decimals)));
+        object =
+            object.with(self.trailing_value, |o, at| o.text("trailingStopValue", &decimal(at, decimals)));
         object = match self.state {
             State::Pending => object.text("state", "PENDING"),
             State::Filled { by, at } => {
@@ -435,7 +434,10 @@ mod tests {
     fn a_kinds_name_is_the_one_in_the_table() {
         for (name, kind) in Kind::ALL {
             assert_eq!(kind.name(), name);
-            assert_eq!((kind.created(), kind.rejected()), (&*format!("{name}_ORDER"), &*format!("{name}_ORDER_REJECT")));
+            assert_eq!(
+                (kind.created(), kind.rejected()),
+                (&*format!("{name}_ORDER"), &*format!("{name}_ORDER_REJECT"))
+            );
         }
     }
 }

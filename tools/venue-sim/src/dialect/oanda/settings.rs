@@ -50,6 +50,8 @@ pub struct OandaLimits {
     pub pending_orders: usize,
     /// Open trades of one account.
     pub open_trades: usize,
+    /// Transactions that the changes call looks back; older ones are answered 416.
+    pub changes_back: u64,
 }
 
 impl Default for OandaLimits {
@@ -60,6 +62,7 @@ impl Default for OandaLimits {
             streams: 20,
             pending_orders: 1_000,
             open_trades: 1_000,
+            changes_back: 10_000,
         }
     }
 }

@@ -6,8 +6,7 @@ use super::figures::Figures;
 use super::market::Market;
 use super::order::{Kind, Life, Order, PositionFill, Trigger};
 use super::settings::OandaLimits;
-use super::wire::{Obj, UNIT, booked, decimal};
-use crate::market::fx::calendar::{self, DAY_S};
+use super::wire::{Obj, UNIT};
 use crate::market::fx::FxQuote;
 use smc_core::{Side, TsNs};
 use std::collections::BTreeMap;
@@ -67,7 +66,8 @@ fn attempt(account: &mut Account, market: &mut Market, limits: &OandaLimits, id:
                 placed.reissue = Some(reissue(account, market, id, left));
             }
         }
-        Err("INSUFFICIENT_LIQUIDITY" | "BOUNDS_VIOLATION") if waits_for_liquidity(kind) && !is_now_or_never => {}
+        Err("INSUFFICIENT_LIQUIDITY" | "BOUNDS_VIOLATION")
+            if waits_for_liquidity(kind) && !is_now_or_never => {}
         Err(reason) => placed.cancel = Some(dealing::cancel(account, id, reason, None)),
     }
     placed
@@ -82,8 +82,20 @@ fn is_triggered(order: &Order, side: Side, quote: &FxQuote) -> bool {
     let (ask, bid) = (quote.ask().0, quote.bid().0);
     let is_buy = side == Side::Buy;
     let price = match order.trigger {
-        Trigger::Default => if is_buy { ask } else { bid },
-        Trigger::Inverse => if is_buy { bid } else { ask },
+        Trigger::Default => {
+            if is_buy {
+                ask
+            } else {
+                bid
+            }
+        }
+        Trigger::Inverse => {
+            if is_buy {
+                bid
+            } else {
+                ask
+            }
+        }
         Trigger::Bid => bid,
         Trigger::Ask => ask,
         Trigger::Mid => quote.mid(),
@@ -95,9 +107,27 @@ fn is_triggered(order: &Order, side: Side, quote: &FxQuote) -> bool {
     let Some(level) = level else { return false };
     match order.kind {
         Kind::Market => true,
-        Kind::Limit | Kind::TakeProfit => if is_buy { price <= level } else { price >= level },
-        Kind::Stop | Kind::StopLoss | Kind::Trailing => if is_buy { price >= level } else { price <= level },
-        Kind::Touched => if order.initial < level { price >= level } else { price <= level },
+        Kind::Limit | Kind::TakeProfit => {
+            if is_buy {
+                price <= level
+            } else {
+                price >= level
+            }
+        }
+        Kind::Stop | Kind::StopLoss | Kind::Trailing => {
+            if is_buy {
+                price >= level
+            } else {
+                price <= level
+            }
+        }
+        Kind::Touched => {
+            if order.initial < level {
+                price >= level
+            } else {
+                price <= level
+            }
+        }
     }
 }
 
@@ -140,13 +170,23 @@ fn reissue(account: &mut Account, market: &Market, id: u64, left: i64) -> u64 {
 }
 
 /// Lets a quote trigger what waits for it, and watches the margin. True when anything happened.
-pub fn on_quote(account: &mut Account, market: &mut Market, limits: &OandaLimits, instrument: usize, now: TsNs) -> bool {
+pub fn on_quote(
+    account: &mut Account,
+    market: &mut Market,
+    limits: &OandaLimits,
+    instrument: usize,
+    now: TsNs,
+) -> bool {
     let before = account.last_id();
-    let waiting: Vec<u64> =
-        account.pending_orders().filter(|order| order.instrument == instrument).map(|order| order.id).collect();
+    let waiting: Vec<u64> = account
+        .pending_orders()
+        .filter(|order| order.instrument == instrument)
+        .map(|order| order.id)
+        .collect();
     for id in waiting {
         account.begin(now, None);
-        if let Some(mut order) = account.orders.get(&id).filter(|it| it.kind == Kind::Trailing).cloned() {
+        let is_trailing = |it: &&Order| it.kind == Kind::Trailing && market.quote(instrument).is_tradeable;
+        if let Some(mut order) = account.orders.get(&id).filter(is_trailing).cloned() {
             dealing::trail(account, market, &mut order);
             account.orders.insert(id, order);
         }
@@ -216,68 +256,8 @@ pub fn expire(account: &mut Account, now: TsNs, is_roll: bool) {
     }
 }
 
-/// Days of interest that one roll charges: three on Wednesday, none at the weekend.
-pub const fn days_charged(weekday: i64) -> i64 {
-    match weekday {
-        0 | 6 => 0,
-        3 => 3,
-        _ => 1,
-    }
-}
-
-/// Books the day's financing on every open trade.
-pub fn finance(account: &mut Account, market: &Market, now: TsNs) {
-    let local_s = calendar::seconds(now) + calendar::new_york_offset_s(calendar::seconds(now));
-    let days = days_charged(calendar::weekday(local_s.div_euclid(DAY_S)));
-    if days == 0 || account.open.is_empty() {
-        return;
-    }
-    let mut positions: BTreeMap<usize, (i64, Vec<(u64, i64)>)> = BTreeMap::new();
-    for trade in account.open_trades() {
-        let rules = market.rules(trade.instrument);
-        let ppm = if trade.units > 0 { rules.long_rate_ppm } else { rules.short_rate_ppm };
-        let value = market.value(trade.instrument, &account.currency, trade.units);
-        let financing = booked(value * i128::from(ppm) * i128::from(days) / 365 / 1_000_000);
-        let position = positions.entry(trade.instrument).or_default();
-        position.0 += financing;
-        position.1.push((trade.id, financing));
-    }
-    for (instrument, (_, trades)) in &positions {
-        for (id, financing) in trades {
-            let Some(trade) = account.trades.get_mut(id) else { continue };
-            trade.financing += financing;
-            let earned = account.earned.entry(*instrument).or_default();
-            earned[usize::from(trade.units < 0)].financing += financing;
-        }
-    }
-    let total: i64 = positions.values().map(|it| it.0).sum();
-    account.balance += total;
-    account.financing += total;
-    let of_trade = |(id, financing): &(u64, i64)| Obj::new().id("tradeID", *id).cash("financing", *financing).done();
-    let of_position = |(instrument, (financing, trades)): (&usize, &(i64, Vec<(u64, i64)>))| {
-        Obj::new()
-            .text("instrument", market.rules(*instrument).name.as_str())
-            .cash("financing", *financing)
-            .list("openTradeFinancings", trades.iter().map(of_trade))
-            .text("accountFinancingMode", "DAILY")
-            .done()
-    };
-    let body = Obj::new()
-        .cash("financing", total)
-        .cash("accountBalance", account.balance)
-        .text("accountFinancingMode", "DAILY")
-        .list("positionFinancings", positions.iter().map(of_position));
-    account.begin(now, None);
-    account.log("DAILY_FINANCING", body.members());
-}
-
 /// The price of a stop at a distance from where a trade would be closed now.
 pub fn stop_at(market: &Market, instrument: usize, is_long: bool, distance: i64) -> i64 {
     let quote = market.quote(instrument);
     if is_long { quote.bid().0 - distance } else { quote.ask().0 + distance }
-}
-
-/// A price as the instrument has it.
-pub fn price_text(market: &Market, instrument: usize, price: i64) -> String {
-    decimal(price, market.rules(instrument).price_decimals)
 }

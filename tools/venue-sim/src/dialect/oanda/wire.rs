@@ -8,6 +8,8 @@ use std::fmt::Write;
 
 /// One unit in 1e-8.
 pub const UNIT: i64 = 100_000_000;
+/// Nanoseconds of a second.
+pub const SECOND: u64 = SECOND_NS;
 /// Decimals of cash.
 pub const CASH_DECIMALS: u32 = 4;
 
@@ -19,7 +21,9 @@ pub fn decimal(value: i64, decimals: u32) -> String {
     let sign = if value < 0 && rounded > 0 { "-" } else { "" };
     match decimals {
         0 => format!("{sign}{rounded}"),
-        _ => format!("{sign}{}.{:0width$}", rounded / scale, rounded % scale, width = decimals.min(8) as usize),
+        _ => {
+            format!("{sign}{}.{:0width$}", rounded / scale, rounded % scale, width = decimals.min(8) as usize)
+        }
     }
 }
 
@@ -244,8 +248,14 @@ mod tests {
         for text in ["", "-", ".5", "1e5", "1,5", "0x1", "99999999999", "NaN", "+1", "--1", "1.-5"] {
             assert_eq!(number(text), None, "{text}");
         }
-        assert_eq!((decimal(-1, 4), decimal(-5_000, 4), cash(123_456_789)), ("0.0000".into(), "-0.0001".into(), "1.2346".into()));
-        assert_eq!((plain(UNIT), plain(3_330_000), factor(8_664_945_317)), ("1".into(), "0.0333".into(), "0.008664945317".into()));
+        assert_eq!(
+            (decimal(-1, 4), decimal(-5_000, 4), cash(123_456_789)),
+            ("0.0000".into(), "-0.0001".into(), "1.2346".into())
+        );
+        assert_eq!(
+            (plain(UNIT), plain(3_330_000), factor(8_664_945_317)),
+            ("1".into(), "0.0333".into(), "0.008664945317".into())
+        );
         assert_eq!((booked(123_456), booked(-125_000), booked(4_999)), (120_000, -130_000, 0));
     }
 
@@ -257,7 +267,16 @@ mod tests {
         assert_eq!(parse_time("1784703661.229030006"), Some(ts));
         assert_eq!(parse_time("2024-10-01"), Some(TsNs(1_727_740_800 * SECOND_NS)));
         assert_eq!(parse_time("2024-10-01T00:00:00Z"), parse_time("2024-10-01 00:00"));
-        for text in ["", "x", "2024-13-01", "2024-10-01T25:00:00Z", "1.", "9999999999999", "-5", "2024-10-01T00:00:00.x"] {
+        for text in [
+            "",
+            "x",
+            "2024-13-01",
+            "2024-10-01T25:00:00Z",
+            "1.",
+            "9999999999999",
+            "-5",
+            "2024-10-01T00:00:00.x",
+        ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
         let text = format!("{{\"time\":\"{}\",\"t\":\"0\",\"c\":\"Z\"}}", time(ts));

@@ -4,7 +4,7 @@
 //! `20140501_eurusd_tick_quote.csv`). The files hold the best prices only; the liquidity behind them is a setting.
 
 use super::calendar::{self, DAY_S, SECOND_NS};
-use super::{FxBar, FxInstrument, FxLevel, FxQuote, LEVELS, QuoteSource};
+use super::{FxInstrument, FxLevel, FxQuote, LEVELS, QuoteSource};
 use flate2::read::DeflateDecoder;
 use smc_core::words::SCALE;
 use smc_core::{Price, Qty, TsNs};
