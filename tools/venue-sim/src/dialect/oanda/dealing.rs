@@ -68,10 +68,11 @@ pub fn fill(
     let order = account.orders.get(&want.order).ok_or("INTERNAL_SERVER_ERROR")?.clone();
     let quote = *market.quote(order.instrument);
     let plan = plan(account, market, limits, want, &order)?;
+    let id = book(account, market, want, &order, &plan, &quote);
+    // Only now: the fill itself is valued at the prices that it met.
     if !want.is_closeout {
         market.take(order.instrument, side_of(plan.units), plan.units.abs());
     }
-    let id = book(account, market, want, &order, &plan, &quote);
     if plan.opening != 0 {
         for (kind, on_fill) in [
             (Kind::TakeProfit, &order.take_profit),
