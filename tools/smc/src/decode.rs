@@ -25,7 +25,9 @@ pub struct Args {
 
 /// Decodes line by line.
 pub fn decode(args: &Args) -> Outcome {
-    let Venue::BinanceSpot = args.venue;
+    if args.venue == Venue::Oanda {
+        return Err(Failure::Wrong("--venue: oanda messages are not decoded here yet".into()));
+    }
     let named = |error: io::Error| Failure::wrong(args.file.display(), error);
     let mut lines = open(&args.file).map_err(named)?;
     let mut out = BufWriter::new(io::stdout().lock());

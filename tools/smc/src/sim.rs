@@ -8,14 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use venue_sim::credentials::Credentials;
-use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
-use venue_sim::{AccountSettings, Sim, SimSettings};
+use venue_sim::credentials::{Credentials, Token};
+use venue_sim::market::{
+    Capture, FxGenerator, FxGeneratorSettings, FxTicks, Generator, GeneratorSettings, MarketSource,
+    QuoteSource,
+};
+use venue_sim::{AccountSettings, OandaSettings, Sim, SimSettings};
 
 /// Run the venue simulator alone.
 ///
-/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account), and
-/// prints the address. `smc run` takes all three from its configuration.
+/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account; for
+/// Oanda DIR/token, its bearer token), and prints the address. `smc run` takes all three from its configuration.
 #[derive(Parser)]
 pub struct Args {
     /// Which dialect to speak
@@ -27,7 +30,7 @@ pub struct Args {
     /// Seed of the generated market and of the venue's ids
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Recorded market (gzip or text, one timed message a line) instead of a generated one
+    /// Recorded market instead of a generated one: timed messages a line, gzip or text; for Oanda a day of LEAN ticks
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Market seconds per second
@@ -52,10 +55,17 @@ pub struct Args {
 pub enum Venue {
     /// Binance spot
     BinanceSpot,
+    /// Oanda v20: one account that nets and one that hedges
+    Oanda,
 }
 
 /// The name of the demo's account at the simulated venue.
 pub const API_KEY: &str = "smc-demo-key";
+
+/// The accounts at a simulated Oanda: the first nets, the second hedges.
+const OANDA_ACCOUNTS: [&str; 2] = ["101-004-1234567-001", "101-004-1234567-002"];
+/// Units at each recorded price, which come without any.
+const RECORDED_UNITS: i64 = 1_000_000;
 
 /// A market: recorded where a file is given, generated otherwise.
 pub fn market(data: Option<&Path>, seed: u64) -> Result<Box<dyn MarketSource>, Failure> {
@@ -106,15 +116,48 @@ pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::wrong(path.display(), error))
 }
 
+/// A dealer: recorded where a file is given, generated otherwise.
+fn quotes(data: Option<&Path>, seed: u64) -> Result<Box<dyn QuoteSource>, Failure> {
+    match data {
+        Some(path) => {
+            let ticks = FxTicks::open(&[path.to_owned()], RECORDED_UNITS);
+            Ok(Box::new(ticks.map_err(|error| Failure::Wrong(error.to_string()))?))
+        }
+        None => {
+            let dealer = FxGenerator::new(FxGeneratorSettings { seed, ..FxGeneratorSettings::default() });
+            Ok(Box::new(dealer.ok_or_else(|| Failure::Wrong("generator settings".into()))?))
+        }
+    }
+}
+
+/// What one kind of venue is made of: its settings, and the file that holds the account's key.
+fn made_of(args: &Args) -> Result<(SimSettings, &'static str, String), Failure> {
+    let failed = |error| Failure::wrong("credentials", error);
+    match args.venue {
+        Venue::BinanceSpot => {
+            let credentials = Credentials::generate().map_err(failed)?;
+            let market = market(args.data.as_deref(), args.seed)?;
+            let settings = SimSettings::new(market, vec![account(&credentials)]);
+            Ok((settings, "key.pem", credentials.private_pem().to_owned()))
+        }
+        Venue::Oanda => {
+            let token = Token::generate().map_err(failed)?;
+            let mut oanda = OandaSettings::new(quotes(args.data.as_deref(), args.seed)?);
+            oanda.hedging = OANDA_ACCOUNTS.iter().skip(1).map(|id| (*id).to_owned()).collect();
+            let balance = [("USD", Qty(100_000 * SCALE))];
+            let accounts = OANDA_ACCOUNTS.map(|id| AccountSettings::new(id, token.credential(), &balance));
+            Ok((SimSettings::oanda(oanda, accounts.to_vec()), "token", token.text().to_owned()))
+        }
+    }
+}
+
 /// Serves until interrupted.
 pub fn sim(args: &Args) -> Outcome {
-    let Venue::BinanceSpot = args.venue;
     if !(args.speed > 0.0 && args.speed <= 100_000.0) {
         return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
     }
-    let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
-    let mut settings =
-        SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
+    let (mut settings, key_file, key) = made_of(args)?;
+    let account = settings.accounts.first().map(|it| it.api_key.clone()).unwrap_or_default();
     settings.listen = args.listen;
     settings.seed = args.seed;
     settings.speed = args.speed;
@@ -122,7 +165,7 @@ pub fn sim(args: &Args) -> Outcome {
     let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
     private_dir(&args.keys)?;
     private_file(&args.keys.join("ca.pem"), sim.ca_pem())?;
-    private_file(&args.keys.join("key.pem"), credentials.private_pem())?;
+    private_file(&args.keys.join(key_file), &key)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
@@ -138,10 +181,12 @@ pub fn sim(args: &Args) -> Outcome {
     if args.json {
         println!(
             "{}",
-            serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY })
+            serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": account })
         );
     } else {
-        println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+        let venue = args.venue.to_possible_value();
+        let venue = venue.as_ref().map_or("", |venue| venue.get_name());
+        println!("{venue} simulator on {address}, api key {account}, keys in {keys}; Ctrl-C stops it");
     }
     sim.run(&stop);
     Ok(())

@@ -1,4 +1,4 @@
-//! A key pair for an account of the simulator: made at start, never the same twice.
+//! Keys for the simulator's accounts: made at start, never the same twice.
 
 use crate::settings::Credential;
 use rcgen::{KeyPair, PKCS_ED25519};
@@ -25,5 +25,29 @@ impl Credentials {
     /// The public half: the venue's.
     pub const fn credential(&self) -> Credential {
         Credential::Ed25519(self.public)
+    }
+}
+
+/// A bearer token: 32 hexadecimal digits, a dash, 32 more.
+pub struct Token(String);
+
+impl Token {
+    /// Makes a new one.
+    pub fn generate() -> Result<Self, String> {
+        let mut bytes = [0u8; 32];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system gives no random bytes")?;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (first, second) = hex.split_at(32);
+        Ok(Self(format!("{first}-{second}")))
+    }
+
+    /// What the client sends.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What the venue compares it with.
+    pub fn credential(&self) -> Credential {
+        Credential::Token(self.0.clone())
     }
 }

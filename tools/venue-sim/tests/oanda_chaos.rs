@@ -50,8 +50,8 @@ fn quotes(steps: &[u8]) -> Vec<venue_sim::market::fx::FxQuote> {
 }
 
 fn act(desk: &mut Desk, it: Wish) {
-    let instrument = if it.a % 4 == 0 { "USD_JPY" } else { "EUR_USD" };
-    let big = if it.c % 5 == 0 { 1_000 } else { 1 };
+    let instrument = if it.a.is_multiple_of(4) { "USD_JPY" } else { "EUR_USD" };
+    let big = if it.c.is_multiple_of(5) { 1_000 } else { 1 };
     let units = ((i64::from(it.b) - 128) * big * 10).to_string();
     let price = if instrument == "USD_JPY" {
         format!("{}.{:03}", 140 + it.c / 10, it.b)
@@ -71,8 +71,8 @@ fn act(desk: &mut Desk, it: Wish) {
     let (status, body) = match it.kind {
         0..=2 => {
             let mut order = order("MARKET");
-            order["timeInForce"] = json!(if it.a % 2 == 0 { "IOC" } else { "FOK" });
-            if it.c % 3 == 0 {
+            order["timeInForce"] = json!(if it.a.is_multiple_of(2) { "IOC" } else { "FOK" });
+            if it.c.is_multiple_of(3) {
                 order["takeProfitOnFill"] = json!({"price": price});
                 order["stopLossOnFill"] = json!({"distance": "0.005"});
                 order["trailingStopLossOnFill"] = json!({"distance": "0.010"});
@@ -104,17 +104,17 @@ fn act(desk: &mut Desk, it: Wish) {
             desk.call(
                 "PUT",
                 &format!("/trades/{id}/close"),
-                json!({"units": if it.a % 2 == 0 { "ALL".into() } else { units.clone() }}),
+                json!({"units": if it.a.is_multiple_of(2) { "ALL".into() } else { units.clone() }}),
             )
         }
         11 => desk.call(
             "PUT",
             &format!("/positions/{instrument}/close"),
-            json!({"longUnits": "ALL", "shortUnits": if it.a % 2 == 0 { "NONE" } else { "ALL" }}),
+            json!({"longUnits": "ALL", "shortUnits": if it.a.is_multiple_of(2) { "NONE" } else { "ALL" }}),
         ),
         12 => {
             let id = newest(desk, "openTrades");
-            let stop = if it.a % 3 == 0 { Value::Null } else { json!({"price": price}) };
+            let stop = if it.a.is_multiple_of(3) { Value::Null } else { json!({"price": price}) };
             desk.call(
                 "PUT",
                 &format!("/trades/{id}/orders"),
