@@ -143,6 +143,41 @@ fn too_many_requests_of_one_second_and_bad_luck_are_answered_without_doing_anyth
     assert_eq!(desk.venue.orders_seen().len(), 0);
 }
 
+/// A run is its seed: what goes wrong goes wrong again.
+#[test]
+fn the_same_requests_bring_the_same_bytes() {
+    let run = || {
+        let quotes: Vec<_> = (1..40).map(|n| quote(n * 100, EUR_USD, "1.10000", "1.10010", 1_000)).collect();
+        let faults = OandaFaults {
+            cut_after_order: 200_000,
+            unavailable: 100_000,
+            too_many: 100_000,
+            answer_first: 500_000,
+            repeat_line: 200_000,
+            lose_line: 200_000,
+            extra_field: 200_000,
+            ..OandaFaults::default()
+        };
+        let mut desk = Desk::with(&quotes, |it| it.faults = faults);
+        let mut bytes = Vec::new();
+        for (conn, path) in [(STREAM, "/pricing/stream?instruments=EUR_USD"), (3, "/transactions/stream")] {
+            desk.venue.on_http(conn, &Desk::request("GET", &format!("/v3/accounts/{NET}{path}"), ""));
+        }
+        let order = json!({"order": market("1")}).to_string();
+        for _ in 0..40 {
+            desk.venue.step();
+            desk.venue.on_http(1, &Desk::request("POST", &format!("/v3/accounts/{NET}/orders"), &order));
+            while let Some(frame) = desk.venue.pop_frame() {
+                bytes.push(frame);
+            }
+        }
+        bytes
+    };
+    let first = run();
+    assert!(first.len() > 60, "{}", first.len());
+    assert_eq!(first, run());
+}
+
 #[test]
 fn candles_hold_exactly_the_prices_of_their_time() {
     let quotes: Vec<_> = [(1_000, "1.10020"), (4_000, "1.09980"), (6_000, "1.10040"), (61_000, "1.10100")]

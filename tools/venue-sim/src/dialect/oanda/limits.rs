@@ -1,6 +1,6 @@
 //! How much clients may ask for: requests per second of market time.
 
-use super::wire;
+use crate::market::fx::calendar::SECOND_NS;
 use smc_core::TsNs;
 
 /// Requests of the current second.
@@ -13,7 +13,7 @@ pub struct Budget {
 impl Budget {
     /// Counts a request; false when it is one too many.
     pub fn take(&mut self, now: TsNs, most: Option<u32>) -> bool {
-        let second = now.0 / wire::SECOND;
+        let second = now.0 / SECOND_NS;
         if second != self.second {
             *self = Self { second, spent: 0 };
         }

@@ -223,11 +223,6 @@ impl Oanda {
         }
     }
 
-    /// All transactions so far, of all accounts.
-    fn unheard(&self) -> u64 {
-        self.accounts.iter().map(Account::last_id).sum()
-    }
-
     fn send(&mut self, conn: ConnId, frame: Frame) {
         self.outbox.push_back((conn, frame));
         self.summary.frames_out += 1;

@@ -141,7 +141,11 @@ impl Desk<'_> {
         (order.price, order.distance) = self.levels(instrument, members, kind, "")?;
         if let (Kind::StopLoss, None, Some(distance)) = (kind, order.price, order.distance) {
             let is_long = self.account.trades.get(&trade).is_some_and(|it| it.units > 0);
-            order.price = Some(super::triggers::stop_at(self.market, instrument, is_long, distance));
+            let price = super::triggers::stop_at(self.market, instrument, is_long, distance);
+            if price <= 0 {
+                return Err(Refusal::Code("PRICE_DISTANCE_MAXIMUM_EXCEEDED"));
+            }
+            order.price = Some(price);
         }
         Ok(order)
     }

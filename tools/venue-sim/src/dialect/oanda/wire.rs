@@ -8,8 +8,6 @@ use std::fmt::Write;
 
 /// One unit in 1e-8.
 pub const UNIT: i64 = 100_000_000;
-/// Nanoseconds of a second.
-pub const SECOND: u64 = SECOND_NS;
 /// Decimals of cash.
 pub const CASH_DECIMALS: u32 = 4;
 
