@@ -7,6 +7,7 @@
 //! | `fuzz [SECONDS]` | every fuzz target, side by side for 60 s unless told otherwise (`smc` half of it) |
 //! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
+//! | `clients` | programs of others trade at the simulated venues |
 //! | `tables` | exported journals as DuckDB and pandas read them |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 //! | `journal-exhaustive` | a 64 KiB journal cut at every byte and with every bit flipped |
@@ -17,6 +18,7 @@
 
 mod anchor;
 mod builds;
+mod clients;
 mod fuzz;
 mod python;
 mod step;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             number(1_000).map(anchor::steps).map_err(|_| "parity takes a number of files".into())
         }
         Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
+        Some("clients") => Ok(clients::steps()),
         Some("tables") => Ok(tables::steps()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
         Some("journal-exhaustive") => Ok(exhaustive()),
@@ -50,7 +53,7 @@ fn main() -> ExitCode {
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, crash, builds, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, clients, tables, crash, builds, risk-campaign or journal-…"
                 .into(),
         ),
     };
@@ -119,6 +122,7 @@ fn test() -> Result<Vec<Step>, String> {
     steps.extend(builds::steps().into_iter().skip(1));
     steps.extend(anchor::steps(40));
     steps.extend(tables::steps());
+    steps.extend(clients::steps());
     steps.extend(fuzz::steps(60));
     Ok(steps)
 }

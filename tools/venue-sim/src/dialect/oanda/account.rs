@@ -2,7 +2,8 @@
 //!
 //! Pure state. Every number of an order or a trade is that of the transaction that made it.
 
-use super::order::{ClientExtensions, Kind, Order};
+use super::order::Order;
+use super::terms::{ClientExtensions, Kind};
 use super::wire::Obj;
 use smc_core::TsNs;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@
 //! matching between clients.
 
 mod account;
+mod booking;
 mod candles;
 mod dealing;
 mod faults;
@@ -14,6 +15,7 @@ mod limits;
 mod market;
 mod order;
 mod orders;
+mod price_calls;
 mod prices;
 mod query;
 mod refusal;
@@ -22,6 +24,7 @@ mod request;
 mod rest;
 mod settings;
 mod streams;
+mod terms;
 mod ticket;
 mod trades;
 mod triggers;

@@ -3,11 +3,12 @@
 use super::account::Account;
 use super::dealing;
 use super::market::Market;
-use super::order::{ClientExtensions, Kind, Order, State};
+use super::order::{Order, State};
 use super::query::Query;
 use super::refusal::{Answer, Refusal, message, status};
 use super::request::Members;
 use super::settings::OandaLimits;
+use super::terms::{ClientExtensions, Kind};
 use super::ticket::{self, Desk};
 use super::triggers::{self, Placed};
 use super::wire::Obj;

@@ -3,7 +3,7 @@
 use super::account::{Account, Earned, Trade};
 use super::figures::{self, Figures};
 use super::market::Market;
-use super::order::Kind;
+use super::terms::Kind;
 use super::wire::{Obj, UNIT, decimal};
 
 /// Decimals of a share of margin.

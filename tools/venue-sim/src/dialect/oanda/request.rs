@@ -2,8 +2,8 @@
 //!
 //! Numbers may come as strings or as JSON numbers, as clients send both.
 
-use super::order::{ClientExtensions, Life, Trigger};
 use super::refusal::Refusal;
+use super::terms::{ClientExtensions, Life, Trigger};
 use super::wire;
 use serde_json::{Map, Value};
 use smc_core::TsNs;

@@ -4,10 +4,11 @@
 
 use super::account::Account;
 use super::market::Market;
-use super::order::{ClientExtensions, Kind, Life, OnFill, Order, PositionFill};
+use super::order::Order;
 use super::refusal::Refusal;
 use super::request::{Amount, Members};
 use super::settings::OandaLimits;
+use super::terms::{ClientExtensions, Kind, Life, OnFill, PositionFill};
 use super::wire::Obj;
 use serde_json::Value;
 use smc_core::TsNs;

@@ -3,12 +3,13 @@
 use super::account::{Account, Trade};
 use super::dealing;
 use super::market::Market;
-use super::order::{Kind, Order};
+use super::order::Order;
 use super::orders::{Room, count};
 use super::query::Query;
 use super::refusal::{Answer, Refusal, message, status};
 use super::report;
 use super::request::Members;
+use super::terms::Kind;
 use super::ticket;
 use super::triggers::{self, Placed};
 use super::wire::Obj;
