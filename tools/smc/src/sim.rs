@@ -1,22 +1,25 @@
 //! `smc sim`: the venue simulator alone, for engines in other processes.
 
+mod venues;
+
 use crate::failure::{Failure, Outcome};
 use clap::{Parser, ValueEnum};
-use smc_core::instrument::Contract;
-use smc_core::words::{Price, Qty, SCALE};
+use smc_core::words::{Qty, SCALE};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use venue_sim::credentials::{Credentials, Secret};
-use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource, Merged, PERPETUAL};
-use venue_sim::{AccountSettings, Fault, FaultPlan, LimitSettings, Sim, SimSettings, VenueKind};
+use venue_sim::credentials::Credentials;
+use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
+use venue_sim::{AccountSettings, Fault, FaultPlan, Sim};
+use venues::Made;
 
 /// Run the venue simulator alone.
 ///
-/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account; for
-/// Bybit DIR/secret, its shared secret), and prints the address. `smc run` takes all three from its configuration.
+/// Writes DIR/ca.pem (the certificate authority to trust) and the account's key: DIR/key.pem for Binance (Ed25519),
+/// DIR/secret for Bybit (a shared secret), DIR/token for Oanda (a bearer token). Prints the addresses that a client
+/// needs. `smc run` takes all three from its configuration.
 #[derive(Parser)]
 pub struct Args {
     /// Which dialect to speak
@@ -28,7 +31,7 @@ pub struct Args {
     /// Seed of the generated market and of the venue's ids
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Recorded market (gzip or text, one timed message a line) instead of a generated one
+    /// Recorded market instead of a generated one: timed messages a line, gzip or text; for Oanda a day of LEAN ticks
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Market seconds per second
@@ -51,7 +54,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Dialects of the simulator and of the decoder.
+/// Dialects of the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Venue {
     /// Binance spot
@@ -60,6 +63,8 @@ pub enum Venue {
     BinanceUsdm,
     /// Bybit v5: spot and a perpetual of the same name
     Bybit,
+    /// Oanda v20: one account that nets and one that hedges
+    Oanda,
 }
 
 /// The name of the demo's account at the simulated venue.
@@ -114,55 +119,13 @@ pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::wrong(path.display(), error))
 }
 
-/// What one kind of venue is made of: its settings, and the file that holds the account's key.
-fn made_of(args: &Args) -> Result<(SimSettings, &'static str, String), Failure> {
-    let failed = |error| Failure::wrong("credentials", error);
-    match args.venue {
-        Venue::BinanceSpot => {
-            let credentials = Credentials::generate().map_err(failed)?;
-            let market = market(args.data.as_deref(), args.seed)?;
-            let settings = SimSettings::new(market, vec![account(&credentials)]);
-            Ok((settings, "key.pem", credentials.private_pem().to_owned()))
-        }
-        Venue::BinanceUsdm => {
-            let credentials = Credentials::generate().map_err(failed)?;
-            // The grid of the live contract: a tenth, and a thousandth of a coin.
-            let (tick, lot) = (Price(SCALE / 10), Qty(SCALE / 1_000));
-            let market = match args.data.as_deref() {
-                Some(path) => market(Some(path), args.seed)?,
-                None => generated(GeneratorSettings {
-                    seed: args.seed,
-                    tick,
-                    lot,
-                    ..GeneratorSettings::default()
-                })?,
-            };
-            let account = account_with(&credentials, &[("USDT", Qty(100_000 * SCALE))], 2, 5);
-            let mut settings = SimSettings::new(market, vec![account]);
-            settings.kind = VenueKind::BinanceUsdm;
-            settings.limits = LimitSettings::binance_usdm();
-            Ok((settings, "key.pem", credentials.private_pem().to_owned()))
-        }
-        Venue::Bybit => {
-            let secret = Secret::generate().map_err(failed)?;
-            let market = || market(args.data.as_deref(), args.seed);
-            let both = Merged::new(vec![(market()?, Contract::SPOT), (market()?, PERPETUAL)]);
-            let balances = [("USDT", Qty(100_000 * SCALE)), ("BTC", Qty(5 * SCALE))];
-            let mut account = AccountSettings::new(API_KEY, secret.credential(), &balances);
-            (account.maker_fee_bps, account.taker_fee_bps) = (1, 2);
-            let mut settings = SimSettings::new(Box::new(both), vec![account]);
-            settings.kind = VenueKind::Bybit;
-            Ok((settings, "secret", secret.text().to_owned()))
-        }
-    }
-}
-
 /// Serves until interrupted.
 pub fn sim(args: &Args) -> Outcome {
     if !(args.speed > 0.0 && args.speed <= 100_000.0) {
         return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
     }
-    let (mut settings, key_file, key) = made_of(args)?;
+    let Made { mut settings, key_file, key } = Made::new(args)?;
+    let account = settings.accounts.first().map(|it| it.api_key.clone()).unwrap_or_default();
     settings.listen = args.listen;
     settings.seed = args.seed;
     settings.speed = args.speed;
@@ -185,15 +148,24 @@ pub fn sim(args: &Args) -> Outcome {
     }
     let address = sim.local_addr();
     let keys = args.keys.display();
+    let urls = args.venue.urls(address);
     if args.json {
-        println!(
-            "{}",
-            serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY })
-        );
+        let urls: serde_json::Map<_, _> =
+            urls.iter().map(|(name, url)| ((*name).into(), url.as_str().into())).collect();
+        let told = serde_json::json!({
+            "address": address.to_string(),
+            "urls": urls,
+            "keys": keys.to_string(),
+            "api_key": account,
+        });
+        println!("{told}");
     } else {
         let venue = args.venue.to_possible_value();
         let venue = venue.as_ref().map_or("", |venue| venue.get_name());
-        println!("{venue} simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+        println!("{venue} simulator on {address}, api key {account}, keys in {keys}; Ctrl-C stops it");
+        for (name, url) in urls {
+            println!("  {name:<10}  {url}");
+        }
         if let Some(plan) = plan {
             println!("faults: {plan}");
         }

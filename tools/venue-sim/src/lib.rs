@@ -15,6 +15,7 @@ pub mod market;
 mod server;
 mod settings;
 
+pub use dialect::oanda::{OandaFaults, OandaLimits, OandaSettings};
 pub use dialect::{SeenOrder, Summary, TrueBook, TrueOrder, TrueTrade, Truth};
 pub use faults::{Fault, FaultPlan};
 pub use server::{Peer, Sim};

@@ -1,7 +1,8 @@
 //! What a simulated venue is made of, and why it would not start.
 
+use crate::dialect::oanda::OandaSettings;
 use crate::faults::FaultPlan;
-use crate::market::MarketSource;
+use crate::market::{MarketSource, Nothing};
 use smc_core::{Qty, TsNs};
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,6 +18,8 @@ pub enum VenueKind {
     BinanceUsdm,
     /// Bybit v5, spot and linear.
     Bybit,
+    /// Oanda v20.
+    Oanda,
 }
 
 /// Everything that [`Sim::bind`](crate::Sim::bind) needs.
@@ -29,6 +32,8 @@ pub struct SimSettings {
     pub seed: u64,
     /// The background market.
     pub market: Box<dyn MarketSource>,
+    /// What is Oanda's own: it has quotes instead of a background market.
+    pub oanda: Option<OandaSettings>,
     /// Market seconds for each second of the wall clock, in [`Sim::run`](crate::Sim::run).
     pub speed: f64,
     /// Who may trade.
@@ -51,6 +56,7 @@ impl SimSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             seed: 1,
             market,
+            oanda: None,
             speed: 1.0,
             accounts,
             limits: LimitSettings::default(),
@@ -59,12 +65,17 @@ impl SimSettings {
             faults: None,
         }
     }
+
+    /// An Oanda on a free loopback port, at the speed of the wall clock.
+    pub fn oanda(oanda: OandaSettings, accounts: Vec<AccountSettings>) -> Self {
+        Self { kind: VenueKind::Oanda, oanda: Some(oanda), ..Self::new(Box::new(Nothing), accounts) }
+    }
 }
 
 /// One trading account.
 #[derive(Clone, Debug)]
 pub struct AccountSettings {
-    /// The API key that names the account.
+    /// The API key that names the account; at Oanda the account's id.
     pub api_key: String,
     /// How its requests are signed.
     pub credential: Credential,
@@ -98,6 +109,8 @@ pub enum Credential {
     Hmac(String),
     /// An RSA public key (PKCS #1 DER): signs each request, cannot log on.
     Rsa(Vec<u8>),
+    /// A bearer token, sent with each request as it is. Several accounts may have the same.
+    Token(String),
 }
 
 /// Request limits, as the venue announces them in `exchangeInfo`.

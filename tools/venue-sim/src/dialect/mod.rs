@@ -7,6 +7,7 @@ pub mod binance_spot;
 pub mod binance_usdm;
 pub mod bybit;
 pub mod json;
+pub mod oanda;
 mod signature;
 mod trouble;
 mod truth;
@@ -146,6 +147,11 @@ pub trait Dialect: Send {
     /// What the venue has done so far.
     fn summary(&self) -> Summary;
 
+    /// New connections that one second of the wall clock takes; more are refused. None: as many as come.
+    fn connections_per_second(&self) -> Option<u32> {
+        None
+    }
+
     /// What is so at the venue, of one account and of the books.
     fn truth(&self, _account: usize) -> Truth {
         Truth::default()
@@ -227,6 +233,8 @@ pub fn answer(status: u16, head: &str, body: &str) -> Vec<u8> {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
+        416 => "Range Not Satisfiable",
         418 => "I'm a teapot",
         429 => "Too Many Requests",
         503 => "Service Unavailable",
