@@ -172,7 +172,7 @@ pub fn limits() -> (AccountLimits, Limits) {
 pub fn config() -> EngineConfig {
     let (account, limits) = limits();
     let timeframes = ["1s", "5s", "1m"].map(|text| Timeframe::parse(text).expect("a timeframe"));
-    let instruments = vec![InstrumentConfig { symbol: spec().symbol, limits }];
+    let instruments = vec![InstrumentConfig { symbol: spec().symbol, venue: 0, limits }];
     EngineConfig::new(spec().quote, instruments, timeframes.to_vec(), account)
 }
 

@@ -1,5 +1,5 @@
-//! One order through every check of the gate, accepted; what it reserved is given back between two of them, and that is
-//! in the figure (a cancelled order's way back through the table).
+//! One order through every check of the gate, accepted: alone, and together with a cancelled order's way back through the
+//! table.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench may crash")]
 
 use benches::{BTC, START, limits, spec};
@@ -12,6 +12,7 @@ use smc_core::position::PositionBook;
 use smc_core::risk::{AccountLimits, Check, Gate, GateView, Margining, VenueFacts, Verdict};
 use smc_core::words::{ClientOrderId, Money, Price, Qty, SCALE, Side, TsNs};
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 struct Desk {
     gate: Gate,
@@ -45,7 +46,7 @@ impl Desk {
         let order = NewOrder {
             client_order_id: ClientOrderId::new(1, 0, self.nth),
             instrument: BTC,
-            side: if self.nth.is_multiple_of(2) { Side::Buy } else { Side::Sell },
+            side: Side::Buy,
             kind: OrderKind::Limit,
             time_in_force: TimeInForce::Gtc,
             price,
@@ -66,21 +67,49 @@ impl Desk {
     }
 
     fn cancel(&mut self) {
+        self.cancel_nth(self.nth);
+    }
+
+    fn cancel_nth(&mut self, nth: u64) {
         let kind = OrderUpdateKind::Canceled { cum_qty: Qty::ZERO };
-        let client_order_id = ClientOrderId::new(1, 0, self.nth);
-        let update = OrderUpdate { client_order_id, venue_order_id: self.nth, kind };
-        if let OrderEffect::Closed(order) =
-            self.orders.on_update(BTC, &update, TsNs(START.0 + self.nth * 1_000_000_000))
-        {
-            self.gate.on_closed(&order, TsNs(START.0 + self.nth * 1_000_000_000 + 500_000_000));
+        let client_order_id = ClientOrderId::new(1, 0, nth);
+        let update = OrderUpdate { client_order_id, venue_order_id: nth, kind };
+        let now = TsNs(START.0 + self.nth * 1_000_000_000);
+        if let OrderEffect::Closed(order) = self.orders.on_update(BTC, &update, now) {
+            self.gate.on_closed(&order, TsNs(now.0 + 500_000_000));
         }
     }
+
+    /// Time that `count` accepted orders take at the gate, a few at a time; what they reserved is given back outside
+    /// of it.
+    fn time(&mut self, count: u64, qty: Qty) -> Duration {
+        let mut total = Duration::ZERO;
+        let mut left = count;
+        while left > 0 {
+            let few = left.min(AT_A_TIME);
+            let first = self.nth + 1;
+            let started = Instant::now();
+            for _ in 0..few {
+                assert!(self.check(qty).outcome.is_ok());
+            }
+            total += started.elapsed();
+            (first..=self.nth).for_each(|nth| self.cancel_nth(nth));
+            left -= few;
+        }
+        total
+    }
 }
+
+/// Orders that are open together: the first of them meets none, the last seven.
+const AT_A_TIME: u64 = 8;
 
 fn bench(c: &mut Criterion) {
     let small = Qty(SCALE / 1_000);
     let refused = Desk::new().check(Qty(3 * SCALE)).outcome.unwrap_err();
     assert!(refused.contains(Check::MaxOrderQty), "{refused}");
+    let mut desk = Desk::new();
+    c.bench_function("gate/check", |b| b.iter_custom(|count| desk.time(count, small)));
+    assert!(desk.orders.is_empty());
     let mut desk = Desk::new();
     c.bench_function("gate/check and cancel", |b| {
         b.iter(|| {

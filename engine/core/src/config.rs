@@ -5,12 +5,12 @@
 
 use crate::calendar::Calendar;
 use crate::engine::VarParams;
-use crate::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
+use crate::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits, VENUES_MAX};
 use crate::sizing::heat::HeatParams;
 use crate::sizing::policy::KellyParams;
 use crate::smc::{ParamsError, SmcParams};
 use crate::strategy::ConfluenceParams;
-use crate::words::{Money, Name, Qty, Timeframe};
+use crate::words::{InstrumentId, Money, Name, Qty, Timeframe};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -46,8 +46,10 @@ pub struct EngineConfig {
     pub execution: ExecutionParams,
     /// Limits over all instruments.
     pub account_limits: AccountLimits,
-    /// Limits of the venue within them.
+    /// Limits of each venue within them.
     pub venue_limits: ScopeLimits,
+    /// The asset that each venue's account is kept in, where that is not the quote asset.
+    pub venue_assets: Vec<(u8, Name)>,
     /// Limits of each strategy within them.
     pub strategy_limits: ScopeLimits,
     /// What happens when it goes wrong.
@@ -65,6 +67,8 @@ pub struct EngineConfig {
 pub struct InstrumentConfig {
     /// The venue's symbol.
     pub symbol: Name,
+    /// Number of the venue its orders go to, and of the account there. Below [`VENUES_MAX`].
+    pub venue: u8,
     /// What its orders and positions may not exceed.
     pub limits: Limits,
 }
@@ -204,12 +208,25 @@ impl EngineConfig {
             execution: ExecutionParams::default(),
             account_limits,
             venue_limits: ScopeLimits::default(),
+            venue_assets: Vec::new(),
             strategy_limits: ScopeLimits::default(),
             breakers: BreakerParams::default(),
             var: VarParams::default(),
             starting_equity: None,
             timer_interval_ns: 100_000_000,
         }
+    }
+
+    /// The venue of an instrument, and of what is told without one.
+    pub fn venue_of(&self, instrument: InstrumentId) -> u8 {
+        self.instruments.get(instrument.index()).map_or(0, |instrument| instrument.venue)
+    }
+
+    /// The asset that a venue's account is kept in; none for a venue where nothing is traded.
+    pub fn venue_asset(&self, venue: u8) -> Option<Name> {
+        let is_used = self.instruments.iter().any(|instrument| instrument.venue == venue);
+        let named = self.venue_assets.iter().find(|(at, _)| *at == venue);
+        is_used.then(|| named.map_or(self.quote_asset, |&(_, asset)| asset))
     }
 
     /// The first thing that makes no sense, if any.
@@ -242,9 +259,13 @@ impl EngineConfig {
             if instrument.symbol.as_bytes().is_empty() {
                 return Err(ConfigError::Missing { field: "instruments.symbol" });
             }
-            if self.instruments.iter().take(at).any(|other| other.symbol == instrument.symbol) {
+            let is_same = |other: &InstrumentConfig| {
+                other.symbol == instrument.symbol && other.venue == instrument.venue
+            };
+            if self.instruments.iter().take(at).any(is_same) {
                 return Err(ConfigError::Twice { symbol: instrument.symbol });
             }
+            within("instruments.venue", instrument.venue.into(), 0, VENUES_MAX as u64 - 1)?;
         }
         if self.timeframes.is_sorted_by(|a, b| a < b) {
             Ok(())
@@ -341,7 +362,7 @@ pub enum ConfigError {
         /// The field.
         field: &'static str,
     },
-    /// A symbol stands twice in `instruments`.
+    /// A symbol stands twice in `instruments`, at one venue.
     Twice {
         /// The symbol.
         symbol: Name,
@@ -416,7 +437,12 @@ mod tests {
         let symbol = Name::new("BTCUSDT").unwrap();
         let timeframes = ["1s", "1m"].iter().filter_map(|text| Timeframe::parse(text)).collect();
         let quote = Name::new("USDT").unwrap();
-        EngineConfig::new(quote, vec![InstrumentConfig { symbol, limits }], timeframes, account_limits)
+        EngineConfig::new(
+            quote,
+            vec![InstrumentConfig { symbol, venue: 0, limits }],
+            timeframes,
+            account_limits,
+        )
     }
 
     #[test]

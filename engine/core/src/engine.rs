@@ -41,7 +41,7 @@ use crate::orders::{Order, Orders};
 use crate::outbox::Outbox;
 use crate::output::{AlertKind, Output, Purpose, TradingState};
 use crate::position::{CashChange, PositionBook};
-use crate::risk::Gate;
+use crate::risk::{Gate, VENUES_MAX, VenueFacts};
 use crate::smc::{IdSource, SmcEngine};
 use crate::strategy::{Intents, Strategy};
 use crate::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
@@ -61,7 +61,7 @@ pub struct Engine<S> {
     markets: Vec<Market>,
     structure_ids: IdSource,
     account: Account,
-    gateway: GatewayState,
+    gateway: [GatewayState; VENUES_MAX],
     gate: Gate,
     orders: Orders,
     positions: PositionBook,
@@ -69,7 +69,7 @@ pub struct Engine<S> {
     observed: Observed,
     book_var: BookVar,
     /// The venue listens to nothing before this; 0 when it does.
-    banned_until: TsNs,
+    banned_until: [TsNs; VENUES_MAX],
     now: TsNs,
     order_sequence: u64,
     /// Sequences left out of `order_sequence`, for the venue knew them already.
@@ -122,18 +122,14 @@ impl<S: Strategy> Engine<S> {
             markets: markets.collect(),
             structure_ids: IdSource::default(),
             account: Account::new(),
-            gateway: GatewayState::Down,
+            gateway: [GatewayState::Down; VENUES_MAX],
             gate: trading::gate(&config)?,
             orders: Orders::new(config.instruments.len()),
-            positions: PositionBook::new(
-                config.instruments.len(),
-                config.quote_asset,
-                config.starting_equity,
-            ),
+            positions: trading::positions(&config),
             guard: Guard::new(&config),
             book_var: BookVar::new(&config).ok_or(ConfigError::Senseless { field: "risk.var" })?,
             observed: Observed::new(config.instruments.len(), &config.sizing.heat),
-            banned_until: TsNs(0),
+            banned_until: [TsNs(0); VENUES_MAX],
             passed_over: 0,
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
@@ -162,10 +158,14 @@ impl<S: Strategy> Engine<S> {
             EventBody::Order(update) => self.on_order(event.instrument, update, outbox),
             EventBody::Timer => self.on_timer(outbox),
             EventBody::Operator(act) => self.on_act(act, outbox),
-            EventBody::Clock(clock) => self.guard.venue.clock = Some(*clock),
-            EventBody::Budget(budget) => self.on_budget(budget, outbox),
-            EventBody::Key(key) => self.guard.venue.key = Some(*key),
-            EventBody::Margin(margin) => self.positions.on_margin(margin),
+            EventBody::Clock(clock) => self.facts_of(event).clock = Some(*clock),
+            EventBody::Budget(budget) => {
+                self.on_budget(self.config.venue_of(event.instrument), budget, outbox)
+            }
+            EventBody::Key(key) => self.facts_of(event).key = Some(*key),
+            EventBody::Margin(margin) => {
+                self.positions.on_margin_at(self.config.venue_of(event.instrument), margin)
+            }
             EventBody::Mark(mark) => self.on_mark(at, mark),
             EventBody::Rate(rate) => self.positions.on_rate(rate),
             EventBody::Cash(cash) => self.on_cash(event.instrument, cash, outbox),
@@ -174,9 +174,9 @@ impl<S: Strategy> Engine<S> {
             EventBody::VenuePosition(row) => self.on_venue_position(event.instrument, row),
             EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
-            EventBody::Gateway(state) => self.on_gateway(*state, outbox),
+            EventBody::Gateway(state) => self.on_gateway(event.instrument, *state, outbox),
             EventBody::Instrument(spec) => self.on_instrument(at, spec, outbox),
-            EventBody::Balance(balance) => self.on_balance(balance),
+            EventBody::Balance(balance) => self.on_balance(event.instrument, balance),
         }
         for (_, bytes) in outbox.encoded() {
             self.digest.fold(bytes);
@@ -337,12 +337,29 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn on_gateway(&mut self, state: GatewayState, outbox: &mut Outbox) {
-        self.gateway = state;
-        if state == GatewayState::Down {
-            self.reconcile_on_cut();
+    /// Of the instrument's venue, or of all with [`InstrumentId::NONE`].
+    fn on_gateway(&mut self, instrument: InstrumentId, state: GatewayState, outbox: &mut Outbox) {
+        let only = (instrument != InstrumentId::NONE).then(|| self.config.venue_of(instrument));
+        for venue in (0..VENUES_MAX as u8).filter(|&venue| only.is_none_or(|only| only == venue)) {
+            if let Some(known) = self.gateway.get_mut(usize::from(venue)) {
+                *known = state;
+            }
+            if state == GatewayState::Down {
+                self.reconcile_on_cut(venue);
+            }
         }
         self.manage_all(outbox);
+    }
+
+    /// What a venue says of itself and of us.
+    fn facts_of(&mut self, event: &Event) -> &mut VenueFacts {
+        let venue = usize::from(self.config.venue_of(event.instrument)).min(VENUES_MAX - 1);
+        &mut self.guard.venues[venue]
+    }
+
+    fn is_path_up(&self, instrument: InstrumentId) -> bool {
+        let venue = usize::from(self.config.venue_of(instrument));
+        self.gateway.get(venue) == Some(&GatewayState::Ready)
     }
 
     /// The venue's rules. A set that makes no sense stops the instrument's orders; the last good one still says
@@ -365,9 +382,10 @@ impl<S: Strategy> Engine<S> {
         self.manage(at, outbox);
     }
 
-    fn on_balance(&mut self, balance: &Balance) {
-        self.account.set(balance);
-        self.positions.on_balance(balance);
+    fn on_balance(&mut self, instrument: InstrumentId, balance: &Balance) {
+        let venue = self.config.venue_of(instrument);
+        self.account.set(venue, balance);
+        self.positions.on_balance_at(venue, balance);
     }
 
     /// Funding, financing, commission, transfers: money that moved without a fill.
@@ -481,9 +499,11 @@ impl<S> Engine<S> {
         self.notes.as_ref().map_or(Why::NOTHING, |notes| notes.read(self.counters.events, self.gate.asked()))
     }
 
-    /// State of the order path.
+    /// State of the order path; of several the worst.
     pub fn gateway(&self) -> GatewayState {
-        self.gateway
+        let used = self.config.instruments.iter().map(|instrument| usize::from(instrument.venue));
+        let states = used.filter_map(|venue| self.gateway.get(venue).copied());
+        states.min_by_key(|&state| state as u8).unwrap_or(GatewayState::Down)
     }
 
     /// Why the position of an instrument is being closed at the market, if it is.

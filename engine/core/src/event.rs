@@ -14,7 +14,8 @@ pub struct Event {
     pub ts_event: TsNs,
     /// Our first sight of it; the only "now" the engine knows. The engine thread makes it non-decreasing.
     pub ts_recv: TsNs,
-    /// What it is about; [`InstrumentId::NONE`] for timers, operator commands and the like.
+    /// What it is about; [`InstrumentId::NONE`] for timers, operator commands and the like. What is about an account names
+    /// any instrument traded there; without one it is the account of venue 0.
     pub instrument: InstrumentId,
     /// What happened.
     pub body: EventBody,
@@ -35,7 +36,7 @@ pub enum EventBody {
     Instrument(InstrumentSpec),
     /// State of the instrument's market data (or of all, with [`InstrumentId::NONE`]).
     Feed(FeedState),
-    /// State of the order path.
+    /// State of the order path of the instrument's venue (or of all, with [`InstrumentId::NONE`]).
     Gateway(GatewayState),
     /// Life of one of our orders.
     Order(OrderUpdate),

@@ -166,7 +166,7 @@ impl InstrumentSpec {
     /// The first rule that makes no sense, counted from 1, for an instrument that is configured with this symbol.
     /// The quote may be any asset but the base: profit in another currency than the account's is known once that has
     /// a rate, and permits nothing before.
-    pub(crate) fn fault(&self, symbol: Name) -> Option<usize> {
+    pub fn fault(&self, symbol: Name) -> Option<usize> {
         let is_wrong = [
             self.symbol != symbol,
             self.quote == Name::EMPTY || self.quote == self.base,

@@ -32,7 +32,7 @@ use crate::event::{AssetRate, Balance, Cash, CashKind, Margin, VenuePosition};
 use crate::instrument::{Contract, ContractKind};
 use crate::orders::Fill;
 use crate::output::Position;
-use crate::risk::STRATEGIES_MAX;
+use crate::risk::{STRATEGIES_MAX, VENUES_MAX};
 use crate::sizing::Rate;
 use crate::state::{State, StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64};
@@ -46,8 +46,10 @@ use terms::Terms;
 /// Positions of all instruments, valued in one account currency.
 pub struct PositionBook {
     account: Name,
-    /// Equity before the first fill; none until configured or told by the venue.
+    /// Equity before the first fill, over all venues; none until configured or told by each of them.
     starting_equity: Option<Money>,
+    /// The accounts at the venues.
+    venues: [VenueAccount; VENUES_MAX],
     /// Deposits minus withdrawals since, account currency.
     transferred_e16: i128,
     /// Profit that belongs to no instrument, account currency.
@@ -55,22 +57,33 @@ pub struct PositionBook {
     instruments: Vec<Held>,
     /// Of each instrument, one ledger for each strategy.
     ledgers: Vec<[Ledger; STRATEGIES_MAX]>,
-    /// Balances by asset, as the venue told them last.
-    balances: Vec<Balance>,
+    /// Balances by venue and asset, as told last.
+    balances: Vec<(u8, Balance)>,
     /// What assets are worth, as told last. Invariant: each asset once, never the account's.
     rates: Vec<AssetRate>,
     /// Cash in assets whose worth nobody said yet.
     waiting: Vec<Waiting>,
     bookings: Bookings,
-    /// The venue's own count, where it gives one.
-    venue: Option<Margin>,
     /// Fees in assets without a price here; their value is missing from the profit.
     unpriced_fees: u32,
+}
+
+/// One account at a venue.
+#[derive(Clone, Copy, Default)]
+struct VenueAccount {
+    /// What it is kept in; none where nothing is traded.
+    asset: Option<Name>,
+    /// What it held when it was first told, account currency.
+    start: Option<Money>,
+    /// The venue's own count in `asset`, where it gives one.
+    margin: Option<Margin>,
 }
 
 /// One instrument. What is derived from its terms and the rates is no state.
 #[derive(Clone, Copy, Default)]
 struct Held {
+    /// Number of its venue.
+    venue: u8,
     terms: Terms,
     account: Ledger,
     /// What the venue kept of our last purchases, taking and making; see [`PositionBook::base_fee`].
@@ -154,9 +167,12 @@ impl PositionBook {
     /// that asset is taken; before it equity is 0, which permits nothing.
     pub fn new(instruments: usize, account: Name, starting_equity: Option<Money>) -> Self {
         let assets = 2 * instruments + ASSETS_SPARE;
+        let mut venues = [VenueAccount::default(); VENUES_MAX];
+        venues[0].asset = Some(account);
         Self {
             account,
             starting_equity,
+            venues,
             transferred_e16: 0,
             cash_e16: 0,
             instruments: vec![Held::default(); instruments],
@@ -165,8 +181,18 @@ impl PositionBook {
             rates: Vec::with_capacity(assets),
             waiting: Vec::with_capacity(assets),
             bookings: Bookings::default(),
-            venue: None,
             unpriced_fees: 0,
+        }
+    }
+
+    /// Says at which venue each instrument is traded, in the table's order, and what each account is kept in; before, all
+    /// are at venue 0, in the account's currency.
+    pub fn set_venues(&mut self, venues: impl Iterator<Item = u8>, asset: impl Fn(u8) -> Option<Name>) {
+        for (held, venue) in self.instruments.iter_mut().zip(venues) {
+            held.venue = venue;
+        }
+        for (venue, account) in (0..).zip(&mut self.venues) {
+            account.asset = asset(venue);
         }
     }
 
@@ -286,7 +312,7 @@ impl PositionBook {
     /// balance will tell.
     fn transfer(&mut self, asset: Name, e16: i128, value: Option<i128>) -> CashChange {
         match value {
-            _ if self.starting_equity.is_none() => CashChange::Account,
+            _ if self.starting_equity().is_none() => CashChange::Account,
             Some(value) => {
                 self.transferred_e16 = self.transferred_e16.saturating_add(value);
                 CashChange::Account
@@ -329,6 +355,9 @@ impl PositionBook {
             self.cash_e16 = self.cash_e16.saturating_add(value(profit_e16));
             self.transferred_e16 = self.transferred_e16.saturating_add(value(transfer_e16));
         }
+        for venue in 0..VENUES_MAX as u8 {
+            self.note_start(venue);
+        }
         for (held, ledgers) in self.instruments.iter_mut().zip(&mut self.ledgers) {
             if held.terms.base == rate.asset {
                 held.base_worth = worth;
@@ -366,22 +395,45 @@ impl PositionBook {
         }
     }
 
-    /// Takes the account as the venue counts it: the lower of its figures and ours holds.
+    /// As [`Self::on_margin_at`], of venue 0.
     pub fn on_margin(&mut self, margin: &Margin) {
-        self.venue = Some(*margin);
+        self.on_margin_at(0, margin);
     }
 
-    /// Takes the venue's balance of an asset. The first of the account's currency becomes the starting equity
-    /// where none was configured.
+    /// Takes an account as its venue counts it, in the asset it is kept in: the lower of its figures and ours holds.
+    pub fn on_margin_at(&mut self, venue: u8, margin: &Margin) {
+        if let Some(account) = self.venues.get_mut(usize::from(venue)) {
+            account.margin = Some(*margin);
+        }
+    }
+
+    /// As [`Self::on_balance_at`], of venue 0.
     pub fn on_balance(&mut self, balance: &Balance) {
+        self.on_balance_at(0, balance);
+    }
+
+    /// Takes a venue's balance of an asset. The first of the asset that its account is kept in becomes its part of the
+    /// starting equity where none was configured.
+    pub fn on_balance_at(&mut self, venue: u8, balance: &Balance) {
         let has_room = self.balances.len() < self.balances.capacity();
-        match self.balances.iter_mut().find(|known| known.asset == balance.asset) {
-            Some(known) => *known = *balance,
-            None if has_room => self.balances.push(*balance),
+        let is_meant = |known: &&mut (u8, Balance)| known.0 == venue && known.1.asset == balance.asset;
+        match self.balances.iter_mut().find(is_meant) {
+            Some((_, known)) => *known = *balance,
+            None if has_room => self.balances.push((venue, *balance)),
             None => {} // An asset too many: nothing here depends on it.
         }
-        if balance.asset == self.account && self.starting_equity.is_none() {
-            self.starting_equity = Some(Money(balance.free.0.saturating_add(balance.locked.0)));
+        self.note_start(venue);
+    }
+
+    /// What an account held first, once it is told and worth something known.
+    fn note_start(&mut self, venue: u8) {
+        let Some(account) = self.venues.get(usize::from(venue)).copied() else { return };
+        let Some(asset) = account.asset.filter(|_| account.start.is_none()) else { return };
+        let Some(balance) = self.balance_at(venue, asset) else { return };
+        let e16 = i128::from(balance.free.0.saturating_add(balance.locked.0)) * UNIT_E16;
+        let start = self.worth(asset).of(e16, Round::Down).map(money_floor);
+        if let Some(account) = self.venues.get_mut(usize::from(venue)) {
+            account.start = start;
         }
     }
 
@@ -429,7 +481,7 @@ impl PositionBook {
     /// The same; none while the starting equity, the worth of an asset that was earned or is owed, or the value
     /// of a position is unknown.
     pub fn known_equity(&self) -> Option<Money> {
-        let mut sum = i128::from(self.starting_equity?.0) * UNIT_E16;
+        let mut sum = i128::from(self.starting_equity()?.0) * UNIT_E16;
         sum = sum.saturating_add(self.transferred_e16).saturating_add(self.cash_e16);
         if self.waiting.iter().any(|waiting| waiting.profit_e16 < 0 || waiting.transfer_e16 < 0) {
             return None;
@@ -438,7 +490,14 @@ impl PositionBook {
             sum = sum.saturating_add(held.profit_e16()?);
         }
         let own = money_floor(sum);
-        Some(self.venue.map_or(own, |venue| own.min(venue.equity)))
+        let mut told = 0i128;
+        for account in self.venues.iter().filter(|account| account.asset.is_some()) {
+            // Without the word of all there is nothing to hold ours against.
+            let Some((margin, asset)) = account.margin.zip(account.asset) else { return Some(own) };
+            told = told
+                .saturating_add(self.worth(asset).of(i128::from(margin.equity.0) * UNIT_E16, Round::Down)?);
+        }
+        Some(own.min(money_floor(told)))
     }
 
     /// Deposits minus withdrawals so far, at what they were worth when they came; in equity, but no profit.
@@ -576,9 +635,15 @@ impl PositionBook {
         (0..self.instruments.len()).map_while(|at| u16::try_from(at).ok()).map(InstrumentId)
     }
 
-    /// The venue's last word on an asset.
+    /// The last word of venue 0 on an asset.
     pub fn balance(&self, asset: Name) -> Option<&Balance> {
-        self.balances.iter().find(|balance| balance.asset == asset)
+        self.balance_at(0, asset)
+    }
+
+    /// A venue's last word on an asset.
+    pub fn balance_at(&self, venue: u8, asset: Name) -> Option<&Balance> {
+        let found = self.balances.iter().find(|(at, balance)| *at == venue && balance.asset == asset);
+        found.map(|(_, balance)| balance)
     }
 
     /// Fills whose fee was in an asset without a price here.
@@ -814,7 +879,7 @@ impl PositionBook {
             rates,
             waiting,
             bookings,
-            venue,
+            venues,
             unpriced_fees,
         } = self;
         io.option(starting_equity, || Money::ZERO, |io, equity| io.number(equity))?;
@@ -843,15 +908,18 @@ impl PositionBook {
         io.sound(are_unique(waiting.iter().map(|waiting| waiting.asset).collect()))?;
         bookings.state(io)?;
         let blank = || Margin { equity: Money::ZERO, free: Money::ZERO };
-        io.option(venue, blank, |io, Margin { equity, free }| {
-            io.number(equity)?;
-            io.number(free)
-        })?;
+        for VenueAccount { asset: _, start, margin } in venues {
+            io.option(start, || Money::ZERO, |io, start| io.number(start))?;
+            io.option(margin, blank, |io, Margin { equity, free }| {
+                io.number(equity)?;
+                io.number(free)
+            })?;
+        }
         io.tally(unpriced_fees)
     }
 
     /// After loading: the balances told so far, in the order of the assets' first words.
-    pub(crate) fn recall(&mut self, balances: &[Balance]) {
+    pub(crate) fn recall(&mut self, balances: &[(u8, Balance)]) {
         let room = self.balances.capacity();
         self.balances.clear();
         self.balances.extend(balances.iter().take(room));
@@ -859,13 +927,17 @@ impl PositionBook {
 
     /// Equity before the first fill, once known.
     pub(crate) fn starting_equity(&self) -> Option<Money> {
-        self.starting_equity
+        if self.starting_equity.is_some() {
+            return self.starting_equity;
+        }
+        let mut used = self.venues.iter().filter(|account| account.asset.is_some());
+        used.try_fold(Money::ZERO, |sum, account| Some(Money(sum.0.saturating_add(account.start?.0))))
     }
 }
 
 impl Held {
     fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
-        let Self { terms, account, base_fees, mark, venue_mark, base_worth, quote_worth } = self;
+        let Self { venue: _, terms, account, base_fees, mark, venue_mark, base_worth, quote_worth } = self;
         if io.is_loading() {
             // Those of the instrument's rules; named anew when these are loaded.
             (*terms, *base_worth, *quote_worth) = Default::default();

@@ -1109,5 +1109,5 @@ fn damaged_states_are_refused_or_run() {
         let mut second = Engine::new(config(), Eager::new(3, 400)).unwrap();
         assert_eq!(second.load(&again), Ok(()), "seed {seed}, byte {at}");
     }
-    assert!(loaded > 15 && refused > 30, "{loaded} loaded, {refused} refused");
+    assert!(loaded > 5 && refused > 30, "{loaded} loaded, {refused} refused");
 }

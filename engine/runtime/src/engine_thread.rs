@@ -17,12 +17,17 @@ use smc_core::engine::Engine;
 use smc_core::event::{Event, EventBody};
 use smc_core::outbox::Outbox;
 use smc_core::output::Output;
+use smc_core::risk::VENUES_MAX;
 use smc_core::strategy::Strategy;
 use smc_core::{InstrumentId, TsNs};
 use smc_journal::{AppendError, RecordKind, Writer};
 
 /// Records between two digest records.
 pub const DIGEST_EVERY: u64 = 65_536;
+
+/// Rounds of reconciliation are looked for so often, and asked of one venue so often.
+const ROUNDS_SEEN_EVERY_NS: u64 = 100_000_000;
+const ROUNDS_ASKED_EVERY_NS: u64 = 1_000_000_000;
 
 /// A jump of the clock over more grid points than this emits one timer, not all of them.
 const TIMERS_AT_ONCE_MAX: u64 = 32;
@@ -36,6 +41,15 @@ pub struct Outbound {
     pub read_at: u64,
     /// The same when the outputs were in the journal.
     pub decided_at: u64,
+}
+
+/// One thing for the order path to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Errand {
+    /// Send it.
+    Send(Outbound),
+    /// Ask this venue for everything that works and is held there.
+    Round(u8),
 }
 
 /// The core, its journal and its timer grid.
@@ -53,6 +67,9 @@ pub struct EngineThread<S: Strategy> {
     records_to_digest: u64,
     outputs_out: u64,
     watch: JournalWatch,
+    /// When each venue was last asked for a round of reconciliation, and when that was last looked at.
+    rounds_asked: [TsNs; VENUES_MAX],
+    rounds_seen: TsNs,
 }
 
 impl<S: Strategy> EngineThread<S> {
@@ -71,6 +88,8 @@ impl<S: Strategy> EngineThread<S> {
             records_to_digest: DIGEST_EVERY,
             outputs_out: 0,
             watch: JournalWatch::new(None),
+            rounds_asked: [TsNs(0); VENUES_MAX],
+            rounds_seen: TsNs(0),
         }
     }
 
@@ -221,6 +240,21 @@ impl<S: Strategy> EngineThread<S> {
         let state = self.watch.look(&self.journal, mono_ns)?;
         let (seq, instrument) = (0, InstrumentId::NONE);
         Some(Event { seq, ts_event: now, ts_recv: now, instrument, body: EventBody::Journal(state) })
+    }
+
+    /// Tells the venues of which the core wants another round of reconciliation, each at most once a second. Called when
+    /// idle.
+    pub fn rounds_wanted(&mut self, now: TsNs, ask: &mut impl FnMut(u8)) {
+        if now.since(self.rounds_seen) < ROUNDS_SEEN_EVERY_NS {
+            return;
+        }
+        self.rounds_seen = now;
+        for (venue, asked) in (0..).zip(&mut self.rounds_asked) {
+            if now.since(*asked) >= ROUNDS_ASKED_EVERY_NS && self.core.wants_round_at(venue) {
+                *asked = now;
+                ask(venue);
+            }
+        }
     }
 
     /// The journal has a segment ready behind the one being written: whoever makes events faster than a disk can take

@@ -3,11 +3,13 @@
 //! The order matters: nothing is written before the configuration is checked and the venue has answered with the
 //! rules of every instrument; nothing is sent before the configuration and the rules are in the journal.
 
+pub mod check;
+mod links;
 mod questions;
 
-use crate::account_lock::{AccountError, AccountLock, user_dir};
+use crate::account_lock::{AccountError, AccountLock};
 use crate::clock::{Clock, mono_ns};
-use crate::config::{AccountSection, FileConfig, FileError, ProcessSection, VenueSection};
+use crate::config::{FileConfig, FileError, InstrumentSection, ProcessSection, VenueKind};
 use crate::control::{ControlError, ControlPort, Operators, StatusSource, act_event};
 use crate::counters::{Counters, CountersView, FILE_NAME};
 use crate::engine_thread::{EngineThread, Outbound};
@@ -19,24 +21,20 @@ use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
 use crate::topology::{self, RunError, Shared};
 use crate::triggers::Triggers;
-use crate::venue::{MarketFeed, OrderGateway, REJECT_NOT_SENT, not_sent};
+use crate::venue::{REJECT_NOT_SENT, not_sent};
 use crate::warm_up::Candle;
-use questions::Questions;
+use links::Links;
 use smc_core::codec::Buffer;
-use smc_core::config::{BarSource, ConfigError, EngineConfig};
+use smc_core::config::ConfigError;
 use smc_core::digest::Digest;
 use smc_core::engine::Engine;
 use smc_core::event::{Command, Event, EventBody, FeedState, GatewayState};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::state::StateError;
 use smc_core::strategy::Confluence;
-use smc_core::words::{InstrumentId, Name, Timeframe};
-use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, KLINES_MAX, candle_interval};
-use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
+use smc_core::words::InstrumentId;
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
-use smc_net::{Endpoint, HttpClient, TlsSettings};
 use smc_replay::{Shadow, Under};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,6 +96,10 @@ pub enum LaunchError {
     Rules(String),
     /// The venue does not know a symbol, or its rules do not fit.
     Symbol(String, String),
+    /// A name that no venue has.
+    Venue(String),
+    /// A venue that this build cannot trade on.
+    Kind(VenueKind),
     /// The API key.
     Key(PathBuf, String),
     /// Another engine trades on the account.
@@ -131,6 +133,10 @@ impl std::fmt::Display for LaunchError {
             }
             Self::Rules(reason) => write!(f, "the venue's rules could not be fetched: {reason}"),
             Self::Symbol(symbol, reason) => write!(f, "symbol {symbol}: {reason}"),
+            Self::Venue(name) => {
+                write!(f, "there is no venue `{name}`: a [venue] or [[venues]] section names it")
+            }
+            Self::Kind(kind) => write!(f, "venue.kind: {kind} cannot be traded on yet"),
             Self::Account(error) => write!(f, "{error}"),
             Self::Orders => f.write_str("more open orders in the journal than the gateway can ask about"),
             Self::Feed(reason) => write!(f, "market data: {reason}"),
@@ -170,14 +176,8 @@ pub struct Running {
     triggers: JoinHandle<()>,
     shadow: Option<JoinHandle<()>>,
     /// Kept open: a simulator in lock step counts its bytes.
-    _rules: HttpClient,
-    _account: AccountLock,
-}
-
-/// The feed and the gateway of the configured venue.
-struct Venue {
-    feed: BinanceSpotFeed,
-    gateway: BinanceSpotGateway,
+    _links: Links,
+    _accounts: Vec<AccountLock>,
 }
 
 /// Starts an engine, on a new journal or on the one a former process left.
@@ -194,24 +194,19 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     }
     let options = options;
     let config = options.config.engine().map_err(LaunchError::Config)?;
-    let section = options.config.venue.as_ref().ok_or(LaunchError::Section("venue"))?;
-    let tls = trust(section)?;
-    let mut rules = Questions::open(&endpoint("rest", &section.rest, &tls)?)?;
-    let specs = rules.instruments(&config)?;
+    let mut links = Links::open(&options.config, &config)?;
+    let specs = links.instruments(&config)?;
     let clock = match options.clock.clone() {
         Some(clock) => clock,
-        None => rules.clock(section.speed)?,
+        None => links.clock()?,
     };
-    let candles = rules.candles(&config, options.config.engine.warm_up_bars, clock.now())?;
-    let mut venue = venue(&options.config, section, &tls, &config, &specs)?;
+    let candles = links.candles(&config, options.config.engine.warm_up_bars, clock.now())?;
+    let mut feeds = links.feeds(&options.config, &config)?;
+    let mut gateways = links.gateways(&config, &specs)?;
     let make = || Engine::new(config.clone(), Confluence::for_config(&config));
     let text = options.config.deciding_text();
-    let account = options.config.account.as_ref().ok_or(LaunchError::Section("account"))?;
-    let name = account_name(account);
-    let port = section.orders.replace(['/', ':', '[', ']'], "-");
-    let account_lock = AccountLock::take(&user_dir(), &format!("{name}-{port}"), &options.journal);
-    let account_lock = account_lock.map_err(LaunchError::Account)?;
-    let header = header(&text, &specs, name, environment(section));
+    let account_locks = links.lock_accounts(&options.journal)?;
+    let header = header(&text, &specs, links.account_name(), links.environment());
     let under = Under { text: &text, build: header.build };
     let (opened, mut core) = match former {
         None => {
@@ -233,7 +228,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     };
     for order in core.open_orders() {
         let is_taken =
-            venue.gateway.resolve(clock.now(), order.instrument, order.client_order_id, order.filled_qty);
+            gateways.resolve(clock.now(), order.instrument, order.client_order_id, order.filled_qty);
         if !is_taken {
             return Err(LaunchError::Feed(
                 "more open orders in the journal than the gateway can ask about".into(),
@@ -245,7 +240,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
 
     let latencies = Latencies::new();
-    let symbols = config.instruments.iter().map(|instrument| instrument.symbol.to_string()).collect();
+    let symbols = symbols(&options.config);
     let status = StatusSource { counters: view, latencies: latencies.clone(), symbols };
     let (commands, mut command_ring) = rtrb::RingBuffer::new(64);
     let (operator, mut operator_ring) = rtrb::RingBuffer::<Event>::new(64);
@@ -286,16 +281,15 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let is_resumed = recovery.is_some();
     let thread = std::thread::Builder::new().name("engine".into());
     let body = move || {
-        let Venue { mut feed, mut gateway } = venue;
         let begun = begin(&mut engine, &shared.clock, &specs, &candles, is_resumed);
         let result = begun.and_then(|()| {
             let rings = [&mut command_ring, &mut operator_ring];
             match topology {
                 Topology::Inline => {
-                    topology::inline(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe)
+                    topology::inline(&shared, &mut feeds, &mut engine, &mut gateways, rings, &mut probe)
                 }
                 Topology::Pipelined => {
-                    topology::pipelined(&shared, &mut feed, &mut engine, &mut gateway, rings, &mut probe)
+                    topology::pipelined(&shared, &mut feeds, &mut engine, &mut gateways, rings, &mut probe)
                 }
             }
         });
@@ -317,7 +311,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
             Some(thread.spawn(move || follow(shadow, &stop)).map_err(LaunchError::Thread)?)
         }
     };
-    let preamble = (rules.client.bytes_received(), rules.client.bytes_sent());
+    let preamble = links.bytes();
     Ok(Running {
         progress,
         status,
@@ -329,8 +323,8 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         control,
         triggers,
         shadow,
-        _rules: rules.client,
-        _account: account_lock,
+        _links: links,
+        _accounts: account_locks,
     })
 }
 
@@ -431,6 +425,17 @@ fn follow(mut shadow: Shadow<Confluence>, stop: &AtomicBool) {
     }
 }
 
+/// What people call the instruments: by their symbol, and by venue too where two have the same.
+fn symbols(config: &FileConfig) -> Vec<String> {
+    let is_alone =
+        |symbol: &str| config.instruments.iter().filter(|other| other.symbol == symbol).count() == 1;
+    let name = |section: &InstrumentSection| match &section.venue {
+        Some(venue) if !is_alone(&section.symbol) => format!("{venue}:{}", section.symbol),
+        _ => section.symbol.clone(),
+    };
+    config.instruments.iter().map(name).collect()
+}
+
 /// What the control port needs to make acts of requests.
 fn desk(process: &ProcessSection, symbols: &[String]) -> Result<Desk, LaunchError> {
     let factor = process
@@ -444,73 +449,6 @@ fn copy_state(from: &mut Engine<Confluence>, to: &mut Engine<Confluence>) -> Res
     let mut state = Vec::new();
     from.save(&mut state);
     to.load(&state)
-}
-
-fn trust(section: &VenueSection) -> Result<TlsSettings, LaunchError> {
-    let Some(path) = &section.ca_file else {
-        return TlsSettings::system_roots()
-            .map_err(|error| LaunchError::Tls("system roots".into(), error.to_string()));
-    };
-    let pem = read(path)?;
-    TlsSettings::from_ca_pem(&pem).map_err(|error| LaunchError::Tls(path.clone(), error.to_string()))
-}
-
-fn read(path: &Path) -> Result<String, LaunchError> {
-    std::fs::read_to_string(path).map_err(|error| LaunchError::File(path.to_owned(), error))
-}
-
-fn endpoint(key: &'static str, text: &str, tls: &TlsSettings) -> Result<Endpoint, LaunchError> {
-    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    let (host, port) = parts.ok_or_else(|| LaunchError::Address(key, text.into()))?;
-    Ok(Endpoint { host: host.trim_matches(['[', ']']).into(), port, address: None, tls: tls.clone() })
-}
-
-fn venue(
-    file: &FileConfig,
-    section: &VenueSection,
-    tls: &TlsSettings,
-    config: &EngineConfig,
-    specs: &[InstrumentSpec],
-) -> Result<Venue, LaunchError> {
-    let account = file.account.as_ref().ok_or(LaunchError::Section("account"))?;
-    let ids = || (0u16..).map(InstrumentId);
-    let symbols: Vec<(InstrumentId, Name)> = ids().zip(config.instruments.iter().map(|i| i.symbol)).collect();
-    let streams = endpoint("market", &section.market, tls)?;
-    let rest = endpoint("rest", &section.rest, tls)?;
-    let mut settings = FeedSettings::new(streams, rest);
-    if let Some(ms) = section.silence_max_ms {
-        let silence = ms.saturating_mul(1_000_000);
-        settings.silence.book_ticker_ns = silence;
-        settings.silence.depth_ns = silence;
-        settings.silence.connection_ns = silence.saturating_mul(3);
-    }
-    // The venue's candles are made of trades: they must not stand for bars of mids.
-    if file.engine.warm_up_bars > 0 && config.bars.source == BarSource::Trades {
-        settings.streams.klines = kline_streams(config);
-    }
-    let feed =
-        BinanceSpotFeed::new(settings, &symbols).map_err(|error| LaunchError::Feed(error.to_string()))?;
-    let instruments: Vec<GatewayInstrument> =
-        ids().zip(specs).map(|(id, spec)| GatewayInstrument { id, spec: *spec }).collect();
-    let key = read(&account.key_file)?;
-    let orders = endpoint("orders", &section.orders, tls)?;
-    let settings = GatewaySettings {
-        recv_window_ms: account.recv_window_ms,
-        ..GatewaySettings::new(orders, &account.api_key, &key, config.instance)
-    };
-    let gateway = BinanceSpotGateway::new(settings, &instruments)
-        .map_err(|error| LaunchError::Key(account.key_file.clone(), error.to_string()))?;
-    Ok(Venue { feed, gateway })
-}
-
-/// The timeframes whose closed candles the venue sends: they stand for the bars whose first trades we missed.
-fn kline_streams(config: &EngineConfig) -> [Option<Timeframe>; KLINES_MAX] {
-    let offered = config.timeframes.iter().filter(|&&timeframe| candle_interval(timeframe) == timeframe);
-    let mut streams = [None; KLINES_MAX];
-    for (stream, &timeframe) in streams.iter_mut().zip(offered) {
-        *stream = Some(timeframe);
-    }
-    streams
 }
 
 fn journal_settings(options: &Options) -> JournalSettings {
@@ -531,25 +469,6 @@ fn unsynced_ns_max(options: &Options) -> Option<u64> {
     let process = &options.config.process;
     let ms = process.unsynced_max_ms.unwrap_or(1_000);
     (ms > 0 && process.sync_ms != Some(0)).then(|| ms.saturating_mul(1_000_000))
-}
-
-/// Which account, as the journal and the account's lock name it: enough to tell two apart, not the key's name itself.
-fn account_name(section: &AccountSection) -> String {
-    let mut digest = Digest::default();
-    digest.fold(section.api_key.as_bytes());
-    format!("key-{:.24}", digest.to_string())
-}
-
-/// What the orders are: a journal of one is never continued in another.
-fn environment(section: &VenueSection) -> &'static str {
-    let host = section.orders.rsplit_once(':').map_or(section.orders.as_str(), |(host, _)| host);
-    let is_local =
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    match host {
-        _ if is_local => "sim",
-        _ if host.contains("testnet") || host.contains("demo") || host.contains("practice") => "testnet",
-        _ => "live",
-    }
 }
 
 /// Who writes: build, configuration, instruments, for whom.
@@ -591,58 +510,6 @@ pub fn automatic(topology: Option<&str>, idle: Option<&str>) -> Result<(Topology
     Ok((topology, idle))
 }
 
-impl MarketFeed for BinanceSpotFeed {
-    fn turn(&mut self, now: smc_core::TsNs, emit: &mut impl FnMut(Event)) -> u32 {
-        Self::turn(self, now, emit)
-    }
-
-    fn is_subscribed(&self) -> bool {
-        Self::is_subscribed(self)
-    }
-
-    fn bytes(&self) -> (u64, u64) {
-        (self.bytes_received(), self.bytes_sent())
-    }
-
-    fn in_flight(&self) -> u32 {
-        Self::in_flight(self)
-    }
-
-    fn tallies(&self) -> [u64; 5] {
-        let counters = self.counters();
-        [counters.messages, counters.refused, counters.gaps, counters.resyncs, counters.reconnects]
-    }
-}
-
-impl OrderGateway for BinanceSpotGateway {
-    fn turn(&mut self, now: smc_core::TsNs, emit: &mut impl FnMut(Event)) -> u32 {
-        Self::turn(self, now, emit)
-    }
-
-    fn place(&mut self, now: smc_core::TsNs, order: &smc_core::risk::ApprovedOrder) -> bool {
-        Self::place(self, now, order).is_ok()
-    }
-
-    fn cancel(&mut self, now: smc_core::TsNs, cancel: &smc_core::output::CancelOrder) -> bool {
-        Self::cancel(self, now, cancel).is_ok()
-    }
-
-    fn is_ready(&self) -> bool {
-        Self::is_ready(self)
-    }
-
-    fn fatal(&self) -> Option<String> {
-        Self::fatal(self).map(ToString::to_string)
-    }
-
-    fn bytes(&self) -> (u64, u64) {
-        (self.bytes_received(), self.bytes_sent())
-    }
-
-    fn in_flight(&self) -> u32 {
-        Self::in_flight(self)
-    }
-}
 /// Creates the counters. The journal's helper may at this moment be trying to get a whole segment from a nearly full disk,
 /// which takes the rest of it until the attempt has failed: a full disk is believed when it stays full.
 fn counters(path: &Path) -> std::io::Result<Counters> {

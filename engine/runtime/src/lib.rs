@@ -18,6 +18,7 @@ pub mod resume;
 pub mod topology;
 pub mod triggers;
 pub mod venue;
+pub mod venues;
 mod warm_up;
 
 pub use smc_settings::file as config;

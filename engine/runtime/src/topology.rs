@@ -7,7 +7,7 @@
 //! their journals agree. The feed starts only after the gateway was ready once: accounts are known before prices.
 
 use crate::clock::{Clock, mono_ns};
-use crate::engine_thread::{EngineThread, Outbound};
+use crate::engine_thread::{EngineThread, Errand, Outbound};
 use crate::idle::{Idle, Idler, pin_to};
 use crate::latency::{Probe, Stretch};
 use crate::progress::{Counts, Progress};
@@ -143,6 +143,7 @@ where
         }
         answers.extend(engine.journal_event(now, read_at));
         if handled == 0 && answers.is_empty() {
+            engine.rounds_wanted(now, &mut |venue| gateway.want_round(now, venue));
             was_ready |= gateway.is_ready();
             shared.progress.note_feed(feed.tallies(), 0);
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
@@ -244,7 +245,7 @@ where
         if result.is_err() {
             for order in engine.core().open_orders().filter(|order| order.purpose == Purpose::Entry) {
                 let (output, read_at) = (Output::Cancel(cancel_of(order)), mono_ns());
-                let _ = orders_out.push(Outbound { output, read_at, decided_at: read_at });
+                let _ = orders_out.push(Errand::Send(Outbound { output, read_at, decided_at: read_at }));
             }
             std::thread::sleep(FAREWELL);
             shared.stop.store(true, Ordering::Release);
@@ -340,8 +341,8 @@ fn engine_thread<S: Strategy>(
     mut control: [&mut rtrb::Consumer<Event>; 2],
     mut feed: rtrb::Consumer<Stamped>,
     mut answers: rtrb::Consumer<Stamped>,
-    mut orders: rtrb::Producer<Outbound>,
-) -> (Result<(), RunError>, rtrb::Producer<Outbound>) {
+    mut orders: rtrb::Producer<Errand>,
+) -> (Result<(), RunError>, rtrb::Producer<Errand>) {
     if let Some(core) = shared.first_core {
         pin_to(core);
     }
@@ -355,7 +356,7 @@ fn engine_turns<S: Strategy>(
     control: &mut [&mut rtrb::Consumer<Event>; 2],
     feed: &mut rtrb::Consumer<Stamped>,
     answers: &mut rtrb::Consumer<Stamped>,
-    orders: &mut rtrb::Producer<Outbound>,
+    orders: &mut rtrb::Producer<Errand>,
 ) -> Result<(), RunError> {
     let mut idler = Idler::new(shared.idle);
     let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
@@ -400,6 +401,10 @@ fn engine_turns<S: Strategy>(
         }
         refused.extend(engine.journal_event(now, read_at));
         if handled == 0 && refused.is_empty() {
+            // A wish that finds no room is told again.
+            engine.rounds_wanted(now, &mut |venue| {
+                counts.pushed += u64::from(orders.push(Errand::Round(venue)).is_ok());
+            });
             counts.now = now.0;
             counts.popped[2] = commands;
             shared.progress.engine.publish(&counts);
@@ -413,9 +418,9 @@ fn engine_turns<S: Strategy>(
 
 /// Puts an order into the ring, or gives the event that says it was refused. Orders leave the last slots to
 /// cancels; an order that finds no room is refused, not delayed.
-fn push_order(ring: &mut rtrb::Producer<Outbound>, now: TsNs, out: Outbound) -> Option<Event> {
+fn push_order(ring: &mut rtrb::Producer<Errand>, now: TsNs, out: Outbound) -> Option<Event> {
     let is_cancel = matches!(out.output, Output::Cancel(_));
-    if (is_cancel || ring.slots() > CANCEL_RESERVE) && ring.push(out).is_ok() {
+    if (is_cancel || ring.slots() > CANCEL_RESERVE) && ring.push(Errand::Send(out)).is_ok() {
         return None;
     }
     not_sent(now, &out.output, REJECT_RING_FULL)
@@ -425,7 +430,7 @@ fn gateway_thread<G: OrderGateway>(
     shared: &Shared,
     gateway: &mut G,
     mut answers: rtrb::Producer<Stamped>,
-    mut orders: rtrb::Consumer<Outbound>,
+    mut orders: rtrb::Consumer<Errand>,
     probe: &mut Probe,
     was_ready: &AtomicBool,
 ) -> Result<(), RunError> {
@@ -438,10 +443,15 @@ fn gateway_thread<G: OrderGateway>(
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
-        while let Ok(out) = orders.pop() {
+        while let Ok(errand) = orders.pop() {
             counts.popped[0] += 1;
             handled += 1;
-            waiting.extend(send_out(gateway, now, &out, probe).map(|event| (event, read_at)));
+            match errand {
+                Errand::Send(out) => {
+                    waiting.extend(send_out(gateway, now, &out, probe).map(|event| (event, read_at)));
+                }
+                Errand::Round(venue) => gateway.want_round(now, venue),
+            }
         }
         // Order events are never dropped: while one waits for room the socket is not read.
         if waiting.is_empty() {

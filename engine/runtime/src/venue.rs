@@ -54,6 +54,8 @@ pub trait OrderGateway: Send {
     fn replace(&mut self, _now: TsNs, _replace: &ReplaceOrder) -> bool {
         false
     }
+    /// Asks a venue, by its number, for everything that works and is held there: another round of reconciliation.
+    fn want_round(&mut self, _now: TsNs, _venue: u8) {}
     /// Orders may be sent.
     fn is_ready(&self) -> bool;
     /// Why it will never be ready (a wrong key, say).

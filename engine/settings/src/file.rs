@@ -25,6 +25,7 @@ use smc_core::config::{
 use smc_core::engine::VarParams;
 use smc_core::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
 use smc_core::words::{Money, Name, Qty};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 pub use strategy::{StrategyError, StrategySection};
 
@@ -62,6 +63,9 @@ pub struct FileConfig {
     /// Who we are there. Not journaled.
     #[serde(default, skip_serializing)]
     pub account: Option<AccountSection>,
+    /// Further venues, each with its account. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub venues: Vec<FurtherSection>,
     /// What `smc demo` generates. Not journaled.
     #[serde(default, skip_serializing)]
     pub demo: Option<DemoSection>,
@@ -78,6 +82,9 @@ pub struct EngineSection {
     pub instance: u16,
     /// Asset in which equity is counted.
     pub quote_asset: String,
+    /// Assets that the accounts of venues are kept in, by the venue's name, where that is not the quote asset.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_assets: BTreeMap<String, String>,
     /// `["5s", "15s", "1m"]`, ascending.
     pub timeframes: Vec<String>,
     /// `trades` (default) or `quotes`.
@@ -130,6 +137,12 @@ pub enum BarsFrom {
 pub struct InstrumentSection {
     /// The venue's symbol.
     pub symbol: String,
+    /// Name of the venue its orders go to; without it the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<String>,
+    /// Where its prices come from, if that is not where its orders go. The two must be priced in the same unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSection>,
     /// Largest quantity of one order, base units.
     pub order_qty_max: Decimal,
     /// Largest value of one order, quote units.
@@ -150,6 +163,16 @@ pub struct InstrumentSection {
     pub duplicate_window_ms: u64,
     /// Entries on one side without an exit.
     pub repeat_max: u32,
+}
+
+/// `[instruments.data]`: prices from one venue, orders to another.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// Name of the venue.
+    pub venue: String,
+    /// The symbol there.
+    pub symbol: String,
 }
 
 /// `[risk]`: limits of money and counts have no defaults; those that every account shares have.
@@ -264,12 +287,39 @@ const fn half_a_second() -> u64 {
     500
 }
 
+/// `[[venues]]`: a further venue and who we are there.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherSection {
+    /// What instruments call it.
+    pub name: String,
+    /// Where it is.
+    pub at: VenueSection,
+    /// Who we are there; none where only prices come from it.
+    #[serde(default)]
+    pub account: Option<AccountSection>,
+}
+
+/// A venue of the configuration, whichever section it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedVenue<'a> {
+    /// What instruments call it.
+    pub name: &'a str,
+    /// Where it is.
+    pub at: &'a VenueSection,
+    /// Who we are there.
+    pub account: Option<&'a AccountSection>,
+}
+
 /// `[venue]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct VenueSection {
-    /// `binance-spot`.
+    /// `binance-spot`, `binance-usdm`, `bybit-spot`, `bybit-linear` or `oanda`.
     pub kind: VenueKind,
+    /// What instruments call it, where there are several; without it its kind.
+    #[serde(default)]
+    pub name: Option<String>,
     /// `host:port` of the market streams.
     pub market: String,
     /// `host:port` of the WebSocket API.
@@ -298,15 +348,43 @@ const fn real_time() -> f64 {
 pub enum VenueKind {
     /// Binance spot.
     BinanceSpot,
+    /// Binance USDⓈ-M futures.
+    BinanceUsdm,
+    /// Bybit v5, spot.
+    BybitSpot,
+    /// Bybit v5, USDT and USDC perpetuals.
+    BybitLinear,
+    /// Oanda v20.
+    Oanda,
+}
+
+impl VenueKind {
+    /// As the configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BinanceSpot => "binance-spot",
+            Self::BinanceUsdm => "binance-usdm",
+            Self::BybitSpot => "bybit-spot",
+            Self::BybitLinear => "bybit-linear",
+            Self::Oanda => "oanda",
+        }
+    }
+}
+
+impl std::fmt::Display for VenueKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// `[account]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSection {
-    /// The API key's name, as the venue shows it.
+    /// The API key's name, as the venue shows it; at Oanda the account's id.
     pub api_key: String,
-    /// Ed25519 private key, PKCS#8 PEM.
+    /// What requests are signed with: a private key as PKCS#8 PEM (Ed25519 or RSA), or one line with the shared secret,
+    /// at Oanda the token.
     pub key_file: PathBuf,
     /// How long a request stays valid.
     #[serde(default = "thousand")]
@@ -413,6 +491,8 @@ pub enum FileError {
     Limit(LimitError),
     /// A key of `[strategy]` names what is not there.
     Strategy(StrategyError),
+    /// A key names a venue that is not there.
+    Venue(&'static str, String),
     /// A key of `[demo]` makes no sense.
     Demo(&'static str),
 }
@@ -435,6 +515,7 @@ impl std::fmt::Display for FileError {
             Self::Engine(error) => write!(f, "{error}"),
             Self::Limit(error) => write!(f, "{error}"),
             Self::Strategy(error) => write!(f, "{error}"),
+            Self::Venue(key, name) => write!(f, "{key}: there is no venue `{name}`"),
             Self::Demo(key) => write!(f, "demo.{key}: makes no sense; its documentation says why"),
         }
     }
@@ -459,6 +540,39 @@ impl FileConfig {
         toml::to_string(self).unwrap_or_default()
     }
 
+    /// Names of the venues that orders go to, each once, in the order in which instruments first name them: a venue's
+    /// number is its place here. The nameless one is the first of the file.
+    pub fn venue_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for instrument in &self.instruments {
+            let name = instrument.venue.as_deref().unwrap_or_default();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The venue of a name; the nameless one is `[venue]`, or the first of `[[venues]]` where that is missing.
+    pub fn venue_named(&self, name: &str) -> Option<NamedVenue<'_>> {
+        let first = self.venue.as_ref().map(|at| NamedVenue {
+            name: at.name.as_deref().unwrap_or_else(|| at.kind.name()),
+            at,
+            account: self.account.as_ref(),
+        });
+        let further = self.venues.iter().map(|section| NamedVenue {
+            name: &section.name,
+            at: &section.at,
+            account: section.account.as_ref(),
+        });
+        first.into_iter().chain(further).find(|venue| name.is_empty() || venue.name == name)
+    }
+
+    /// Every venue of the file, used or not.
+    pub fn all_venues(&self) -> impl Iterator<Item = &VenueSection> {
+        self.venue.iter().chain(self.venues.iter().map(|section| &section.at))
+    }
+
     /// The core's configuration.
     pub fn engine(&self) -> Result<EngineConfig, FileError> {
         let warm_up_bars = u64::from(self.engine.warm_up_bars);
@@ -475,9 +589,16 @@ impl FileConfig {
         let timeframes = timeframes
             .map(|text| Timeframe::parse(text).ok_or_else(|| FileError::Timeframe(text.clone())))
             .collect::<Result<_, _>>()?;
-        let instruments = self.instruments.iter().map(InstrumentSection::core).collect::<Result<_, _>>()?;
+        let venues = self.venue_names();
+        let instruments = self.instruments.iter().map(|section| section.core(&venues));
+        let instruments = instruments.collect::<Result<_, _>>()?;
         let risk = self.risk.core()?;
         let mut config = EngineConfig::new(name(&self.engine.quote_asset)?, instruments, timeframes, risk);
+        for (at, asset) in &self.engine.account_assets {
+            let venue = venues.iter().position(|known| known == at);
+            let venue = venue.ok_or_else(|| FileError::Venue("engine.account_assets", at.clone()))?;
+            config.venue_assets.push((u8::try_from(venue).unwrap_or(u8::MAX), name(asset)?));
+        }
         config.instance = self.engine.instance;
         config.order_sequence_first = self.engine.order_sequence_first;
         config.bars = BarParams {
@@ -504,7 +625,7 @@ impl FileConfig {
 }
 
 impl InstrumentSection {
-    fn core(&self) -> Result<InstrumentConfig, FileError> {
+    fn core(&self, venues: &[&str]) -> Result<InstrumentConfig, FileError> {
         let limits = Limits {
             // One strategy trades today; it may trade whatever is configured.
             strategies_allowed: u16::MAX,
@@ -520,15 +641,21 @@ impl InstrumentSection {
             repeat_max: self.repeat_max,
         };
         limits.validate().map_err(FileError::Limit)?;
-        // The symbol stands in URLs and stream names.
-        let is_plain = self
-            .symbol
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
-        if !is_plain {
-            return Err(FileError::Symbol(self.symbol.clone()));
+        for symbol in [Some(&self.symbol), self.data.as_ref().map(|data| &data.symbol)].into_iter().flatten()
+        {
+            // The symbol stands in URLs and stream names.
+            let is_plain = symbol
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+            if !is_plain {
+                return Err(FileError::Symbol(symbol.clone()));
+            }
+            name(symbol)?;
         }
-        Ok(InstrumentConfig { symbol: name(&self.symbol)?, limits })
+        let own = self.venue.as_deref().unwrap_or_default();
+        let venue = venues.iter().position(|&known| known == own).unwrap_or_default();
+        let venue = u8::try_from(venue).unwrap_or(u8::MAX);
+        Ok(InstrumentConfig { symbol: name(&self.symbol)?, venue, limits })
     }
 }
 
@@ -713,6 +840,43 @@ key_file = "key.pem"
         }
         assert!(refusal("order_qty_max = \"2\"\n", "").contains("missing field `order_qty_max`"));
         assert!(refusal("require_bias", "require_bais").starts_with("line "));
+    }
+
+    /// Two venues with the same symbol, prices of one of them from a third.
+    #[test]
+    fn several_venues_are_told_apart_and_the_journal_keeps_which_is_which() {
+        let there = GOOD
+            .split_once("[[instruments]]")
+            .and_then(|(_, rest)| rest.split_once("\n[").map(|(section, _)| section))
+            .unwrap();
+        let further = there.replace(
+            "symbol = \"BTCUSDT\"",
+            "symbol = \"BTCUSDT\"\nvenue = \"futures\"\ndata = { venue = \"prices\", symbol = \"BTCUSDC\" }",
+        );
+        let venue = |kind: &str| {
+            format!("at = {{ kind = \"{kind}\", market = \"m:1\", orders = \"o:2\", rest = \"r:3\" }}")
+        };
+        let text = GOOD.replace(
+            "quote_asset = \"USDT\"",
+            "quote_asset = \"USDT\"\naccount_assets = { futures = \"USDC\" }",
+        ) + &format!(
+            "\n[[instruments]]{further}\n[[venues]]\nname = \"futures\"\n{}\naccount = {{ api_key = \"k\", key_file = \"f.pem\" }}\n[[venues]]\nname = \"prices\"\n{}\n",
+            venue("binance-usdm"),
+            venue("bybit-spot"),
+        );
+        let config = FileConfig::parse(&text).unwrap();
+        let core = config.engine().unwrap();
+        assert_eq!(core.instruments.iter().map(|i| i.venue).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((core.venue_asset(0), core.venue_asset(1)), (Name::new("USDT"), Name::new("USDC")));
+        assert_eq!(config.venue_named("prices").unwrap().at.kind, VenueKind::BybitSpot);
+        assert!(config.venue_named("nowhere").is_none());
+        let kept = config.deciding_text();
+        assert!(!kept.contains("f.pem"), "{kept}");
+        let back = FileConfig::parse(&kept).unwrap().engine().unwrap();
+        assert_eq!(format!("{back:?}"), format!("{core:?}"));
+        let wrong = text.replace("{ futures = \"USDC\" }", "{ elsewhere = \"USDC\" }");
+        let error = FileConfig::parse(&wrong).unwrap_err().to_string();
+        assert!(error.contains("engine.account_assets") && error.contains("elsewhere"), "{error}");
     }
 
     #[test]

@@ -272,6 +272,7 @@ fn at_venue(
     }
     config.engine().map_err(|error| Failure::wrong(name, error))?;
     config.venue = Some(VenueSection {
+        name: None,
         kind: VenueKind::BinanceSpot,
         market: address.into(),
         orders: address.into(),

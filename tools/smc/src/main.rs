@@ -18,6 +18,7 @@ mod run;
 mod signals;
 mod sim;
 mod vectors;
+mod venue;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,9 @@ enum Command {
     /// Look at what watches over the orders
     #[command(subcommand)]
     Risk(risk::Command),
+    /// Look at the configured venues
+    #[command(subcommand)]
+    Venue(venue::Command),
     /// Measure this machine: stages, wire to order
     #[command(subcommand)]
     Bench(bench::Command),
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Risk(command) => risk::risk(&command),
+        Command::Venue(command) => venue::venue(&command),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Vectors(args) => vectors::vectors(&args),

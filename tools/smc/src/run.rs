@@ -5,7 +5,7 @@ use crate::sim::private_dir;
 use clap::Parser;
 use smc_core::TsNs;
 use smc_runtime::clock::Clock;
-use smc_runtime::config::FileConfig;
+use smc_runtime::config::{FileConfig, VenueSection};
 use smc_runtime::counters::Slot;
 use smc_runtime::launch::{Options, Running, automatic, launch};
 use std::path::{Path, PathBuf};
@@ -44,14 +44,19 @@ pub fn run(args: &Args) -> Outcome {
     let named = |error: &dyn std::fmt::Display| Failure::wrong(args.config.display(), error);
     let text = std::fs::read_to_string(&args.config).map_err(|error| named(&error))?;
     let mut config = FileConfig::parse(&text).map_err(|error| named(&error))?;
-    let venue = config.venue.as_ref().ok_or_else(|| named(&"section [venue] is missing"))?;
-    let is_local = [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address));
+    let speed = config.all_venues().next().ok_or_else(|| named(&"section [venue] is missing"))?.speed;
+    let is_here = |venue: &VenueSection| {
+        [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address))
+    };
+    let is_local = config.all_venues().all(is_here);
     if !is_local && !args.live {
-        return Err(named(&"the venue is not on this machine: pass --live to trade real money"));
+        return Err(named(&"a venue is not on this machine: pass --live to trade real money"));
     }
-    let speed = venue.speed;
     if !(speed > 0.0 && speed <= 100_000.0) {
         return Err(named(&"venue.speed: must be above 0 and at most 100000"));
+    }
+    if config.all_venues().any(|venue| venue.speed != speed) {
+        return Err(named(&"venue.speed: one engine has one clock, so all venues need the same"));
     }
     if speed != 1.0 && !is_local {
         return Err(named(&"venue.speed: only a simulated venue can run faster than life"));

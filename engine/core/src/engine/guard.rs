@@ -18,16 +18,15 @@ use crate::outbox::Outbox;
 use crate::output::{AlertKind, Control, Decision, OrderKind, Output, Purpose, StateChange, TradingState};
 use crate::position::PositionChange;
 use crate::risk::{
-    Breakers, Check, GateView, Hold, LossBreaker, LossLimits, Scopes, Shift, Taken, VenueFacts, Violations,
-    value_of,
+    Breakers, Check, GateView, Hold, LossBreaker, LossLimits, Scopes, Shift, Taken, VENUES_MAX, VenueFacts,
+    Violations, value_of,
 };
 use crate::state::{StateError, StateIo};
 use crate::strategy::Strategy;
 use crate::words::{ClientOrderId, InstrumentId, TsNs};
+use alloc::vec::Vec;
 
 /// The venue of all instruments, as long as an engine has one.
-pub(super) const VENUE: u8 = 0;
-const THE_VENUE: RiskScope = RiskScope::venue(VENUE);
 
 /// Levels and watchers of one engine.
 pub(super) struct Guard {
@@ -35,7 +34,9 @@ pub(super) struct Guard {
     pub(super) loss: LossBreaker,
     loss_limits: LossLimits,
     breakers: Breakers,
-    pub(super) venue: VenueFacts,
+    pub(super) venues: [VenueFacts; VENUES_MAX],
+    /// Of each instrument, the number of its venue.
+    venue_of: Vec<u8>,
     /// Number of the day of the last timer; none before the first.
     day: Option<u64>,
     /// Killed, but what is held is to be closed.
@@ -52,44 +53,55 @@ impl Guard {
             loss: LossBreaker::default(),
             loss_limits: config.breakers.loss(),
             breakers: Breakers::new(instruments, &config.breakers),
-            venue: VenueFacts::default(),
+            venues: Default::default(),
+            venue_of: config.instruments.iter().map(|instrument| instrument.venue).collect(),
             day: None,
             is_closing: false,
             last_timer: TsNs(0),
         }
     }
 
+    fn venue_of(&self, instrument: InstrumentId) -> u8 {
+        self.venue_of.get(instrument.index()).copied().unwrap_or(0)
+    }
+
+    /// What the instrument's venue says of clock, budget and key.
+    pub(super) fn facts(&self, instrument: InstrumentId) -> &VenueFacts {
+        &self.venues[usize::from(self.venue_of(instrument)) % VENUES_MAX]
+    }
+
     /// What holds for new entries of a strategy in an instrument.
     pub(super) fn for_entries(&self, instrument: InstrumentId, strategy: u8) -> TradingState {
         let scope = RiskScope::strategy(strategy);
-        self.scopes.over_instrument(VENUE, instrument).max(self.scopes.state(scope))
+        self.scopes.over_instrument(self.venue_of(instrument), instrument).max(self.scopes.state(scope))
     }
 
     /// What holds for orders that protect or close: a strategy that no person has killed may reduce.
     pub(super) fn for_exits(&self, instrument: InstrumentId, strategy: u8) -> TradingState {
-        let killed = self.scopes.is_killed(VENUE, instrument, strategy);
+        let killed = self.scopes.is_killed(self.venue_of(instrument), instrument, strategy);
         if killed && self.is_closing {
             return TradingState::ReduceOnly;
         }
         let own = self.scopes.state(RiskScope::strategy(strategy));
         let own = if killed { own } else { own.min(TradingState::ReduceOnly) };
-        self.scopes.over_instrument(VENUE, instrument).max(own)
+        self.scopes.over_instrument(self.venue_of(instrument), instrument).max(own)
     }
 
     /// Nothing may work, protection included.
     pub(super) fn is_killed(&self, instrument: InstrumentId, strategy: u8) -> bool {
-        !self.is_closing && self.scopes.is_killed(VENUE, instrument, strategy)
+        !self.is_closing && self.scopes.is_killed(self.venue_of(instrument), instrument, strategy)
     }
 
     pub(super) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
-        let Self { scopes, loss, loss_limits, breakers, venue, day, is_closing, last_timer } = self;
+        let Self { scopes, loss, loss_limits, breakers, venues, venue_of: _, day, is_closing, last_timer } =
+            self;
         scopes.state_io(io)?;
         loss.state(io)?;
         io.number(&mut loss_limits.daily_loss_ppm)?;
         io.number(&mut loss_limits.drawdown_ppm)?;
         io.sound(loss_limits.daily_loss_ppm > 0 && loss_limits.drawdown_ppm > 0)?;
         breakers.state(io, now)?;
-        venue.state(io)?;
+        venues.iter_mut().try_for_each(|venue| venue.state(io))?;
         io.option(day, || 0, |io, day| io.number(day))?;
         io.flag(is_closing)?;
         io.past(last_timer, now)
@@ -116,7 +128,9 @@ impl<S: Strategy> Engine<S> {
     fn held_elsewhere(&self, scope: RiskScope) -> TradingState {
         match scope.kind {
             ScopeKind::Instrument => self.reconcile_level(InstrumentId(scope.id)),
-            ScopeKind::Venue if self.is_banned() => TradingState::CancelOnly,
+            ScopeKind::Venue if u8::try_from(scope.id).is_ok_and(|venue| self.is_banned(venue)) => {
+                TradingState::CancelOnly
+            }
             ScopeKind::Engine | ScopeKind::Venue | ScopeKind::Strategy => TradingState::Normal,
         }
     }
@@ -182,9 +196,10 @@ impl<S: Strategy> Engine<S> {
                 self.raise_by_hand(at(Control::Operator, TradingState::ReduceOnly), said, outbox);
                 // Under HALT nothing may be sent: the wish is kept, and carried out once armed.
                 let own = self.own_scope();
+                let config = &self.config;
                 let is_meant = |market: &&mut Market| match scope.kind {
                     ScopeKind::Engine => true,
-                    ScopeKind::Venue => scope == THE_VENUE,
+                    ScopeKind::Venue => scope == RiskScope::venue(config.venue_of(market.id)),
                     ScopeKind::Instrument => scope == RiskScope::instrument(market.id),
                     ScopeKind::Strategy => scope == own,
                 };
@@ -249,7 +264,7 @@ impl<S: Strategy> Engine<S> {
 
     fn parts(&self) -> impl Iterator<Item = RiskScope> + use<S> {
         let instruments = (0..self.markets.len() as u16).map(|id| RiskScope::instrument(InstrumentId(id)));
-        let venues = (0..crate::risk::VENUES_MAX as u8).map(RiskScope::venue);
+        let venues = (0..VENUES_MAX as u8).map(RiskScope::venue);
         instruments.chain(venues).chain((0..crate::risk::STRATEGIES_MAX as u8).map(RiskScope::strategy))
     }
 
@@ -287,13 +302,14 @@ impl<S: Strategy> Engine<S> {
 
     /// Cancels every order of a scope whose cancel is not under way, whoever it belongs to.
     fn cancel_all(&mut self, scope: RiskScope, outbox: &mut Outbox) {
-        let is_meant = |order: &&Order| match scope.kind {
-            ScopeKind::Engine => true,
-            ScopeKind::Venue => scope == THE_VENUE,
-            ScopeKind::Instrument => scope == RiskScope::instrument(order.instrument),
-            ScopeKind::Strategy => scope == RiskScope::strategy(order.client_order_id.strategy()),
-        };
         for _ in 0..ORDERS_MAX {
+            let config = &self.config;
+            let is_meant = |order: &&Order| match scope.kind {
+                ScopeKind::Engine => true,
+                ScopeKind::Venue => scope == RiskScope::venue(config.venue_of(order.instrument)),
+                ScopeKind::Instrument => scope == RiskScope::instrument(order.instrument),
+                ScopeKind::Strategy => scope == RiskScope::strategy(order.client_order_id.strategy()),
+            };
             let wants = |order: &&Order| order.leaves_qty().0 > 0 && !order.is_cancel_pending();
             let next =
                 self.orders.iter().filter(is_meant).filter(wants).min_by_key(|order| order.client_order_id);
@@ -476,10 +492,11 @@ impl<S: Strategy> Engine<S> {
         self.raise(Hold { scope, control, level, until }, outbox);
     }
 
-    pub(super) fn watch_reject(&mut self, outbox: &mut Outbox) {
+    pub(super) fn watch_reject(&mut self, instrument: InstrumentId, outbox: &mut Outbox) {
         if self.guard.breakers.on_reject(self.now, &self.config.breakers) {
             let (control, level) = (Control::RejectStorm, TradingState::CancelOnly);
-            self.raise(Hold { scope: THE_VENUE, control, level, until: TsNs(0) }, outbox);
+            let scope = RiskScope::venue(self.config.venue_of(instrument));
+            self.raise(Hold { scope, control, level, until: TsNs(0) }, outbox);
         }
     }
 
@@ -506,7 +523,8 @@ impl<S: Strategy> Engine<S> {
 
     /// Every scope that is not normal, with the control that holds it down most.
     pub fn held(&self) -> impl Iterator<Item = (RiskScope, Control, TradingState)> {
-        let banned = self.is_banned().then_some((THE_VENUE, Control::Venue, TradingState::CancelOnly));
+        let venues = (0..VENUES_MAX as u8).filter(|&venue| self.is_banned(venue));
+        let banned = venues.map(|venue| (RiskScope::venue(venue), Control::Venue, TradingState::CancelOnly));
         let reconciling = self.markets.iter().filter_map(|market| {
             let level = market.reconcile.level();
             let is_held = level > TradingState::Normal;

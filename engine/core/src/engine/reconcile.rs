@@ -30,6 +30,7 @@ use crate::event::{
 use crate::orders::{Fill, Listed, Order, OrderEffect};
 use crate::outbox::Outbox;
 use crate::output::{AlertKind, Control, Output, Purpose, StateChange, TradingState};
+use crate::risk::VENUES_MAX;
 use crate::state::{StateError, StateIo};
 use crate::strategy::Strategy;
 use crate::words::{ClientOrderId, InstrumentId, Price, Qty, TsNs};
@@ -417,21 +418,28 @@ impl<S: Strategy> Engine<S> {
 
     /// Nothing may be asked before a time: until then, nothing but cancels is sent. A later word makes a ban longer and
     /// never shorter, for a new process does not know what the last one was told.
-    pub(super) fn on_budget(&mut self, budget: &RequestBudget, outbox: &mut Outbox) {
-        self.guard.venue.budget = Some(*budget);
-        let was_banned = self.is_banned();
-        self.banned_until = self.banned_until.max(budget.banned_until);
-        if self.is_banned() && !was_banned {
-            self.tell_ban(TradingState::Normal, TradingState::CancelOnly, outbox);
+    pub(super) fn on_budget(&mut self, venue: u8, budget: &RequestBudget, outbox: &mut Outbox) {
+        let was_banned = self.is_banned(venue);
+        let at = usize::from(venue);
+        let Some((facts, until)) = self.guard.venues.get_mut(at).zip(self.banned_until.get_mut(at)) else {
+            return;
+        };
+        facts.budget = Some(*budget);
+        *until = (*until).max(budget.banned_until);
+        if self.is_banned(venue) && !was_banned {
+            self.tell_ban(venue, TradingState::Normal, TradingState::CancelOnly, outbox);
             self.manage_all(outbox);
         }
     }
 
     /// Time passed.
     pub(super) fn reconcile_on_timer(&mut self, outbox: &mut Outbox) {
-        if self.banned_until > TsNs(0) && !self.is_banned() {
-            self.banned_until = TsNs(0);
-            self.tell_ban(TradingState::CancelOnly, TradingState::Normal, outbox);
+        for venue in 0..VENUES_MAX {
+            match self.banned_until.get_mut(venue) {
+                Some(until) if TsNs(0) < *until && *until <= self.now => *until = TsNs(0),
+                _ => continue,
+            }
+            self.tell_ban(venue as u8, TradingState::CancelOnly, TradingState::Normal, outbox);
         }
         for at in 0..self.markets.len() {
             let Some(market) = self.markets.get(at) else { return };
@@ -442,11 +450,12 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// The order path is gone, and with it what the last rounds showed.
-    pub(super) fn reconcile_on_cut(&mut self) {
+    /// The order path of a venue is gone, and with it what the last rounds showed.
+    pub(super) fn reconcile_on_cut(&mut self, venue: u8) {
+        let config = &self.config;
         self.markets
             .iter_mut()
-            .filter(|market| market.reconcile.is_told)
+            .filter(|market| market.reconcile.is_told && config.venue_of(market.id) == venue)
             .for_each(|market| market.reconcile.on_cut());
     }
 
@@ -458,7 +467,7 @@ impl<S: Strategy> Engine<S> {
         }
         for at in 0..self.markets.len() {
             let id = InstrumentId(at as u16);
-            if !covers(act.scope, id) {
+            if !covers(act.scope, id, self.config.venue_of(id)) {
                 continue;
             }
             let from = self.reconcile_level(id);
@@ -540,8 +549,8 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn tell_ban(&mut self, from: TradingState, to: TradingState, outbox: &mut Outbox) {
-        let (scope, cause) = (RiskScope::venue(0), Control::Venue);
+    fn tell_ban(&mut self, venue: u8, from: TradingState, to: TradingState, outbox: &mut Outbox) {
+        let (scope, cause) = (RiskScope::venue(venue), Control::Venue);
         let also = self.guard.scopes.state(scope);
         let (from, to) = (from.max(also), to.max(also));
         if from == to {
@@ -564,6 +573,12 @@ impl<S> Engine<S> {
         self.markets.iter().any(|market| market.reconcile.wants_round())
     }
 
+    /// The same of one venue.
+    pub fn wants_round_at(&self, venue: u8) -> bool {
+        let here = self.markets.iter().filter(|market| self.config.venue_of(market.id) == venue);
+        here.into_iter().any(|market| market.reconcile.wants_round())
+    }
+
     /// What is held of the instrument is not all this engine's doing.
     pub fn is_adopted(&self, instrument: InstrumentId) -> bool {
         self.markets.get(instrument.index()).is_some_and(|market| market.reconcile.is_adopted())
@@ -580,21 +595,22 @@ impl<S> Engine<S> {
     }
 
     /// The venue asked us to be silent; until the end of it nothing but cancels is sent.
-    pub(super) fn is_banned(&self) -> bool {
-        self.now < self.banned_until
+    pub(super) fn is_banned(&self, venue: u8) -> bool {
+        self.banned_until.get(usize::from(venue)).is_some_and(|&until| self.now < until)
     }
 
     /// What reconciliation and bans let working orders of the instrument do.
     pub(super) fn standing(&self, at: usize) -> TradingState {
-        let ban = if self.is_banned() { TradingState::CancelOnly } else { TradingState::Normal };
+        let venue = self.config.venue_of(InstrumentId(at as u16));
+        let ban = if self.is_banned(venue) { TradingState::CancelOnly } else { TradingState::Normal };
         self.markets.get(at).map_or(ban, |market| market.reconcile.standing().max(ban))
     }
 }
 
-fn covers(scope: RiskScope, instrument: InstrumentId) -> bool {
+fn covers(scope: RiskScope, instrument: InstrumentId, venue: u8) -> bool {
     match scope.kind {
         ScopeKind::Engine => true,
-        ScopeKind::Venue => scope == RiskScope::venue(0),
+        ScopeKind::Venue => scope == RiskScope::venue(venue),
         ScopeKind::Instrument => scope == RiskScope::instrument(instrument),
         ScopeKind::Strategy => false,
     }

@@ -67,8 +67,8 @@ impl<S: Strategy + State> State for Engine<S> {
         io.number(now)?;
         let now = *now;
         guard.state(io, now)?;
-        io.choice(gateway, &GatewayState::ALL)?;
-        io.number(banned_until)?;
+        gateway.iter_mut().try_for_each(|state| io.choice(state, &GatewayState::ALL))?;
+        banned_until.iter_mut().try_for_each(|until| io.number(until))?;
         io.tally(order_sequence)?;
         io.tally(passed_over)?;
         io.number(signal_id)?;
@@ -234,7 +234,7 @@ mod tests {
         let symbol = Name::new("BTCUSDT").unwrap();
         let timeframes = vec![Timeframe::parse("1m").unwrap()];
         let quote = Name::new("USDT").unwrap();
-        let instruments = vec![InstrumentConfig { symbol, limits }];
+        let instruments = vec![InstrumentConfig { symbol, venue: 0, limits }];
         let config = EngineConfig::new(quote, instruments, timeframes, account_limits);
         let strategy = Confluence::for_config(&config);
         Engine::new(config, strategy).unwrap()

@@ -161,7 +161,7 @@ impl<S: Strategy> Engine<S> {
     fn exit_qty(&self, market: &Market, side: Side, qty: Qty) -> Qty {
         let free = match (&market.spec, side) {
             (Some(spec), Side::Sell) if market.bracket.refusals > 0 && market.contract().is_spot() => {
-                self.account.free(spec.base)
+                self.account.free(self.config.venue_of(market.id), spec.base)
             }
             _ => return qty,
         };

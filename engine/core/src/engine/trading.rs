@@ -7,12 +7,12 @@
 use super::Engine;
 use super::bracket::{Leg, Motive, Step};
 use super::evidence;
-use super::guard::{Guard, VENUE};
+use super::guard::Guard;
 use super::market::{Market, Permissions};
 use super::plan::Plan;
 use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig, SizingMethod};
-use crate::event::{FeedState, GatewayState, OrderUpdate, RiskScope};
+use crate::event::{FeedState, OrderUpdate, RiskScope};
 use crate::instrument::{Contract, ContractKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState, Orders};
 use crate::outbox::Outbox;
@@ -37,12 +37,24 @@ const EXIT_ROOM_PPM: i128 = 20_000;
 pub(super) fn gate(config: &EngineConfig) -> Result<Gate, ConfigError> {
     let limits: Vec<Option<Limits>> = config.instruments.iter().map(|i| Some(i.limits)).collect();
     let mut gate = Gate::new(config.account_limits, &limits).map_err(ConfigError::Limit)?;
-    gate.set_scope_limits(RiskScope::venue(VENUE), config.venue_limits).map_err(ConfigError::Limit)?;
+    let venues = || config.instruments.iter().map(|instrument| instrument.venue);
+    gate.set_venues(venues());
+    for venue in 0..=venues().max().unwrap_or(0) {
+        gate.set_scope_limits(RiskScope::venue(venue), config.venue_limits).map_err(ConfigError::Limit)?;
+    }
     for strategy in 0..STRATEGIES_MAX as u8 {
         let scope = RiskScope::strategy(strategy);
         gate.set_scope_limits(scope, config.strategy_limits).map_err(ConfigError::Limit)?;
     }
     Ok(gate)
+}
+
+/// The empty book of the configuration's accounts.
+pub(super) fn positions(config: &EngineConfig) -> PositionBook {
+    let mut book = PositionBook::new(config.instruments.len(), config.quote_asset, config.starting_equity);
+    let ids = (0..config.instruments.len() as u16).map(InstrumentId);
+    book.set_venues(ids.map(|id| config.venue_of(id)), |venue| config.venue_asset(venue));
+    book
 }
 
 /// What the strategy wants.
@@ -231,15 +243,16 @@ impl<S: Strategy> Engine<S> {
     fn affordable_qty(&self, market: &Market, plan: &Plan) -> Qty {
         let Some(spec) = &market.spec else { return Qty::ZERO };
         if spec.contract.kind != ContractKind::Spot {
-            let free = self.positions.free_margin(&self.orders);
+            let free = self.positions.free_margin_at(self.config.venue_of(market.id), &self.orders);
             let free = free.and_then(|free| self.positions.in_quote(market.id, free)).unwrap_or(Money::ZERO);
             let secured = i128::from(free.0) * ONE_PPM / i128::from(spec.contract.margin_initial_ppm.max(1));
             return quantity_for(Money(clamp_i64(secured)), spec.contract.unit_value(plan.entry));
         }
+        let venue = self.config.venue_of(market.id);
         match plan.direction.side() {
-            Side::Sell => self.account.free(spec.base),
+            Side::Sell => self.account.free(venue, spec.base),
             Side::Buy => {
-                let free = i128::from(self.account.free(spec.quote).0) * ONE_PPM;
+                let free = i128::from(self.account.free(venue, spec.quote).0) * ONE_PPM;
                 let spendable = free / (ONE_PPM + i128::from(self.config.sizing.fee_ppm));
                 quantity_for(Money(clamp_i64(spendable)), plan.entry)
             }
@@ -285,7 +298,7 @@ impl<S: Strategy> Engine<S> {
         let standing = self.standing(at);
         Permissions {
             now: self.now,
-            is_gateway_ready: self.gateway == GatewayState::Ready,
+            is_gateway_ready: self.is_path_up(id),
             may_enter: self.guard.for_entries(id, strategy).max(standing) <= TradingState::Warn,
             may_close: self.guard.for_exits(id, strategy).max(standing) <= TradingState::ReduceOnly,
             is_halted: self.guard.is_killed(id, strategy),
@@ -434,10 +447,12 @@ impl<S: Strategy> Engine<S> {
 
     /// What reconciliation allows; cancels only while the order path is down or we are banned. An entry also needs a live feed and known balances.
     fn venue_state(&self, market: &Market, purpose: Purpose) -> TradingState {
-        let is_path_up = self.gateway == GatewayState::Ready;
-        let knows_world =
-            market.book.feed() == FeedState::Live && self.account.get(self.config.quote_asset).is_some();
-        if self.is_banned() {
+        let venue = self.config.venue_of(market.id);
+        let is_path_up = self.is_path_up(market.id);
+        let is_account_told =
+            self.config.venue_asset(venue).is_some_and(|asset| self.account.get(venue, asset).is_some());
+        let knows_world = market.book.feed() == FeedState::Live && is_account_told;
+        if self.is_banned(venue) {
             TradingState::CancelOnly
         } else if is_path_up && (knows_world || purpose != Purpose::Entry) {
             market.reconcile.level()
@@ -505,7 +520,7 @@ impl<S: Strategy> Engine<S> {
             self.counters.rejects += 1;
             let kind = AlertKind::VenueReject;
             self.alert(kind, order.instrument, order.client_order_id, i64::from(code), outbox);
-            self.watch_reject(outbox);
+            self.watch_reject(order.instrument, outbox);
         }
         let is_refused = matches!(order.state(), OrderState::Rejected(_) | OrderState::Expired);
         if order.purpose != Purpose::Entry {
@@ -549,7 +564,7 @@ fn view_for<'a>(
         // Two sources that disagree are none.
         reference: market.book.reference().filter(|_| !market.flash.is_diverged(now, &config.breakers)),
         positions,
-        venue: &guard.venue,
+        venue: guard.facts(market.id),
         margin: margining(config, market, order, positions, orders),
         var_ppm: None,
     }

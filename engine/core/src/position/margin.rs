@@ -4,7 +4,7 @@
 //! dearest price among them and the mark. All in account currency, rounded up; what is free is rounded down, and no
 //! more than the venue says. Unknown wherever a price, a rate or a value is.
 
-use super::amount::{Round, UNIT_E16, money_ceil, mul_div};
+use super::amount::{Round, UNIT_E16, money_ceil, money_floor, mul_div};
 use super::{Held, PositionBook};
 use crate::instrument::ContractKind;
 use crate::orders::Orders;
@@ -60,10 +60,19 @@ impl PositionBook {
         Some(money_ceil(sum))
     }
 
-    /// Equity that nothing ties up; negative when too much is. No more than the venue says.
+    /// As [`Self::free_margin_at`], of venue 0.
     pub fn free_margin(&self, orders: &Orders) -> Option<Money> {
+        self.free_margin_at(0, orders)
+    }
+
+    /// Equity that nothing ties up, account currency; negative when too much is. No more than the venue says of the account
+    /// there.
+    pub fn free_margin_at(&self, venue: u8, orders: &Orders) -> Option<Money> {
         let free = Money(self.known_equity()?.0.saturating_sub(self.margin_used(orders)?.0));
-        Some(self.venue.map_or(free, |venue| free.min(venue.free)))
+        let account = self.venues.get(usize::from(venue))?;
+        let Some((margin, asset)) = account.margin.zip(account.asset) else { return Some(free) };
+        let told = self.worth(asset).of(i128::from(margin.free.0) * UNIT_E16, Round::Down)?;
+        Some(free.min(money_floor(told)))
     }
 
     /// What an order at `price` (of a market order: the reference) needs, and what is free for it. A spot order needs
@@ -74,21 +83,26 @@ impl PositionBook {
             let with = self.used_e16(order.instrument, orders, Some((order, price)))?;
             let without = self.used_e16(order.instrument, orders, None)?;
             let needed = money_ceil(with.saturating_sub(without));
-            return Some(Security::Margin { needed, free: self.free_margin(orders)? });
+            return Some(Security::Margin { needed, free: self.free_margin_at(held.venue, orders)? });
         }
         let (asset, needed) = match order.side {
             Side::Buy => (held.terms.quote, price.notional_ceil(order.qty).0),
             Side::Sell => (held.terms.base, order.qty.0),
         };
-        Some(Security::Balance { asset, needed: Qty(needed), free: self.free_balance(asset, orders)? })
+        Some(Security::Balance {
+            asset,
+            needed: Qty(needed),
+            free: self.free_balance(held.venue, asset, orders)?,
+        })
     }
 
     /// The venue's balance of an asset after our working spot orders, whether or not it has locked them yet.
-    fn free_balance(&self, asset: Name, orders: &Orders) -> Option<Qty> {
-        let balance = self.balance(asset)?;
+    fn free_balance(&self, venue: u8, asset: Name, orders: &Orders) -> Option<Qty> {
+        let balance = self.balance_at(venue, asset)?;
         let mut tied = 0i128;
         for order in orders.iter() {
-            let Some(held) = self.held(order.instrument).filter(|held| held.terms.is_spot()) else {
+            let is_here = |held: &&Held| held.terms.is_spot() && held.venue == venue;
+            let Some(held) = self.held(order.instrument).filter(is_here) else {
                 continue;
             };
             let qty = i128::from(order.reserved_qty().0);

@@ -16,15 +16,17 @@ use crate::risk::check::{CHECKS, Check, Violations};
 use crate::risk::facts::{Exposure, Facts, Margining, notional_ceil};
 use crate::risk::finding::Finding;
 use crate::risk::limits::{AccountLimits, LimitError, LimitReason, Limits, STRATEGIES_MAX, ScopeLimits};
+use crate::risk::scopes::VENUES_MAX;
 use crate::risk::windows::{RecentOrders, Throttle, WINDOW_MESSAGES_MAX};
 use crate::state::{State, StateError, StateIo};
 use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, Side, TsNs};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// The one gate of an engine.
 pub struct Gate {
     account: AccountLimits,
-    venue: ScopeLimits,
+    venues: Vec<PerVenue>,
     instruments: Vec<PerInstrument>,
     strategies: Vec<PerStrategy>,
     throttle: Throttle,
@@ -60,6 +62,20 @@ struct PerInstrument {
     parent: Parent,
     /// Accepted entries since the strategy's last exit, by strategy, then side.
     entries: [[u32; 2]; STRATEGIES_MAX],
+    /// Number of its venue.
+    venue: u8,
+}
+
+/// Where orders go: what all of one venue's may not exceed.
+struct PerVenue {
+    limits: ScopeLimits,
+    throttle: Throttle,
+}
+
+impl PerVenue {
+    fn new() -> Self {
+        Self { limits: ScopeLimits::default(), throttle: Throttle::new(WINDOW_MESSAGES_MAX) }
+    }
 }
 
 /// The quantity one signal may trade, over all the orders that are made for it.
@@ -133,7 +149,7 @@ impl Gate {
         account.validate()?;
         let mut gate = Self {
             account,
-            venue: ScopeLimits::default(),
+            venues: vec![PerVenue::new()],
             instruments: Vec::with_capacity(instruments.len()),
             strategies: (0..STRATEGIES_MAX)
                 .map(|_| PerStrategy {
@@ -153,12 +169,23 @@ impl Gate {
                 limits: None,
                 parent: Parent::default(),
                 entries: [[0; 2]; STRATEGIES_MAX],
+                venue: 0,
             });
             if let Some(limits) = limits {
                 gate.set_limits(InstrumentId(u16::try_from(at).unwrap_or(u16::MAX)), *limits)?;
             }
         }
         Ok(gate)
+    }
+
+    /// Says of each instrument, in the table's order, to which venue its orders go; before, all go to venue 0.
+    pub fn set_venues(&mut self, venues: impl Iterator<Item = u8>) {
+        for (instrument, venue) in self.instruments.iter_mut().zip(venues) {
+            instrument.venue = venue.min(VENUES_MAX as u8 - 1);
+            while self.venues.len() <= usize::from(instrument.venue) {
+                self.venues.push(PerVenue::new());
+            }
+        }
     }
 
     /// Runs every check over one order. Accepted, the order is in `orders` and counted in every window before
@@ -333,7 +360,8 @@ impl Gate {
                 self.set_limits(id, limits.with(limit, value)?)
             }
             ScopeKind::Venue => {
-                let limits = self.venue.with(limit, value)?;
+                let venue = self.venues.get(usize::from(scope.id)).ok_or(fail(LimitReason::NoScope))?;
+                let limits = venue.limits.with(limit, value)?;
                 self.set_scope_limits(scope, limits)
             }
             ScopeKind::Strategy => {
@@ -349,7 +377,7 @@ impl Gate {
     pub fn set_scope_limits(&mut self, scope: RiskScope, limits: ScopeLimits) -> Result<(), LimitError> {
         limits.validate()?;
         let slot = match scope.kind {
-            ScopeKind::Venue if scope.id == 0 => Some(&mut self.venue),
+            ScopeKind::Venue => self.venues.get_mut(usize::from(scope.id)).map(|known| &mut known.limits),
             ScopeKind::Strategy => {
                 self.strategies.get_mut(usize::from(scope.id)).map(|known| &mut known.limits)
             }
@@ -438,6 +466,7 @@ impl Gate {
         let strategy = order.client_order_id.strategy();
         let instrument = self.instruments.get(order.instrument.index());
         let limits = instrument.and_then(|i| i.limits).unwrap_or(Limits::NOTHING);
+        let venue = instrument.and_then(|i| self.venues.get(usize::from(i.venue)));
         let repeats = instrument.and_then(|i| i.entries.get(usize::from(strategy)));
         let reserved = orders.reserved(order.instrument);
         let reference = view.reference.map_or(Price::ZERO, |reference| reference.price);
@@ -466,7 +495,7 @@ impl Gate {
             equity: view.positions.equity(),
             open_orders: reserved.orders,
             open_orders_all: u32::try_from(orders.len()).unwrap_or(u32::MAX),
-            is_throttled: self.is_throttled(strategy, view.now),
+            is_throttled: self.is_throttled(venue, strategy, view.now),
             is_duplicate: orders.is_used(order.client_order_id)
                 || self.recent.contains(order, view.now, limits.duplicate_window_ns),
             repeats: repeats.map_or(u32::MAX, |sides| sides[order.side as usize]),
@@ -475,7 +504,7 @@ impl Gate {
                 .get(usize::from(strategy))
                 .is_none_or(|strategy| strategy.is_repeat_latched),
             is_self_trade: orders.would_self_trade(order),
-            open_orders_scope: self.open_orders_scope(strategy, orders),
+            open_orders_scope: self.open_orders_scope(order.instrument, strategy, orders),
             margin: view.margin,
             parent_left: self.parent_left(order, orders),
             requests: view.venue.requests_left(view.now),
@@ -483,8 +512,10 @@ impl Gate {
             is_key_fit: view.venue.key.is_none_or(|key| key.can_trade && !key.can_withdraw),
             var_ppm: view.var_ppm,
         };
-        let scopes =
-            [Some(&self.venue), self.strategies.get(usize::from(strategy)).map(|known| &known.limits)];
+        let scopes = [
+            venue.map(|known| &known.limits),
+            self.strategies.get(usize::from(strategy)).map(|known| &known.limits),
+        ];
         for gross_max in scopes.into_iter().flatten().filter_map(|limits| limits.gross_max) {
             facts.account.gross_max = facts.account.gross_max.min(gross_max);
         }
@@ -500,23 +531,36 @@ impl Gate {
         facts
     }
 
-    fn is_throttled(&self, strategy: u8, now: TsNs) -> bool {
+    fn is_throttled(&self, venue: Option<&PerVenue>, strategy: u8, now: TsNs) -> bool {
         let AccountLimits { messages_max, messages_window_ns: window, .. } = self.account;
-        let all = self.venue.messages_max.map_or(messages_max, |most| most.min(messages_max));
+        let is_venue_full = venue.is_some_and(|venue| {
+            venue.limits.messages_max.is_some_and(|most| venue.throttle.is_full(now, most, window))
+        });
         let own = self.strategies.get(usize::from(strategy));
         let is_own_full = own.is_some_and(|own| {
             own.limits.messages_max.is_some_and(|most| own.throttle.is_full(now, most, window))
         });
-        is_own_full || self.throttle.is_full(now, all, window)
+        is_own_full || is_venue_full || self.throttle.is_full(now, messages_max, window)
     }
 
-    fn open_orders_scope(&self, strategy: u8, orders: &Orders) -> Option<(u32, u32)> {
+    fn open_orders_scope(
+        &self,
+        instrument: InstrumentId,
+        strategy: u8,
+        orders: &Orders,
+    ) -> Option<(u32, u32)> {
         let own = self.strategies.get(usize::from(strategy))?.limits.open_orders_max.map(|most| {
             let is_own = |order: &&Order| order.client_order_id.strategy() == strategy;
             (u32::try_from(orders.iter().filter(is_own).count()).unwrap_or(u32::MAX), most)
         });
-        let all =
-            self.venue.open_orders_max.map(|most| (u32::try_from(orders.len()).unwrap_or(u32::MAX), most));
+        let venue_of = |id: InstrumentId| self.instruments.get(id.index()).map(|known| known.venue);
+        let venue = venue_of(instrument);
+        let limits = venue.and_then(|venue| self.venues.get(usize::from(venue))).map(|known| &known.limits);
+        let all = limits.and_then(|limits| limits.open_orders_max).map(|most| {
+            let there =
+                (0..self.instruments.len() as u16).map(InstrumentId).filter(|&id| venue_of(id) == venue);
+            (there.map(|id| orders.reserved(id).orders).fold(0, u32::saturating_add), most)
+        });
         match (own, all) {
             (Some(own), Some(all)) if own.0 < own.1 => Some(all),
             (own, all) => own.or(all),
@@ -537,6 +581,12 @@ impl Gate {
         let strategy = self.strategies.get_mut(usize::from(order.client_order_id.strategy()));
         if let Some(own) = strategy.filter(|own| own.limits.messages_max.is_some()) {
             own.throttle.record(facts.now);
+        }
+        let venue = self.instruments.get(order.instrument.index()).map_or(0, |known| known.venue);
+        if let Some(venue) = self.venues.get_mut(usize::from(venue))
+            && venue.limits.messages_max.is_some()
+        {
+            venue.throttle.record(facts.now);
         }
         self.recent.record(order, facts.now);
         if order.purpose == Purpose::Entry
@@ -611,9 +661,12 @@ impl Gate {
     /// With the limits as they are now; `now` is the time of the last event.
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
         // What was asked last only explains.
-        let Self { account, venue, instruments, strategies, throttle, recent, asked: _ } = self;
+        let Self { account, venues, instruments, strategies, throttle, recent, asked: _ } = self;
         account.state(io)?;
-        venue.state(io)?;
+        for PerVenue { limits, throttle } in venues {
+            limits.state(io)?;
+            throttle.state(io, now)?;
+        }
         for instrument in instruments {
             instrument.state(io, account)?;
         }
@@ -627,7 +680,7 @@ impl Gate {
 
 impl PerInstrument {
     fn state(&mut self, io: &mut StateIo<'_>, account: &AccountLimits) -> Result<(), StateError> {
-        let Self { limits, parent: Parent { signal_id, qty, filled }, entries } = self;
+        let Self { limits, parent: Parent { signal_id, qty, filled }, entries, venue: _ } = self;
         io.number(signal_id)?;
         io.unsigned(&mut qty.0)?;
         io.unsigned(&mut filled.0)?;

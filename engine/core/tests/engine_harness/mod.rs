@@ -17,7 +17,7 @@ use smc_core::{Engine, Outbox};
 use std::collections::VecDeque;
 
 pub const BTC: InstrumentId = InstrumentId(0);
-const START_NS: u64 = 1_723_161_600_000_000_000;
+pub const START_NS: u64 = 1_723_161_600_000_000_000;
 pub const MS: u64 = 1_000_000;
 pub const SECOND: u64 = 1_000 * MS;
 pub const TICK: i64 = 1_000_000;
@@ -80,7 +80,7 @@ pub fn account_limits() -> AccountLimits {
 
 pub fn config() -> EngineConfig {
     let timeframes = ["1s", "5s", "1m"].iter().filter_map(|text| Timeframe::parse(text)).collect();
-    let instruments = vec![InstrumentConfig { symbol: name("BTCUSDT"), limits: limits() }];
+    let instruments = vec![InstrumentConfig { symbol: name("BTCUSDT"), venue: 0, limits: limits() }];
     let config = EngineConfig::new(name("USDT"), instruments, timeframes, account_limits());
     EngineConfig { breakers: patient(), ..config }
 }

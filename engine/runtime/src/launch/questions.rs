@@ -2,11 +2,12 @@
 
 use super::LaunchError;
 use crate::clock::Clock;
-use crate::warm_up::{self, Candle};
+use crate::config::VenueKind;
+use crate::warm_up;
 use smc_core::TsNs;
-use smc_core::config::EngineConfig;
+use smc_core::event::Bar;
 use smc_core::instrument::InstrumentSpec;
-use smc_core::words::InstrumentId;
+use smc_core::words::{Name, Timeframe};
 use smc_feeds::binance_spot::{
     CANDLES_MAX, candle_interval, candles as parse_candles, candles_path, instrument_spec,
 };
@@ -19,15 +20,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Questions before the start, over one connection that stays open.
 pub(super) struct Questions {
     pub client: HttpClient,
+    kind: VenueKind,
     venue: String,
 }
 
 impl Questions {
-    pub fn open(endpoint: &Endpoint) -> Result<Self, LaunchError> {
+    pub fn open(kind: VenueKind, endpoint: &Endpoint) -> Result<Self, LaunchError> {
         let venue = format!("{}:{}", endpoint.host, endpoint.port);
         let client = HttpClient::connect(endpoint);
         let client = client.map_err(|error| LaunchError::Rules(format!("{venue}: {error}")))?;
-        Ok(Self { client, venue })
+        Ok(Self { client, kind, venue })
     }
 
     fn fault(&self, reason: &dyn std::fmt::Display) -> LaunchError {
@@ -55,9 +57,12 @@ impl Questions {
         }
     }
 
-    /// The rules of every configured instrument.
-    pub fn instruments(&mut self, config: &EngineConfig) -> Result<Vec<InstrumentSpec>, LaunchError> {
-        let symbols: Vec<String> = config.instruments.iter().map(|i| i.symbol.to_string()).collect();
+    /// The rules of instruments.
+    pub fn instruments(&mut self, symbols: &[Name]) -> Result<Vec<InstrumentSpec>, LaunchError> {
+        if self.kind != VenueKind::BinanceSpot {
+            return Err(LaunchError::Kind(self.kind));
+        }
+        let symbols: Vec<String> = symbols.iter().map(ToString::to_string).collect();
         let quoted: Vec<String> = symbols.iter().map(|symbol| format!("%22{symbol}%22")).collect();
         let response = self.ask(&format!("/api/v3/exchangeInfo?symbols=%5B{}%5D", quoted.join(",")))?;
         if response.status != 200 {
@@ -75,43 +80,40 @@ impl Questions {
         rules.collect()
     }
 
-    /// The past of every instrument and timeframe, in the order of its telling.
-    pub fn candles(
+    /// The last `count` bars of a symbol that were closed at `now`.
+    pub fn bars(
         &mut self,
-        config: &EngineConfig,
+        symbol: Name,
+        timeframe: Timeframe,
         count: u16,
         now: TsNs,
-    ) -> Result<Vec<Candle>, LaunchError> {
-        let mut candles = Vec::new();
-        for (id, instrument) in (0u16..).map(InstrumentId).zip(&config.instruments) {
-            for &timeframe in config.timeframes.iter().filter(|_| count > 0) {
-                let interval = candle_interval(timeframe);
-                let parts = timeframe.secs() / interval.secs();
-                // One more than wanted: the last one is still forming.
-                let limit = (u32::from(count) + 1).saturating_mul(parts).min(u32::from(CANDLES_MAX)) as u16;
-                let response = self.ask(&candles_path(instrument.symbol, interval, limit))?;
-                if response.status != 200 {
-                    let text = String::from_utf8_lossy(&response.body);
-                    return Err(self.fault(&format!("candles: status {}: {text}", response.status)));
-                }
-                let found = parse_candles(&mut response.body.to_vec(), interval);
-                let found = found.map_err(|error| self.fault(&format!("{}: {error}", instrument.symbol)))?;
-                let bars = warm_up::bars(&found, interval, timeframe, now);
-                let from = bars.len().saturating_sub(usize::from(count));
-                let known = bars.into_iter().skip(from);
-                candles.extend(known.map(|bar| Candle { instrument: id, timeframe, bar }));
-            }
+    ) -> Result<Vec<Bar>, LaunchError> {
+        let interval = candle_interval(timeframe);
+        let parts = timeframe.secs() / interval.secs();
+        // One more than wanted: the last one is still forming.
+        let limit = (u32::from(count) + 1).saturating_mul(parts).min(u32::from(CANDLES_MAX)) as u16;
+        let response = self.ask(&candles_path(symbol, interval, limit))?;
+        if response.status != 200 {
+            let text = String::from_utf8_lossy(&response.body);
+            return Err(self.fault(&format!("candles: status {}: {text}", response.status)));
         }
-        warm_up::in_order(&mut candles);
-        Ok(candles)
+        let found = parse_candles(&mut response.body.to_vec(), interval);
+        let found = found.map_err(|error| self.fault(&format!("{symbol}: {error}")))?;
+        let mut bars = warm_up::bars(&found, interval, timeframe, now);
+        Ok(bars.split_off(bars.len().saturating_sub(usize::from(count))))
     }
 
     /// A clock that starts at the venue's time.
     pub fn clock(&mut self, speed: f64) -> Result<Clock, LaunchError> {
+        Ok(Clock::Scaled { epoch: self.time()?, started: Instant::now(), speed })
+    }
+
+    /// The venue's time.
+    pub fn time(&mut self) -> Result<TsNs, LaunchError> {
         let response = self.ask("/api/v3/time")?;
         let text = String::from_utf8_lossy(&response.body);
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let ms = digits.parse().map_err(|_| self.fault(&format!("no time in `{text}`")))?;
-        Ok(Clock::Scaled { epoch: TsNs::from_ms(ms), started: Instant::now(), speed })
+        Ok(TsNs::from_ms(ms))
     }
 }

@@ -104,6 +104,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
     let [market, orders] = tap.addresses().map_err(wrong)?.map(|address| address.to_string());
     let mut config = FileConfig::parse(PRESET).map_err(|error| Failure::wrong("preset", error))?;
     config.venue = Some(VenueSection {
+        name: None,
         kind: VenueKind::BinanceSpot,
         market,
         orders,

@@ -1,0 +1,320 @@
+//! The configured venues before the start: where each is, who we are there, and what has to be known of it.
+
+use super::LaunchError;
+use super::questions::Questions;
+use crate::account_lock::{AccountLock, user_dir};
+use crate::clock::Clock;
+use crate::config::{AccountSection, FileConfig, NamedVenue, VenueKind, VenueSection};
+use crate::venues::{AnyFeed, AnyGateway, Feeds, Gateways};
+use crate::warm_up::{self, Candle};
+use smc_core::TsNs;
+use smc_core::config::{BarSource, EngineConfig};
+use smc_core::digest::Digest;
+use smc_core::instrument::InstrumentSpec;
+use smc_core::words::{InstrumentId, Name, Timeframe};
+use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, KLINES_MAX, candle_interval};
+use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
+use smc_net::{Endpoint, TlsSettings};
+use std::net::IpAddr;
+use std::path::Path;
+
+/// The venues of a configuration: first those that orders go to, by their numbers, then those that only prices come from.
+pub(super) struct Links {
+    links: Vec<Link>,
+    /// Of each instrument, the place in `links` of its prices, and the symbol there.
+    data: Vec<(usize, Name)>,
+}
+
+/// One venue.
+pub(super) struct Link {
+    name: String,
+    at: VenueSection,
+    pub account: Option<AccountSection>,
+    tls: TlsSettings,
+    pub questions: Questions,
+}
+
+impl Link {
+    pub fn open(venue: &NamedVenue<'_>) -> Result<Self, LaunchError> {
+        let tls = trust(venue.at)?;
+        let rest = endpoint("rest", &venue.at.rest, &tls)?;
+        let questions = Questions::open(venue.at.kind, &rest)?;
+        let account = venue.account.cloned();
+        Ok(Self { name: venue.name.to_owned(), at: venue.at.clone(), account, tls, questions })
+    }
+
+    /// On this machine, and so a simulator.
+    pub fn is_simulated(&self) -> bool {
+        environment(&self.at) == "sim"
+    }
+
+    /// A clock that starts at the venue's time.
+    pub fn clock(&mut self) -> Result<Clock, LaunchError> {
+        self.questions.clock(self.at.speed)
+    }
+
+    fn endpoint(&self, key: &'static str, text: &str) -> Result<Endpoint, LaunchError> {
+        endpoint(key, text, &self.tls)
+    }
+
+    fn account(&self) -> Result<&AccountSection, LaunchError> {
+        self.account.as_ref().ok_or(LaunchError::Section("account"))
+    }
+}
+
+impl Links {
+    /// Connects to every venue that is named.
+    pub fn open(file: &FileConfig, config: &EngineConfig) -> Result<Self, LaunchError> {
+        let mut links: Vec<Link> = Vec::new();
+        for name in file.venue_names() {
+            links.push(Link::open(&named(file, name)?)?);
+        }
+        let mut data = Vec::new();
+        for (section, instrument) in file.instruments.iter().zip(&config.instruments) {
+            let Some(wanted) = &section.data else {
+                data.push((usize::from(instrument.venue), instrument.symbol));
+                continue;
+            };
+            let symbol = Name::new(&wanted.symbol)
+                .ok_or_else(|| LaunchError::Symbol(wanted.symbol.clone(), "longer than any symbol".into()))?;
+            let known = links.iter().position(|link| link.name == wanted.venue);
+            let place = match known {
+                Some(place) => place,
+                None => {
+                    links.push(Link::open(&named(file, &wanted.venue)?)?);
+                    links.len() - 1
+                }
+            };
+            data.push((place, symbol));
+        }
+        Ok(Self { links, data })
+    }
+
+    /// The rules of every instrument, from the venue of its orders.
+    pub fn instruments(&mut self, config: &EngineConfig) -> Result<Vec<InstrumentSpec>, LaunchError> {
+        let mut specs: Vec<Option<InstrumentSpec>> = vec![None; config.instruments.len()];
+        for (venue, link) in self.links.iter_mut().enumerate() {
+            let ours =
+                |at: &&usize| config.instruments.get(**at).is_some_and(|i| usize::from(i.venue) == venue);
+            let all: Vec<usize> = (0..config.instruments.len()).collect();
+            let places: Vec<usize> = all.iter().filter(ours).copied().collect();
+            let symbols: Vec<Name> =
+                places.iter().filter_map(|&at| config.instruments.get(at)).map(|i| i.symbol).collect();
+            if symbols.is_empty() {
+                continue;
+            }
+            for (at, spec) in places.into_iter().zip(link.questions.instruments(&symbols)?) {
+                if let Some(slot) = specs.get_mut(at) {
+                    *slot = Some(spec);
+                }
+            }
+        }
+        let missing = |at: usize| {
+            let symbol = config.instruments.get(at).map(|i| i.symbol.to_string()).unwrap_or_default();
+            LaunchError::Symbol(symbol, "no venue".into())
+        };
+        specs.into_iter().enumerate().map(|(at, spec)| spec.ok_or_else(|| missing(at))).collect()
+    }
+
+    /// The past of every instrument and timeframe, in the order of its telling, from the venue of its prices.
+    pub fn candles(
+        &mut self,
+        config: &EngineConfig,
+        count: u16,
+        now: TsNs,
+    ) -> Result<Vec<Candle>, LaunchError> {
+        let mut candles = Vec::new();
+        for (id, &(place, symbol)) in (0u16..).map(InstrumentId).zip(&self.data) {
+            let Some(link) = self.links.get_mut(place) else { continue };
+            for &timeframe in config.timeframes.iter().filter(|_| count > 0) {
+                let bars = link.questions.bars(symbol, timeframe, count, now)?;
+                candles.extend(bars.into_iter().map(|bar| Candle { instrument: id, timeframe, bar }));
+            }
+        }
+        warm_up::in_order(&mut candles);
+        Ok(candles)
+    }
+
+    /// A clock that starts at the first venue's time.
+    pub fn clock(&mut self) -> Result<Clock, LaunchError> {
+        let first = self.links.first_mut().ok_or(LaunchError::Section("venue"))?;
+        first.clock()
+    }
+
+    /// One feed for each venue that prices come from.
+    pub fn feeds(&self, file: &FileConfig, config: &EngineConfig) -> Result<Feeds, LaunchError> {
+        let mut feeds = Vec::new();
+        for (place, link) in self.links.iter().enumerate() {
+            let ids = (0u16..).map(InstrumentId).zip(&self.data).filter(|(_, data)| data.0 == place);
+            let symbols: Vec<(InstrumentId, Name)> = ids.map(|(id, data)| (id, data.1)).collect();
+            if !symbols.is_empty() {
+                let ids = symbols.iter().map(|&(id, _)| id).collect();
+                feeds.push((feed(file, link, config, &symbols)?, ids));
+            }
+        }
+        Ok(Feeds::new(feeds))
+    }
+
+    /// One gateway for each venue that orders go to.
+    pub fn gateways(&self, config: &EngineConfig, specs: &[InstrumentSpec]) -> Result<Gateways, LaunchError> {
+        let venue_of: Vec<u8> = config.instruments.iter().map(|instrument| instrument.venue).collect();
+        let venues = venue_of.iter().max().map_or(0, |&last| usize::from(last) + 1);
+        let gateways = self.links.iter().take(venues).enumerate().map(|(venue, link)| {
+            let ids = (0u16..).map(InstrumentId).zip(specs).zip(&venue_of);
+            let ours = ids.filter(|(_, at)| usize::from(**at) == venue).map(|((id, spec), _)| (id, *spec));
+            gateway(link, config, &ours.collect::<Vec<_>>())
+        });
+        Ok(Gateways::new(gateways.collect::<Result<_, _>>()?, venue_of))
+    }
+
+    /// No other engine may trade on these accounts.
+    pub fn lock_accounts(&self, journal: &Path) -> Result<Vec<AccountLock>, LaunchError> {
+        let lock = |link: &Link| {
+            let account = link.account.as_ref()?;
+            let port = link.at.orders.replace(['/', ':', '[', ']'], "-");
+            Some(AccountLock::take(&user_dir(), &format!("{}-{port}", account_name(account)), journal))
+        };
+        self.links.iter().filter_map(lock).collect::<Result<_, _>>().map_err(LaunchError::Account)
+    }
+
+    /// Which accounts, as the journal names them.
+    pub fn account_name(&self) -> String {
+        let names: Vec<String> =
+            self.links.iter().filter_map(|link| link.account.as_ref()).map(account_name).collect();
+        match names.as_slice() {
+            [only] => only.clone(),
+            many => {
+                let mut digest = Digest::default();
+                many.iter().for_each(|name| digest.fold(name.as_bytes()));
+                format!("keys-{:.24}", digest.to_string())
+            }
+        }
+    }
+
+    /// What the orders are: a journal of one is never continued in another.
+    pub fn environment(&self) -> &'static str {
+        let traded = self.links.iter().filter(|link| link.account.is_some());
+        let mut found: Vec<&'static str> = traded.map(|link| environment(&link.at)).collect();
+        found.sort_unstable();
+        found.dedup();
+        match found.as_slice() {
+            [only] => only,
+            _ => "mixed",
+        }
+    }
+
+    /// Bytes read from and written to the connections that asked.
+    pub fn bytes(&self) -> (u64, u64) {
+        let of = |link: &Link| (link.questions.client.bytes_received(), link.questions.client.bytes_sent());
+        self.links.iter().map(of).fold((0, 0), |(received, sent), (r, s)| (received + r, sent + s))
+    }
+}
+
+pub(super) fn named<'a>(file: &'a FileConfig, name: &str) -> Result<NamedVenue<'a>, LaunchError> {
+    file.venue_named(name).ok_or_else(|| match name {
+        "" => LaunchError::Section("venue"),
+        name => LaunchError::Venue(name.to_owned()),
+    })
+}
+
+fn trust(section: &VenueSection) -> Result<TlsSettings, LaunchError> {
+    let Some(path) = &section.ca_file else {
+        return TlsSettings::system_roots()
+            .map_err(|error| LaunchError::Tls("system roots".into(), error.to_string()));
+    };
+    let pem = read(path)?;
+    TlsSettings::from_ca_pem(&pem).map_err(|error| LaunchError::Tls(path.clone(), error.to_string()))
+}
+
+fn read(path: &Path) -> Result<String, LaunchError> {
+    std::fs::read_to_string(path).map_err(|error| LaunchError::File(path.to_owned(), error))
+}
+
+fn endpoint(key: &'static str, text: &str, tls: &TlsSettings) -> Result<Endpoint, LaunchError> {
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parts.ok_or_else(|| LaunchError::Address(key, text.into()))?;
+    Ok(Endpoint { host: host.trim_matches(['[', ']']).into(), port, address: None, tls: tls.clone() })
+}
+
+pub(super) fn feed(
+    file: &FileConfig,
+    link: &Link,
+    config: &EngineConfig,
+    symbols: &[(InstrumentId, Name)],
+) -> Result<AnyFeed, LaunchError> {
+    let streams = link.endpoint("market", &link.at.market)?;
+    let rest = link.endpoint("rest", &link.at.rest)?;
+    let silence = link.at.silence_max_ms.map(|ms| ms.saturating_mul(1_000_000));
+    // The venue's candles are made of trades: they must not stand for bars of mids.
+    let wants_candles = file.engine.warm_up_bars > 0 && config.bars.source == BarSource::Trades;
+    let fault = |error: &dyn std::fmt::Display| LaunchError::Feed(error.to_string());
+    match link.at.kind {
+        VenueKind::BinanceSpot => {
+            let mut settings = FeedSettings::new(streams, rest);
+            if let Some(silence) = silence {
+                settings.silence.book_ticker_ns = silence;
+                settings.silence.depth_ns = silence;
+                settings.silence.connection_ns = silence.saturating_mul(3);
+            }
+            if wants_candles {
+                settings.streams.klines = kline_streams(config);
+            }
+            let feed = BinanceSpotFeed::new(settings, symbols).map_err(|error| fault(&error))?;
+            Ok(AnyFeed::BinanceSpot(Box::new(feed)))
+        }
+        kind => Err(LaunchError::Kind(kind)),
+    }
+}
+
+pub(super) fn gateway(
+    link: &Link,
+    config: &EngineConfig,
+    instruments: &[(InstrumentId, InstrumentSpec)],
+) -> Result<AnyGateway, LaunchError> {
+    let account = link.account()?;
+    let key = read(&account.key_file)?;
+    let orders = link.endpoint("orders", &link.at.orders)?;
+    let fault = |error: &dyn std::fmt::Display| LaunchError::Key(account.key_file.clone(), error.to_string());
+    match link.at.kind {
+        VenueKind::BinanceSpot => {
+            let instruments: Vec<GatewayInstrument> =
+                instruments.iter().map(|&(id, spec)| GatewayInstrument { id, spec }).collect();
+            let settings = GatewaySettings {
+                recv_window_ms: account.recv_window_ms,
+                ..GatewaySettings::new(orders, &account.api_key, &key, config.instance)
+            };
+            let gateway = BinanceSpotGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
+            Ok(AnyGateway::BinanceSpot(Box::new(gateway)))
+        }
+        kind => Err(LaunchError::Kind(kind)),
+    }
+}
+
+/// The timeframes whose closed candles the venue sends: they stand for the bars whose first trades we missed.
+fn kline_streams(config: &EngineConfig) -> [Option<Timeframe>; KLINES_MAX] {
+    let offered = config.timeframes.iter().filter(|&&timeframe| candle_interval(timeframe) == timeframe);
+    let mut streams = [None; KLINES_MAX];
+    for (stream, &timeframe) in streams.iter_mut().zip(offered) {
+        *stream = Some(timeframe);
+    }
+    streams
+}
+
+/// Which account, as the journal and the account's lock name it: enough to tell two apart, not the key's name itself.
+fn account_name(section: &AccountSection) -> String {
+    let mut digest = Digest::default();
+    digest.fold(section.api_key.as_bytes());
+    format!("key-{:.24}", digest.to_string())
+}
+
+/// What the orders are: a journal of one is never continued in another.
+fn environment(section: &VenueSection) -> &'static str {
+    let host = section.orders.rsplit_once(':').map_or(section.orders.as_str(), |(host, _)| host);
+    let is_local =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    match host {
+        _ if is_local => "sim",
+        _ if host.contains("testnet") || host.contains("demo") || host.contains("practice") => "testnet",
+        _ => "live",
+    }
+}

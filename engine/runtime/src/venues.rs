@@ -1,0 +1,215 @@
+//! One engine, several venues: their feeds as one feed, their gateways as one gateway.
+//!
+//! What a venue says without naming an instrument is about its own account; with several venues it is told of an instrument
+//! of that venue, by which the core knows whose it is. With one venue nothing is changed.
+
+use crate::venue::{MarketFeed, OrderGateway};
+use smc_core::event::{Event, EventBody};
+use smc_core::output::{CancelOrder, ReplaceOrder};
+use smc_core::risk::ApprovedOrder;
+use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
+use smc_feeds::binance_spot::BinanceSpotFeed;
+use smc_gateway::binance_spot::BinanceSpotGateway;
+
+/// A feed of any venue.
+pub enum AnyFeed {
+    /// Binance spot.
+    BinanceSpot(Box<BinanceSpotFeed>),
+}
+
+/// A gateway of any venue.
+pub enum AnyGateway {
+    /// Binance spot.
+    BinanceSpot(Box<BinanceSpotGateway>),
+}
+
+/// Says the same of whichever feed it is.
+macro_rules! feed {
+    ($any:expr, $feed:ident => $what:expr) => {
+        match $any {
+            AnyFeed::BinanceSpot($feed) => $what,
+        }
+    };
+}
+
+/// Says the same of whichever gateway it is.
+macro_rules! gateway {
+    ($any:expr, $gateway:ident => $what:expr) => {
+        match $any {
+            AnyGateway::BinanceSpot($gateway) => $what,
+        }
+    };
+}
+
+/// All feeds of an engine.
+pub struct Feeds {
+    venues: Vec<(Place, AnyFeed)>,
+}
+
+/// All gateways of an engine; a venue's number is its place here.
+pub struct Gateways {
+    venues: Vec<(Place, AnyGateway)>,
+    /// Of each instrument, the venue of its orders.
+    venue_of: Vec<u8>,
+}
+
+/// Whose the words are that name no instrument.
+#[derive(Clone, Debug)]
+struct Place {
+    /// The instruments of the venue, where there are several venues; else none.
+    instruments: Vec<InstrumentId>,
+}
+
+impl Place {
+    /// Tells an event so that the core knows whose it is.
+    fn tell(&self, event: Event, emit: &mut impl FnMut(Event)) {
+        if event.instrument != InstrumentId::NONE || self.instruments.is_empty() {
+            return emit(event);
+        }
+        match event.body {
+            // Of all: that is, of each of ours.
+            EventBody::Feed(_) | EventBody::Round(_) | EventBody::Rate(_) => {
+                let is_once = matches!(event.body, EventBody::Rate(_));
+                let told = if is_once { 1 } else { self.instruments.len() };
+                self.instruments
+                    .iter()
+                    .take(told)
+                    .for_each(|&instrument| emit(Event { instrument, ..event }));
+            }
+            // Of the account.
+            _ => self
+                .instruments
+                .first()
+                .into_iter()
+                .for_each(|&instrument| emit(Event { instrument, ..event })),
+        }
+    }
+}
+
+/// Which instruments each venue has; empty lists where there is only one.
+fn places(venues: impl Iterator<Item = Vec<InstrumentId>>) -> Vec<Place> {
+    let mut places: Vec<Place> = venues.map(|instruments| Place { instruments }).collect();
+    if let [only] = places.as_mut_slice() {
+        only.instruments.clear();
+    }
+    places
+}
+
+impl Feeds {
+    /// Feeds with the instruments whose prices they bring.
+    pub fn new(venues: Vec<(AnyFeed, Vec<InstrumentId>)>) -> Self {
+        let (feeds, instruments): (Vec<_>, Vec<_>) = venues.into_iter().unzip();
+        Self { venues: places(instruments.into_iter()).into_iter().zip(feeds).collect() }
+    }
+}
+
+impl Gateways {
+    /// Gateways in the order of their venues' numbers. `venue_of`: of each instrument, the venue of its orders.
+    pub fn new(gateways: Vec<AnyGateway>, venue_of: Vec<u8>) -> Self {
+        let ids = |venue: usize| {
+            let ours = venue_of.iter().enumerate().filter(move |&(_, &at)| usize::from(at) == venue);
+            ours.map(|(id, _)| InstrumentId(id as u16)).collect()
+        };
+        let places = places((0..gateways.len()).map(ids));
+        Self { venues: places.into_iter().zip(gateways).collect(), venue_of }
+    }
+
+    /// Takes over an order that the engine believes to be working; see the gateway's own words. False when there is no
+    /// room for it.
+    pub fn resolve(&mut self, now: TsNs, instrument: InstrumentId, id: ClientOrderId, filled: Qty) -> bool {
+        let Some(any) = self.of(instrument) else { return false };
+        gateway!(any, gateway => gateway.resolve(now, instrument, id, filled))
+    }
+
+    fn of(&mut self, instrument: InstrumentId) -> Option<&mut AnyGateway> {
+        let venue = self.venue_of.get(instrument.index())?;
+        self.venues.get_mut(usize::from(*venue)).map(|(_, gateway)| gateway)
+    }
+}
+
+impl MarketFeed for Feeds {
+    #[inline]
+    fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32 {
+        let mut handled = 0;
+        for (place, any) in &mut self.venues {
+            let mut emit = |event| place.tell(event, emit);
+            handled += feed!(any, feed => feed.turn(now, &mut emit));
+        }
+        handled
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.venues.iter().all(|(_, any)| feed!(any, feed => feed.is_subscribed()))
+    }
+
+    fn bytes(&self) -> (u64, u64) {
+        let of = |any: &AnyFeed| feed!(any, feed => (feed.bytes_received(), feed.bytes_sent()));
+        sum(self.venues.iter().map(|(_, any)| of(any)))
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.venues.iter().map(|(_, any)| feed!(any, feed => feed.in_flight())).sum()
+    }
+
+    fn tallies(&self) -> [u64; 5] {
+        let mut all = [0; 5];
+        for (_, any) in &self.venues {
+            let counted = feed!(any, feed => {
+                let counters = feed.counters();
+                [counters.messages, counters.refused, counters.gaps, counters.resyncs, counters.reconnects]
+            });
+            all.iter_mut().zip(counted).for_each(|(sum, count)| *sum += count);
+        }
+        all
+    }
+}
+
+impl OrderGateway for Gateways {
+    #[inline]
+    fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32 {
+        let mut handled = 0;
+        for (place, any) in &mut self.venues {
+            let mut emit = |event| place.tell(event, emit);
+            handled += gateway!(any, gateway => gateway.turn(now, &mut emit));
+        }
+        handled
+    }
+
+    fn place(&mut self, now: TsNs, order: &ApprovedOrder) -> bool {
+        let Some(any) = self.of(order.order().instrument) else { return false };
+        gateway!(any, gateway => gateway.place(now, order).is_ok())
+    }
+
+    fn cancel(&mut self, now: TsNs, cancel: &CancelOrder) -> bool {
+        let Some(any) = self.of(cancel.instrument) else { return false };
+        gateway!(any, gateway => gateway.cancel(now, cancel).is_ok())
+    }
+
+    fn replace(&mut self, _now: TsNs, _replace: &ReplaceOrder) -> bool {
+        false
+    }
+
+    fn is_ready(&self) -> bool {
+        self.venues.iter().all(|(_, any)| gateway!(any, gateway => gateway.is_ready()))
+    }
+
+    fn fatal(&self) -> Option<String> {
+        self.venues
+            .iter()
+            .find_map(|(_, any)| gateway!(any, gateway => gateway.fatal().map(ToString::to_string)))
+    }
+
+    fn bytes(&self) -> (u64, u64) {
+        let of =
+            |any: &AnyGateway| gateway!(any, gateway => (gateway.bytes_received(), gateway.bytes_sent()));
+        sum(self.venues.iter().map(|(_, any)| of(any)))
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.venues.iter().map(|(_, any)| gateway!(any, gateway => gateway.in_flight())).sum()
+    }
+}
+
+fn sum(bytes: impl Iterator<Item = (u64, u64)>) -> (u64, u64) {
+    bytes.fold((0, 0), |(received, sent), (more, out)| (received + more, sent + out))
+}
