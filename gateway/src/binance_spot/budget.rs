@@ -5,6 +5,7 @@
 //! cancels. Cancels never ask here: they always pass.
 
 use super::message::{LimitKind, RateLimits};
+use smc_core::event::RequestBudget;
 use smc_core::words::TsNs;
 
 /// Windows of orders kept apart (the venue has two: ten seconds and a day).
@@ -93,8 +94,8 @@ impl Budget {
         self.blocked_until
     }
 
-    /// Whether an order may be sent now; else when it may.
-    pub fn order(&mut self, now: TsNs) -> Result<(), TsNs> {
+    /// Whether so many orders may be sent now; else when they may.
+    pub fn orders(&mut self, now: TsNs, orders: u32) -> Result<(), TsNs> {
         if now < self.blocked_until {
             return Err(self.blocked_until);
         }
@@ -106,7 +107,7 @@ impl Budget {
         }
         for window in self.orders.iter_mut().flatten() {
             window.roll(venue_now);
-            if window.used.saturating_add(1) >= window.limit {
+            if window.used.saturating_add(orders) >= window.limit {
                 let end = window.end();
                 return Err(self.ours(end));
             }
@@ -158,6 +159,18 @@ impl Budget {
         }
     }
 
+    /// What may still be asked, in the core's words.
+    pub fn told(&mut self, now: TsNs) -> RequestBudget {
+        let venue_now = self.venue(now);
+        self.weight.roll(venue_now);
+        RequestBudget {
+            left: self.weight.limit.saturating_sub(self.weight.used),
+            limit: self.weight.limit,
+            banned_until: self.blocked_until,
+            resets_at: self.ours(self.weight.end()),
+        }
+    }
+
     /// Weight used in this window, as far as we know.
     pub const fn weight_used(&self) -> u32 {
         self.weight.used
@@ -197,11 +210,11 @@ mod tests {
         let mut budget = Budget::new();
         let now = TsNs(START + 3 * SECOND);
         budget.learn(&told(LimitKind::Orders, 10, 5, 2), now, 0);
-        assert_eq!(budget.order(now), Ok(()));
+        assert_eq!(budget.orders(now, 1), Ok(()));
         budget.count_order();
         budget.count_order();
-        assert_eq!(budget.order(now), Err(TsNs(START + 10 * SECOND)));
-        assert_eq!(budget.order(TsNs(START + 10 * SECOND)), Ok(()));
+        assert_eq!(budget.orders(now, 1), Err(TsNs(START + 10 * SECOND)));
+        assert_eq!(budget.orders(TsNs(START + 10 * SECOND), 1), Ok(()));
     }
 
     #[test]
@@ -211,7 +224,7 @@ mod tests {
         let now = TsNs(START + 3 * SECOND);
         budget.learn(&told(LimitKind::Orders, 10, 3, 2), now, 0);
         // The venue's clock says START + 7 s, so its window ends at START + 6 s of ours.
-        assert_eq!(budget.order(now), Err(TsNs(START + 6 * SECOND)));
+        assert_eq!(budget.orders(now, 1), Err(TsNs(START + 6 * SECOND)));
     }
 
     #[test]
@@ -219,11 +232,11 @@ mod tests {
         let mut budget = Budget::new();
         let now = TsNs(START);
         budget.block(TsNs(START + SECOND));
-        assert_eq!(budget.order(now), Err(TsNs(START + SECOND)));
+        assert_eq!(budget.orders(now, 1), Err(TsNs(START + SECOND)));
         assert!(!budget.query(now, 1));
         let later = TsNs(START + SECOND);
         budget.learn(&told(LimitKind::RequestWeight, 60, 1_000, 950), later, 0);
-        assert!(budget.order(later).is_err(), "orders leave the reserve alone");
+        assert!(budget.orders(later, 1).is_err(), "orders leave the reserve alone");
         assert!(budget.query(later, 4));
         assert!(!budget.query(later, 80));
     }

@@ -9,7 +9,7 @@ use super::settings::{
     GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
 };
 use smc_core::Event;
-use smc_core::output::{CancelOrder, NewOrder};
+use smc_core::output::{CancelOrder, NewOrder, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
 use smc_net::{Endpoint, NetError, WsClient, WsLimits};
@@ -48,9 +48,9 @@ pub struct BinanceSpotGateway {
 impl BinanceSpotGateway {
     /// Checks the settings and prepares every template. Connects with the first [`turn`](Self::turn).
     pub fn new(settings: GatewaySettings, instruments: &[GatewayInstrument]) -> Result<Self, GatewayError> {
-        let GatewaySettings { endpoint, path, api_key, private_key_pem, recv_window_ms, instance } = settings;
+        let GatewaySettings { endpoint, path, api_key, secret, recv_window_ms, instance } = settings;
         Ok(Self {
-            session: Session::new(&api_key, &private_key_pem, recv_window_ms, instance, instruments)?,
+            session: Session::new(&api_key, &secret, recv_window_ms, instance, instruments)?,
             endpoint,
             path,
             scratch: Scratch::new(),
@@ -100,6 +100,24 @@ impl BinanceSpotGateway {
         self.session.cancel(now, cancel, &mut |bytes| send(wire, bytes))
     }
 
+    /// Puts an order in the place of a working one. `Ok` means that it may be on its way; `Err` that nothing left and
+    /// the old order works on.
+    pub fn replace(&mut self, now: TsNs, replace: &ReplaceOrder) -> Result<(), SendError> {
+        let wire = self.wire.as_mut().ok_or(SendError::NotReady)?;
+        self.session.replace(now, &replace.cancel(), replace.order.order(), &mut |bytes| send(wire, bytes))
+    }
+
+    /// Asks the venue to end every order on an instrument, those of other hands too. What ended comes as events.
+    pub fn cancel_all(&mut self, now: TsNs, instrument: InstrumentId) -> Result<(), SendError> {
+        let wire = self.wire.as_mut().ok_or(SendError::NotReady)?;
+        self.session.cancel_all(now, instrument, &mut |bytes| send(wire, bytes))
+    }
+
+    /// Another round of reconciliation: everything the venue has of ours is told again.
+    pub fn want_round(&mut self) {
+        self.session.want_round();
+    }
+
     /// Takes over an order that the caller believes to be working (after a restart), with the quantity it knows
     /// to be filled. The venue is asked about it, and its state is told as events, before the gateway is ready.
     /// False when the table of orders is full.
@@ -146,7 +164,7 @@ impl BinanceSpotGateway {
     /// Connections being made, and bytes the socket has not taken yet; 0 when quiet.
     pub fn in_flight(&self) -> u32 {
         let Some(wire) = &self.wire else { return 0 };
-        u32::from(!wire.is_open()) + u32::from(wire.pending_send() > 0)
+        u32::from(self.session.is_holding()) + u32::from(!wire.is_open()) + u32::from(wire.pending_send() > 0)
     }
 
     #[cold]

@@ -28,7 +28,7 @@ pub enum Message<'t, 'a> {
     BalanceUpdate(BalanceChange<'a>),
     /// `externalLockUpdate`: part of a balance was locked or freed by another product of the venue.
     ExternalLock(BalanceChange<'a>),
-    /// `listStatus`: state of an order list. We send none.
+    /// `listStatus`: state of an order list; its orders are told by reports of their own.
     ListStatus {
         /// `E`.
         event_time_ms: u64,
@@ -114,11 +114,15 @@ pub enum Outcome<'t, 'a> {
         /// The venue's clock.
         server_time_ms: u64,
     },
-    /// An order list (`orderListId`, `orders`). We send none.
+    /// An order list (`orderListId`, `orders`): a pair was taken.
     OrderList {
         /// The list.
         id: i64,
+        /// Its orders.
+        orders: Rows<'t, 'a, OrderResult<'a>>,
     },
+    /// `order.cancelReplace`, both halves done.
+    Replaced(ReplaceResult<'a>),
     /// A result without content (`ping`).
     Empty,
     /// A result of a shape we never ask for.
@@ -136,6 +140,28 @@ pub struct VenueError<'a> {
     pub message: &'a str,
     /// When the venue will listen again, in its milliseconds (429 and 418).
     pub retry_after_ms: Option<u64>,
+    /// What became of the two halves of a replacement.
+    pub replaced: Option<ReplaceResult<'a>>,
+}
+
+/// What became of the two halves of `order.cancelReplace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaceResult<'a> {
+    /// The old order's cancel.
+    pub cancel: Half<'a>,
+    /// The new order.
+    pub new: Half<'a>,
+}
+
+/// One half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half<'a> {
+    /// Done: the order as it is now.
+    Done(OrderResult<'a>),
+    /// Refused, with the venue's number.
+    Refused(i32),
+    /// Not tried.
+    NotTried,
 }
 
 /// An order as answers describe it. What an answer does not tell is none.
@@ -153,8 +179,12 @@ pub struct OrderResult<'a> {
     pub status: Option<OrderStatus>,
     /// Side.
     pub side: Option<Side>,
+    /// Order type, as the venue spells it.
+    pub order_type: Option<&'a str>,
     /// Limit price.
     pub price: Option<Price>,
+    /// Trigger price.
+    pub stop_price: Option<Price>,
     /// Quantity asked for.
     pub qty: Option<Qty>,
     /// Cumulative filled quantity.

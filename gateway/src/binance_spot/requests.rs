@@ -14,7 +14,7 @@ pub(super) const ID_DIGITS: usize = 16;
 const SEQUENCES: u64 = 1_000_000_000_000_000;
 
 /// One more than the last kind's number.
-const KINDS: usize = 10;
+const KINDS: usize = 16;
 
 /// What a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,55 @@ pub(super) enum RequestKind {
     Cancel = 7,
     Status = 8,
     Trades = 9,
+    /// One order in the place of another.
+    Replace = 10,
+    /// Two orders of which one ends the other.
+    Pair = 11,
+    CancelAll = 12,
+    /// Trades of an instrument.
+    Range = 13,
+    /// Whose an order is.
+    Stranger = 14,
+    /// What the key may do.
+    Restrictions = 15,
+}
+
+impl RequestKind {
+    /// Part of a round of reconciliation.
+    pub const fn is_of_round(self) -> bool {
+        matches!(self, Self::Account | Self::OpenOrders | Self::Range)
+    }
+
+    /// What the venue calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Logon => "session.logon",
+            Self::Subscribe => "userDataStream.subscribe",
+            Self::Account => "account.status",
+            Self::OpenOrders => "openOrders.status",
+            Self::Place => "order.place",
+            Self::Cancel => "order.cancel",
+            Self::Status | Self::Stranger => "order.status",
+            Self::Trades | Self::Range => "myTrades",
+            Self::Replace => "order.cancelReplace",
+            Self::Pair => "orderList.place.oco",
+            Self::CancelAll => "openOrders.cancelAll",
+            Self::Restrictions => "apiRestrictions",
+        }
+    }
+
+    /// The digit that request ids of this kind begin with, for people who read a capture.
+    const fn digit(self) -> u64 {
+        match self {
+            Self::Replace | Self::Pair => 6,
+            Self::CancelAll => 7,
+            Self::Stranger => 8,
+            Self::Range => 9,
+            Self::Restrictions => 4,
+            plain => plain as u64,
+        }
+    }
 }
 
 /// A request that waits for its answer.
@@ -38,6 +87,10 @@ pub(super) struct Request {
     pub kind: RequestKind,
     /// The order it is about; [`ClientOrderId::NONE`] for the rest.
     pub order: ClientOrderId,
+    /// The second order it is about: the one to be replaced, or the other of a pair.
+    pub other: ClientOrderId,
+    /// The venue's id of an order of another hand that is to be cancelled; else 0.
+    pub venue_id: u64,
     pub instrument: InstrumentId,
     pub sent: TsNs,
     /// Nobody waits any more (its time is over), but a late answer still maps back until the slot is needed.
@@ -65,13 +118,34 @@ impl InFlight {
         instrument: InstrumentId,
         now: TsNs,
     ) -> Option<u64> {
+        self.issue_two(kind, order, ClientOrderId::NONE, instrument, now)
+    }
+
+    /// The same for a request about two orders.
+    pub fn issue_two(
+        &mut self,
+        kind: RequestKind,
+        order: ClientOrderId,
+        other: ClientOrderId,
+        instrument: InstrumentId,
+        now: TsNs,
+    ) -> Option<u64> {
         for _ in 0..IN_FLIGHT_MAX {
             let sequence = self.next_sequence;
             self.next_sequence = (sequence + 1) % SEQUENCES;
-            let id = kind as u64 * SEQUENCES + sequence;
+            let id = kind.digit() * SEQUENCES + sequence;
             let slot = self.slots.get_mut(slot_of(id))?;
             if slot.is_none_or(|request| request.is_late) {
-                *slot = Some(Request { id, kind, order, instrument, sent: now, is_late: false });
+                *slot = Some(Request {
+                    id,
+                    kind,
+                    order,
+                    other,
+                    venue_id: 0,
+                    instrument,
+                    sent: now,
+                    is_late: false,
+                });
                 self.count(kind, 1);
                 return Some(id);
             }
@@ -114,6 +188,21 @@ impl InFlight {
     /// Requests of a kind that are still waited for.
     pub fn waiting(&self, kind: RequestKind) -> u32 {
         self.waiting.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// Requests that may bring an order to life and are still waited for.
+    pub fn orders_waiting(&self) -> u32 {
+        let kinds = [RequestKind::Place, RequestKind::Replace, RequestKind::Pair];
+        kinds.into_iter().map(|kind| self.waiting(kind)).sum()
+    }
+
+    /// Notes which order of another hand a request is about.
+    pub fn note_venue_id(&mut self, id: u64, venue_id: u64) {
+        if let Some(Some(request)) =
+            self.slots.get_mut(slot_of(id)).filter(|slot| slot.is_some_and(|r| r.id == id))
+        {
+            request.venue_id = venue_id;
+        }
     }
 
     fn uncount(&mut self, request: &Request) {

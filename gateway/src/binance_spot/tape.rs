@@ -102,7 +102,36 @@ fn venue_error<'a>(value: Value<'_, 'a>) -> Result<VenueError<'a>, Refusal> {
         .and_then(|data| data.as_object())
         .and_then(|data| data.get("retryAfter"))
         .and_then(|at| at.as_u64());
-    Ok(VenueError { code, message: text(&error, "msg")?, retry_after_ms })
+    let data = error.get("data").and_then(|data| data.as_object());
+    let replaced = match data {
+        Some(data) if data.get("cancelResult").is_some() => Some(replaced(&data)?),
+        _ => None,
+    };
+    Ok(VenueError { code, message: text(&error, "msg")?, retry_after_ms, replaced })
+}
+
+fn replaced<'a>(object: &Object<'_, 'a>) -> Result<ReplaceResult<'a>, Refusal> {
+    Ok(ReplaceResult {
+        cancel: half(object, "cancelResult", "cancelResponse")?,
+        new: half(object, "newOrderResult", "newOrderResponse")?,
+    })
+}
+
+fn half<'a>(
+    object: &Object<'_, 'a>,
+    result: &'static str,
+    response: &'static str,
+) -> Result<Half<'a>, Refusal> {
+    let inside = || field(object, response)?.as_object().ok_or(Refusal::WrongType { field: response });
+    match text(object, result)? {
+        "SUCCESS" => order(&inside()?).map(Half::Done),
+        "FAILURE" => {
+            let code = integer(&inside()?, "code")?;
+            i32::try_from(code).map(Half::Refused).map_err(|_| Refusal::WrongType { field: "code" })
+        }
+        "NOT_ATTEMPTED" => Ok(Half::NotTried),
+        _ => Err(Refusal::UnknownWord { field: result }),
+    }
 }
 
 /// Tells results apart by what they hold.
@@ -112,6 +141,13 @@ fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
         return match first {
             None if list.is_empty() => Rows::checked(list).map(Outcome::Orders),
             Some(row) if row.get("commission").is_some() => Rows::checked(list).map(Outcome::Trades),
+            // What `openOrders.cancelAll` ended: order lists stand among the orders.
+            _ if list
+                .iter()
+                .any(|row| row.as_object().is_some_and(|row| row.get("orderReports").is_some())) =>
+            {
+                Ok(Outcome::Other)
+            }
             Some(row) if row.get("clientOrderId").is_some() => Rows::checked(list).map(Outcome::Orders),
             _ => Ok(Outcome::Other),
         };
@@ -126,7 +162,11 @@ fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
         });
     }
     if has("orderListId") && has("orders") {
-        return Ok(Outcome::OrderList { id: integer(&object, "orderListId")? });
+        let orders = rows(&object, "orders")?;
+        return Ok(Outcome::OrderList { id: integer(&object, "orderListId")?, orders });
+    }
+    if has("cancelResult") {
+        return replaced(&object).map(Outcome::Replaced);
     }
     if has("orderId") {
         return order(&object).map(Outcome::Order);
