@@ -63,6 +63,10 @@ impl Rounds {
         matches!(self.stage, Stage::Idle)
     }
 
+    pub const fn is_resolving(&self) -> bool {
+        matches!(self.stage, Stage::Resolving)
+    }
+
     /// The connection is gone: the next round is the first of another.
     pub const fn reset(&mut self) {
         *self = Self::new();
@@ -119,10 +123,7 @@ impl Session {
                     self.ask_round(RequestKind::Range, &Query::Trades(&query), instrument, out, wire);
                 }
             },
-            Stage::Resolving => {
-                self.ask_strangers(out, wire);
-                self.end_round(out);
-            }
+            Stage::Resolving => self.ask_strangers(out, wire),
         }
     }
 
@@ -144,7 +145,11 @@ impl Session {
     }
 
     /// Ends the round when nothing is in doubt any more, or has been for too long.
-    fn end_round(&mut self, out: &mut Out<'_>) {
+    pub(super) fn end_round(&mut self, out: &mut Out<'_>) {
+        let is_on = matches!(self.step, Step::Reconciling | Step::Ready);
+        if !is_on || self.wants_cut || !self.rounds.is_resolving() {
+            return;
+        }
         let (epoch, is_first) = (self.epoch, self.step == Step::Reconciling);
         let is_over = out.now.since(self.rounds.begun) >= ROUND_LONGEST;
         let is_resolved = |order: &Order| match order.phase {

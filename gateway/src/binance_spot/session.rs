@@ -356,6 +356,7 @@ impl Session {
         }
         self.send_step(out.now, wire);
         self.drive_held(out, wire);
+        self.tell_state(out);
         self.drive_round(out, wire);
         // While reconciling every turn counts: a simulator in lock step lets no time pass before we are ready.
         if out.now >= self.next_check || self.step == Step::Reconciling {
@@ -365,6 +366,7 @@ impl Session {
             self.compare_clocks(out.now, wire);
             self.check_progress(out.now);
         }
+        self.end_round(out);
         self.tell_state(out);
     }
 
@@ -458,7 +460,10 @@ impl Session {
 
     /// Asks about every order in doubt whose time has come.
     fn ask(&mut self, now: TsNs, wire: &mut Wire<'_>) {
-        if !matches!(self.step, Step::Reconciling | Step::Ready) {
+        // Before the first list is read every question may turn out to be needless.
+        let is_time =
+            self.step == Step::Ready || self.step == Step::Reconciling && self.rounds.is_resolving();
+        if !is_time {
             return;
         }
         let time_ms = self.venue_ms(now);
