@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    fn on_answer(&mut self, answer: &Answer<'_, '_>, out: &mut Out<'_>) {
+    pub(super) fn on_answer(&mut self, answer: &Answer<'_, '_>, out: &mut Out<'_>) {
         let request = match answer.id {
             AnswerId::Number(id) => self.in_flight.take(id),
             AnswerId::Text(_) | AnswerId::Null => None,
@@ -124,10 +124,11 @@ impl Session {
     /// The answer was made about half-way between question and answer.
     fn on_clock(&mut self, request: &Request, server_time_ms: u64, out: &mut Out<'_>) {
         let trip = out.now.since(request.sent);
-        if self.step == Step::Clock || trip <= CLOCK_TRIP_MAX {
+        if self.step == Step::Clock || !self.rest.is_clock_known || trip <= CLOCK_TRIP_MAX {
             let middle_ms = TsNs(request.sent.0 + trip / 2).as_ms();
             self.offset_ms = i64::try_from(i128::from(server_time_ms) - i128::from(middle_ms)).unwrap_or(0);
             self.budget.set_offset_ms(self.offset_ms);
+            self.rest.is_clock_known = true;
             self.tell_clock(out);
         }
     }
@@ -287,9 +288,9 @@ impl Session {
     fn on_error(&mut self, request: &Request, status: u16, error: &VenueError<'_>, out: &mut Out<'_>) {
         let reaction = reaction(status, error.code, error.message, error.retry_after_ms);
         match reaction {
-            Reaction::WaitUntil(until_ms) => self.wait(error.code, until_ms, out.now),
+            Reaction::WaitUntil(until_ms) => self.wait(status, error.code, until_ms, out.now),
             Reaction::Clock => self.is_clock_wrong = true,
-            Reaction::Reconnect => self.drain(out.now),
+            Reaction::Reconnect if !request.is_rest => self.drain(out.now),
             // The key lost its rights, or the address its place on the list.
             Reaction::Fatal => self.on_key_refused(request.kind.name(), error.code, error.message, out),
             _ => {}
@@ -318,19 +319,23 @@ impl Session {
             RequestKind::Range | RequestKind::Account | RequestKind::OpenOrders
                 if request.is_late || self.on_round_trouble(request.kind, out) => {}
             RequestKind::Status | RequestKind::Trades => self.on_query_refused(request, reaction, out),
-            RequestKind::Time if self.step != Step::Clock => {}
+            RequestKind::Time if request.is_rest || self.step != Step::Clock => {}
             kind => self.on_step_refused(kind, reaction, error, out),
         }
     }
 
     /// No new orders and no queries until the venue listens again.
-    fn wait(&mut self, code: i32, until_ms: u64, now: TsNs) {
+    fn wait(&mut self, status: u16, code: i32, until_ms: u64, now: TsNs) {
         let until = match (until_ms, code) {
             (0, -1_015) => TsNs(now.0.saturating_add(WAIT_ORDERS)),
             (0, _) => TsNs(now.0.saturating_add(WAIT_WEIGHT)),
             (until_ms, _) => self.budget.ours(until_ms.saturating_mul(MS)),
         };
-        self.budget.block(until);
+        // Too many requests of an address; too many orders stop orders alone.
+        match (status, code) {
+            (403 | 418 | 429, code) if code != -1_015 => self.budget.ban(until),
+            _ => self.budget.block(until),
+        }
     }
 
     pub(super) fn on_place_refused(

@@ -184,7 +184,7 @@ impl Session {
         wire: &mut Wire<'_>,
     ) -> Result<(), SendError> {
         if !self.is_logged_on() || self.wants_cut {
-            return Err(SendError::NotReady);
+            return self.cancel_all_by_rest(now, instrument);
         }
         let issued = self.in_flight.issue(RequestKind::CancelAll, ClientOrderId::NONE, instrument, now);
         let request = issued.ok_or(SendError::Full)?;

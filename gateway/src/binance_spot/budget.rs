@@ -24,6 +24,8 @@ pub(super) struct Budget {
     weight: Window,
     /// Nothing but cancels before this moment of our clock.
     blocked_until: TsNs,
+    /// Nothing at all by REST before this one.
+    banned_until: TsNs,
     /// The venue's clock minus ours, in nanoseconds.
     offset_ns: i64,
 }
@@ -66,6 +68,7 @@ impl Budget {
             orders: [Some(ORDERS_DEFAULT), None, None, None],
             weight: WEIGHT_DEFAULT,
             blocked_until: TsNs(0),
+            banned_until: TsNs(0),
             offset_ns: 0,
         }
     }
@@ -92,6 +95,24 @@ impl Budget {
     /// Until when nothing but cancels may be sent.
     pub const fn blocked_until(&self) -> TsNs {
         self.blocked_until
+    }
+
+    /// Takes over the weight that a REST answer's header tells.
+    pub fn learn_weight(&mut self, used: u32, now: TsNs) {
+        let venue_now = self.venue(now);
+        self.weight.roll(venue_now);
+        self.weight.used = used;
+    }
+
+    /// The address is banned until then: not even a cancel by REST goes out.
+    pub fn ban(&mut self, until: TsNs) {
+        self.banned_until = self.banned_until.max(until);
+        self.block(until);
+    }
+
+    /// Until when the address is banned.
+    pub const fn banned_until(&self) -> TsNs {
+        self.banned_until
     }
 
     /// Whether so many orders may be sent now; else when they may.

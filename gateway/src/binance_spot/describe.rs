@@ -133,6 +133,11 @@ fn answer_fields(answer: &Answer<'_, '_>, object: &mut Writer<'_>) {
             object.number("list_id", id);
             object.list("orders", orders.iter(), order_fields);
         }
+        Outcome::Rights { can_trade, can_withdraw } => {
+            object.text("outcome", "rights");
+            object.number("can_trade", can_trade);
+            object.number("can_withdraw", can_withdraw);
+        }
         Outcome::Replaced(result) => {
             object.text("outcome", "replaced");
             replace_fields(result, object);

@@ -160,6 +160,12 @@ impl Desk {
         Ok(serde_json::from_slice(&bytes).unwrap())
     }
 
+    /// A cancel that must not go over the connection.
+    pub fn cancel_silently(&mut self, id: ClientOrderId) -> Result<(), SendError> {
+        let cancel = CancelOrder { instrument: InstrumentId(0), client_order_id: id, venue_order_id: 0 };
+        self.session.cancel(self.now, &cancel, &mut |_| panic!("there is no connection"))
+    }
+
     /// What was said about orders since the last look.
     pub fn told(&mut self) -> Vec<(ClientOrderId, OrderUpdateKind)> {
         let told = std::mem::take(&mut self.events);

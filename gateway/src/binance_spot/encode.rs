@@ -10,7 +10,7 @@ use super::template::{Template, decimals};
 use crate::sign::{KeyKind, Signer};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Side};
-use smc_net::Method;
+use smc_net::{Call, Method};
 use std::fmt;
 
 /// Trades of one page: the venue's largest.
@@ -184,11 +184,6 @@ impl Encoder {
         is_session(&self.keys)
     }
 
-    /// The key, as REST wants it in a header.
-    pub fn api_key(&self) -> &str {
-        &self.keys.api_key
-    }
-
     /// `order.place`. Only [`place`](super::BinanceSpotGateway::place), which takes approved orders, leads here.
     pub fn place(&mut self, id: u64, time_ms: u64, order: &NewOrder) -> Result<&[u8], SendError> {
         let signer = (!is_session(&self.keys)).then_some(&self.keys.signer);
@@ -238,14 +233,17 @@ impl Encoder {
         Ok(self.form.frame(id, query.method(is_session), keys))
     }
 
-    /// A cold request for REST: method, path with its signed query.
-    pub fn call(&mut self, time_ms: u64, query: &Query<'_>) -> Result<(Method, String), SendError> {
+    /// A cold request for REST, without the caller's mark.
+    pub fn call(&mut self, time_ms: u64, query: &Query<'_>) -> Result<Call, SendError> {
         self.fill(time_ms, query)?;
         let keys = (!matches!(query, Query::Time)).then_some(&self.keys);
         let (method, path) = query.rest();
         let text = self.form.query(keys);
         let mark = if text.is_empty() { "" } else { "?" };
-        Ok((method, format!("{path}{mark}{text}")))
+        let path = format!("{path}{mark}{text}");
+        let headers = vec![("X-MBX-APIKEY".to_owned(), self.keys.api_key.clone())];
+        let is_repeatable = method == Method::Get;
+        Ok(Call { tag: 0, method, path, headers, body: Vec::new(), is_repeatable })
     }
 
     /// Says the parameters of a request.
@@ -307,11 +305,6 @@ impl Encoder {
     /// The instrument with this symbol.
     pub fn instrument_of(&self, symbol: &str) -> Option<InstrumentId> {
         self.instruments.iter().find(|i| i.symbol == symbol).map(|i| i.id)
-    }
-
-    /// Place of an instrument among the gateway's own.
-    pub fn place_of(&self, id: InstrumentId) -> Option<usize> {
-        self.instruments.iter().position(|i| i.id == id)
     }
 
     /// The instrument at a place.

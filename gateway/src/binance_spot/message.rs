@@ -121,6 +121,13 @@ pub enum Outcome<'t, 'a> {
         /// Its orders.
         orders: Rows<'t, 'a, OrderResult<'a>>,
     },
+    /// `apiRestrictions`: what the key may do.
+    Rights {
+        /// Place and cancel spot orders.
+        can_trade: bool,
+        /// Take money out.
+        can_withdraw: bool,
+    },
     /// `order.cancelReplace`, both halves done.
     Replaced(ReplaceResult<'a>),
     /// A result without content (`ping`).

@@ -38,6 +38,9 @@ mod orders;
 mod replace_tests;
 mod reports;
 mod requests;
+mod rest;
+#[cfg(test)]
+mod rest_tests;
 #[cfg(test)]
 mod round_tests;
 mod rounds;

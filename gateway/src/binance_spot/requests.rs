@@ -92,6 +92,8 @@ pub(super) struct Request {
     /// The venue's id of an order of another hand that is to be cancelled; else 0.
     pub venue_id: u64,
     pub instrument: InstrumentId,
+    /// It went by REST, and so outlives a connection.
+    pub is_rest: bool,
     pub sent: TsNs,
     /// Nobody waits any more (its time is over), but a late answer still maps back until the slot is needed.
     pub is_late: bool,
@@ -142,6 +144,7 @@ impl InFlight {
                     order,
                     other,
                     venue_id: 0,
+                    is_rest: false,
                     instrument,
                     sent: now,
                     is_late: false,
@@ -171,16 +174,17 @@ impl InFlight {
 
     /// The next request that has waited since before `limit`; it is late from now on.
     pub fn next_late(&mut self, limit: impl Fn(&Request) -> bool) -> Option<Request> {
-        let late = self.slots.iter_mut().flatten().find(|request| !request.is_late && limit(request))?;
+        let is_over = |request: &&mut Request| !request.is_late && !request.is_rest && limit(request);
+        let late = self.slots.iter_mut().flatten().find(is_over)?;
         let before = *late;
         late.is_late = true;
         self.uncount(&before);
         Some(before)
     }
 
-    /// Takes any request; for the end of a connection, which no answer survives.
+    /// Takes any request of a connection; for its end, which no answer survives.
     pub fn take_any(&mut self) -> Option<Request> {
-        let request = self.slots.iter_mut().find_map(Option::take)?;
+        let request = self.slots.iter_mut().find_map(|slot| slot.take_if(|request| !request.is_rest))?;
         self.uncount(&request);
         Some(request)
     }
@@ -196,11 +200,27 @@ impl InFlight {
         kinds.into_iter().map(|kind| self.waiting(kind)).sum()
     }
 
+    /// What a request asked for that is not answered yet.
+    pub fn kind_of(&self, id: i64) -> Option<RequestKind> {
+        let id = u64::try_from(id).ok()?;
+        let request = self.slots.get(slot_of(id))?.as_ref()?;
+        (request.id == id).then_some(request.kind)
+    }
+
+    /// Notes that a request goes by REST.
+    pub fn note_rest(&mut self, id: u64) {
+        if let Some(request) = self.find(id) {
+            request.is_rest = true;
+        }
+    }
+
+    fn find(&mut self, id: u64) -> Option<&mut Request> {
+        self.slots.get_mut(slot_of(id))?.as_mut().filter(|request| request.id == id)
+    }
+
     /// Notes which order of another hand a request is about.
     pub fn note_venue_id(&mut self, id: u64, venue_id: u64) {
-        if let Some(Some(request)) =
-            self.slots.get_mut(slot_of(id)).filter(|slot| slot.is_some_and(|r| r.id == id))
-        {
+        if let Some(request) = self.find(id) {
             request.venue_id = venue_id;
         }
     }

@@ -19,6 +19,7 @@ use super::encode::{Encoder, Named, Query, TRADES_PAGE, TradesQuery};
 use super::facts::NOTHING_TOLD;
 use super::orders::{Order, Orders, Phase};
 use super::requests::{InFlight, Request, RequestKind};
+use super::rest::Rest;
 use super::rounds::Rounds;
 use super::settings::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
 use super::trades::Trades;
@@ -140,6 +141,7 @@ pub(super) struct Session {
     pub(super) is_step_sent: bool,
     pub(super) rounds: Rounds,
     pub(super) trades: Trades,
+    pub(super) rest: Rest,
     /// The first order of a pair, waiting for the second.
     pub(super) held: Option<Held>,
     /// When the request for open orders left.
@@ -215,6 +217,7 @@ impl Session {
             budget: Budget::new(),
             rounds: Rounds::new(),
             trades: Trades::new(instruments.iter().map(|instrument| instrument.id)),
+            rest: Rest::new(false),
             held: None,
             balances_at: 0,
             budget_told: NOTHING_TOLD,
@@ -251,6 +254,7 @@ impl Session {
         self.wants_cut = false;
         self.counters.cuts += u64::from(self.step != Step::Offline);
         self.enter(Step::Offline);
+        self.rest.offline_since = out.now;
         self.rounds.reset();
         self.drop_held(out);
         for trade in self.trades.strange() {
@@ -296,7 +300,7 @@ impl Session {
             return Ok(());
         }
         if !self.is_logged_on() || self.wants_cut {
-            return Err(SendError::NotReady);
+            return self.cancel_by_rest(now, cancel);
         }
         let (id, instrument) = (cancel.client_order_id, cancel.instrument);
         let request =
@@ -362,7 +366,7 @@ impl Session {
         if out.now >= self.next_check || self.step == Step::Reconciling {
             self.next_check = TsNs(out.now.0.saturating_add(CHECK_EVERY));
             self.check_deadlines(out);
-            self.ask(out.now, wire);
+            self.ask(out.now, Some(wire));
             self.compare_clocks(out.now, wire);
             self.check_progress(out.now);
         }
@@ -459,11 +463,12 @@ impl Session {
     }
 
     /// Asks about every order in doubt whose time has come.
-    fn ask(&mut self, now: TsNs, wire: &mut Wire<'_>) {
+    /// Over the connection, or by REST.
+    pub(super) fn ask(&mut self, now: TsNs, mut wire: Option<&mut Wire<'_>>) {
         // Before the first list is read every question may turn out to be needless.
         let is_time =
             self.step == Step::Ready || self.step == Step::Reconciling && self.rounds.is_resolving();
-        if !is_time {
+        if wire.is_some() && !is_time {
             return;
         }
         let time_ms = self.venue_ms(now);
@@ -491,8 +496,11 @@ impl Session {
                 true => Query::Trades(&trades),
                 false => Query::Status(order.instrument, Named::Ours(order.id)),
             };
-            let bytes = self.encoder.frame(id, time_ms, &query);
-            match bytes.map(&mut *wire) {
+            let sent = match &mut wire {
+                Some(wire) => self.encoder.frame(id, time_ms, &query).map(wire),
+                None => self.rest.put(id, self.encoder.call(time_ms, &query), &mut self.in_flight),
+            };
+            match sent {
                 Ok(Sent::Yes) => {}
                 Ok(Sent::Cut) => self.wants_cut = true,
                 Ok(Sent::No) | Err(_) => {

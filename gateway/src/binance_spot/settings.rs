@@ -13,6 +13,9 @@ pub struct GatewaySettings {
     pub endpoint: Endpoint,
     /// Path of the WebSocket API, `/ws-api/v3`.
     pub path: String,
+    /// Host of the REST interface: for what the key may do, and for cancels and questions while the WebSocket API cannot
+    /// be reached. None does without.
+    pub rest: Option<Endpoint>,
     /// The account's key.
     pub api_key: String,
     /// Its private half: Ed25519 (which logs a session on) or RSA in PKCS#8 PEM, or the shared secret of HMAC. Never shown.
@@ -30,6 +33,7 @@ impl GatewaySettings {
         Self {
             endpoint,
             path: "/ws-api/v3".to_owned(),
+            rest: None,
             api_key: api_key.to_owned(),
             secret: Secret::new(secret),
             recv_window_ms: 1_000,

@@ -134,6 +134,12 @@ fn half<'a>(
     }
 }
 
+/// The body of a REST answer: a result, or an error that stands by itself.
+pub(super) fn body<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
+    let is_error = value.as_object().is_some_and(|it| it.get("code").is_some() && it.get("msg").is_some());
+    if is_error { venue_error(value).map(Outcome::Error) } else { result_of(value) }
+}
+
 /// Tells results apart by what they hold.
 fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
     if let Some(list) = value.as_array() {
@@ -170,6 +176,12 @@ fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
     }
     if has("orderId") {
         return order(&object).map(Outcome::Order);
+    }
+    if has("enableWithdrawals") {
+        return Ok(Outcome::Rights {
+            can_trade: boolean(&object, "enableSpotAndMarginTrading")?,
+            can_withdraw: boolean(&object, "enableWithdrawals")?,
+        });
     }
     if has("authorizedSince") {
         return Ok(Outcome::Session {
