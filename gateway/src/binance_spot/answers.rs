@@ -92,7 +92,9 @@ impl Session {
             }
             (RequestKind::Stranger, Outcome::Order(order)) => self.on_stranger(&request, Some(order), out),
             (RequestKind::Stranger, _) => self.on_stranger(&request, None, out),
-            (RequestKind::Place, Outcome::Order(order)) => self.on_placed(&request, order, out),
+            (RequestKind::Place, Outcome::Order(order)) => {
+                self.on_placed(&request, order.order_id, order.time_ms, out);
+            }
             (RequestKind::Replace, Outcome::Replaced(result)) => self.on_replaced(&request, result, out),
             (RequestKind::Pair, Outcome::OrderList { orders, .. }) => self.on_paired(&request, orders, out),
             // Reports tell what ended.
@@ -176,10 +178,16 @@ impl Session {
         }
     }
 
-    pub(super) fn on_placed(&mut self, request: &Request, result: &OrderResult<'_>, out: &mut Out<'_>) {
+    pub(super) fn on_placed(
+        &mut self,
+        request: &Request,
+        order_id: u64,
+        time_ms: Option<u64>,
+        out: &mut Out<'_>,
+    ) {
         // An order that is gone already was told by its reports; the answer was late.
         let Some(order) = self.orders.get(request.order) else { return };
-        order.venue_id = result.order_id;
+        order.venue_id = order_id;
         order.is_doubt_told = false;
         self.refusals = 0;
         if matches!(order.phase, Phase::Placing | Phase::InDoubt) && !order.is_cancel_lost {
@@ -187,7 +195,7 @@ impl Session {
         }
         self.counters.acks += 1;
         let (instrument, id) = (request.instrument, request.order);
-        out.order(result.time_ms, instrument, id, result.order_id, OrderUpdateKind::Ack);
+        out.order(time_ms, instrument, id, order_id, OrderUpdateKind::Ack);
     }
 
     fn on_status(&mut self, request: &Request, result: &OrderResult<'_>, out: &mut Out<'_>) {

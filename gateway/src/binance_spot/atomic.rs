@@ -196,19 +196,24 @@ impl Session {
     }
 
     /// Both halves of a replacement, as the venue tells them; the old order first.
-    pub(super) fn on_replaced(&mut self, request: &Request, result: &ReplaceResult<'_>, out: &mut Out<'_>) {
+    pub(super) fn on_replaced(&mut self, request: &Request, result: &ReplaceResult, out: &mut Out<'_>) {
         let (instrument, old) = (request.instrument, request.other);
         match &result.cancel {
-            Half::Done(order) => {
-                let cum_qty = order.executed_qty.unwrap_or_default();
-                let status = order.status.unwrap_or(OrderStatus::Canceled);
-                self.settle((instrument, old, order.order_id), status, cum_qty, order.time_ms, out);
+            Half::Done { order_id, status, executed_qty, time_ms } => {
+                let status = status.unwrap_or(OrderStatus::Canceled);
+                self.settle(
+                    (instrument, old, *order_id),
+                    status,
+                    executed_qty.unwrap_or_default(),
+                    *time_ms,
+                    out,
+                );
             }
             Half::Refused(code) => self.on_old_refused(request, *code, out),
             Half::NotTried => {}
         }
         match &result.new {
-            Half::Done(order) => self.on_placed(request, order, out),
+            Half::Done { order_id, time_ms, .. } => self.on_placed(request, *order_id, *time_ms, out),
             Half::Refused(code) => {
                 let reaction = reaction(400, *code, "", None);
                 self.on_place_refused(request, reaction, *code, out);
@@ -246,7 +251,7 @@ impl Session {
             let told = orders.iter().find(|order| self.ours(order.client_order_id) == Some(id));
             let one = Request { order: id, ..*request };
             match told {
-                Some(order) => self.on_placed(&one, &order, out),
+                Some(order) => self.on_placed(&one, order.order_id, order.time_ms, out),
                 None => self.doubt_place(&one, out),
             }
         }

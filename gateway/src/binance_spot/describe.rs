@@ -159,12 +159,12 @@ fn answer_fields(answer: &Answer<'_, '_>, object: &mut Writer<'_>) {
     }
 }
 
-fn replace_fields(result: &ReplaceResult<'_>, object: &mut Writer<'_>) {
+fn replace_fields(result: &ReplaceResult, object: &mut Writer<'_>) {
     for (name, half) in [("cancel", &result.cancel), ("new_order", &result.new)] {
         object.text(
             name,
             match half {
-                Half::Done(_) => "done",
+                Half::Done { .. } => "done",
                 Half::Refused(_) => "refused",
                 Half::NotTried => "not_tried",
             },

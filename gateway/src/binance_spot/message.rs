@@ -129,7 +129,7 @@ pub enum Outcome<'t, 'a> {
         can_withdraw: bool,
     },
     /// `order.cancelReplace`, both halves done.
-    Replaced(ReplaceResult<'a>),
+    Replaced(ReplaceResult),
     /// A result without content (`ping`).
     Empty,
     /// A result of a shape we never ask for.
@@ -148,23 +148,32 @@ pub struct VenueError<'a> {
     /// When the venue will listen again, in its milliseconds (429 and 418).
     pub retry_after_ms: Option<u64>,
     /// What became of the two halves of a replacement.
-    pub replaced: Option<ReplaceResult<'a>>,
+    pub replaced: Option<ReplaceResult>,
 }
 
 /// What became of the two halves of `order.cancelReplace`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplaceResult<'a> {
+pub struct ReplaceResult {
     /// The old order's cancel.
-    pub cancel: Half<'a>,
+    pub cancel: Half,
     /// The new order.
-    pub new: Half<'a>,
+    pub new: Half,
 }
 
 /// One half of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half<'a> {
+pub enum Half {
     /// Done: the order as it is now.
-    Done(OrderResult<'a>),
+    Done {
+        /// The venue's id.
+        order_id: u64,
+        /// State of the order, where told.
+        status: Option<OrderStatus>,
+        /// Cumulative filled quantity, where told.
+        executed_qty: Option<Qty>,
+        /// When, where told.
+        time_ms: Option<u64>,
+    },
     /// Refused, with the venue's number.
     Refused(i32),
     /// Not tried.

@@ -110,21 +110,20 @@ fn venue_error<'a>(value: Value<'_, 'a>) -> Result<VenueError<'a>, Refusal> {
     Ok(VenueError { code, message: text(&error, "msg")?, retry_after_ms, replaced })
 }
 
-fn replaced<'a>(object: &Object<'_, 'a>) -> Result<ReplaceResult<'a>, Refusal> {
+fn replaced(object: &Object<'_, '_>) -> Result<ReplaceResult, Refusal> {
     Ok(ReplaceResult {
         cancel: half(object, "cancelResult", "cancelResponse")?,
         new: half(object, "newOrderResult", "newOrderResponse")?,
     })
 }
 
-fn half<'a>(
-    object: &Object<'_, 'a>,
-    result: &'static str,
-    response: &'static str,
-) -> Result<Half<'a>, Refusal> {
+fn half(object: &Object<'_, '_>, result: &'static str, response: &'static str) -> Result<Half, Refusal> {
     let inside = || field(object, response)?.as_object().ok_or(Refusal::WrongType { field: response });
     match text(object, result)? {
-        "SUCCESS" => order(&inside()?).map(Half::Done),
+        "SUCCESS" => {
+            let OrderResult { order_id, status, executed_qty, time_ms, .. } = order(&inside()?)?;
+            Ok(Half::Done { order_id, status, executed_qty, time_ms })
+        }
         "FAILURE" => {
             let code = integer(&inside()?, "code")?;
             i32::try_from(code).map(Half::Refused).map_err(|_| Refusal::WrongType { field: "code" })

@@ -31,7 +31,7 @@ const HMAC_SECRET_MIN: usize = 16;
 pub struct Signer(Key);
 
 enum Key {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Ed25519(Ed25519KeyPair),
     Rsa(Box<RsaKeyPair>),
 }
@@ -96,7 +96,7 @@ impl Signer {
         if text.len() < HMAC_SECRET_MIN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(KeyError::NoKey);
         }
-        Ok(Self(Key::Hmac(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()))))
+        Ok(Self(Key::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes())))))
     }
 
     /// From the PEM text that `openssl genpkey` makes.
