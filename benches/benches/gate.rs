@@ -1,11 +1,12 @@
 //! One order through every check of the gate, accepted: alone, and together with a cancelled order's way back through the
-//! table.
+//! table. The equity was counted before, as it is in the engine, where the size of the order is made from it.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench may crash")]
 
 use benches::{BTC, START, limits, spec};
 use criterion::{Criterion, criterion_group, criterion_main};
 use smc_core::book::Reference;
 use smc_core::event::{KeyScope, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock};
+use smc_core::instrument::InstrumentSpec;
 use smc_core::orders::{OrderEffect, Orders};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce, TradingState};
 use smc_core::position::PositionBook;
@@ -19,6 +20,7 @@ struct Desk {
     orders: Orders,
     positions: PositionBook,
     venue: VenueFacts,
+    spec: InstrumentSpec,
     nth: u64,
 }
 
@@ -37,7 +39,7 @@ impl Desk {
         };
         let mut gate = Gate::new(account, &[Some(limits)]).unwrap();
         gate.open_parent(BTC, 1, Qty(i64::MAX));
-        Self { gate, orders: Orders::new(1), positions, venue, nth: 0 }
+        Self { gate, orders: Orders::new(1), positions, venue, spec: spec(), nth: 0 }
     }
 
     fn check(&mut self, qty: Qty) -> Verdict {
@@ -56,10 +58,10 @@ impl Desk {
             signal_id: 1,
             terms: OrderTerms::PLAIN,
         };
-        let (state, loss_level, spec) = (TradingState::Normal, TradingState::Normal, spec());
+        let (state, loss_level) = (TradingState::Normal, TradingState::Normal);
         let reference = Some(Reference { price, ts: now });
         // Every check has something to look at: clock, budget, key, margin, value at risk.
-        let (venue, spec, positions) = (&self.venue, Some(&spec), &self.positions);
+        let (venue, spec, positions) = (&self.venue, Some(&self.spec), &self.positions);
         let margin = Margining::Part { needed: Money(1), free: Money(SCALE) };
         let var_ppm = Some(1_000);
         let view = GateView { now, state, loss_level, spec, reference, positions, venue, margin, var_ppm };

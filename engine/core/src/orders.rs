@@ -440,7 +440,8 @@ impl Orders {
             return false;
         }
         self.last_sequence = self.last_sequence.max(order.last_sequence());
-        self.put(&order);
+        self.account(&order, 1);
+        self.open.push(order);
         true
     }
 

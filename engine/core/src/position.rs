@@ -35,11 +35,14 @@ use crate::output::Position;
 use crate::risk::{STRATEGIES_MAX, VENUES_MAX};
 use crate::sizing::Rate;
 use crate::state::{State, StateError, StateIo};
-use crate::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64};
+use crate::words::{
+    ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64, scale_floor,
+};
 use alloc::vec;
 use alloc::vec::Vec;
 use amount::{Round, UNIT_E16, Worth, money_ceil, money_floor};
 use bookings::Bookings;
+use core::cell::Cell;
 use ledger::{Entry, Ledger};
 use terms::Terms;
 
@@ -66,6 +69,8 @@ pub struct PositionBook {
     bookings: Bookings,
     /// Fees in assets without a price here; their value is missing from the profit.
     unpriced_fees: u32,
+    /// [`Self::known_equity`] as counted last: none since something changed. One order asks for it several times.
+    equity: Cell<Option<Option<Money>>>,
 }
 
 /// One account at a venue.
@@ -182,12 +187,14 @@ impl PositionBook {
             waiting: Vec::with_capacity(assets),
             bookings: Bookings::default(),
             unpriced_fees: 0,
+            equity: Cell::new(None),
         }
     }
 
     /// Says at which venue each instrument is traded, in the table's order, and what each account is kept in; before, all
     /// are at venue 0, in the account's currency.
     pub fn set_venues(&mut self, venues: impl Iterator<Item = u8>, asset: impl Fn(u8) -> Option<Name>) {
+        self.equity.set(None);
         for (held, venue) in self.instruments.iter_mut().zip(venues) {
             held.venue = venue;
         }
@@ -211,6 +218,7 @@ impl PositionBook {
         quote: Name,
         contract: Contract,
     ) -> bool {
+        self.equity.set(None);
         let (base_worth, quote_worth) = (self.worth(base), self.worth(quote));
         let Some(held) = self.instruments.get_mut(instrument.index()) else { return false };
         let terms = Terms { base, quote, contract };
@@ -225,6 +233,7 @@ impl PositionBook {
     /// Counts one fill. A position smaller than `flat_below` is dust: a round trip begins beyond it and ends with
     /// it, for no order could close it. 0 where nothing is too small.
     pub fn on_fill(&mut self, fill: &Fill, flat_below: Qty) -> PositionChange {
+        self.equity.set(None);
         let (instrument, id) = (fill.order.instrument, fill.order.client_order_id);
         let fee = self.fee(fill);
         self.unpriced_fees += u32::from(fee.is_unpriced);
@@ -270,6 +279,7 @@ impl PositionBook {
     /// hold it, in proportion to what they hold, signed: who holds against the others receives what they pay.
     /// Fractions of 1e-16, and all of it when nothing is held, are nobody's.
     pub fn on_cash(&mut self, instrument: InstrumentId, cash: &Cash) -> CashChange {
+        self.equity.set(None);
         if !self.bookings.note(cash.kind, cash.booking_id) {
             return CashChange::Known;
         }
@@ -342,6 +352,7 @@ impl PositionBook {
         if rate.price <= Price::ZERO || rate.asset == self.account {
             return;
         }
+        self.equity.set(None);
         let has_room = self.rates.len() < self.rates.capacity();
         match self.rates.iter_mut().find(|known| known.asset == rate.asset) {
             Some(known) => *known = *rate,
@@ -378,6 +389,7 @@ impl PositionBook {
         if price > Price::ZERO
             && let Some(held) = self.instruments.get_mut(instrument.index())
         {
+            self.equity.set(None);
             held.mark = price;
             if held.account.is_cost_due {
                 self.pay_due(instrument, price);
@@ -390,6 +402,7 @@ impl PositionBook {
         if price > Price::ZERO
             && let Some(held) = self.instruments.get_mut(instrument.index())
         {
+            self.equity.set(None);
             held.venue_mark = price;
             self.pay_due(instrument, price);
         }
@@ -403,6 +416,7 @@ impl PositionBook {
     /// Takes an account as its venue counts it, in the asset it is kept in: the lower of its figures and ours holds.
     pub fn on_margin_at(&mut self, venue: u8, margin: &Margin) {
         if let Some(account) = self.venues.get_mut(usize::from(venue)) {
+            self.equity.set(None);
             account.margin = Some(*margin);
         }
     }
@@ -433,6 +447,7 @@ impl PositionBook {
         let e16 = i128::from(balance.free.0.saturating_add(balance.locked.0)) * UNIT_E16;
         let start = self.worth(asset).of(e16, Round::Down).map(money_floor);
         if let Some(account) = self.venues.get_mut(usize::from(venue)) {
+            self.equity.set(None);
             account.start = start;
         }
     }
@@ -441,6 +456,7 @@ impl PositionBook {
     /// come) is what it cost, and nothing is realised. The difference to what the strategies hold is nobody's.
     /// None for an instrument that is not in the table.
     pub fn adopt(&mut self, instrument: InstrumentId, venue: &VenuePosition) -> Option<Position> {
+        self.equity.set(None);
         let held = self.instruments.get_mut(instrument.index())?;
         let ledgers = self.ledgers.get_mut(instrument.index())?;
         let before = held.account;
@@ -464,6 +480,7 @@ impl PositionBook {
             && held.account.is_cost_due
             && let Some(ledgers) = self.ledgers.get_mut(instrument.index())
         {
+            self.equity.set(None);
             let cost_e16 = held.account.pay_due(&held.terms, price);
             ledgers[NOBODY].shift(0, cost_e16);
         }
@@ -480,16 +497,27 @@ impl PositionBook {
 
     /// The same; none while the starting equity, the worth of an asset that was earned or is owed, or the value
     /// of a position is unknown.
+    #[inline]
     pub fn known_equity(&self) -> Option<Money> {
-        let mut sum = i128::from(self.starting_equity()?.0) * UNIT_E16;
-        sum = sum.saturating_add(self.transferred_e16).saturating_add(self.cash_e16);
+        if let Some(known) = self.equity.get() {
+            debug_assert_eq!(known, self.count_equity(), "what changes the equity has to forget it");
+            return known;
+        }
+        let counted = self.count_equity();
+        self.equity.set(Some(counted));
+        counted
+    }
+
+    fn count_equity(&self) -> Option<Money> {
+        let mut sum = self.transferred_e16.saturating_add(self.cash_e16);
         if self.waiting.iter().any(|waiting| waiting.profit_e16 < 0 || waiting.transfer_e16 < 0) {
             return None;
         }
         for held in &self.instruments {
             sum = sum.saturating_add(held.profit_e16()?);
         }
-        let own = money_floor(sum);
+        // What it began with is whole, and what was made since is small: that is cheaper to divide.
+        let own = Money(clamp_i64(i128::from(self.starting_equity()?.0) + scale_floor(sum)));
         let mut told = 0i128;
         for account in self.venues.iter().filter(|account| account.asset.is_some()) {
             // Without the word of all there is nothing to hold ours against.
@@ -881,7 +909,9 @@ impl PositionBook {
             bookings,
             venues,
             unpriced_fees,
+            equity,
         } = self;
+        equity.set(None);
         io.option(starting_equity, || Money::ZERO, |io, equity| io.number(equity))?;
         io.number(transferred_e16)?;
         io.number(cash_e16)?;

@@ -169,18 +169,52 @@ pub fn write_decimal(value: i64, out: &mut [u8; DECIMAL_TEXT_MAX]) -> usize {
 impl Price {
     /// `price × qty`, rounded up (away from zero for positive factors): what a purchase can cost us.
     pub fn notional_ceil(self, qty: Qty) -> Money {
-        Money(clamp_i64(div_ceil(i128::from(self.0) * i128::from(qty.0), i128::from(SCALE))))
+        Money(clamp_i64(scale_ceil(i128::from(self.0) * i128::from(qty.0))))
     }
 
     /// `price × qty`, rounded down: what a sale can bring us.
     pub fn notional_floor(self, qty: Qty) -> Money {
-        Money(clamp_i64((i128::from(self.0) * i128::from(qty.0)).div_euclid(i128::from(SCALE))))
+        Money(clamp_i64(scale_floor(i128::from(self.0) * i128::from(qty.0))))
     }
 }
 
 /// Quotient rounded towards plus infinity. `divisor > 0`.
 pub const fn div_ceil(dividend: i128, divisor: i128) -> i128 {
-    dividend.div_euclid(divisor) + if dividend.rem_euclid(divisor) == 0 { 0 } else { 1 }
+    let floor = dividend.div_euclid(divisor);
+    floor + if floor.wrapping_mul(divisor) == dividend { 0 } else { 1 }
+}
+
+/// `value ÷ SCALE`, rounded towards minus infinity. The hot path divides products by nothing else, and a general
+/// division of 128 bits costs a call and twenty times a multiplication.
+#[inline]
+pub const fn scale_floor(value: i128) -> i128 {
+    if value >= 0 { scale_down(value.unsigned_abs()) as i128 } else { !(scale_down(!value as u128) as i128) }
+}
+
+/// `value ÷ SCALE`, rounded towards plus infinity.
+#[inline]
+pub const fn scale_ceil(value: i128) -> i128 {
+    if value > 0 {
+        scale_down((value - 1).unsigned_abs()) as i128 + 1
+    } else {
+        -(scale_down(value.unsigned_abs()) as i128)
+    }
+}
+
+/// `value ÷ SCALE` by multiplications: a shift by the scale's eight twos, then long division by its eight fives,
+/// 32 bits at a time.
+#[inline]
+const fn scale_down(value: u128) -> u128 {
+    const FIVES: u64 = 390_625;
+    const { assert!(FIVES << 8 == SCALE as u64) };
+    let value = value >> 8;
+    let (high, low) = ((value >> 64) as u64, value as u64);
+    if high == 0 {
+        return (low / FIVES) as u128;
+    }
+    let middle = ((high % FIVES) << 32) | (low >> 32);
+    let rest = ((middle % FIVES) << 32) | (low & 0xffff_ffff);
+    (((high / FIVES) as u128) << 64) | (((middle / FIVES) << 32) | (rest / FIVES)) as u128
 }
 
 /// Saturates to the range of `i64`.
@@ -529,6 +563,26 @@ mod tests {
         assert_eq!(parse("-"), Err(DecimalError::Empty));
         assert_eq!(parse("99999999999999999999"), Err(DecimalError::TooLarge));
         assert_eq!(parse("92233720369"), Err(DecimalError::TooLarge));
+    }
+
+    #[test]
+    fn division_by_the_scale_is_division() {
+        let scale = i128::from(SCALE);
+        let mut value = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128;
+        let mut some: std::vec::Vec<i128> = std::vec![0, i128::MAX, i128::MIN, i128::MIN + 1];
+        for shift in 0..127 {
+            value = value.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+            let (power, whole) = (1i128 << shift, (value as i128 >> shift) / scale * scale);
+            some.extend([power, whole, value as i128 >> shift]);
+        }
+        for near in some {
+            for value in [near.saturating_sub(1), near, near.saturating_add(1), near.saturating_neg()] {
+                assert_eq!(scale_floor(value), value.div_euclid(scale), "{value}");
+                let is_whole = value.rem_euclid(scale) == 0;
+                assert_eq!(scale_ceil(value), value.div_euclid(scale) + i128::from(!is_whole), "{value}");
+                assert_eq!(scale_ceil(value), div_ceil(value, scale), "{value}");
+            }
+        }
     }
 
     #[test]

@@ -26,8 +26,6 @@ use crate::strategy::Strategy;
 use crate::words::{ClientOrderId, InstrumentId, TsNs};
 use alloc::vec::Vec;
 
-/// The venue of all instruments, as long as an engine has one.
-
 /// Levels and watchers of one engine.
 pub(super) struct Guard {
     pub(super) scopes: Scopes,

@@ -1,7 +1,7 @@
 //! Amounts in 1e-16 of an asset, what one of them is worth in another, and the direction of every rounding.
 
 use crate::state::{StateError, StateIo};
-use crate::words::{Money, Price, SCALE, clamp_i64, div_ceil};
+use crate::words::{Money, Price, SCALE, clamp_i64, div_ceil, scale_ceil, scale_floor};
 
 /// No amount of an account that a person could have is larger: 2e21 units.
 pub(super) const AMOUNT_MAX_E16: i128 = 1 << 124;
@@ -23,9 +23,11 @@ pub(super) fn mul_div(amount: i128, factor: i64, divisor: i128, round: Round) ->
     if divisor <= 0 {
         return None;
     }
-    let divide = |amount: i128| match round {
-        Round::Down => amount.div_euclid(divisor),
-        Round::Up => div_ceil(amount, divisor),
+    let divide = |amount: i128| match (round, divisor == UNIT_E16) {
+        (Round::Down, true) => scale_floor(amount),
+        (Round::Up, true) => scale_ceil(amount),
+        (Round::Down, false) => amount.div_euclid(divisor),
+        (Round::Up, false) => div_ceil(amount, divisor),
     };
     let factor = i128::from(factor);
     if let Some(product) = amount.checked_mul(factor) {
@@ -96,12 +98,19 @@ pub(super) enum Worth {
 
 impl Worth {
     /// An amount in the account's currency; none without a rate, but nothing is worth nothing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(self, e16: i128, round: Round) -> Option<i128> {
-        let times = |e16: i128, price: Price| mul_div(e16, price.0, SCALE.into(), round);
         match self {
             Self::Same => Some(e16),
             _ if e16 == 0 => Some(0),
+            other => other.convert(e16, round),
+        }
+    }
+
+    fn convert(self, e16: i128, round: Round) -> Option<i128> {
+        let times = |e16: i128, price: Price| mul_div(e16, price.0, SCALE.into(), round);
+        match self {
+            Self::Same => Some(e16),
             Self::Times(price) => times(e16, price),
             Self::Through(first, second) => times(times(e16, first)?, second),
             Self::Unknown => None,
@@ -126,9 +135,9 @@ impl Worth {
 }
 
 pub(super) fn money_floor(e16: i128) -> Money {
-    Money(clamp_i64(e16.div_euclid(UNIT_E16)))
+    Money(clamp_i64(scale_floor(e16)))
 }
 
 pub(super) fn money_ceil(e16: i128) -> Money {
-    Money(clamp_i64(div_ceil(e16, UNIT_E16)))
+    Money(clamp_i64(scale_ceil(e16)))
 }

@@ -9,7 +9,7 @@ use super::{Held, PositionBook};
 use crate::instrument::ContractKind;
 use crate::orders::Orders;
 use crate::output::NewOrder;
-use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64, div_ceil};
+use crate::words::{InstrumentId, Money, Name, Price, Qty, SCALE, Side, clamp_i64, scale_ceil};
 
 const ONE_PPM: i128 = 1_000_000;
 
@@ -111,7 +111,7 @@ impl PositionBook {
             } else if order.side == Side::Buy && held.terms.quote == asset {
                 let price = if order.price > Price::ZERO { order.price } else { held.price() };
                 let value = qty.saturating_mul(price.0.into());
-                tied = tied.saturating_add(div_ceil(value, UNIT_E16));
+                tied = tied.saturating_add(scale_ceil(value));
             }
         }
         let whole = i128::from(balance.free.0) + i128::from(balance.locked.0);

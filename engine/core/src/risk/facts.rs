@@ -11,7 +11,7 @@ use crate::risk::check::{CHECKS, Check, Violations};
 use crate::risk::finding::{Amount, Bound, Finding, Findings, Sink};
 use crate::risk::limits::{AccountLimits, Limits};
 use crate::sizing::Rate;
-use crate::words::{Money, Price, Qty, SCALE, Side, TsNs, div_ceil};
+use crate::words::{Money, Price, Qty, SCALE, Side, TsNs, div_ceil, scale_ceil, scale_floor};
 
 const PPM: i128 = 1_000_000;
 const MILLI: i128 = 1_000;
@@ -158,12 +158,15 @@ impl Facts {
     /// venue keeps of a purchase closes nothing.
     pub fn is_reducing(&self, order: &NewOrder) -> bool {
         let position = i128::from(self.position.0);
+        if self.position.0.signum() * order.side.sign() >= 0 {
+            return false;
+        }
         let asked = self.same_side_qty.saturating_add(order.qty.0.into());
         let closing = match order.side {
             Side::Buy => asked.saturating_sub(kept_of(asked, self.base_fee)),
             Side::Sell => asked,
         };
-        position * i128::from(order.side.sign()) < 0 && closing <= position.abs()
+        closing <= position.abs()
     }
 
     #[inline(always)]
@@ -210,20 +213,20 @@ impl Facts {
     #[inline(always)]
     fn check_size(&self, order: &NewOrder, reduces: bool, found: &mut impl Sink) {
         let qty = i128::from(order.qty.0);
-        let value_floor = qty.saturating_mul(self.unit_in_quote.0.into()).div_euclid(SCALE.into());
-        let value_min = i128::from(self.notional_min.0);
-        found.note(Check::MinNotional, reduces, value_floor < value_min, || {
-            (Amount::Money(value_floor), Bound::AtLeast(Amount::Money(value_min)))
+        let (value, value_min) = (qty * i128::from(self.unit_in_quote.0), i128::from(self.notional_min.0));
+        found.note(Check::MinNotional, reduces, value < value_min * i128::from(SCALE), || {
+            (Amount::Money(scale_floor(value)), Bound::AtLeast(Amount::Money(value_min)))
         });
         let qty_max = i128::from(self.limits.order_qty_max.0);
         found.note(Check::MaxOrderQty, false, order.qty > self.limits.order_qty_max, || {
             (Amount::Qty(qty), Bound::AtMost(Amount::Qty(qty_max)))
         });
         let unit = self.unit_at_reference.zip(self.unit_at_price).map(|(one, other)| one.max(other));
-        let value_ceil = unit.map_or(i128::MAX, |unit| notional_ceil(qty, unit.0.into()));
+        let value = unit.map(|unit| qty * i128::from(unit.0));
         let value_max = i128::from(self.limits.order_notional_max.0);
-        found.note(Check::MaxOrderNotional, false, value_ceil > value_max, || {
-            let value = unit.map_or(Amount::Nothing, |_| Amount::Money(value_ceil));
+        let is_large = value.is_none_or(|value| value > value_max * i128::from(SCALE));
+        found.note(Check::MaxOrderNotional, false, is_large, || {
+            let value = value.map_or(Amount::Nothing, |value| Amount::Money(scale_ceil(value)));
             (value, Bound::AtMost(Amount::Money(value_max)))
         });
     }
@@ -316,7 +319,7 @@ impl Facts {
             (money(net), Bound::AtMost(Amount::Money(net_max)))
         });
         let (equity, milli_max) = (i128::from(self.equity.0), i128::from(self.account.leverage_max_milli));
-        found.note(Check::MaxLeverage, false, gross.saturating_mul(MILLI) > equity * milli_max, || {
+        found.note(Check::MaxLeverage, false, product(gross, MILLI) > equity * milli_max, || {
             let bound = Bound::AtMost(Amount::Milli(milli_max));
             match known {
                 Some(_) if equity > 0 => {
@@ -389,17 +392,17 @@ impl Facts {
     /// What pays for it, what it belongs to, and what could be lost.
     #[inline(always)]
     fn check_means(&self, order: &NewOrder, reduces: bool, found: &mut impl Sink) {
-        let usable =
-            |free: Money| i128::from(free.0.max(0)) * i128::from(self.account.margin_use_ppm_max) / PPM;
+        let usable_ppm =
+            |free: Money| i128::from(free.0.max(0)) * i128::from(self.account.margin_use_ppm_max);
         let is_short = match self.margin {
             Margining::Unknown => true,
-            Margining::Part { needed, free } => i128::from(needed.0) > usable(free),
+            Margining::Part { needed, free } => i128::from(needed.0) * PPM > usable_ppm(free),
             Margining::Whole { needed, free } => needed > free,
         };
         found.note(Check::Margin, reduces, is_short, || match self.margin {
             Margining::Unknown => (Amount::Nothing, Bound::AtMost(Amount::Money(0))),
             Margining::Part { needed, free } => {
-                (Amount::Money(needed.0.into()), Bound::AtMost(Amount::Money(usable(free))))
+                (Amount::Money(needed.0.into()), Bound::AtMost(Amount::Money(usable_ppm(free) / PPM)))
             }
             Margining::Whole { needed, free } => (Amount::Money(needed), Bound::AtMost(Amount::Money(free))),
         });
@@ -421,13 +424,18 @@ impl Facts {
 }
 
 /// Quantity times price in quote units, rounded up; saturates.
+#[inline]
 pub(super) const fn notional_ceil(qty: i128, price: i128) -> i128 {
-    let product = qty.saturating_mul(price);
-    // Rounding up would divide twice; the product of two non-negative numbers allows the cheap form.
-    if product >= 0 && product < i128::MAX - SCALE as i128 {
-        (product + (SCALE as i128 - 1)) / SCALE as i128
+    scale_ceil(product(qty, price))
+}
+
+/// Saturates. Both are small but for the absurd, and then one instruction does it.
+#[inline]
+const fn product(one: i128, other: i128) -> i128 {
+    if one as i64 as i128 == one && other as i64 as i128 == other {
+        one as i64 as i128 * other as i64 as i128
     } else {
-        div_ceil(product, SCALE as i128)
+        one.saturating_mul(other)
     }
 }
 

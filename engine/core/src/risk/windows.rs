@@ -39,7 +39,8 @@ impl Throttle {
         if self.len < back {
             return false;
         }
-        let at = (self.next + self.accepted.len() - back) % self.accepted.len();
+        let room = if self.next < back { self.accepted.len() } else { 0 };
+        let at = self.next + room - back;
         self.accepted.get(at).is_none_or(|&oldest| now.since(oldest) < window_ns)
     }
 
@@ -48,7 +49,7 @@ impl Throttle {
         if let Some(slot) = self.accepted.get_mut(self.next) {
             *slot = now;
         }
-        self.next = (self.next + 1) % self.accepted.len();
+        self.next = if self.next + 1 < self.accepted.len() { self.next + 1 } else { 0 };
         self.len = (self.len + 1).min(self.accepted.len());
     }
 
