@@ -16,6 +16,7 @@ mod feed;
 mod history;
 mod market;
 mod message;
+mod sbe;
 mod scanner;
 mod session;
 mod settings;
@@ -32,6 +33,7 @@ pub use feed::BinanceSpotFeed;
 pub use history::{CANDLES_MAX, HistoryError, candle_interval, candles, candles_path};
 pub use market::{Market, Notes};
 pub use message::{ControlId, DecodeError, Decoded, Levels, TimeUnit};
+pub use sbe::{SbeDecoder, SbeError, is_frame};
 pub use settings::{
     FeedCounters, FeedError, FeedSettings, KLINES_MAX, STREAMS_MAX, Silence, Streams, TradeStream,
 };
