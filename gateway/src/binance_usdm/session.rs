@@ -406,9 +406,9 @@ impl Session {
             return self.tell_state(out);
         }
         self.send_step(out, wire);
-        // While reconciling every turn counts: a simulator in lock step lets no time pass before we are ready.
-        let is_reconciling = matches!(self.step, Step::Resolving | Step::Sweeping | Step::Round);
-        if out.now >= self.next_check || is_reconciling {
+        // On the way to ready every turn counts: a simulator in lock step lets no time pass before we are ready.
+        let is_on_its_way = !matches!(self.step, Step::Offline | Step::Ready | Step::Draining { .. });
+        if out.now >= self.next_check || is_on_its_way {
             self.next_check = TsNs(out.now.0.saturating_add(CHECK_EVERY));
             while let Some(request) = self.requests.next_late(out.now, ANSWER_TIMEOUT) {
                 self.lost(&request, out);

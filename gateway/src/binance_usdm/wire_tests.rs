@@ -91,9 +91,8 @@ fn plain(value: &Value) -> String {
 
 /// Every field of theirs is in ours, with the same value, but for who asks, when, and under which id.
 fn expect_fields(ours: &Map<String, Value>, theirs: &Map<String, Value>) {
-    for (name, value) in theirs {
-        let is_own =
-            matches!(name.as_str(), "apiKey" | "timestamp" | "signature" | "newClientOrderId" | "recvWindow");
+    for (name, value) in theirs.iter().filter(|(name, _)| *name != "signature") {
+        let is_own = matches!(name.as_str(), "apiKey" | "timestamp" | "newClientOrderId" | "recvWindow");
         let found = ours.get(name).unwrap_or_else(|| panic!("{name} is missing in {ours:?}"));
         assert!(is_own || plain(found) == plain(value), "{name}: {found} instead of {value}");
     }
