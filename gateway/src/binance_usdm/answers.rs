@@ -494,7 +494,10 @@ impl Session {
                 (false, true) => OrderKind::LimitMaker,
                 (false, false) => OrderKind::Limit,
             };
+            let instrument = self.encoder.instrument_of(row.symbol).unwrap_or(InstrumentId::NONE);
+            // What a conditional order has become may carry another name.
             let ours = self.ours(row.client_order_id);
+            let ours = ours.or_else(|| self.orders.by_venue_id(instrument, row.order_id));
             let Some(side) = row.side else { return Err(Refusal::Missing("side")) };
             let listed = VenueOrder {
                 client_order_id: ours.unwrap_or(ClientOrderId::NONE),
@@ -508,6 +511,15 @@ impl Session {
             };
             self.tell_listed(row.symbol, listed, false, out);
         }
+        self.doubt_unlisted(
+            false,
+            |order| {
+                rows.iter().any(|row| {
+                    row.order_id == order.venue_id || engine_id(row.client_order_id) == Some(order.id)
+                })
+            },
+            out.now,
+        );
         self.end_round_part(true, out);
         Ok(())
     }
@@ -527,8 +539,24 @@ impl Session {
             };
             self.tell_listed(row.symbol, listed, true, out);
         }
+        self.doubt_unlisted(
+            true,
+            |order| rows.iter().any(|row| engine_id(row.client_id) == Some(order.id)),
+            out.now,
+        );
         self.end_round_part(true, out);
         Ok(())
+    }
+
+    /// Orders that we thought were working and that a list which is younger than they does not hold: their end was lost.
+    fn doubt_unlisted(&mut self, is_algo: bool, is_listed: impl Fn(&Order) -> bool, now: TsNs) {
+        let Some(round) = self.round else { return };
+        for order in self.orders.iter_mut() {
+            let is_meant = order.phase == Phase::Live && order.is_algo == is_algo && order.sent < round.since;
+            if is_meant && !is_listed(order) {
+                order.doubt(Phase::InDoubt, now);
+            }
+        }
     }
 
     /// Tells an order that works, and takes it over if it is ours and unknown here.
@@ -546,6 +574,11 @@ impl Session {
         }
         out.event(None, instrument, EventBody::VenueOrder(listed));
     }
+}
+
+/// A client id of the engine's form, of whatever instance.
+fn engine_id(client_order_id: &str) -> Option<ClientOrderId> {
+    ClientOrderId::parse(client_order_id.as_bytes())
 }
 
 /// One of the account's trades.

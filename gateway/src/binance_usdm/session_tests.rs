@@ -424,6 +424,22 @@ fn a_stop_becomes_a_plain_order_and_its_fills_are_its_own() {
     assert!(desk.session.orders.get(id).is_none());
 }
 
+/// A report that was lost on a connection that lives: the next round shows what is not there any more.
+#[test]
+fn an_order_that_a_round_does_not_list_is_asked_about() {
+    let mut desk = Desk::ready();
+    let (gone, stays) = (desk.working(1), desk.working(2));
+    desk.session.is_round_wanted = true;
+    desk.wait(SECOND);
+    desk.round(json!([]), json!([row(&stays, "NEW", "0")]), json!([]));
+    desk.turn();
+    let asked = desk.answer("/fapi/v1/order", row(&gone, "EXPIRED", "0"));
+    assert!(asked.contains("orderId=9001"), "{asked}");
+    desk.turn();
+    assert!(desk.session.calls.iter().all(|call| !call.path.starts_with("/fapi/v1/order?")));
+    assert_eq!(desk.told(), [(gone.client_order_id, OrderUpdateKind::Expired { cum_qty: Qty::ZERO })]);
+}
+
 #[test]
 fn cancels_go_over_rest_while_the_order_connection_is_down() {
     let mut desk = Desk::ready();
@@ -545,6 +561,8 @@ fn chaos_loses_no_fill_and_counts_none_twice() {
         // From here on the venue answers every question, with the truth.
         let last = row(&order, last_status, &text(sum));
         for _ in 0..200 {
+            // The core wants rounds as long as something is in doubt.
+            desk.session.is_round_wanted = true;
             desk.wait(200 * MS);
             if desk.session.step == Step::Connecting {
                 desk.is_open = true;
