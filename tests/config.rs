@@ -100,3 +100,10 @@ unsynced_max_ms = 0
         api_key = sim.api_key
     )
 }
+
+/// The same for instance 1, one thread, with entries that wait for their price: some are always open.
+pub fn resting_config_text(sim: &SimProcess) -> String {
+    let busy = config_text(sim, 1, "inline", "yield");
+    let resting = busy.replace("entry_kind = \"take\"", "entry_kind = \"rest\"");
+    resting.replace("entry_lifetime_bars = 1", "entry_lifetime_bars = 30")
+}

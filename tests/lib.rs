@@ -8,12 +8,14 @@
 mod config;
 mod process;
 mod records;
+mod venue_account;
 
-pub use config::{BUSY, config_text};
+pub use config::{BUSY, config_text, resting_config_text};
 pub use process::{
     Child, Finished, SimProcess, binary, finish, only_line, smc, wait_until, wait_until_within,
 };
 pub use records::{Rec, orders_of, records_of};
+pub use venue_account::{VenueAccount, VenueTrade};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

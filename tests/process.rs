@@ -103,6 +103,21 @@ impl Child {
         Self::start(Command::new(tool).args(first).arg(binary()).args(args), log)
     }
 
+    /// Starts `smc` with `args`; what it prints goes to `log`, all of it.
+    pub fn smc_told<S: AsRef<std::ffi::OsStr>>(args: &[S], log: &Path) -> Self {
+        let file = std::fs::File::create(log).expect("a log file");
+        let also = file.try_clone().expect("a second handle");
+        let child = Command::new(binary()).args(args).stdin(Stdio::null()).stdout(file).stderr(also).spawn();
+        Self(child.expect("the process starts"))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: a signal to a child that is not waited for yet; no memory of ours is involved.
+        let told = unsafe { libc::kill(self.id() as i32, signal) };
+        assert_eq!(told, 0, "the process takes signals");
+    }
+
     fn start(command: &mut Command, log: &Path) -> Self {
         let log = std::fs::File::create(log).expect("a log file");
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

@@ -7,20 +7,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
-use aws_lc_rs::signature::Ed25519KeyPair;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use smc_core::codec;
 use smc_core::event::{Event, EventBody, FeedState, GatewayState, OrderUpdateKind};
 use smc_core::output::{NewOrder, Output};
-use smc_core::words::{Money, Name, Price, Qty, SCALE};
+use smc_core::words::{Name, Qty, SCALE};
 use smc_journal::{RecordKind, Tail};
-use smc_net::{Endpoint, HttpClient, TlsSettings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::{Child, Random, Rec, SimProcess, config_text, records_of, smc, wait_until};
+use tests::{
+    Child, Random, Rec, SimProcess, VenueAccount, VenueTrade, records_of, resting_config_text, smc,
+    wait_until,
+};
 
 /// How often the engine is killed at least; then on until an order has filled while it was dead, within reason.
 const KILLS: usize = 8;
@@ -84,7 +83,7 @@ struct Desk {
 impl Desk {
     fn new(home: &Path, sim: &SimProcess) -> Self {
         let (config, journal, control) = (home.join("smc.toml"), home.join("journal"), home.join("control"));
-        std::fs::write(&config, config_text(sim, 1, "inline", "yield")).unwrap();
+        std::fs::write(&config, resting_config_text(sim)).unwrap();
         let words =
             ["run", "--config", text(&config), "--journal", text(&journal), "--control", text(&control)];
         Self { args: words.map(String::from), journal }
@@ -129,20 +128,12 @@ struct Life {
     gateway: Vec<GatewayState>,
 }
 
-/// A trade as both sides can tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trade {
-    price: Price,
-    qty: Qty,
-    fee: Money,
-}
-
 /// What the journal tells.
 #[derive(Debug, Default)]
 struct Story {
     runs: Vec<Life>,
     /// By trade number; and how often it was put into the position.
-    trades: BTreeMap<u64, (Trade, u32)>,
+    trades: BTreeMap<u64, (VenueTrade, u32)>,
     fills_while_dead: u32,
     /// Fills that were told again and not counted again.
     repeated: u32,
@@ -204,7 +195,7 @@ impl Story {
             }
             EventBody::Order(update) => {
                 if let OrderUpdateKind::Fill { trade_id, price, qty, fee, fee_asset, .. } = update.kind {
-                    let trade = Trade { price, qty, fee };
+                    let trade = VenueTrade { price, qty, fee };
                     if self.trades.insert(trade_id, (trade, 0)).is_some_and(|(_, counted)| counted > 0) {
                         self.repeated += 1;
                         self.trades.insert(trade_id, (trade, 1));
@@ -234,10 +225,12 @@ impl Story {
     }
 
     /// Every trade the venue knows up to our last one is ours, with the same numbers, and no other.
-    fn agrees_with(&self, venue: &BTreeMap<u64, Trade>) {
-        let ours: BTreeMap<u64, Trade> = self.trades.iter().map(|(id, (trade, _))| (*id, *trade)).collect();
+    fn agrees_with(&self, venue: &BTreeMap<u64, VenueTrade>) {
+        let ours: BTreeMap<u64, VenueTrade> =
+            self.trades.iter().map(|(id, (trade, _))| (*id, *trade)).collect();
         let last = ours.keys().next_back().copied().unwrap_or(0);
-        let theirs: BTreeMap<u64, Trade> = venue.range(..=last).map(|(id, trade)| (*id, *trade)).collect();
+        let theirs: BTreeMap<u64, VenueTrade> =
+            venue.range(..=last).map(|(id, trade)| (*id, *trade)).collect();
         assert_eq!(ours, theirs);
     }
 
@@ -252,65 +245,5 @@ impl Story {
             Qty(self.fees_btc),
             self.checks
         )
-    }
-}
-
-/// The account as its owner sees it over REST.
-struct VenueAccount {
-    client: HttpClient,
-    key: Ed25519KeyPair,
-    api_key: String,
-}
-
-impl VenueAccount {
-    fn open(sim: &SimProcess) -> Self {
-        let pem = std::fs::read_to_string(sim.keys.join("key.pem")).unwrap();
-        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&STANDARD.decode(body).unwrap()).unwrap();
-        let (host, port) = sim.address.rsplit_once(':').unwrap();
-        let ca = std::fs::read_to_string(sim.keys.join("ca.pem")).unwrap();
-        let tls = TlsSettings::from_ca_pem(&ca).unwrap();
-        let endpoint = Endpoint { host: host.into(), port: port.parse().unwrap(), address: None, tls };
-        Self { client: HttpClient::connect(&endpoint).unwrap(), key, api_key: sim.api_key.clone() }
-    }
-
-    fn get(&mut self, path: &str) -> Value {
-        let (mut is_asked, mut answer) = (false, None);
-        wait_until(path, || {
-            let headers = [("X-MBX-APIKEY", self.api_key.as_str())];
-            is_asked = is_asked || self.client.get(path, &headers).is_ok();
-            answer = self.client.poll().unwrap();
-            answer.is_some()
-        });
-        let answer = answer.unwrap();
-        assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
-        serde_json::from_slice(&answer.body).unwrap()
-    }
-
-    /// All trades of the account, by number.
-    fn trades(&mut self) -> BTreeMap<u64, Trade> {
-        let mut trades = BTreeMap::new();
-        let mut from = 0;
-        loop {
-            let now = self.get("/api/v3/time")["serverTime"].as_u64().unwrap();
-            let query = format!("symbol=BTCUSDT&fromId={from}&limit=1000&recvWindow=60000&timestamp={now}");
-            let signature = STANDARD.encode(self.key.sign(query.as_bytes()).as_ref());
-            let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-            let rows = self.get(&format!("/api/v3/myTrades?{query}&signature={signature}"));
-            let rows = rows.as_array().unwrap();
-            let bytes = |row: &Value, key: &str| row[key].as_str().unwrap().as_bytes().to_vec();
-            for row in rows {
-                let trade = Trade {
-                    price: Price::parse(&bytes(row, "price")).unwrap(),
-                    qty: Qty::parse(&bytes(row, "qty")).unwrap(),
-                    fee: Money::parse(&bytes(row, "commission")).unwrap(),
-                };
-                from = row["id"].as_u64().unwrap() + 1;
-                assert_eq!(trades.insert(from - 1, trade), None, "listed twice");
-            }
-            if rows.len() < 1_000 {
-                return trades;
-            }
-        }
     }
 }

@@ -3,7 +3,7 @@
 //! `cargo bench` in this directory. Medians of 61 rounds. What the others leave out is said in the README.
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up must stop")]
 
-use compare::{calendar, engine, full, lean, recorded, run};
+use compare::{Contender, calendar, engine, full, lean, race, recorded, run};
 use quantwave_core::indicators::market_structure::MarketStructure;
 use quantwave_core::traits::Next;
 use smc_core::calendar::Calendar;
@@ -12,11 +12,7 @@ use smc_core::smc::SmcParams;
 use std::hint::black_box;
 use std::time::Instant;
 
-const ROUNDS: usize = 61;
-
 fn main() {
-    // `cargo test` only wants to know that it runs.
-    let rounds = if std::env::args().any(|arg| arg == "--bench") { ROUNDS } else { 1 };
     let files = [
         ("EURUSD 15m", "smc/EURUSD_15M.csv"),
         ("BTC 1m", "market/crypto-1m/btc-perp-20211231-20220201_1m.csv.gz"),
@@ -24,14 +20,12 @@ fn main() {
     println!("{:<12} {:<46} {:>9} {:>9} {:>9}", "bars", "what", "best", "median", "ratio");
     for (name, file) in files {
         if let Some(bars) = recorded(file) {
-            compare(name, &bars, rounds);
+            compare(name, &bars);
         }
     }
 }
 
-type Contender<'a> = (&'a str, Box<dyn FnMut() -> f64 + 'a>);
-
-fn compare(name: &str, bars: &[Bar], rounds: usize) {
+fn compare(name: &str, bars: &[Bar]) {
     let (none, calendar) = (Calendar::default(), calendar());
     let highs_lows: Vec<(f64, f64)> = bars.iter().map(|bar| (float(bar.high.0), float(bar.low.0))).collect();
     let mut contenders: [Contender<'_>; 4] = [
@@ -40,16 +34,9 @@ fn compare(name: &str, bars: &[Bar], rounds: usize) {
         ("ours: and order blocks, gaps, liquidity", Box::new(|| ours(bars, &SmcParams::default(), &none))),
         ("ours: everything, with sessions and levels", Box::new(|| ours(bars, &full(), &calendar))),
     ];
-    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
-    for _ in 0..rounds {
-        for ((_, contender), times) in contenders.iter_mut().zip(&mut times) {
-            times.push(contender() / bars.len() as f64);
-        }
-    }
+    let times = race(&mut contenders, bars.len());
     let mut yardstick = None;
-    for ((what, _), mut times) in contenders.iter().zip(times) {
-        times.sort_by(f64::total_cmp);
-        let (best, median) = (times[0], times[times.len() / 2]);
+    for ((what, _), (best, median)) in contenders.iter().zip(times) {
         let ratio = median / *yardstick.get_or_insert(median);
         println!("{name:<12} {what:<46} {best:>6.1} ns {median:>6.1} ns {ratio:>8.1}x");
     }

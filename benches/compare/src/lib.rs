@@ -1,4 +1,4 @@
-//! Recorded bars, and the engines whose cost is measured on them. Nothing here is timed.
+//! What the comparisons share: recorded data, engines, and the rounds in which everything is measured.
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up must stop")]
 
 use smc_core::calendar::Calendar;
@@ -7,19 +7,54 @@ use smc_core::output::Structure;
 use smc_core::smc::{IdSource, SmcEngine, SmcParams};
 use smc_core::words::{InstrumentId, Timeframe};
 use smc_settings::calendar::{CalendarSection, SessionEntry};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// Where the shared data may lie, seen from this crate.
 const DATA: &str = "shared/data";
 
+const ROUNDS: usize = 61;
+
+/// One of those compared: what it is, and a run that says how many nanoseconds it took.
+pub type Contender<'a> = (&'a str, Box<dyn FnMut() -> f64 + 'a>);
+
+/// Nanoseconds a unit of work, best and median of each, all of them in every round so that the machine's moods hit all
+/// alike. One round where `cargo test` only wants to know that it runs.
+pub fn race(contenders: &mut [Contender<'_>], units: usize) -> Vec<(f64, f64)> {
+    let rounds = if std::env::args().any(|arg| arg == "--bench") { ROUNDS } else { 1 };
+    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
+    for _ in 0..rounds {
+        for ((_, contender), times) in contenders.iter_mut().zip(&mut times) {
+            times.push(contender() / units as f64);
+        }
+    }
+    let result = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        (times[0], times[times.len() / 2])
+    };
+    times.into_iter().map(result).collect()
+}
+
+fn shared(name: &str) -> Option<PathBuf> {
+    let mut ancestors = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|at| at.join(DATA).join(name));
+    let found = ancestors.find(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: {DATA}/{name} absent");
+    }
+    found
+}
+
 /// The bars of a recorded file; none where it is not at hand.
 pub fn recorded(name: &str) -> Option<Vec<Bar>> {
-    let ancestors = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let Some(path) = ancestors.map(|at| at.join(DATA).join(name)).find(|path| path.exists()) else {
-        println!("skipped: {DATA}/{name} absent");
-        return None;
-    };
-    Some(smc_detect::live::sound_bars(&path).expect("the file reads"))
+    Some(smc_detect::live::sound_bars(&shared(name)?).expect("the file reads"))
+}
+
+/// The messages of a recorded capture, as they came; none where it is not at hand.
+pub fn captured(name: &str) -> Option<Vec<Vec<u8>>> {
+    let file = std::fs::File::open(shared(name)?).expect("the capture opens");
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).expect("the capture unpacks");
+    Some(text.lines().filter_map(|line| Some(line.split_once(' ')?.1.as_bytes().to_vec())).collect())
 }
 
 /// New York's roll and four sessions on its clock.

@@ -212,9 +212,9 @@ const fn scale_down(value: u128) -> u128 {
     if high == 0 {
         return (low / FIVES) as u128;
     }
-    let middle = (high % FIVES) << 32 | low >> 32;
-    let rest = (middle % FIVES) << 32 | low & 0xffff_ffff;
-    ((high / FIVES) as u128) << 64 | ((middle / FIVES) << 32 | rest / FIVES) as u128
+    let middle = ((high % FIVES) << 32) | (low >> 32);
+    let rest = ((middle % FIVES) << 32) | (low & 0xffff_ffff);
+    (((high / FIVES) as u128) << 64) | (((middle / FIVES) << 32) | (rest / FIVES)) as u128
 }
 
 /// Saturates to the range of `i64`.

@@ -4,7 +4,7 @@
 //! rules of every instrument; nothing is sent before the configuration and the rules are in the journal.
 
 pub mod check;
-mod links;
+pub(crate) mod links;
 mod questions;
 
 use crate::account_lock::{AccountError, AccountLock};

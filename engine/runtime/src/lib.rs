@@ -20,5 +20,6 @@ pub mod triggers;
 pub mod venue;
 pub mod venues;
 mod warm_up;
+pub mod watchdog;
 
 pub use smc_settings::file as config;

@@ -32,7 +32,7 @@ pub struct ExportArgs {
     pub json: bool,
 }
 
-/// Which export, and where to.
+/// Make the same journal of a directory that `export` wrote.
 #[derive(Args)]
 pub struct RestoreArgs {
     /// The directory with the tables

@@ -19,11 +19,8 @@ use serde::Serialize;
 /// What to measure.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Each stage by itself, in memory: nanoseconds
     Stages(stages::Args),
-    /// The journal: append, tail, iterate, verify, replay
     Journal(journal::Args),
-    /// From a message on the wire to the order it causes, over TLS on loopback, beside a raw TCP echo
     Wire(wire::Args),
 }
 

@@ -20,6 +20,7 @@ mod sim;
 mod vectors;
 mod venue;
 mod view;
+mod watchdog;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,17 +35,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a simulated venue and the engine, trade, verify the journal by replay
     Demo(demo::Args),
-    /// Run the engine against a venue
     Run(run::Args),
-    /// Run the venue simulator alone
     Sim(sim::Args),
-    /// Decode captured venue messages into JSON lines
     Decode(decode::Args),
-    /// Find market structure in a CSV of bars: events, tables, a chart
     Detect(Box<detect::Args>),
-    /// Run the engine again over a journal
     Replay(replay::Args),
     /// Look after journals
     #[command(subcommand)]
@@ -55,12 +50,11 @@ enum Command {
     /// Look at the configured venues
     #[command(subcommand)]
     Venue(venue::Command),
+    Watchdog(watchdog::Args),
     /// Measure this machine: stages, wire to order
     #[command(subcommand)]
     Bench(bench::Command),
-    /// Talk to a running engine
     Ctl(ctl::Args),
-    /// Evaluate a file of test vectors with the shipped code
     Vectors(vectors::Args),
     /// A program of its own, `smc-NAME`, beside this one
     #[command(external_subcommand)]
@@ -79,6 +73,7 @@ fn main() -> ExitCode {
         Command::Journal(command) => journal::journal(&command),
         Command::Risk(command) => risk::risk(&command),
         Command::Venue(command) => venue::venue(&command),
+        Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Vectors(args) => vectors::vectors(&args),

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 /// Look at what watches over the orders.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Print the inventory of controls: what each is, what it does, what it is set to
     Controls(Args),
 }
 

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 /// Look at the configured venues.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prove keys, scopes, clock, limits and instruments at every venue, without an order
     Check(Args),
 }
 

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The venues of a configuration: first those that orders go to, by their numbers, then those that only prices come from.
-pub(super) struct Links {
+pub(crate) struct Links {
     links: Vec<Link>,
     /// Of each instrument, the place in `links` of its prices, and the symbol there.
     data: Vec<(usize, Name)>,

@@ -28,11 +28,8 @@ pub enum Command {
     Verify(Which),
     /// Print the records
     Dump(Dump),
-    /// Print the last records, and with -f those that come
     Tail(tail::TailArgs),
-    /// Bring archives, captured feeds, candles or bars into a journal
     Import(Box<import::ImportArgs>),
-    /// Remove old segments and keep what they came to
     Prune(prune::PruneArgs),
     /// Write what holds of a damaged journal as a new one
     Salvage(salvage::Salvage),
@@ -40,7 +37,6 @@ pub enum Command {
     Repair(repair::Repair),
     /// Write the records as tables, one file each, for spreadsheets, pandas, DuckDB
     Export(export::Export),
-    /// Make the same journal of a directory that `export` wrote
     Restore(smc_export::args::RestoreArgs),
 }
 

@@ -11,7 +11,9 @@ use smc_replay::{Under, rebuild};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What may go. Never the newest segments, and never one that is not wholly on the disk.
+/// Remove old segments and keep what they came to.
+///
+/// Never the newest segments, and never one that is not wholly on the disk.
 #[derive(Args)]
 pub struct PruneArgs {
     /// The journal's directory; it may be in use

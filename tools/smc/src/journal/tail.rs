@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Between two looks while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What to show.
+/// Print the last records, and with -f those that come.
 #[derive(Args)]
 pub struct TailArgs {
     /// The journal's directory
