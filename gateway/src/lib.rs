@@ -8,3 +8,7 @@
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
 pub mod binance_spot;
+pub mod binance_usdm;
+pub mod sign;
+#[cfg(test)]
+mod testing;

@@ -61,7 +61,9 @@ fn main() {
                     }
                 });
                 if progress.is_over.load(Ordering::Acquire) {
-                    OVER
+                    eprintln!("over: {:?}", running.stop());
+                    let _ = swarm.write_all(&[OVER]);
+                    return;
                 } else if is_quiet {
                     YES
                 } else {

@@ -35,6 +35,8 @@ struct Life {
     questions_left: Option<u64>,
     /// Bytes of the simulator's connections before this life.
     base: (u64, u64),
+    /// Why it is over.
+    why: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,15 @@ impl Remote {
         command.args([&files.config, &files.journal, &files.socket]).arg(now.0.to_string());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let state = State::Starting;
-        Ok(Self(Mutex::new(Life { child, listener, stream: None, state, questions_left: None, base })))
+        Ok(Self(Mutex::new(Life {
+            child,
+            listener,
+            stream: None,
+            state,
+            questions_left: None,
+            base,
+            why: None,
+        })))
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -73,15 +83,20 @@ impl Remote {
     /// Kills it now, unless that has been done. True when it had been running until here or until it was killed by us.
     pub fn kill(&self) -> bool {
         let mut life = self.life();
-        if life.state == State::Running {
+        let was_running = matches!(life.state, State::Running | State::Killed);
+        // One that still starts as well: it would greet whoever listens for the next.
+        if life.state != State::Over {
             life.kill();
         }
-        life.state == State::Killed
+        was_running
     }
 
-    /// It is gone, and not by our hand.
-    pub fn is_over(&self) -> bool {
-        self.life().state == State::Over
+    /// How it went, when it is gone and not by our hand.
+    pub fn is_over(&self) -> Option<String> {
+        let mut life = self.life();
+        let why = life.why.take().filter(|_| life.state == State::Over)?;
+        let _ = life.child.kill();
+        Some(format!("{why}; {:?}", life.child.wait()))
     }
 
     /// Cancels entries; false when it is gone.
@@ -135,8 +150,17 @@ impl Life {
         stream.read_exact(&mut greeting)?;
         stream.set_nonblocking(false)?;
         let is_ready = greeting[0] == READY;
-        self.state = if is_ready { State::Running } else { State::Over };
+        if is_ready {
+            self.state = State::Running;
+        } else {
+            self.over(format!("greeted with {greeting:?}"));
+        }
         Ok(())
+    }
+
+    fn over(&mut self, why: String) {
+        self.state = State::Over;
+        self.why.get_or_insert(why);
     }
 
     fn is_quiet(&mut self, sim_sent: u64, sim_received: u64, question: fn(u64, u64) -> Request) -> bool {
@@ -156,7 +180,7 @@ impl Life {
             _ => stream.read_exact(&mut answer),
         });
         if asked.is_err() || answer[0] == OVER {
-            self.state = State::Over;
+            self.over(format!("asked {request:?}: {asked:?}"));
             return None;
         }
         Some(answer[0])
@@ -175,9 +199,12 @@ impl Peer for Remote {
             return true;
         }
         match life.hear() {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => life.state = State::Over,
-            _ if matches!(life.child.try_wait(), Ok(Some(_))) => life.state = State::Over,
-            _ => {}
+            Err(error) if error.kind() != ErrorKind::WouldBlock => life.over(format!("greeting: {error}")),
+            _ => {
+                if let Ok(Some(status)) = life.child.try_wait() {
+                    life.over(format!("ended before it ran: {status}"));
+                }
+            }
         }
         life.state != State::Starting
     }

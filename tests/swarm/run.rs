@@ -122,8 +122,8 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
             remote.describe();
             return Err(format!("lock step: {hung}; base {:?}; {}", remote.base(), told(&files.log)));
         }
-        if remote.is_over() {
-            return Err(format!("the engine ended by itself: {}", told(&files.log)));
+        if let Some(how) = remote.is_over() {
+            return Err(format!("the engine ended by itself: {how}; {}", told(&files.log)));
         }
         Ok(())
     };

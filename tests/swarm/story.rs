@@ -254,6 +254,13 @@ impl Story {
     fn update(&mut self, update: &OrderUpdate) -> Option<u64> {
         let id = update.client_order_id;
         let Some(told) = self.orders.get_mut(&id) else {
+            // A kill between an input and its outputs: the engine decided, nothing was journaled and so nothing sent,
+            // and the next life asks until the venue says that it has no such order.
+            let denies =
+                matches!(update.kind, OrderUpdateKind::CancelReject { .. } | OrderUpdateKind::NotFound);
+            if denies && self.lives > 1 {
+                return None;
+            }
             self.faults.push(format!("P1 a report about {id:?}, which was never decided: {update:?}"));
             return None;
         };

@@ -6,8 +6,9 @@ use smc_core::engine::Engine;
 use smc_core::event::Event;
 use smc_core::outbox::Outbox;
 use smc_core::output::{NewOrder, Output};
+use smc_core::state::State;
 use smc_core::strategy::Strategy;
-use smc_journal::{Record, RecordKind};
+use smc_journal::{Reader, Record, RecordKind};
 use std::collections::VecDeque;
 
 /// A replay under way.
@@ -18,19 +19,26 @@ pub(crate) struct Course<'a, S> {
     buffer: Buffer,
     /// Said by the replay, not yet met in the journal.
     expected: VecDeque<Output>,
+    /// No input so far, in a pruned journal: an output here answers an input that is gone, for segments begin anywhere.
+    is_before_inputs: bool,
     last_seq: u64,
 }
 
-impl<'a, S: Strategy> Course<'a, S> {
-    pub fn new(core: &'a mut Engine<S>) -> Self {
-        Self {
+impl<'a, S: Strategy + State> Course<'a, S> {
+    /// Brings a fresh engine to where the journal begins: nowhere, or what its pruned records came to.
+    pub fn begin(reader: &Reader, core: &'a mut Engine<S>) -> Result<Self, ReplayError> {
+        if let Some(base) = reader.base() {
+            core.load(&base.state).map_err(ReplayError::Base)?;
+        }
+        Ok(Self {
             core,
             result: Replay::default(),
             outbox: Outbox::new(),
             buffer: Buffer::default(),
             expected: VecDeque::new(),
+            is_before_inputs: reader.base().is_some(),
             last_seq: 0,
-        }
+        })
     }
 
     /// Takes the next record. The first difference is kept in the result; the caller may stop there or go on.
@@ -77,6 +85,7 @@ impl<'a, S: Strategy> Course<'a, S> {
             codec::decode(record.payload).map_err(|error| ReplayError::Content { seq: record.seq, error })?;
         self.core.on_event(&event, &mut self.outbox);
         self.result.inputs += 1;
+        self.is_before_inputs = false;
         if !self.outbox.is_empty() {
             self.expected.extend(self.outbox.outputs().iter().copied());
             self.outbox.clear();
@@ -85,6 +94,10 @@ impl<'a, S: Strategy> Course<'a, S> {
     }
 
     fn output(&mut self, record: &Record<'_>) {
+        if self.is_before_inputs {
+            self.result.unheld += 1;
+            return;
+        }
         let said = self.expected.pop_front();
         self.result.outputs += 1;
         self.result.orders += u64::from(matches!(said, Some(Output::NewOrder(_) | Output::Replace(_))));

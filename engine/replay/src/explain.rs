@@ -9,7 +9,7 @@ mod gather;
 use crate::course::Course;
 use crate::fields::{Content, content};
 use crate::history::{At, BarAt, Cause, Leaving, OrderStory};
-use crate::verify::{Difference, ReplayError, begin};
+use crate::verify::{Difference, ReplayError};
 use crate::watched::{SeenLook, Watched};
 use gather::Told;
 use smc_core::config::EngineConfig;
@@ -156,12 +156,18 @@ pub fn explain(
     let symbols = config.instruments.iter().map(|instrument| instrument.symbol.to_string()).collect();
     let mut core = Engine::new(config, watched).map_err(|error| ReplayError::Config(error.to_string()))?;
     core.note_why();
-    begin(reader, &mut core)?;
-    let mut course = Course::new(&mut core);
+    let mut course = Course::begin(reader, &mut core)?;
     for record in reader.records() {
         let record = record.map_err(ReplayError::Damage)?;
         if record.seq > target && (record.kind != RecordKind::Output || input.is_none()) {
             break;
+        }
+        if record.seq == target
+            && record.kind == RecordKind::Output
+            && input.is_none()
+            && reader.base().is_some()
+        {
+            return Err(ReplayError::Pruned);
         }
         if Some(record.seq) == input {
             course.core.strategy().arm();

@@ -1,7 +1,7 @@
 //! The engine as it stood after a record.
 
 use crate::course::Course;
-use crate::verify::{Difference, ReplayError, begin};
+use crate::verify::{Difference, ReplayError};
 use smc_core::book::{Reference, Top};
 use smc_core::config::EngineConfig;
 use smc_core::engine::{Counters, Engine, Plan};
@@ -114,8 +114,7 @@ pub struct ZoneAt {
 pub fn until(reader: &Reader, config: EngineConfig, seq: u64) -> Result<StateAt, ReplayError> {
     let strategy = Confluence::for_config(&config);
     let mut core = Engine::new(config, strategy).map_err(|error| ReplayError::Config(error.to_string()))?;
-    begin(reader, &mut core)?;
-    let mut course = Course::new(&mut core);
+    let mut course = Course::begin(reader, &mut core)?;
     let (mut last, mut kind) = (0, RecordKind::Unknown);
     for record in reader.records() {
         let record = record.map_err(ReplayError::Damage)?;

@@ -16,6 +16,8 @@ pub struct Replay {
     pub inputs: u64,
     /// Outputs compared.
     pub outputs: u64,
+    /// Outputs at the beginning of a pruned journal whose input is gone: not compared.
+    pub unheld: u64,
     /// Digest records compared.
     pub digests: u64,
     /// Orders among the outputs.
@@ -89,7 +91,7 @@ impl std::fmt::Display for ReplayError {
                 "what the pruned records came to does not load under this configuration and version: {error}"
             ),
             Self::Pruned => {
-                f.write_str("the journal was pruned: there is no beginning to run another course from")
+                f.write_str("the journal was pruned: the records that this question needs are gone")
             }
         }
     }
@@ -109,8 +111,7 @@ pub fn replay_first<S: Strategy + State>(
     core: &mut Engine<S>,
     records: u64,
 ) -> Result<Replay, ReplayError> {
-    begin(reader, core)?;
-    let mut course = Course::new(core);
+    let mut course = Course::begin(reader, core)?;
     for record in reader.records().take(usize::try_from(records).unwrap_or(usize::MAX)) {
         course.take(&record.map_err(ReplayError::Damage)?)?;
         if course.result.difference.is_some() {
@@ -118,9 +119,4 @@ pub fn replay_first<S: Strategy + State>(
         }
     }
     Ok(course.end())
-}
-
-/// Brings a fresh engine to where the journal begins: nowhere, or what its pruned records came to.
-pub(crate) fn begin<S: Strategy + State>(reader: &Reader, core: &mut Engine<S>) -> Result<(), ReplayError> {
-    reader.base().map_or(Ok(()), |base| core.load(&base.state).map_err(ReplayError::Base))
 }

@@ -197,8 +197,15 @@ impl OrderGateway for Gateways {
         gateway!(any, gateway => gateway.cancel(now, cancel).is_ok())
     }
 
-    fn replace(&mut self, _now: TsNs, _replace: &ReplaceOrder) -> bool {
-        false
+    fn replace(&mut self, now: TsNs, replace: &ReplaceOrder) -> bool {
+        let Some(any) = self.of(replace.order.order().instrument) else { return false };
+        gateway!(any, gateway => gateway.replace(now, replace).is_ok())
+    }
+
+    fn want_round(&mut self, _now: TsNs, venue: u8) {
+        if let Some((_, any)) = self.venues.get_mut(usize::from(venue)) {
+            gateway!(any, gateway => gateway.want_round());
+        }
     }
 
     fn is_ready(&self) -> bool {

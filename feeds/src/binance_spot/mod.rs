@@ -6,6 +6,7 @@
 mod decode;
 mod describe;
 mod history;
+mod sbe;
 mod scanner;
 mod spec;
 mod tape;
@@ -22,6 +23,7 @@ pub use crate::ladder::Ladder;
 pub use decode::{Decoder, decode};
 pub use describe::{Describer, Description, Value, describe};
 pub use history::{CANDLES_MAX, HistoryError, candle_interval, candles, candles_path};
+pub use sbe::{SbeDecoder, SbeError, is_frame};
 pub use spec::{SpecError, instrument_spec};
 
 /// Market data of one Binance spot venue for a fixed set of instruments.

@@ -4,10 +4,12 @@
 //! in doubt; nothing here sends anything (see `session`).
 
 use super::decode::{Scratch, decode};
+use super::encode::TRADES_PAGE;
 use super::errors::{Reaction, reaction};
 use super::message::*;
 use super::orders::{Order, Phase};
 use super::requests::{Request, RequestKind};
+use super::rounds::Stage;
 use super::session::{MS, Out, SECOND, Session, Step};
 use super::settings::GatewayFatal;
 use smc_core::event::{Balance, EventBody, OrderUpdateKind};
@@ -29,6 +31,7 @@ impl Session {
             Message::Answer(answer) => self.on_answer(&answer, out),
             Message::Execution(report) => self.on_report(&report, out),
             Message::AccountPosition { update_time_ms, balances, .. } => {
+                self.balances_at = self.balances_at.max(update_time_ms);
                 self.on_balances(&balances, Some(update_time_ms), out);
             }
             // The event stream is over, or soon will be: only a new connection has one for sure.
@@ -41,43 +44,63 @@ impl Session {
         }
     }
 
-    fn on_answer(&mut self, answer: &Answer<'_, '_>, out: &mut Out<'_>) {
+    pub(super) fn on_answer(&mut self, answer: &Answer<'_, '_>, out: &mut Out<'_>) {
         let request = match answer.id {
             AnswerId::Number(id) => self.in_flight.take(id),
             AnswerId::Text(_) | AnswerId::Null => None,
         };
-        let orders_waiting = self.in_flight.waiting(RequestKind::Place);
+        let orders_waiting = self.in_flight.orders_waiting();
         self.budget.learn(&answer.limits, out.now, orders_waiting);
         self.counters.weight_used = self.budget.weight_used();
         self.counters.orders_used = self.budget.orders_used();
+        self.tell_budget(out);
         let Some(request) = request else {
             self.counters.stray_answers += 1;
             // An error to nobody: the session was revoked.
             self.wants_cut |= answer.status == 401;
             return;
         };
+        // A round does not wait for what came too late.
+        if request.is_late && request.kind.is_of_round() {
+            return;
+        }
         if let Outcome::Error(error) = &answer.outcome {
             self.on_error(&request, answer.status, error, out);
             return;
         }
         match (request.kind, &answer.outcome) {
             (RequestKind::Time, Outcome::Time { server_time_ms }) => {
-                self.on_clock(&request, *server_time_ms, out.now);
+                self.on_clock(&request, *server_time_ms, out);
                 if self.step == Step::Clock {
-                    self.enter(Step::Logon);
+                    let is_session = self.encoder.is_session();
+                    self.enter(if is_session { Step::Logon } else { Step::Subscribe });
                 }
             }
             (RequestKind::Logon, Outcome::Session { server_time_ms, .. }) => {
-                self.on_clock(&request, *server_time_ms, out.now);
+                self.on_clock(&request, *server_time_ms, out);
                 self.enter(Step::Subscribe);
             }
-            (RequestKind::Subscribe, Outcome::Subscription { .. }) => self.enter(Step::Account),
+            (RequestKind::Subscribe, Outcome::Subscription { .. }) => self.enter(Step::Reconciling),
             (RequestKind::Account, Outcome::Account { can_trade, update_time_ms, balances }) => {
                 self.on_account(*can_trade, balances, *update_time_ms, out);
             }
             (RequestKind::OpenOrders, Outcome::Orders(rows)) => self.on_open_orders(rows, out),
-            (RequestKind::Place, Outcome::Order(order)) => self.on_placed(&request, order, out),
+            (RequestKind::Range, Outcome::Trades(rows)) => self.on_range(&request, Some(rows), out),
+            // An empty list has no shape of its own.
+            (RequestKind::Range, Outcome::Orders(rows)) if rows.is_empty() => {
+                self.on_range(&request, None, out);
+            }
+            (RequestKind::Stranger, Outcome::Order(order)) => self.on_stranger(&request, Some(order), out),
+            (RequestKind::Stranger, _) => self.on_stranger(&request, None, out),
+            (RequestKind::Place, Outcome::Order(order)) => {
+                self.on_placed(&request, order.order_id, order.time_ms, out);
+            }
+            (RequestKind::Replace, Outcome::Replaced(result)) => self.on_replaced(&request, result, out),
+            (RequestKind::Pair, Outcome::OrderList { orders, .. }) => self.on_paired(&request, orders, out),
+            // Reports tell what ended.
+            (RequestKind::CancelAll, _) => {}
             (RequestKind::Cancel, Outcome::Order(order)) => {
+                self.refusals = 0;
                 let status = order.status.unwrap_or(OrderStatus::Canceled);
                 let cum_qty = order.executed_qty.unwrap_or_default();
                 let place = (request.instrument, request.order, order.order_id);
@@ -85,28 +108,30 @@ impl Session {
             }
             (RequestKind::Status, Outcome::Order(order)) => self.on_status(&request, order, out),
             (RequestKind::Trades, Outcome::Trades(rows)) => self.on_trades(&request, Some(rows), out),
-            // An empty list has no shape of its own.
             (RequestKind::Trades, Outcome::Orders(rows)) if rows.is_empty() => {
                 self.on_trades(&request, None, out)
             }
             // The venue said yes, in words we do not understand: as doubtful as no answer at all.
-            (RequestKind::Place, _) => self.doubt_place(&request, out),
-            (RequestKind::Cancel, _) => self.doubt_cancel(&request, out),
+            (RequestKind::Place | RequestKind::Cancel | RequestKind::Replace | RequestKind::Pair, _) => {
+                self.lost(&request, out)
+            }
             (RequestKind::Status | RequestKind::Trades, _) => {
                 self.may_ask_again(request.order);
                 self.give_up_fills(request.order, out);
             }
-            _ => self.wants_cut = true,
+            (kind, _) => self.wants_cut |= !self.on_round_trouble(kind, out),
         }
     }
 
     /// The answer was made about half-way between question and answer.
-    fn on_clock(&mut self, request: &Request, server_time_ms: u64, now: TsNs) {
-        let trip = now.since(request.sent);
-        if self.step == Step::Clock || trip <= CLOCK_TRIP_MAX {
+    fn on_clock(&mut self, request: &Request, server_time_ms: u64, out: &mut Out<'_>) {
+        let trip = out.now.since(request.sent);
+        if self.step == Step::Clock || !self.rest.is_clock_known || trip <= CLOCK_TRIP_MAX {
             let middle_ms = TsNs(request.sent.0 + trip / 2).as_ms();
             self.offset_ms = i64::try_from(i128::from(server_time_ms) - i128::from(middle_ms)).unwrap_or(0);
             self.budget.set_offset_ms(self.offset_ms);
+            self.rest.is_clock_known = true;
+            self.tell_clock(out);
         }
     }
 
@@ -117,21 +142,25 @@ impl Session {
         update_time_ms: u64,
         out: &mut Out<'_>,
     ) {
+        self.tell_key(can_trade, out);
         if !can_trade {
             let message = "the account may not trade (canTrade is false)".to_owned();
             self.fatal = Some(GatewayFatal { code: 0, step: "account.status", message });
             self.wants_cut = true;
             return;
         }
-        self.on_balances(balances, Some(update_time_ms), out);
-        // Zero balances are left out of the answer.
-        for &asset in &self.watched {
-            if balances.iter().all(|row| row.asset.as_bytes() != asset.as_bytes()) {
-                let nothing = Balance { asset, free: Qty::ZERO, locked: Qty::ZERO };
-                out.event(Some(update_time_ms), InstrumentId::NONE, EventBody::Balance(nothing));
+        // Older than what the stream has told meanwhile: that stands.
+        if update_time_ms >= self.balances_at {
+            self.on_balances(balances, Some(update_time_ms), out);
+            // Zero balances are left out of the answer.
+            for &asset in &self.watched {
+                if balances.iter().all(|row| row.asset.as_bytes() != asset.as_bytes()) {
+                    let nothing = Balance { asset, free: Qty::ZERO, locked: Qty::ZERO };
+                    out.event(Some(update_time_ms), InstrumentId::NONE, EventBody::Balance(nothing));
+                }
             }
         }
-        self.enter(Step::OpenOrders);
+        self.rounds.enter(Stage::Orders);
     }
 
     /// Hands on the balances that matter to us and fit our words.
@@ -149,48 +178,24 @@ impl Session {
         }
     }
 
-    /// The venue's list of what is working: adopts what is ours, doubts what we thought was working and is not
-    /// in the list.
-    fn on_open_orders(&mut self, rows: &Rows<'_, '_, OrderResult<'_>>, out: &mut Out<'_>) {
-        for row in rows.iter() {
-            let (Some(instrument), Some(id)) =
-                (self.encoder.instrument_of(row.symbol), self.ours(row.client_order_id))
-            else {
-                self.counters.foreign += 1;
-                continue;
-            };
-            // Finished while the list was under way: the list is older than what we know.
-            if self.orders.is_done(id, self.listed_at) {
-                continue;
-            }
-            if self.orders.get(id).is_none() {
-                self.orders.insert(Order::new(id, instrument, out.now, Phase::Live));
-            }
-            self.on_state(instrument, id, &row, out);
-        }
-        let (listed_at, epoch, now) = (self.listed_at, self.epoch, out.now);
-        for order in self.orders.iter_mut() {
-            let is_absent = order.answered_on != epoch;
-            // Missing fills of an order that still worked when we last heard: its end may be missing as well.
-            let was_working = matches!(order.phase, Phase::Live | Phase::MissingFills { then: None, .. });
-            if is_absent && was_working && order.sent <= listed_at {
-                order.doubt(Phase::InDoubt, now);
-            }
-        }
-        self.enter(Step::Resolving);
-    }
-
-    fn on_placed(&mut self, request: &Request, result: &OrderResult<'_>, out: &mut Out<'_>) {
+    pub(super) fn on_placed(
+        &mut self,
+        request: &Request,
+        order_id: u64,
+        time_ms: Option<u64>,
+        out: &mut Out<'_>,
+    ) {
         // An order that is gone already was told by its reports; the answer was late.
         let Some(order) = self.orders.get(request.order) else { return };
-        order.venue_id = result.order_id;
+        order.venue_id = order_id;
         order.is_doubt_told = false;
+        self.refusals = 0;
         if matches!(order.phase, Phase::Placing | Phase::InDoubt) && !order.is_cancel_lost {
             order.phase = Phase::Live;
         }
         self.counters.acks += 1;
         let (instrument, id) = (request.instrument, request.order);
-        out.order(result.time_ms, instrument, id, result.order_id, OrderUpdateKind::Ack);
+        out.order(time_ms, instrument, id, order_id, OrderUpdateKind::Ack);
     }
 
     fn on_status(&mut self, request: &Request, result: &OrderResult<'_>, out: &mut Out<'_>) {
@@ -202,7 +207,7 @@ impl Session {
     }
 
     /// The venue's word on an order's present state.
-    fn on_state(
+    pub(super) fn on_state(
         &mut self,
         instrument: InstrumentId,
         id: ClientOrderId,
@@ -235,35 +240,51 @@ impl Session {
         let Some(order) = self.orders.get(id) else { return };
         let Phase::MissingFills { executed, then } = order.phase else { return };
         let venue_id = order.venue_id;
-        let mut sum = Qty::ZERO;
+        let (mut sum, mut next) = (order.trades_sum, order.trades_from);
         for row in rows.iter().flat_map(|rows| rows.iter()).filter(|row| row.order_id == venue_id) {
             sum = Qty(sum.0.saturating_add(row.qty.0));
-            if !self.orders.is_new_trade(instrument, row.trade_id) {
-                self.counters.fills_repeated += 1;
-                continue;
-            }
-            self.counters.fills += 1;
-            out.order(
-                Some(row.time_ms),
-                instrument,
-                id,
-                venue_id,
-                OrderUpdateKind::Fill {
-                    trade_id: row.trade_id,
-                    side: row.side,
-                    price: row.price,
-                    qty: row.qty,
-                    cum_qty: sum,
-                    fee: row.fee,
-                    fee_asset: Name::new(row.fee_asset).unwrap_or_default(),
-                    is_maker: row.is_maker,
-                },
-            );
+            next = Some(row.trade_id.saturating_add(1));
+            self.on_trade_row(instrument, id, &row, sum, out);
         }
+        let is_full = rows.is_some_and(|rows| rows.len() >= TRADES_PAGE);
         let Some(order) = self.orders.get(id) else { return };
+        if is_full && next > order.trades_from {
+            // The next page at once.
+            (order.trades_from, order.trades_sum, order.ask_at, order.asks) = (next, sum, out.now, 0);
+            return;
+        }
+        (order.trades_from, order.trades_sum) = (None, Qty::ZERO);
         order.reported = order.reported.max(sum);
         self.settle((instrument, id, venue_id), then.unwrap_or(OrderStatus::New), executed, None, out);
         self.give_up_fills(id, out);
+    }
+
+    /// A trade from a list, handed on unless it was before. True when it was new.
+    pub(super) fn on_trade_row(
+        &mut self,
+        instrument: InstrumentId,
+        id: ClientOrderId,
+        row: &TradeRow<'_>,
+        cum_qty: Qty,
+        out: &mut Out<'_>,
+    ) -> bool {
+        if !self.is_new_trade(instrument, row.trade_id) {
+            self.counters.fills_repeated += 1;
+            return false;
+        }
+        self.counters.fills += 1;
+        let fill = OrderUpdateKind::Fill {
+            trade_id: row.trade_id,
+            side: row.side,
+            price: row.price,
+            qty: row.qty,
+            cum_qty,
+            fee: row.fee,
+            fee_asset: Name::new(row.fee_asset).unwrap_or_default(),
+            is_maker: row.is_maker,
+        };
+        out.order(Some(row.time_ms), instrument, id, row.order_id, fill);
+        true
     }
 
     pub(super) fn may_ask_again(&mut self, id: ClientOrderId) {
@@ -275,33 +296,63 @@ impl Session {
     fn on_error(&mut self, request: &Request, status: u16, error: &VenueError<'_>, out: &mut Out<'_>) {
         let reaction = reaction(status, error.code, error.message, error.retry_after_ms);
         match reaction {
-            Reaction::WaitUntil(until_ms) => self.wait(error.code, until_ms, out.now),
+            Reaction::WaitUntil(until_ms) => self.wait(status, error.code, until_ms, out.now),
             Reaction::Clock => self.is_clock_wrong = true,
-            Reaction::Reconnect => self.drain(out.now),
-            // The key lost its rights; the next logon will tell whether for good.
-            Reaction::Fatal => self.wants_cut = true,
+            Reaction::Reconnect if !request.is_rest => self.drain(out.now),
+            // The key lost its rights, or the address its place on the list.
+            Reaction::Fatal => self.on_key_refused(request.kind.name(), error.code, error.message, out),
             _ => {}
         }
+        self.tell_budget(out);
         match request.kind {
             RequestKind::Place => self.on_place_refused(request, reaction, error.code, out),
             RequestKind::Cancel => self.on_cancel_refused(request, reaction, error.code, out),
+            RequestKind::Replace => match &error.replaced {
+                Some(result) => self.on_replaced(request, result, out),
+                None if reaction == Reaction::Unknown => self.lost(request, out),
+                None => self.on_place_refused(request, reaction, error.code, out),
+            },
+            RequestKind::Pair => {
+                self.on_place_refused(request, reaction, error.code, out);
+                let other = Request { order: request.other, ..*request };
+                self.on_place_refused(&other, reaction, error.code, out);
+            }
+            // Nothing was there to end, or nobody knows.
+            RequestKind::CancelAll => {
+                if reaction != Reaction::CancelTooLate {
+                    self.rounds.want();
+                }
+            }
+            RequestKind::Stranger => self.on_stranger(request, None, out),
+            RequestKind::Range | RequestKind::Account | RequestKind::OpenOrders
+                if request.is_late || self.on_round_trouble(request.kind, out) => {}
             RequestKind::Status | RequestKind::Trades => self.on_query_refused(request, reaction, out),
-            RequestKind::Time if self.step != Step::Clock => {}
-            kind => self.on_step_refused(kind, reaction, error),
+            RequestKind::Time if request.is_rest || self.step != Step::Clock => {}
+            kind => self.on_step_refused(kind, reaction, error, out),
         }
     }
 
     /// No new orders and no queries until the venue listens again.
-    fn wait(&mut self, code: i32, until_ms: u64, now: TsNs) {
+    fn wait(&mut self, status: u16, code: i32, until_ms: u64, now: TsNs) {
         let until = match (until_ms, code) {
             (0, -1_015) => TsNs(now.0.saturating_add(WAIT_ORDERS)),
             (0, _) => TsNs(now.0.saturating_add(WAIT_WEIGHT)),
             (until_ms, _) => self.budget.ours(until_ms.saturating_mul(MS)),
         };
-        self.budget.block(until);
+        // Too many requests of an address; too many orders stop orders alone.
+        match (status, code) {
+            (403 | 418 | 429, code) if code != -1_015 => self.budget.ban(until),
+            _ => self.budget.block(until),
+        }
     }
 
-    fn on_place_refused(&mut self, request: &Request, reaction: Reaction, code: i32, out: &mut Out<'_>) {
+    pub(super) fn on_place_refused(
+        &mut self,
+        request: &Request,
+        reaction: Reaction,
+        code: i32,
+        out: &mut Out<'_>,
+    ) {
         let (instrument, id) = (request.instrument, request.order);
         match reaction {
             // A duplicate is proof that the first one arrived; its state is what we do not know.
@@ -326,12 +377,12 @@ impl Session {
             return;
         }
         let (instrument, id) = (request.instrument, request.order);
-        let venue_id = self.orders.get(id).map_or(0, |order| order.venue_id);
+        let venue_id = self.orders.get(id).map_or(request.venue_id, |order| order.venue_id);
         self.counters.cancel_rejects += 1;
         out.order(None, instrument, id, venue_id, OrderUpdateKind::CancelReject { code });
         let is_state_doubtful =
             matches!(reaction, Reaction::CancelTooLate | Reaction::NoSuchOrder | Reaction::Refuse);
-        if !is_state_doubtful || self.orders.is_done(id, TsNs(0)) {
+        if !is_state_doubtful || id == ClientOrderId::NONE || self.orders.is_done(id, TsNs(0)) {
             return;
         }
         match self.orders.get(id) {
@@ -373,17 +424,16 @@ impl Session {
     }
 
     /// A step of the session was refused: by what can pass, or for good.
-    fn on_step_refused(&mut self, kind: RequestKind, reaction: Reaction, error: &VenueError<'_>) {
+    fn on_step_refused(
+        &mut self,
+        kind: RequestKind,
+        reaction: Reaction,
+        error: &VenueError<'_>,
+        out: &mut Out<'_>,
+    ) {
         self.wants_cut = true;
-        if matches!(reaction, Reaction::Fatal | Reaction::Refuse) {
-            let step = match kind {
-                RequestKind::Time => "time",
-                RequestKind::Logon => "session.logon",
-                RequestKind::Subscribe => "userDataStream.subscribe",
-                RequestKind::Account => "account.status",
-                _ => "openOrders.status",
-            };
-            self.fatal = Some(GatewayFatal { code: error.code, step, message: error.message.to_owned() });
+        if reaction == Reaction::Refuse {
+            self.on_key_refused(kind.name(), error.code, error.message, out);
         }
     }
 }

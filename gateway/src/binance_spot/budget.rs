@@ -5,6 +5,7 @@
 //! cancels. Cancels never ask here: they always pass.
 
 use super::message::{LimitKind, RateLimits};
+use smc_core::event::RequestBudget;
 use smc_core::words::TsNs;
 
 /// Windows of orders kept apart (the venue has two: ten seconds and a day).
@@ -23,6 +24,8 @@ pub(super) struct Budget {
     weight: Window,
     /// Nothing but cancels before this moment of our clock.
     blocked_until: TsNs,
+    /// Nothing at all by REST before this one.
+    banned_until: TsNs,
     /// The venue's clock minus ours, in nanoseconds.
     offset_ns: i64,
 }
@@ -65,6 +68,7 @@ impl Budget {
             orders: [Some(ORDERS_DEFAULT), None, None, None],
             weight: WEIGHT_DEFAULT,
             blocked_until: TsNs(0),
+            banned_until: TsNs(0),
             offset_ns: 0,
         }
     }
@@ -93,8 +97,26 @@ impl Budget {
         self.blocked_until
     }
 
-    /// Whether an order may be sent now; else when it may.
-    pub fn order(&mut self, now: TsNs) -> Result<(), TsNs> {
+    /// Takes over the weight that a REST answer's header tells.
+    pub fn learn_weight(&mut self, used: u32, now: TsNs) {
+        let venue_now = self.venue(now);
+        self.weight.roll(venue_now);
+        self.weight.used = used;
+    }
+
+    /// The address is banned until then: not even a cancel by REST goes out.
+    pub fn ban(&mut self, until: TsNs) {
+        self.banned_until = self.banned_until.max(until);
+        self.block(until);
+    }
+
+    /// Until when the address is banned.
+    pub const fn banned_until(&self) -> TsNs {
+        self.banned_until
+    }
+
+    /// Whether so many orders may be sent now; else when they may.
+    pub fn orders(&mut self, now: TsNs, orders: u32) -> Result<(), TsNs> {
         if now < self.blocked_until {
             return Err(self.blocked_until);
         }
@@ -106,7 +128,7 @@ impl Budget {
         }
         for window in self.orders.iter_mut().flatten() {
             window.roll(venue_now);
-            if window.used.saturating_add(1) >= window.limit {
+            if window.used.saturating_add(orders) >= window.limit {
                 let end = window.end();
                 return Err(self.ours(end));
             }
@@ -158,6 +180,18 @@ impl Budget {
         }
     }
 
+    /// What may still be asked, in the core's words.
+    pub fn told(&mut self, now: TsNs) -> RequestBudget {
+        let venue_now = self.venue(now);
+        self.weight.roll(venue_now);
+        RequestBudget {
+            left: self.weight.limit.saturating_sub(self.weight.used),
+            limit: self.weight.limit,
+            banned_until: self.blocked_until,
+            resets_at: self.ours(self.weight.end()),
+        }
+    }
+
     /// Weight used in this window, as far as we know.
     pub const fn weight_used(&self) -> u32 {
         self.weight.used
@@ -197,11 +231,11 @@ mod tests {
         let mut budget = Budget::new();
         let now = TsNs(START + 3 * SECOND);
         budget.learn(&told(LimitKind::Orders, 10, 5, 2), now, 0);
-        assert_eq!(budget.order(now), Ok(()));
+        assert_eq!(budget.orders(now, 1), Ok(()));
         budget.count_order();
         budget.count_order();
-        assert_eq!(budget.order(now), Err(TsNs(START + 10 * SECOND)));
-        assert_eq!(budget.order(TsNs(START + 10 * SECOND)), Ok(()));
+        assert_eq!(budget.orders(now, 1), Err(TsNs(START + 10 * SECOND)));
+        assert_eq!(budget.orders(TsNs(START + 10 * SECOND), 1), Ok(()));
     }
 
     #[test]
@@ -211,7 +245,7 @@ mod tests {
         let now = TsNs(START + 3 * SECOND);
         budget.learn(&told(LimitKind::Orders, 10, 3, 2), now, 0);
         // The venue's clock says START + 7 s, so its window ends at START + 6 s of ours.
-        assert_eq!(budget.order(now), Err(TsNs(START + 6 * SECOND)));
+        assert_eq!(budget.orders(now, 1), Err(TsNs(START + 6 * SECOND)));
     }
 
     #[test]
@@ -219,11 +253,11 @@ mod tests {
         let mut budget = Budget::new();
         let now = TsNs(START);
         budget.block(TsNs(START + SECOND));
-        assert_eq!(budget.order(now), Err(TsNs(START + SECOND)));
+        assert_eq!(budget.orders(now, 1), Err(TsNs(START + SECOND)));
         assert!(!budget.query(now, 1));
         let later = TsNs(START + SECOND);
         budget.learn(&told(LimitKind::RequestWeight, 60, 1_000, 950), later, 0);
-        assert!(budget.order(later).is_err(), "orders leave the reserve alone");
+        assert!(budget.orders(later, 1).is_err(), "orders leave the reserve alone");
         assert!(budget.query(later, 4));
         assert!(!budget.query(later, 80));
     }

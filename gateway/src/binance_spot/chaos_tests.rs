@@ -181,7 +181,10 @@ impl Venue {
                     Some(at) => Ok(self.orders[at].state()),
                     None => Err((400, -2013)),
                 },
-                "myTrades" => Ok(self.trades(request["params"]["orderId"].as_u64().unwrap())),
+                "myTrades" => Ok(match request["params"]["orderId"].as_u64() {
+                    Some(order) => self.trades(order),
+                    None => json!([]),
+                }),
                 "time" => Ok(json!({"serverTime": self.desk.now.as_ms()})),
                 other => panic!("{other}"),
             };

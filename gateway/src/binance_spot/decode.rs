@@ -44,6 +44,21 @@ pub fn decode<R>(
     decode_tape(payload, scratch, read)
 }
 
+/// Reads the body of a REST answer. Cold.
+pub(super) fn decode_body<R>(
+    body: &mut [u8],
+    scratch: &mut Scratch,
+    read: impl FnOnce(Outcome<'_, '_>) -> R,
+) -> Result<R, Refusal> {
+    let mut tape = std::mem::replace(&mut scratch.tape, Tape(Vec::new())).reset();
+    let result = match simd_json::fill_tape(body, &mut scratch.buffers, &mut tape) {
+        Ok(()) => super::tape::body(tape.as_value()).map(read),
+        Err(_) => Err(Refusal::NotJson),
+    };
+    scratch.tape = tape.reset();
+    result
+}
+
 /// The general way, for every message.
 fn decode_tape<R>(
     payload: &mut [u8],

@@ -128,9 +128,19 @@ fn answer_fields(answer: &Answer<'_, '_>, object: &mut Writer<'_>) {
             object.text("outcome", "time");
             object.number("server_time_ms", server_time_ms);
         }
-        Outcome::OrderList { id } => {
+        Outcome::OrderList { id, orders } => {
             object.text("outcome", "order_list");
             object.number("list_id", id);
+            object.list("orders", orders.iter(), order_fields);
+        }
+        Outcome::Rights { can_trade, can_withdraw } => {
+            object.text("outcome", "rights");
+            object.number("can_trade", can_trade);
+            object.number("can_withdraw", can_withdraw);
+        }
+        Outcome::Replaced(result) => {
+            object.text("outcome", "replaced");
+            replace_fields(result, object);
         }
         Outcome::Empty => object.text("outcome", "empty"),
         Outcome::Other => object.text("outcome", "other"),
@@ -139,10 +149,26 @@ fn answer_fields(answer: &Answer<'_, '_>, object: &mut Writer<'_>) {
             object.number("code", error.code);
             object.text("message", error.message);
             object.some_number("retry_after_ms", error.retry_after_ms);
+            if let Some(result) = &error.replaced {
+                replace_fields(result, object);
+            }
         }
     }
     if answer.limits.iter().next().is_some() {
         object.list("rate_limits", answer.limits.iter(), limit_fields);
+    }
+}
+
+fn replace_fields(result: &ReplaceResult, object: &mut Writer<'_>) {
+    for (name, half) in [("cancel", &result.cancel), ("new_order", &result.new)] {
+        object.text(
+            name,
+            match half {
+                Half::Done { .. } => "done",
+                Half::Refused(_) => "refused",
+                Half::NotTried => "not_tried",
+            },
+        );
     }
 }
 
@@ -156,7 +182,11 @@ fn order_fields(order: &OrderResult<'_>, object: &mut Writer<'_>) {
     if let Some(told) = order.side {
         object.text("side", side(told));
     }
+    if let Some(word) = order.order_type {
+        object.text("type", word);
+    }
     object.some("price", order.price);
+    object.some("stop_price", order.stop_price);
     object.some("qty", order.qty);
     object.some("cum_qty", order.executed_qty);
     object.some_number("time_ms", order.time_ms);

@@ -4,6 +4,7 @@ use super::decode::Scratch;
 use super::session::{Out, Sent, Session, Step};
 use super::settings::SendError;
 use super::testing::{INSTANCE, PEM, instrument, order};
+use crate::sign::Secret;
 use serde_json::{Value, json};
 use smc_core::event::{Event, EventBody, GatewayState, OrderUpdateKind};
 use smc_core::output::{CancelOrder, NewOrder};
@@ -28,7 +29,7 @@ impl Desk {
         let instruments =
             [instrument(0, "BTCUSDT", "0.01", "0.00001"), instrument(1, "ETHUSDT", "0.01", "0.0001")];
         Self {
-            session: Session::new("KEY", PEM, 1_000, INSTANCE, &instruments).unwrap(),
+            session: Session::new("KEY", &Secret::new(PEM), 1_000, INSTANCE, &instruments).unwrap(),
             scratch: Scratch::new(),
             now: TsNs::from_ms(START_MS),
             sent: Vec::new(),
@@ -122,6 +123,16 @@ impl Desk {
             {"asset": "USDT", "free": "1000.5", "locked": "1"}, {"asset": "SHIB", "free": "1", "locked": "0"}]}));
         let open = self.take("openOrders.status");
         self.answer(&open, open_orders);
+        self.no_new_trades();
+    }
+
+    /// The lists of trades of both instruments, with nothing that is new.
+    pub fn no_new_trades(&mut self) {
+        for symbol in ["BTCUSDT", "ETHUSDT"] {
+            let trades = self.take("myTrades");
+            assert_eq!(trades["params"]["symbol"], symbol);
+            self.answer(&trades, json!([]));
+        }
     }
 
     pub fn cut(&mut self) {
@@ -147,6 +158,12 @@ impl Desk {
             wire
         })?;
         Ok(serde_json::from_slice(&bytes).unwrap())
+    }
+
+    /// A cancel that must not go over the connection.
+    pub fn cancel_silently(&mut self, id: ClientOrderId) -> Result<(), SendError> {
+        let cancel = CancelOrder { instrument: InstrumentId(0), client_order_id: id, venue_order_id: 0 };
+        self.session.cancel(self.now, &cancel, &mut |_| panic!("there is no connection"))
     }
 
     /// What was said about orders since the last look.

@@ -9,16 +9,19 @@ use super::settings::{
     GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
 };
 use smc_core::Event;
-use smc_core::output::{CancelOrder, NewOrder};
+use smc_core::output::{CancelOrder, NewOrder, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
-use smc_net::{Endpoint, NetError, WsClient, WsLimits};
+use smc_net::{Caller, Endpoint, NetError, Outcome, WsClient, WsLimits};
 
 /// First pause before another connection; doubles up to the longest.
 const RETRY_FIRST: u64 = 100 * MS;
 const RETRY_LONGEST: u64 = 30 * SECOND;
 /// After a refused upgrade (403, 418, 429): trying again soon would make it worse.
 const RETRY_REFUSED: u64 = 60 * SECOND;
+/// Connections that REST may use at once, and how long a request may be without an answer.
+const REST_CONNECTIONS: usize = 2;
+const REST_TIMEOUT: u64 = 5 * SECOND;
 /// A connection that is not open after this long is given up.
 const CONNECT_TIMEOUT: u64 = 10 * SECOND;
 
@@ -27,6 +30,7 @@ pub struct BinanceSpotGateway {
     endpoint: Endpoint,
     path: String,
     session: Session,
+    rest: Option<Caller>,
     scratch: Scratch,
     wire: Option<WsClient>,
     /// When the present connection was begun.
@@ -48,9 +52,12 @@ pub struct BinanceSpotGateway {
 impl BinanceSpotGateway {
     /// Checks the settings and prepares every template. Connects with the first [`turn`](Self::turn).
     pub fn new(settings: GatewaySettings, instruments: &[GatewayInstrument]) -> Result<Self, GatewayError> {
-        let GatewaySettings { endpoint, path, api_key, private_key_pem, recv_window_ms, instance } = settings;
+        let GatewaySettings { endpoint, path, rest, api_key, secret, recv_window_ms, instance } = settings;
+        let mut session = Session::new(&api_key, &secret, recv_window_ms, instance, instruments)?;
+        session.rest.is_open = rest.is_some();
         Ok(Self {
-            session: Session::new(&api_key, &private_key_pem, recv_window_ms, instance, instruments)?,
+            session,
+            rest: rest.map(|rest| Caller::new(rest, REST_CONNECTIONS, REST_TIMEOUT)),
             endpoint,
             path,
             scratch: Scratch::new(),
@@ -75,6 +82,7 @@ impl BinanceSpotGateway {
         }
         self.read(&mut out);
         self.write(&mut out);
+        self.turn_rest(&mut out);
         if self.session.wants_cut {
             self.cut(None, &mut out);
         }
@@ -94,10 +102,28 @@ impl BinanceSpotGateway {
         self.session.place(now, order, &mut |bytes| send(wire, bytes))
     }
 
-    /// Sends a cancel. Passes whatever the limits say.
+    /// Sends a cancel: by REST while there is no connection. Passes whatever the limits say.
     pub fn cancel(&mut self, now: TsNs, cancel: &CancelOrder) -> Result<(), SendError> {
+        let wire = &mut self.wire;
+        self.session.cancel(now, cancel, &mut |bytes| send_over(wire, bytes))
+    }
+
+    /// Puts an order in the place of a working one. `Ok` means that it may be on its way; `Err` that nothing left and
+    /// the old order works on.
+    pub fn replace(&mut self, now: TsNs, replace: &ReplaceOrder) -> Result<(), SendError> {
         let wire = self.wire.as_mut().ok_or(SendError::NotReady)?;
-        self.session.cancel(now, cancel, &mut |bytes| send(wire, bytes))
+        self.session.replace(now, &replace.cancel(), replace.order.order(), &mut |bytes| send(wire, bytes))
+    }
+
+    /// Asks the venue to end every order on an instrument, those of other hands too. What ended comes as events.
+    pub fn cancel_all(&mut self, now: TsNs, instrument: InstrumentId) -> Result<(), SendError> {
+        let wire = &mut self.wire;
+        self.session.cancel_all(now, instrument, &mut |bytes| send_over(wire, bytes))
+    }
+
+    /// Another round of reconciliation: everything the venue has of ours is told again.
+    pub fn want_round(&mut self) {
+        self.session.want_round();
     }
 
     /// Takes over an order that the caller believes to be working (after a restart), with the quantity it knows
@@ -135,18 +161,39 @@ impl BinanceSpotGateway {
 
     /// Raw bytes received over all connections.
     pub fn bytes_received(&self) -> u64 {
-        self.received_before + self.wire.as_ref().map_or(0, WsClient::bytes_received)
+        let by_rest = self.rest.as_ref().map_or(0, Caller::bytes_received);
+        by_rest + self.received_before + self.wire.as_ref().map_or(0, WsClient::bytes_received)
     }
 
     /// Raw bytes sent over all connections.
     pub fn bytes_sent(&self) -> u64 {
-        self.sent_before + self.wire.as_ref().map_or(0, WsClient::bytes_sent)
+        let by_rest = self.rest.as_ref().map_or(0, Caller::bytes_sent);
+        by_rest + self.sent_before + self.wire.as_ref().map_or(0, WsClient::bytes_sent)
     }
 
     /// Connections being made, and bytes the socket has not taken yet; 0 when quiet.
     pub fn in_flight(&self) -> u32 {
-        let Some(wire) = &self.wire else { return 0 };
-        u32::from(!wire.is_open()) + u32::from(wire.pending_send() > 0)
+        let by_rest = self.rest.as_ref().map_or(0, Caller::in_flight);
+        let Some(wire) = &self.wire else { return by_rest };
+        by_rest
+            + u32::from(self.session.is_holding())
+            + u32::from(!wire.is_open())
+            + u32::from(wire.pending_send() > 0)
+    }
+
+    /// Hands on what waits for REST, and what came of it.
+    fn turn_rest(&mut self, out: &mut Out<'_>) {
+        let Some(caller) = &mut self.rest else { return };
+        let (session, scratch) = (&mut self.session, &mut self.scratch);
+        session.drive_rest(out.now);
+        while let Some(call) = session.rest.calls.pop() {
+            let tag = call.tag;
+            if !caller.call(out.now.0, call) {
+                let full = Outcome::NotSent(NetError::TimedOut);
+                session.on_rest(tag, full, scratch, out);
+            }
+        }
+        caller.turn(out.now.0, &mut |tag, outcome| session.on_rest(tag, outcome, scratch, out));
     }
 
     #[cold]
@@ -219,6 +266,10 @@ impl BinanceSpotGateway {
         let pause = pause - self.jitter % (pause / 2 + 1);
         self.retry_at = TsNs(now.0.saturating_add(pause));
     }
+}
+
+fn send_over(wire: &mut Option<WsClient>, bytes: &[u8]) -> Sent {
+    wire.as_mut().map_or(Sent::No, |wire| send(wire, bytes))
 }
 
 fn send(wire: &mut WsClient, bytes: &[u8]) -> Sent {

@@ -5,7 +5,6 @@
 use super::desk::{report, state};
 use super::gateway::BinanceSpotGateway;
 use super::settings::GatewaySettings;
-use super::sign::payload;
 use super::testing::{INSTANCE, PEM, instrument, order};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
@@ -102,6 +101,7 @@ fn serve(stream: &mut Stream, books: &Mutex<Books>) -> Option<()> {
         "openOrders.status" => {
             Ok(books.open.iter().map(|&number| state(&order(0, number), "NEW", "0")).collect::<Value>())
         }
+        "myTrades" => Ok(json!([])),
         "order.place" => {
             books.placed.push(params["newClientOrderId"].as_str().unwrap().to_owned());
             let number = number("newClientOrderId");
@@ -144,11 +144,12 @@ fn is_signed(params: &Value) -> bool {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let all: Vec<(String, String)> =
         params.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value))).collect();
-    let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pairs = all.iter().filter(|(name, _)| name != "signature");
+    let payload = pairs.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
     let body: String = PEM.lines().filter(|line| !line.starts_with('-')).collect();
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&STANDARD.decode(body).unwrap()).unwrap();
     let signature = STANDARD.decode(params["signature"].as_str().unwrap()).unwrap();
-    UnparsedPublicKey::new(&ED25519, pair.public_key()).verify(payload(&all).as_bytes(), &signature).is_ok()
+    UnparsedPublicKey::new(&ED25519, pair.public_key()).verify(payload.as_bytes(), &signature).is_ok()
 }
 
 /// The gateway and everything it said.

@@ -28,7 +28,7 @@ pub enum Message<'t, 'a> {
     BalanceUpdate(BalanceChange<'a>),
     /// `externalLockUpdate`: part of a balance was locked or freed by another product of the venue.
     ExternalLock(BalanceChange<'a>),
-    /// `listStatus`: state of an order list. We send none.
+    /// `listStatus`: state of an order list; its orders are told by reports of their own.
     ListStatus {
         /// `E`.
         event_time_ms: u64,
@@ -114,11 +114,22 @@ pub enum Outcome<'t, 'a> {
         /// The venue's clock.
         server_time_ms: u64,
     },
-    /// An order list (`orderListId`, `orders`). We send none.
+    /// An order list (`orderListId`, `orders`): a pair was taken.
     OrderList {
         /// The list.
         id: i64,
+        /// Its orders.
+        orders: Rows<'t, 'a, OrderResult<'a>>,
     },
+    /// `apiRestrictions`: what the key may do.
+    Rights {
+        /// Place and cancel spot orders.
+        can_trade: bool,
+        /// Take money out.
+        can_withdraw: bool,
+    },
+    /// `order.cancelReplace`, both halves done.
+    Replaced(ReplaceResult),
     /// A result without content (`ping`).
     Empty,
     /// A result of a shape we never ask for.
@@ -136,6 +147,37 @@ pub struct VenueError<'a> {
     pub message: &'a str,
     /// When the venue will listen again, in its milliseconds (429 and 418).
     pub retry_after_ms: Option<u64>,
+    /// What became of the two halves of a replacement.
+    pub replaced: Option<ReplaceResult>,
+}
+
+/// What became of the two halves of `order.cancelReplace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaceResult {
+    /// The old order's cancel.
+    pub cancel: Half,
+    /// The new order.
+    pub new: Half,
+}
+
+/// One half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// Done: the order as it is now.
+    Done {
+        /// The venue's id.
+        order_id: u64,
+        /// State of the order, where told.
+        status: Option<OrderStatus>,
+        /// Cumulative filled quantity, where told.
+        executed_qty: Option<Qty>,
+        /// When, where told.
+        time_ms: Option<u64>,
+    },
+    /// Refused, with the venue's number.
+    Refused(i32),
+    /// Not tried.
+    NotTried,
 }
 
 /// An order as answers describe it. What an answer does not tell is none.
@@ -153,8 +195,12 @@ pub struct OrderResult<'a> {
     pub status: Option<OrderStatus>,
     /// Side.
     pub side: Option<Side>,
+    /// Order type, as the venue spells it.
+    pub order_type: Option<&'a str>,
     /// Limit price.
     pub price: Option<Price>,
+    /// Trigger price.
+    pub stop_price: Option<Price>,
     /// Quantity asked for.
     pub qty: Option<Qty>,
     /// Cumulative filled quantity.

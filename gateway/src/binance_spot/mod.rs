@@ -1,4 +1,5 @@
-//! Binance spot: orders and account over the WebSocket API (`/ws-api/v3`) with an Ed25519 session.
+//! Binance spot: orders and account over the WebSocket API (`/ws-api/v3`): in a session with an
+//! Ed25519 key, each request signed with an HMAC or RSA key.
 //!
 //! ```text
 //! place, cancel ─► session ─► encode ─► wire          gateway   joins session and connection, reconnects
@@ -16,6 +17,7 @@
 #[cfg(test)]
 mod allocation_tests;
 mod answers;
+mod atomic;
 mod budget;
 #[cfg(test)]
 mod chaos_tests;
@@ -25,23 +27,34 @@ mod describe;
 mod desk;
 mod encode;
 pub mod errors;
+mod facts;
+mod form;
 mod gateway;
 #[cfg(test)]
 mod gateway_tests;
 pub mod message;
 mod orders;
+#[cfg(test)]
+mod replace_tests;
 mod reports;
 mod requests;
+mod rest;
+#[cfg(test)]
+mod rest_tests;
+#[cfg(test)]
+mod round_tests;
+mod rounds;
 mod scan;
 mod session;
 #[cfg(test)]
 mod session_tests;
 mod settings;
-pub mod sign;
 mod slots;
 mod tape;
+mod template;
 #[cfg(test)]
 mod testing;
+mod trades;
 
 pub use decode::{Scratch, decode};
 pub use gateway::BinanceSpotGateway;

@@ -12,9 +12,6 @@ pub(super) const ORDERS_MAX: usize = 512;
 /// Finished orders remembered, so that an older list of open orders does not bring them back.
 const DONE_MAX: usize = 64;
 
-/// Trades remembered against repetition; a power of two.
-const TRADES_MAX: usize = 1_024;
-
 /// What we know of one order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
@@ -39,6 +36,10 @@ pub(super) struct Order {
     pub asks: u32,
     /// A question is under way.
     pub is_asked: bool,
+    /// Trades below this number were read; none before the first page.
+    pub trades_from: Option<u64>,
+    /// Quantity in the pages read so far.
+    pub trades_sum: Qty,
     /// Connection on which the venue last answered a question about it.
     pub answered_on: u64,
 }
@@ -76,6 +77,8 @@ impl Order {
             ask_at: sent,
             asks: 0,
             is_asked: false,
+            trades_from: None,
+            trades_sum: Qty::ZERO,
             answered_on: 0,
         }
     }
@@ -91,30 +94,44 @@ impl Order {
         self.ask_at = at;
         self.asks = 0;
         self.is_asked = false;
+        (self.trades_from, self.trades_sum) = (None, Qty::ZERO);
     }
+}
+
+/// An order that is finished.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    id: ClientOrderId,
+    now: TsNs,
+    instrument: InstrumentId,
+    venue_id: u64,
+}
+
+impl Done {
+    const NONE: Self =
+        Self { id: ClientOrderId::NONE, now: TsNs(0), instrument: InstrumentId::NONE, venue_id: 0 };
 }
 
 /// The table.
 pub(super) struct Orders {
     live: Vec<Order>,
-    /// The orders that finished last, and when.
-    done: [(ClientOrderId, TsNs); DONE_MAX],
+    /// The orders that finished last.
+    done: [Done; DONE_MAX],
     done_next: usize,
-    trades: Vec<(u64, InstrumentId)>,
 }
 
 impl Orders {
     pub fn new() -> Self {
-        Self {
-            live: Vec::with_capacity(ORDERS_MAX),
-            done: [(ClientOrderId::NONE, TsNs(0)); DONE_MAX],
-            done_next: 0,
-            trades: vec![(u64::MAX, InstrumentId::NONE); TRADES_MAX],
-        }
+        Self { live: Vec::with_capacity(ORDERS_MAX), done: [Done::NONE; DONE_MAX], done_next: 0 }
     }
 
     pub fn is_full(&self) -> bool {
-        self.live.len() >= ORDERS_MAX
+        self.room() == 0
+    }
+
+    /// Orders that can still be kept.
+    pub fn room(&self) -> usize {
+        ORDERS_MAX.saturating_sub(self.live.len())
     }
 
     /// Keeps an order; false when the table is full.
@@ -132,18 +149,19 @@ impl Orders {
 
     /// Forgets an order that is finished.
     pub fn finish(&mut self, id: ClientOrderId, now: TsNs) {
-        if let Some(at) = self.live.iter().position(|order| order.id == id) {
-            self.live.swap_remove(at);
-        }
+        let at = self.live.iter().position(|order| order.id == id);
+        let order = at.map(|at| self.live.swap_remove(at));
+        let (instrument, venue_id) =
+            order.map_or((InstrumentId::NONE, 0), |order| (order.instrument, order.venue_id));
         if let Some(slot) = self.done.get_mut(self.done_next % DONE_MAX) {
-            *slot = (id, now);
+            *slot = Done { id, now, instrument, venue_id };
         }
         self.done_next = self.done_next.wrapping_add(1);
     }
 
     /// True for the last orders that finished, if they did so at `since` or later.
     pub fn is_done(&self, id: ClientOrderId, since: TsNs) -> bool {
-        self.done.iter().any(|&(done, when)| done == id && when >= since)
+        self.done.iter().any(|done| done.id == id && done.now >= since)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
@@ -154,13 +172,15 @@ impl Orders {
         self.live.iter_mut()
     }
 
-    /// True the first time a trade is seen. An old trade may be forgotten; the core counts by id as well.
-    pub fn is_new_trade(&mut self, instrument: InstrumentId, trade_id: u64) -> bool {
-        let spread = trade_id ^ (u64::from(instrument.0) << 7);
-        let Some(slot) = self.trades.get_mut((spread % TRADES_MAX as u64) as usize) else { return true };
-        let is_new = *slot != (trade_id, instrument);
-        *slot = (trade_id, instrument);
-        is_new
+    /// Our id of the order that the venue names so: of a working one, or of one that finished lately.
+    pub fn id_of(&self, instrument: InstrumentId, venue_id: u64) -> Option<ClientOrderId> {
+        let is_it = |order: &&Order| order.venue_id == venue_id && order.instrument == instrument;
+        let done =
+            || self.done.iter().find(|done| done.venue_id == venue_id && done.instrument == instrument);
+        if venue_id == 0 {
+            return None;
+        }
+        self.live.iter().find(is_it).map(|order| order.id).or_else(|| done().map(|done| done.id))
     }
 }
 
@@ -186,15 +206,5 @@ mod tests {
         assert!(orders.is_done(ClientOrderId(5), TsNs(70)) && !orders.is_done(ClientOrderId(5), TsNs(71)));
         assert!(!orders.is_done(ClientOrderId(6), TsNs(0)));
         assert!(orders.insert(one_more));
-    }
-
-    #[test]
-    fn a_trade_is_new_once_per_instrument() {
-        let mut orders = Orders::new();
-        for trade_id in 1_000..1_100 {
-            assert!(orders.is_new_trade(InstrumentId(0), trade_id));
-            assert!(!orders.is_new_trade(InstrumentId(0), trade_id));
-        }
-        assert!(orders.is_new_trade(InstrumentId(1), 1_099));
     }
 }

@@ -25,16 +25,15 @@ impl Session {
 
     /// One report.
     pub fn on_report(&mut self, report: &ExecutionReport<'_>, out: &mut Out<'_>) {
-        let (Some(instrument), Some(id)) =
-            (self.encoder.instrument_of(report.symbol), self.ours(report.client_order_id))
-        else {
+        let Some(instrument) = self.encoder.instrument_of(report.symbol) else {
             self.counters.foreign += 1;
             return;
         };
+        let Some(id) = self.ours(report.client_order_id) else {
+            return self.on_foreign(instrument, report, out);
+        };
         let place = (instrument, id, report.order_id);
-        let is_fill = report.last_qty > Qty::ZERO
-            && matches!(report.execution, Execution::Trade | Execution::Calculated);
-        if is_fill {
+        if is_fill(report) {
             self.on_fill(place, report, out);
         } else if !report.status.is_final() && report.execution != Execution::Canceled {
             self.on_working(place, report, out);
@@ -47,6 +46,27 @@ impl Session {
             _ => report.status,
         };
         self.settle(place, status, report.cum_qty, Some(report.time_ms), out);
+    }
+
+    /// Something another hand's order did: told by the venue's id alone.
+    fn on_foreign(&mut self, instrument: InstrumentId, report: &ExecutionReport<'_>, out: &mut Out<'_>) {
+        self.counters.foreign += 1;
+        let place = (instrument, ClientOrderId::NONE, report.order_id);
+        let is_fill = is_fill(report);
+        if is_fill {
+            self.on_fill(place, report, out);
+        }
+        let time_ms = Some(report.time_ms);
+        match report.status {
+            status if status.is_final() => self.tell_final(place, status, report.cum_qty, time_ms, out),
+            _ if is_fill => {}
+            _ => out.order(time_ms, instrument, ClientOrderId::NONE, report.order_id, OrderUpdateKind::Ack),
+        }
+    }
+
+    /// True the first time a trade is seen.
+    pub(super) fn is_new_trade(&mut self, instrument: InstrumentId, trade_id: u64) -> bool {
+        self.trades.is_new(instrument, trade_id)
     }
 
     /// Accepted, amended, or otherwise still working.
@@ -71,11 +91,11 @@ impl Session {
             self.counters.refused += 1;
             return;
         };
-        if !self.orders.is_new_trade(instrument, trade_id) {
+        if !self.is_new_trade(instrument, trade_id) {
             self.counters.fills_repeated += 1;
             return;
         }
-        self.counters.fills += 1;
+        self.counters.fills += u64::from(id != ClientOrderId::NONE);
         out.order(
             Some(report.time_ms),
             instrument,
@@ -197,4 +217,8 @@ impl Session {
         let (instrument, id, venue_id) = place;
         out.order(time_ms, instrument, id, venue_id, kind);
     }
+}
+
+fn is_fill(report: &ExecutionReport<'_>) -> bool {
+    report.last_qty > Qty::ZERO && matches!(report.execution, Execution::Trade | Execution::Calculated)
 }

@@ -14,7 +14,7 @@ pub(super) const ID_DIGITS: usize = 16;
 const SEQUENCES: u64 = 1_000_000_000_000_000;
 
 /// One more than the last kind's number.
-const KINDS: usize = 10;
+const KINDS: usize = 16;
 
 /// What a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,55 @@ pub(super) enum RequestKind {
     Cancel = 7,
     Status = 8,
     Trades = 9,
+    /// One order in the place of another.
+    Replace = 10,
+    /// Two orders of which one ends the other.
+    Pair = 11,
+    CancelAll = 12,
+    /// Trades of an instrument.
+    Range = 13,
+    /// Whose an order is.
+    Stranger = 14,
+    /// What the key may do.
+    Restrictions = 15,
+}
+
+impl RequestKind {
+    /// Part of a round of reconciliation.
+    pub const fn is_of_round(self) -> bool {
+        matches!(self, Self::Account | Self::OpenOrders | Self::Range)
+    }
+
+    /// What the venue calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Logon => "session.logon",
+            Self::Subscribe => "userDataStream.subscribe",
+            Self::Account => "account.status",
+            Self::OpenOrders => "openOrders.status",
+            Self::Place => "order.place",
+            Self::Cancel => "order.cancel",
+            Self::Status | Self::Stranger => "order.status",
+            Self::Trades | Self::Range => "myTrades",
+            Self::Replace => "order.cancelReplace",
+            Self::Pair => "orderList.place.oco",
+            Self::CancelAll => "openOrders.cancelAll",
+            Self::Restrictions => "apiRestrictions",
+        }
+    }
+
+    /// The digit that request ids of this kind begin with, for people who read a capture.
+    const fn digit(self) -> u64 {
+        match self {
+            Self::Replace | Self::Pair => 6,
+            Self::CancelAll => 7,
+            Self::Stranger => 8,
+            Self::Range => 9,
+            Self::Restrictions => 4,
+            plain => plain as u64,
+        }
+    }
 }
 
 /// A request that waits for its answer.
@@ -38,7 +87,13 @@ pub(super) struct Request {
     pub kind: RequestKind,
     /// The order it is about; [`ClientOrderId::NONE`] for the rest.
     pub order: ClientOrderId,
+    /// The second order it is about: the one to be replaced, or the other of a pair.
+    pub other: ClientOrderId,
+    /// The venue's id of an order of another hand that is to be cancelled; else 0.
+    pub venue_id: u64,
     pub instrument: InstrumentId,
+    /// It went by REST, and so outlives a connection.
+    pub is_rest: bool,
     pub sent: TsNs,
     /// Nobody waits any more (its time is over), but a late answer still maps back until the slot is needed.
     pub is_late: bool,
@@ -65,13 +120,35 @@ impl InFlight {
         instrument: InstrumentId,
         now: TsNs,
     ) -> Option<u64> {
+        self.issue_two(kind, order, ClientOrderId::NONE, instrument, now)
+    }
+
+    /// The same for a request about two orders.
+    pub fn issue_two(
+        &mut self,
+        kind: RequestKind,
+        order: ClientOrderId,
+        other: ClientOrderId,
+        instrument: InstrumentId,
+        now: TsNs,
+    ) -> Option<u64> {
         for _ in 0..IN_FLIGHT_MAX {
             let sequence = self.next_sequence;
             self.next_sequence = (sequence + 1) % SEQUENCES;
-            let id = kind as u64 * SEQUENCES + sequence;
+            let id = kind.digit() * SEQUENCES + sequence;
             let slot = self.slots.get_mut(slot_of(id))?;
             if slot.is_none_or(|request| request.is_late) {
-                *slot = Some(Request { id, kind, order, instrument, sent: now, is_late: false });
+                *slot = Some(Request {
+                    id,
+                    kind,
+                    order,
+                    other,
+                    venue_id: 0,
+                    is_rest: false,
+                    instrument,
+                    sent: now,
+                    is_late: false,
+                });
                 self.count(kind, 1);
                 return Some(id);
             }
@@ -97,16 +174,17 @@ impl InFlight {
 
     /// The next request that has waited since before `limit`; it is late from now on.
     pub fn next_late(&mut self, limit: impl Fn(&Request) -> bool) -> Option<Request> {
-        let late = self.slots.iter_mut().flatten().find(|request| !request.is_late && limit(request))?;
+        let is_over = |request: &&mut Request| !request.is_late && !request.is_rest && limit(request);
+        let late = self.slots.iter_mut().flatten().find(is_over)?;
         let before = *late;
         late.is_late = true;
         self.uncount(&before);
         Some(before)
     }
 
-    /// Takes any request; for the end of a connection, which no answer survives.
+    /// Takes any request of a connection; for its end, which no answer survives.
     pub fn take_any(&mut self) -> Option<Request> {
-        let request = self.slots.iter_mut().find_map(Option::take)?;
+        let request = self.slots.iter_mut().find_map(|slot| slot.take_if(|request| !request.is_rest))?;
         self.uncount(&request);
         Some(request)
     }
@@ -114,6 +192,37 @@ impl InFlight {
     /// Requests of a kind that are still waited for.
     pub fn waiting(&self, kind: RequestKind) -> u32 {
         self.waiting.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// Requests that may bring an order to life and are still waited for.
+    pub fn orders_waiting(&self) -> u32 {
+        let kinds = [RequestKind::Place, RequestKind::Replace, RequestKind::Pair];
+        kinds.into_iter().map(|kind| self.waiting(kind)).sum()
+    }
+
+    /// What a request asked for that is not answered yet.
+    pub fn kind_of(&self, id: i64) -> Option<RequestKind> {
+        let id = u64::try_from(id).ok()?;
+        let request = self.slots.get(slot_of(id))?.as_ref()?;
+        (request.id == id).then_some(request.kind)
+    }
+
+    /// Notes that a request goes by REST.
+    pub fn note_rest(&mut self, id: u64) {
+        if let Some(request) = self.find(id) {
+            request.is_rest = true;
+        }
+    }
+
+    fn find(&mut self, id: u64) -> Option<&mut Request> {
+        self.slots.get_mut(slot_of(id))?.as_mut().filter(|request| request.id == id)
+    }
+
+    /// Notes which order of another hand a request is about.
+    pub fn note_venue_id(&mut self, id: u64, venue_id: u64) {
+        if let Some(request) = self.find(id) {
+            request.venue_id = venue_id;
+        }
     }
 
     fn uncount(&mut self, request: &Request) {

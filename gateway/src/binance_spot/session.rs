@@ -5,21 +5,26 @@
 //! to find out survives them.
 //!
 //! ```text
-//! Offline ─connected─► Clock ─► Logon ─► Subscribe ─► Account ─► OpenOrders ─► Resolving ─► Ready
-//!    ▲                 (time, session.logon, userDataStream.subscribe, account.status,        │
-//!    │                  openOrders.status; then order.status for whatever is in doubt)        │ shutdown told,
-//!    └──────────────────────────── cut, refused, silent ◄──── Draining ◄──────────────────────┘ day is over
+//! Offline ─connected─► Clock ─► Logon ─► Subscribe ─► Reconciling ─► Ready
+//!    ▲                 (time, session.logon,          the first round,   │ shutdown told,
+//!    │                  userDataStream.subscribe)     see `rounds`       │ day is over
+//!    └──────────────── cut, refused, silent ◄──── Draining ◄─────────────┘
 //! ```
 //!
 //! Answers are read in `answers`, reports in `reports`; this file holds the state, sends, and watches the clock.
 
+use super::atomic::Held;
 use super::budget::Budget;
-use super::encode::Encoder;
+use super::encode::{Encoder, Named, Query, TRADES_PAGE, TradesQuery};
+use super::facts::NOTHING_TOLD;
 use super::orders::{Order, Orders, Phase};
 use super::requests::{InFlight, Request, RequestKind};
+use super::rest::Rest;
+use super::rounds::Rounds;
 use super::settings::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
-use super::sign::Signer;
-use smc_core::event::{Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind};
+use super::trades::Trades;
+use crate::sign::{Secret, Signer};
+use smc_core::event::{Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind, RequestBudget};
 use smc_core::output::{CancelOrder, NewOrder};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};
 
@@ -110,12 +115,8 @@ pub(super) enum Step {
     Logon,
     /// Subscribing the private stream.
     Subscribe,
-    /// Reading balances.
-    Account,
-    /// Reading open orders.
-    OpenOrders,
-    /// Asking about orders in doubt.
-    Resolving,
+    /// The first round: everything the venue has of ours is read.
+    Reconciling,
     /// Orders may be sent.
     Ready,
     /// No new orders; waits for answers before it leaves.
@@ -128,8 +129,6 @@ pub(super) enum Step {
 /// The session.
 pub(super) struct Session {
     pub(super) encoder: Encoder,
-    signer: Signer,
-    api_key: String,
     pub(super) instance: u16,
     recv_window_ms: u32,
     /// Assets whose balances the engine wants: what we buy, sell and pay fees with.
@@ -140,10 +139,24 @@ pub(super) struct Session {
     pub(super) step: Step,
     /// The request of the present step is under way (or the step has none).
     pub(super) is_step_sent: bool,
+    pub(super) rounds: Rounds,
+    pub(super) trades: Trades,
+    pub(super) rest: Rest,
+    /// The first order of a pair, waiting for the second.
+    pub(super) held: Option<Held>,
     /// When the request for open orders left.
     pub(super) listed_at: TsNs,
-    /// Number of this connection.
+    /// Counts connections and lists: what an order was last told by.
     pub(super) epoch: u64,
+    /// Venue's stamp of the last balances.
+    pub(super) balances_at: u64,
+    pub(super) budget_told: (RequestBudget, TsNs),
+    /// The key can take money out.
+    pub(super) can_withdraw: bool,
+    /// Key or signature were refused so often since they were last accepted.
+    pub(super) refusals: u32,
+    /// Orders could be sent once.
+    pub(super) was_ready: bool,
     /// The venue's clock minus ours.
     pub(super) offset_ms: i64,
     clock_asked: TsNs,
@@ -161,7 +174,7 @@ pub(super) struct Session {
 impl Session {
     pub fn new(
         api_key: &str,
-        private_key_pem: &str,
+        secret: &Secret,
         recv_window_ms: u32,
         instance: u16,
         instruments: &[GatewayInstrument],
@@ -190,15 +203,27 @@ impl Session {
         watched.sort_unstable();
         watched.dedup();
         Ok(Self {
-            encoder: Encoder::new(instruments, recv_window_ms)?,
-            signer: Signer::from_pem(private_key_pem).map_err(GatewayError::Key)?,
-            api_key: api_key.to_owned(),
+            encoder: Encoder::new(
+                instruments,
+                recv_window_ms,
+                api_key,
+                Signer::new(secret).map_err(GatewayError::Key)?,
+            )?,
             instance,
             recv_window_ms,
             watched,
             in_flight: InFlight::new(),
             orders: Orders::new(),
             budget: Budget::new(),
+            rounds: Rounds::new(),
+            trades: Trades::new(instruments.iter().map(|instrument| instrument.id)),
+            rest: Rest::new(false),
+            held: None,
+            balances_at: 0,
+            budget_told: NOTHING_TOLD,
+            can_withdraw: false,
+            refusals: 0,
+            was_ready: false,
             step: Step::Offline,
             is_step_sent: false,
             listed_at: TsNs(0),
@@ -229,6 +254,12 @@ impl Session {
         self.wants_cut = false;
         self.counters.cuts += u64::from(self.step != Step::Offline);
         self.enter(Step::Offline);
+        self.rest.offline_since = out.now;
+        self.rounds.reset();
+        self.drop_held(out);
+        for trade in self.trades.strange() {
+            trade.asked = None;
+        }
         while let Some(request) = self.in_flight.take_any() {
             if !request.is_late {
                 self.lost(&request, out);
@@ -239,20 +270,20 @@ impl Session {
 
     /// Sends an order. The only way here is [`BinanceSpotGateway::place`](super::BinanceSpotGateway::place).
     pub fn place(&mut self, now: TsNs, order: &NewOrder, wire: &mut Wire<'_>) -> Result<(), SendError> {
-        if self.step != Step::Ready || self.wants_cut {
-            return Err(SendError::NotReady);
+        match order.terms.oco {
+            ClientOrderId::NONE => self.place_alone(now, order, wire),
+            _ => self.place_paired(now, order, wire),
         }
-        if let Err(until) = self.budget.order(now) {
-            self.counters.rate_limited += 1;
-            return Err(SendError::RateLimited { until });
-        }
+    }
+
+    pub(super) fn place_alone(
+        &mut self,
+        now: TsNs,
+        order: &NewOrder,
+        wire: &mut Wire<'_>,
+    ) -> Result<(), SendError> {
+        self.admit(now, order, 1)?;
         let (id, instrument) = (order.client_order_id, order.instrument);
-        if self.orders.get(id).is_some() || self.orders.is_done(id, TsNs(0)) {
-            return Err(SendError::Duplicate);
-        }
-        if self.orders.is_full() {
-            return Err(SendError::Full);
-        }
         let request = self.in_flight.issue(RequestKind::Place, id, instrument, now).ok_or(SendError::Full)?;
         let time_ms = self.venue_ms(now);
         let sent = self.encoder.place(request, time_ms, order).map(wire);
@@ -265,13 +296,18 @@ impl Session {
 
     /// Sends a cancel. Passes whatever the limits say, as soon as the session is logged on.
     pub fn cancel(&mut self, now: TsNs, cancel: &CancelOrder, wire: &mut Wire<'_>) -> Result<(), SendError> {
-        let is_logged_on = !matches!(self.step, Step::Offline | Step::Clock | Step::Logon | Step::Subscribe);
-        if !is_logged_on || self.wants_cut {
-            return Err(SendError::NotReady);
+        if self.cancel_held(cancel.client_order_id) {
+            return Ok(());
+        }
+        if !self.is_logged_on() || self.wants_cut {
+            return self.cancel_by_rest(now, cancel);
         }
         let (id, instrument) = (cancel.client_order_id, cancel.instrument);
         let request =
             self.in_flight.issue(RequestKind::Cancel, id, instrument, now).ok_or(SendError::Full)?;
+        if id == ClientOrderId::NONE {
+            self.in_flight.note_venue_id(request, cancel.venue_order_id);
+        }
         let time_ms = self.venue_ms(now);
         let sent = self.encoder.cancel(request, time_ms, cancel).map(wire);
         self.sent(request, sent)?;
@@ -279,8 +315,17 @@ impl Session {
         Ok(())
     }
 
+    pub(super) fn is_logged_on(&self) -> bool {
+        !matches!(self.step, Step::Offline | Step::Clock | Step::Logon | Step::Subscribe)
+    }
+
+    /// Another round of reconciliation, as soon as the one under way is over.
+    pub fn want_round(&mut self) {
+        self.rounds.want();
+    }
+
     /// Settles the bookkeeping of bytes handed to the wire. What broke half-way counts as sent: it may arrive.
-    fn sent(&mut self, request: u64, sent: Result<Sent, SendError>) -> Result<(), SendError> {
+    pub(super) fn sent(&mut self, request: u64, sent: Result<Sent, SendError>) -> Result<(), SendError> {
         match sent {
             Ok(Sent::Yes) => Ok(()),
             Ok(Sent::Cut) => {
@@ -314,14 +359,18 @@ impl Session {
             return;
         }
         self.send_step(out.now, wire);
+        self.drive_held(out, wire);
+        self.tell_state(out);
+        self.drive_round(out, wire);
         // While reconciling every turn counts: a simulator in lock step lets no time pass before we are ready.
-        if out.now >= self.next_check || self.step == Step::Resolving {
+        if out.now >= self.next_check || self.step == Step::Reconciling {
             self.next_check = TsNs(out.now.0.saturating_add(CHECK_EVERY));
             self.check_deadlines(out);
-            self.ask(out.now, wire);
+            self.ask(out.now, Some(wire));
             self.compare_clocks(out.now, wire);
             self.check_progress(out.now);
         }
+        self.end_round(out);
         self.tell_state(out);
     }
 
@@ -330,37 +379,17 @@ impl Session {
         if self.is_step_sent {
             return;
         }
-        let kind = match self.step {
-            Step::Clock => RequestKind::Time,
-            Step::Logon => RequestKind::Logon,
-            Step::Subscribe => RequestKind::Subscribe,
-            Step::Account => RequestKind::Account,
-            Step::OpenOrders => RequestKind::OpenOrders,
-            Step::Offline | Step::Resolving | Step::Ready | Step::Draining { .. } => return,
+        let (kind, query) = match self.step {
+            Step::Clock => (RequestKind::Time, Query::Time),
+            // Only an Ed25519 key logs on; with another each request is signed.
+            Step::Logon => (RequestKind::Logon, Query::Logon),
+            Step::Subscribe => (RequestKind::Subscribe, Query::Subscribe),
+            Step::Offline | Step::Reconciling | Step::Ready | Step::Draining { .. } => return,
         };
-        self.is_step_sent = self.send_plain(kind, now, wire);
-    }
-
-    /// A request that is about no order; false when it could not be sent now.
-    fn send_plain(&mut self, kind: RequestKind, now: TsNs, wire: &mut Wire<'_>) -> bool {
-        let Some(id) = self.in_flight.issue(kind, ClientOrderId::NONE, InstrumentId::NONE, now) else {
-            return false;
-        };
-        let time_ms = self.venue_ms(now);
-        let bytes = match kind {
-            RequestKind::Time => self.encoder.time(id),
-            RequestKind::Logon => self.encoder.logon(id, time_ms, &self.api_key, &self.signer),
-            RequestKind::Subscribe => self.encoder.subscribe(id),
-            RequestKind::Account => self.encoder.account(id, time_ms),
-            _ => self.encoder.open_orders(id, time_ms),
-        };
-        let sent = wire(bytes);
-        match kind {
-            RequestKind::Time => self.clock_asked = now,
-            RequestKind::OpenOrders => self.listed_at = now,
-            _ => {}
+        if kind == RequestKind::Time {
+            self.clock_asked = now;
         }
-        self.sent(id, Ok(sent)).is_ok()
+        self.is_step_sent = self.send_query(kind, &query, InstrumentId::NONE, now, wire).is_some();
     }
 
     /// Requests whose answers are overdue.
@@ -368,8 +397,12 @@ impl Session {
         let now = out.now;
         let is_over = |request: &Request| {
             let allowed = match request.kind {
-                RequestKind::Place | RequestKind::Cancel => ANSWER_TIMEOUT,
-                RequestKind::Status | RequestKind::Trades => QUERY_TIMEOUT,
+                RequestKind::Place
+                | RequestKind::Cancel
+                | RequestKind::Replace
+                | RequestKind::Pair
+                | RequestKind::CancelAll => ANSWER_TIMEOUT,
+                RequestKind::Status | RequestKind::Trades | RequestKind::Stranger => QUERY_TIMEOUT,
                 _ => STEP_TIMEOUT,
             };
             now.since(request.sent) >= allowed
@@ -380,10 +413,23 @@ impl Session {
     }
 
     /// A request whose outcome we cannot know.
-    fn lost(&mut self, request: &Request, out: &mut Out<'_>) {
+    pub(super) fn lost(&mut self, request: &Request, out: &mut Out<'_>) {
         match request.kind {
             RequestKind::Place => self.doubt_place(request, out),
             RequestKind::Cancel => self.doubt_cancel(request, out),
+            RequestKind::Replace => {
+                self.doubt_place(request, out);
+                self.doubt_old(request, out);
+            }
+            RequestKind::Pair => {
+                self.doubt_place(request, out);
+                self.doubt_place(&Request { order: request.other, ..*request }, out);
+            }
+            // What it ended is told by reports; what it did not, only a look can tell.
+            RequestKind::CancelAll => self.rounds.want(),
+            RequestKind::Stranger => self.on_stranger(request, None, out),
+            RequestKind::Account | RequestKind::OpenOrders | RequestKind::Range
+                if self.on_round_trouble(request.kind, out) => {}
             RequestKind::Status | RequestKind::Trades => {
                 self.may_ask_again(request.order);
                 self.give_up_fills(request.order, out);
@@ -417,8 +463,12 @@ impl Session {
     }
 
     /// Asks about every order in doubt whose time has come.
-    fn ask(&mut self, now: TsNs, wire: &mut Wire<'_>) {
-        if !matches!(self.step, Step::Resolving | Step::Ready) {
+    /// Over the connection, or by REST.
+    pub(super) fn ask(&mut self, now: TsNs, mut wire: Option<&mut Wire<'_>>) {
+        // Before the first list is read every question may turn out to be needless.
+        let is_time =
+            self.step == Step::Ready || self.step == Step::Reconciling && self.rounds.is_resolving();
+        if wire.is_some() && !is_time {
             return;
         }
         let time_ms = self.venue_ms(now);
@@ -436,11 +486,21 @@ impl Session {
                 return;
             }
             let Some(id) = self.in_flight.issue(kind, order.id, order.instrument, now) else { return };
-            let bytes = match wants_trades {
-                true => self.encoder.trades(id, time_ms, order.instrument, order.venue_id),
-                false => self.encoder.status(id, time_ms, order.instrument, order.id),
+            let trades = TradesQuery {
+                instrument: order.instrument,
+                order: Some(order.venue_id),
+                from: order.trades_from,
+                limit: TRADES_PAGE,
             };
-            match bytes.map(&mut *wire) {
+            let query = match wants_trades {
+                true => Query::Trades(&trades),
+                false => Query::Status(order.instrument, Named::Ours(order.id)),
+            };
+            let sent = match &mut wire {
+                Some(wire) => self.encoder.frame(id, time_ms, &query).map(wire),
+                None => self.rest.put(id, self.encoder.call(time_ms, &query), &mut self.in_flight),
+            };
+            match sent {
                 Ok(Sent::Yes) => {}
                 Ok(Sent::Cut) => self.wants_cut = true,
                 Ok(Sent::No) | Err(_) => {
@@ -460,29 +520,20 @@ impl Session {
     fn compare_clocks(&mut self, now: TsNs, wire: &mut Wire<'_>) {
         let is_due = self.is_clock_wrong || now.since(self.clock_asked) >= CLOCK_EVERY;
         let is_free = self.in_flight.waiting(RequestKind::Time) == 0;
-        let is_on = matches!(self.step, Step::Resolving | Step::Ready);
+        let is_on = matches!(self.step, Step::Reconciling | Step::Ready);
         if is_on && is_due && is_free && self.budget.query(now, 1) {
             self.is_clock_wrong = false;
-            self.send_plain(RequestKind::Time, now, wire);
+            self.clock_asked = now;
+            self.send_query(RequestKind::Time, &Query::Time, InstrumentId::NONE, now, wire);
         }
     }
 
     /// Steps that end by themselves.
     fn check_progress(&mut self, now: TsNs) {
         match self.step {
-            Step::Resolving => {
-                let is_resolved = |order: &Order| match order.phase {
-                    Phase::Placing | Phase::Live => true,
-                    Phase::InDoubt => order.answered_on == self.epoch || order.asks >= ASKS_MAX,
-                    Phase::MissingFills { .. } => false,
-                };
-                if self.orders.iter().all(is_resolved) {
-                    self.enter(Step::Ready);
-                }
-            }
             Step::Ready if now.since(self.opened) >= CONNECTION_LIFE => self.drain(now),
             Step::Draining { since } => {
-                let orders = self.in_flight.waiting(RequestKind::Place);
+                let orders = self.in_flight.orders_waiting();
                 let is_idle = orders + self.in_flight.waiting(RequestKind::Cancel) == 0;
                 self.wants_cut |= is_idle || now.since(since) >= DRAIN_TIMEOUT;
             }
@@ -493,7 +544,7 @@ impl Session {
     /// Leaves this connection as soon as no answer is under way.
     pub(super) fn drain(&mut self, now: TsNs) {
         match self.step {
-            Step::Ready | Step::Resolving => self.enter(Step::Draining { since: now }),
+            Step::Ready | Step::Reconciling => self.enter(Step::Draining { since: now }),
             Step::Draining { .. } => {}
             _ => self.wants_cut = true,
         }
@@ -509,16 +560,14 @@ impl Session {
         VENUE_TIMEOUT + u64::from(self.recv_window_ms) * MS
     }
 
-    fn venue_ms(&self, now: TsNs) -> u64 {
+    pub(super) fn venue_ms(&self, now: TsNs) -> u64 {
         now.as_ms().saturating_add_signed(self.offset_ms)
     }
 
     fn state(&self) -> GatewayState {
         match self.step {
             Step::Offline | Step::Clock | Step::Logon | Step::Subscribe => GatewayState::Down,
-            Step::Account | Step::OpenOrders | Step::Resolving | Step::Draining { .. } => {
-                GatewayState::Syncing
-            }
+            Step::Reconciling | Step::Draining { .. } => GatewayState::Syncing,
             Step::Ready => GatewayState::Ready,
         }
     }

@@ -173,7 +173,7 @@ fn a_cut_leaves_orders_in_doubt_and_the_next_connection_resolves_them() {
 
     desk.connect(json!([state(&open, "NEW", "0")]));
     assert_eq!(desk.told(), [(open.client_order_id, OrderUpdateKind::Ack)]);
-    assert_eq!(desk.session.step, Step::Resolving);
+    assert_eq!(desk.session.step, Step::Reconciling);
     assert_eq!(desk.place(&order(0, 4)), Err(SendError::NotReady), "not before all is known");
     let queries = [desk.take("order.status"), desk.take("order.status")];
     for query in queries {
@@ -474,7 +474,7 @@ fn a_shutdown_is_left_after_the_answers_under_way() {
 }
 
 #[test]
-fn reports_of_others_are_counted_and_left_alone() {
+fn reports_of_others_are_told_as_theirs() {
     let mut desk = Desk::ready();
     let mut stranger = report(&order(0, 1), "NEW", "NEW", "0", None);
     stranger["event"]["c"] = json!("autoclose-1");
@@ -484,7 +484,8 @@ fn reports_of_others_are_counted_and_left_alone() {
     let mut elsewhere = report(&order(0, 1), "NEW", "NEW", "0", None);
     elsewhere["event"]["s"] = json!("DOGEUSDT");
     desk.hear(&elsewhere);
-    assert_eq!(desk.told(), []);
+    let told: Vec<_> = desk.told().into_iter().map(|(id, kind)| (id.0, kind)).collect();
+    assert_eq!(told, [(0, OrderUpdateKind::Ack), (0, OrderUpdateKind::Ack)], "by the venue's id alone");
     assert_eq!(desk.session.counters.foreign, 3);
 }
 
@@ -507,6 +508,7 @@ fn an_older_list_does_not_bring_a_finished_order_back() {
     desk.hear(&report(&order, "CANCELED", "CANCELED", "0", None));
     desk.told();
     desk.answer(&open, json!([state(&order, "NEW", "0")]));
+    desk.no_new_trades();
     assert_eq!(desk.told(), []);
     assert!(desk.session.orders.iter().next().is_none());
 }

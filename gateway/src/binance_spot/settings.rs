@@ -1,6 +1,6 @@
 //! What a gateway is told at start, and what it says when that cannot work or an order cannot be sent.
 
-use super::sign::KeyError;
+use crate::sign::{KeyError, Secret};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::words::{InstrumentId, Name, TsNs};
 use smc_net::Endpoint;
@@ -13,10 +13,13 @@ pub struct GatewaySettings {
     pub endpoint: Endpoint,
     /// Path of the WebSocket API, `/ws-api/v3`.
     pub path: String,
+    /// Host of the REST interface: for what the key may do, and for cancels and questions while the WebSocket API cannot
+    /// be reached. None does without.
+    pub rest: Option<Endpoint>,
     /// The account's key.
     pub api_key: String,
-    /// Its private half: Ed25519 in PKCS#8 PEM. Never shown.
-    pub private_key_pem: String,
+    /// Its private half: Ed25519 (which logs a session on) or RSA in PKCS#8 PEM, or the shared secret of HMAC. Never shown.
+    pub secret: Secret,
     /// How long a request may be under way before the venue drops it: 1 to 60 000 ms. Small is safe: a stuck
     /// order dies instead of filling late.
     pub recv_window_ms: u32,
@@ -26,12 +29,13 @@ pub struct GatewaySettings {
 
 impl GatewaySettings {
     /// The usual path and a window of one second.
-    pub fn new(endpoint: Endpoint, api_key: &str, private_key_pem: &str, instance: u16) -> Self {
+    pub fn new(endpoint: Endpoint, api_key: &str, secret: &str, instance: u16) -> Self {
         Self {
             endpoint,
             path: "/ws-api/v3".to_owned(),
+            rest: None,
             api_key: api_key.to_owned(),
-            private_key_pem: private_key_pem.to_owned(),
+            secret: Secret::new(secret),
             recv_window_ms: 1_000,
             instance,
         }
@@ -116,6 +120,14 @@ pub enum SendError {
     BadPrice,
     /// A quantity that is not positive, or has more decimals than the instrument.
     BadQty,
+    /// Two orders that the venue cannot pair: not a stop and a limit of the same side, quantity and instrument.
+    BadPair,
+    /// The other order of the pair has left alone, or never came.
+    PairBroken,
+    /// The order to be replaced has begun to fill, or is not known to work.
+    CannotReplace,
+    /// Stop or target along with an entry: the venue would place them only once all of it has filled.
+    CannotAttach,
     /// Our clock stands outside the years 2001 to 2286.
     BadTime,
 }
@@ -133,6 +145,10 @@ impl fmt::Display for SendError {
             Self::UnknownInstrument => f.write_str("not one of the gateway's instruments"),
             Self::BadPrice => f.write_str("the price is not positive or too fine for the instrument"),
             Self::BadQty => f.write_str("the quantity is not positive or too fine for the instrument"),
+            Self::BadPair => f.write_str("not a stop and a limit that the venue can pair"),
+            Self::PairBroken => f.write_str("the other order of the pair has left alone"),
+            Self::CannotReplace => f.write_str("the order to be replaced has begun to fill or does not work"),
+            Self::CannotAttach => f.write_str("the venue protects an entry only once all of it has filled"),
             Self::BadTime => f.write_str("the clock stands outside the years 2001 to 2286"),
         }
     }

@@ -154,12 +154,12 @@ pub(super) mod order {
     fields! {
         "symbol" => SYMBOL, "orderId" => ORDER, "clientOrderId" => CLIENT, "origClientOrderId" => ORIGINAL,
         "transactTime" => TRANSACT, "updateTime" => UPDATE, "time" => TIME, "status" => STATUS, "side" => SIDE,
-        "price" => PRICE, "origQty" => QTY, "executedQty" => EXECUTED,
+        "price" => PRICE, "origQty" => QTY, "executedQty" => EXECUTED, "type" => TYPE, "stopPrice" => STOP,
     }
 
     /// False for keys that could make the result something else than one order.
     pub fn is_plain(key: &[u8]) -> bool {
-        !matches!(key, b"balances" | b"orders")
+        !matches!(key, b"balances" | b"orders" | b"cancelResult")
     }
 
     pub fn finish<'a>(slots: &Slots<'a, COUNT>) -> Result<OrderResult<'a>, Refusal> {
@@ -186,6 +186,11 @@ pub(super) mod order {
             side: text_or_none(SIDE)?.map(|word| side(word, SIDE.1)).transpose()?,
             price: match slots.bytes_or_none(PRICE.0, PRICE.1)? {
                 Some(text) => Some(Price::parse(text).map_err(bad(PRICE.1))?),
+                None => None,
+            },
+            order_type: text_or_none(TYPE)?,
+            stop_price: match slots.bytes_or_none(STOP.0, STOP.1)? {
+                Some(text) => Some(Price::parse(text).map_err(bad(STOP.1))?),
                 None => None,
             },
             qty: qty(QTY)?,

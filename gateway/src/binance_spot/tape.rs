@@ -102,7 +102,41 @@ fn venue_error<'a>(value: Value<'_, 'a>) -> Result<VenueError<'a>, Refusal> {
         .and_then(|data| data.as_object())
         .and_then(|data| data.get("retryAfter"))
         .and_then(|at| at.as_u64());
-    Ok(VenueError { code, message: text(&error, "msg")?, retry_after_ms })
+    let data = error.get("data").and_then(|data| data.as_object());
+    let replaced = match data {
+        Some(data) if data.get("cancelResult").is_some() => Some(replaced(&data)?),
+        _ => None,
+    };
+    Ok(VenueError { code, message: text(&error, "msg")?, retry_after_ms, replaced })
+}
+
+fn replaced(object: &Object<'_, '_>) -> Result<ReplaceResult, Refusal> {
+    Ok(ReplaceResult {
+        cancel: half(object, "cancelResult", "cancelResponse")?,
+        new: half(object, "newOrderResult", "newOrderResponse")?,
+    })
+}
+
+fn half(object: &Object<'_, '_>, result: &'static str, response: &'static str) -> Result<Half, Refusal> {
+    let inside = || field(object, response)?.as_object().ok_or(Refusal::WrongType { field: response });
+    match text(object, result)? {
+        "SUCCESS" => {
+            let OrderResult { order_id, status, executed_qty, time_ms, .. } = order(&inside()?)?;
+            Ok(Half::Done { order_id, status, executed_qty, time_ms })
+        }
+        "FAILURE" => {
+            let code = integer(&inside()?, "code")?;
+            i32::try_from(code).map(Half::Refused).map_err(|_| Refusal::WrongType { field: "code" })
+        }
+        "NOT_ATTEMPTED" => Ok(Half::NotTried),
+        _ => Err(Refusal::UnknownWord { field: result }),
+    }
+}
+
+/// The body of a REST answer: a result, or an error that stands by itself.
+pub(super) fn body<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
+    let is_error = value.as_object().is_some_and(|it| it.get("code").is_some() && it.get("msg").is_some());
+    if is_error { venue_error(value).map(Outcome::Error) } else { result_of(value) }
 }
 
 /// Tells results apart by what they hold.
@@ -112,6 +146,13 @@ fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
         return match first {
             None if list.is_empty() => Rows::checked(list).map(Outcome::Orders),
             Some(row) if row.get("commission").is_some() => Rows::checked(list).map(Outcome::Trades),
+            // What `openOrders.cancelAll` ended: order lists stand among the orders.
+            _ if list
+                .iter()
+                .any(|row| row.as_object().is_some_and(|row| row.get("orderReports").is_some())) =>
+            {
+                Ok(Outcome::Other)
+            }
             Some(row) if row.get("clientOrderId").is_some() => Rows::checked(list).map(Outcome::Orders),
             _ => Ok(Outcome::Other),
         };
@@ -126,10 +167,20 @@ fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
         });
     }
     if has("orderListId") && has("orders") {
-        return Ok(Outcome::OrderList { id: integer(&object, "orderListId")? });
+        let orders = rows(&object, "orders")?;
+        return Ok(Outcome::OrderList { id: integer(&object, "orderListId")?, orders });
+    }
+    if has("cancelResult") {
+        return replaced(&object).map(Outcome::Replaced);
     }
     if has("orderId") {
         return order(&object).map(Outcome::Order);
+    }
+    if has("enableWithdrawals") {
+        return Ok(Outcome::Rights {
+            can_trade: boolean(&object, "enableSpotAndMarginTrading")?,
+            can_withdraw: boolean(&object, "enableWithdrawals")?,
+        });
     }
     if has("authorizedSince") {
         return Ok(Outcome::Session {

@@ -57,9 +57,19 @@ impl WsClient {
     /// Starts to connect and returns at once; [`WsClient::poll`] does the rest. Only resolving a name may wait, so give
     /// the endpoint an address where that matters.
     pub fn connect(endpoint: &Endpoint, path_and_query: &str, limits: WsLimits) -> Result<Self, NetError> {
+        Self::connect_with(endpoint, path_and_query, &[], limits)
+    }
+
+    /// The same with header lines of the caller's: some venues want a key at the upgrade.
+    pub fn connect_with(
+        endpoint: &Endpoint,
+        path_and_query: &str,
+        headers: &[(&str, &str)],
+        limits: WsLimits,
+    ) -> Result<Self, NetError> {
         let (mut seed, mut key) = ([0; 8], [0; 16]);
         rand::fill(&mut seed).and(rand::fill(&mut key)).map_err(|_| TlsError::Key)?;
-        let upgrade = Upgrade::new(&endpoint.authority(), path_and_query, key)?;
+        let upgrade = Upgrade::new(&endpoint.authority(), path_and_query, headers, key)?;
         let plain_bytes_max = limits.message_bytes_max.saturating_add(HEADER_BYTES_MAX);
         Ok(Self {
             link: Link::connect(endpoint, plain_bytes_max, limits.send_buffer_bytes)?,

@@ -24,14 +24,20 @@ pub struct Upgrade {
 
 impl Upgrade {
     /// Asks `authority` for `path_and_query`, with 16 random bytes as the key.
-    pub fn new(authority: &str, path_and_query: &str, key: [u8; 16]) -> Result<Self, NetError> {
+    pub fn new(
+        authority: &str,
+        path_and_query: &str,
+        more: &[(&str, &str)],
+        key: [u8; 16],
+    ) -> Result<Self, NetError> {
         let key = STANDARD.encode(key);
-        let headers = [
+        let own = [
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", key.as_str()),
         ];
+        let headers: Vec<(&str, &str)> = own.iter().chain(more).copied().collect();
         let request = encode_request(Method::Get, authority, path_and_query, &headers, b"")?;
         let accept = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{ACCEPT_SUFFIX}").as_bytes());
         Ok(Self {
@@ -99,12 +105,24 @@ mod tests {
                           Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
     fn answered(answer: &str) -> Result<(usize, bool), NetError> {
-        Upgrade::new("server.example.com", "/chat", KEY).unwrap().on_bytes(answer.as_bytes())
+        Upgrade::new("server.example.com", "/chat", &[("X-Key", "k")], KEY)
+            .unwrap()
+            .on_bytes(answer.as_bytes())
     }
 
     #[test]
     fn the_sample_of_the_rfc_is_accepted_and_what_follows_is_left() {
         assert_eq!(answered(&format!("{ANSWER}\u{1}\u{2}")), Ok((ANSWER.len(), true)));
+    }
+
+    #[test]
+    fn the_callers_headers_go_along_and_cannot_smuggle_anything() {
+        let asked = |value| Upgrade::new("h", "/", &[("X-MBX-APIKEY", value)], KEY);
+        let request = asked("abc").unwrap();
+        assert!(
+            request.request().windows(20).any(|part| part == b"\r\nX-MBX-APIKEY: abc\r\n".get(..20).unwrap())
+        );
+        assert!(asked("abc\r\nHost: other").is_err());
     }
 
     #[test]
@@ -132,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_refusal_cut_short_still_gives_what_came() {
-        let mut upgrade = Upgrade::new("h", "/", KEY).unwrap();
+        let mut upgrade = Upgrade::new("h", "/", &[], KEY).unwrap();
         let answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nback so";
         assert_eq!(upgrade.on_bytes(answer), Ok((answer.len(), false)));
         assert_eq!(

@@ -51,8 +51,11 @@ pub fn world(seed: u64, ticks: u64, pause: bool) -> World<Confluence> {
 }
 
 pub fn writer(dir: &Path) -> Writer {
-    let settings =
-        JournalSettings { segment_bytes: 16 << 20, sync: SyncPolicy::Off, ..JournalSettings::new(dir) };
+    writer_of(dir, 16 << 20, SyncPolicy::Off)
+}
+
+pub fn writer_of(dir: &Path, segment_bytes: u64, sync: SyncPolicy) -> Writer {
+    let settings = JournalSettings { segment_bytes, sync, ..JournalSettings::new(dir) };
     let header = Header {
         build: [1; 16],
         config_hash: [2; 32],
@@ -87,7 +90,10 @@ pub fn step(writer: &mut Writer, event: &Event, outputs: &[Output]) {
 
 /// The whole run, closed.
 pub fn write(dir: &Path, world: &World<Confluence>) -> Reader {
-    let mut writer = writer(dir);
+    write_with(writer(dir), dir, world)
+}
+
+pub fn write_with(mut writer: Writer, dir: &Path, world: &World<Confluence>) -> Reader {
     world.steps.iter().for_each(|it| step(&mut writer, &it.event, &it.outputs));
     let ts = world.engine.now();
     append(&mut writer, RecordKind::Digest, ts, &world.engine.digest().to_bytes());

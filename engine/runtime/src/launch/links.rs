@@ -331,6 +331,7 @@ pub(super) fn gateway(
                 instruments.iter().map(|&(id, spec)| GatewayInstrument { id, spec }).collect();
             let settings = GatewaySettings {
                 recv_window_ms: account.recv_window_ms,
+                rest: Some(link.endpoint("rest", &link.at.rest)?),
                 ..GatewaySettings::new(orders, &account.api_key, &key, config.instance)
             };
             let gateway = BinanceSpotGateway::new(settings, &instruments).map_err(|error| fault(&error))?;

@@ -98,12 +98,16 @@ fn run_and_compare(args: &Args) -> Outcome {
     let document = || {
         serde_json::json!({
             "journal": args.journal, "replay": verdict, "records": replay.records, "inputs": replay.inputs,
-            "outputs": replay.outputs, "orders": replay.orders, "digests": replay.digests, "runs": replay.runs,
+            "outputs": replay.outputs, "outputs_of_pruned_inputs": replay.unheld, "orders": replay.orders, "digests": replay.digests, "runs": replay.runs,
             "digest": replay.digest, "closed": replay.is_closed, "seconds": seconds,
             "inputs_per_second": per_second(replay.inputs), "records_per_second": per_second(replay.records),
         })
     };
     let text = || {
+        let unheld = match replay.unheld {
+            0 => String::new(),
+            outputs => format!("; the first {outputs} outputs answer an input that was pruned"),
+        };
         let closed = if replay.is_closed { "" } else { "; the journal was not closed" };
         let runs = match replay.runs {
             0 => String::new(),
@@ -111,7 +115,7 @@ fn run_and_compare(args: &Args) -> Outcome {
         };
         format!(
             "{} inputs, {} outputs ({} orders), {} digests compared in {seconds:.3} s \
-             ({:.2} million inputs/s, {:.2} million records/s)\ndigest {}{closed}{runs}\n{verdict}\n",
+             ({:.2} million inputs/s, {:.2} million records/s)\ndigest {}{closed}{runs}{unheld}\n{verdict}\n",
             replay.inputs,
             replay.outputs,
             replay.orders,
