@@ -14,8 +14,8 @@ mod truth;
 
 pub use binance_spot::Venue;
 pub use binance_usdm::UsdmVenue;
-pub use trouble::{Asked, Farewell, Lane, Said, Trouble};
-pub use truth::{TrueBalance, TrueBook, TrueOrder, TrueTrade, Truth};
+pub use trouble::{Asked, Farewell, Lane, Request, Said, Trouble};
+pub use truth::{TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth};
 
 use smc_core::TsNs;
 use std::time::Duration;
@@ -169,9 +169,24 @@ pub trait Dialect: Send {
         Said::Market
     }
 
-    /// What a text of a client asks for.
-    fn asked(&self, _text: &str) -> Asked {
+    /// Whom an HTTP connection serves on which an answer goes on and on, a line at a time; none while it does not.
+    fn line_stream(&self, _conn: ConnId) -> Option<Lane> {
+        None
+    }
+
+    /// Whether orders come over HTTP alone, so that its connections are the way of orders.
+    fn takes_orders_by_http(&self) -> bool {
+        false
+    }
+
+    /// What a request of a client is for.
+    fn asked(&self, _request: Request<'_>) -> Asked {
         Asked::Other
+    }
+
+    /// Whether a refusal under a status tells until when to wait.
+    fn tells_when(&self, status: u16) -> bool {
+        status != 403
     }
 
     /// Whether a request asks for a picture of a book.
@@ -180,16 +195,13 @@ pub trait Dialect: Send {
     }
 
     /// The refusal of a text that a client sent; none where the venue has no such answer and stays silent.
-    fn refuse_text(&self, _text: &str, _trouble: Trouble) -> Option<String> {
+    fn refuse_text(&self, _conn: ConnId, _text: &str, _trouble: Trouble) -> Option<String> {
         None
     }
 
     /// The refusal of an HTTP request.
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
-        let seconds = |ms: u64| ms.saturating_sub(self.now().as_ms()).div_ceil(1_000);
-        let head =
-            trouble.retry_at_ms.map_or_else(String::new, |ms| format!("Retry-After: {}\r\n", seconds(ms)));
-        answer(trouble.status, &head, "{}")
+        answer(trouble.status, &trouble.retry_after(self.now()), "{}")
     }
 
     /// Queues the announcement that something ends; false where the venue has none for this connection.
@@ -199,7 +211,7 @@ pub trait Dialect: Send {
 
     /// Lets the market fill a resting order of a client in part (`share_ppm` of its rest) or whole: the one that a
     /// cancel names, else any. False when there is none.
-    fn fill_resting(&mut self, _cancel: Option<&str>, _share_ppm: u32) -> bool {
+    fn fill_resting(&mut self, _cancel: Option<Request<'_>>, _share_ppm: u32) -> bool {
         false
     }
 

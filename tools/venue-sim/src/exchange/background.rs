@@ -118,8 +118,15 @@ impl Exchange {
         true
     }
 
+    /// A background order takes a share of what an order that rests has left; of the first that rests when none is
+    /// named. False when there is none.
+    pub fn fill_share(&mut self, id: Option<OrderId>, share_ppm: u32) -> bool {
+        let Some(id) = id.or_else(|| self.resting().next().map(|order| order.id)) else { return false };
+        self.share_of_rest(id, share_ppm).is_some_and(|qty| self.fill_resting(id, qty))
+    }
+
     /// A share of what an order has left, on its symbol's grid: at least one lot, at most all.
-    pub fn share_of_rest(&self, id: OrderId, share_ppm: u32) -> Option<i64> {
+    fn share_of_rest(&self, id: OrderId, share_ppm: u32) -> Option<i64> {
         let order = self.orders.get(&id)?;
         let lot = self.markets.get(order.symbol)?.info.spec.lot.0.max(1);
         let share = i128::from(order.leaves_qty()) * i128::from(share_ppm.min(1_000_000)) / 1_000_000;

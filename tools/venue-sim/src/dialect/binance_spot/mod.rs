@@ -2,7 +2,7 @@
 //!
 //! [`Venue`] holds the exchange, the background market and every session.
 
-mod api;
+pub mod api;
 pub mod auth;
 pub mod candles;
 pub mod feed;
@@ -16,8 +16,8 @@ pub mod streams;
 pub mod trouble;
 
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Said, SeenOrder, Summary, Trouble, Truth,
-    WsRules, answer,
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
+    Truth, WsRules, answer,
 };
 use crate::exchange::account::Account;
 use crate::exchange::{Exchange, ExchangeEvent, Execution};
@@ -378,27 +378,27 @@ impl Dialect for Venue {
         trouble::said(text)
     }
 
-    fn asked(&self, text: &str) -> Asked {
-        trouble::asked(text)
+    fn asked(&self, request: Request<'_>) -> Asked {
+        trouble::asked(request)
     }
 
     fn is_snapshot(&self, request: &HttpRequest) -> bool {
         trouble::is_snapshot(request)
     }
 
-    fn refuse_text(&self, text: &str, trouble: Trouble) -> Option<String> {
-        self.refusal_of(text, trouble)
+    fn refuse_text(&self, _conn: ConnId, text: &str, trouble: Trouble) -> Option<String> {
+        trouble::text_refusal(text, trouble, self.now)
     }
 
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
-        self.http_refusal_of(trouble)
+        trouble::http_refusal(trouble, self.now)
     }
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
     }
 
-    fn fill_resting(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
+    fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
         self.fill_one(cancel, share_ppm)
     }
 }

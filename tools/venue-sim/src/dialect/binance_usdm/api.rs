@@ -4,6 +4,7 @@
 
 use super::account::Version;
 use super::{ConnId, Frame, UsdmVenue, info, refusals};
+use crate::dialect::binance_spot::api::envelope;
 use crate::dialect::binance_spot::auth::check_time;
 use crate::dialect::binance_spot::params::Params;
 use crate::dialect::json::to_text;
@@ -283,24 +284,4 @@ impl UsdmVenue {
             self.now.as_ms(),
         )
     }
-}
-
-/// The frame around a result or a refusal.
-pub(super) fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
-    let limits = limits.map_or_else(String::new, |limits| format!(",\"rateLimits\":{limits}"));
-    match result {
-        Ok(result) => format!("{{\"id\":{id},\"status\":200,\"result\":{result}{limits}}}"),
-        Err(reject) => {
-            let error = error_text(reject, now);
-            format!("{{\"id\":{id},\"status\":{},\"error\":{error}{limits}}}", reject.status)
-        }
-    }
-}
-
-/// A refusal as the venue writes it.
-pub(super) fn error_text(reject: &Reject, now: TsNs) -> String {
-    let data = reject.retry_after_ms.map_or_else(String::new, |retry_after| {
-        format!(",\"data\":{{\"serverTime\":{},\"retryAfter\":{retry_after}}}", now.as_ms())
-    });
-    format!("{{\"code\":{},\"msg\":{}{data}}}", reject.code, to_text(&reject.msg))
 }

@@ -21,9 +21,10 @@ mod trouble;
 use super::binance_spot::auth::Keys;
 use super::binance_spot::limits::Limits;
 use super::binance_spot::streams::{Stream, StreamSession};
+use super::binance_spot::trouble as binance;
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Said, SeenOrder, Summary, Trouble, Truth,
-    WsRules, answer,
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
+    Truth, WsRules, answer,
 };
 use crate::exchange::account::Account;
 use crate::exchange::{Exchange, ExchangeEvent, Execution};
@@ -453,28 +454,30 @@ impl Dialect for UsdmVenue {
         trouble::said(text)
     }
 
-    fn asked(&self, text: &str) -> Asked {
-        trouble::asked(text)
+    fn asked(&self, request: Request<'_>) -> Asked {
+        binance::asked(request)
     }
 
     fn is_snapshot(&self, request: &HttpRequest) -> bool {
         trouble::is_snapshot(request)
     }
 
-    fn refuse_text(&self, text: &str, trouble: Trouble) -> Option<String> {
-        self.refusal_of(text, trouble)
+    fn refuse_text(&self, _conn: ConnId, text: &str, trouble: Trouble) -> Option<String> {
+        binance::text_refusal(text, trouble, self.now)
     }
 
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
-        self.http_refusal_of(trouble)
+        binance::http_refusal(trouble, self.now)
     }
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
     }
 
-    fn fill_resting(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
-        self.fill_one(cancel, share_ppm)
+    fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
+        let is_filled = binance::fill_one(&mut self.exchange, cancel, share_ppm);
+        self.publish();
+        is_filled
     }
 }
 

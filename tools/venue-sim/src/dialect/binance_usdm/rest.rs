@@ -3,7 +3,8 @@
 //! Pure. Answers carry no date, so that a seeded run gives the same bytes each time.
 
 use super::UsdmVenue;
-use super::api::{ApiSession, cost, error_text};
+use super::api::{ApiSession, cost};
+use crate::dialect::binance_spot::api::error_text;
 use crate::dialect::binance_spot::params::Params;
 use crate::dialect::binance_spot::rest::without_signature;
 use crate::dialect::{ConnId, Frame, HttpRequest, answer};

@@ -1,14 +1,10 @@
 //! Futures' words for what a fault needs: what a text is, how the venue refuses and says goodbye.
 
 use super::UsdmVenue;
-use super::api::{envelope, error_text};
 use super::private::listen_key_expired;
 use super::streams::StreamKind;
 use crate::dialect::binance_spot::streams::Stream;
-use crate::dialect::binance_spot::trouble::{named_by, reject};
-use crate::dialect::{Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Said, Trouble, answer};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::dialect::{ConnId, Farewell, Frame, HttpRequest, Lane, Said};
 
 /// Whom a path serves.
 pub(super) fn lane(target: &str) -> Lane {
@@ -32,44 +28,12 @@ pub(super) fn said(text: &str) -> Said {
     }
 }
 
-/// What a text of a client asks for.
-pub(super) fn asked(text: &str) -> Asked {
-    if text.contains("\"order.place\"") {
-        Asked::Place
-    } else if text.contains("\"order.cancel\"") {
-        Asked::Cancel
-    } else {
-        Asked::Other
-    }
-}
-
 /// Whether a request asks for the book.
 pub(super) fn is_snapshot(request: &HttpRequest) -> bool {
     request.method == "GET" && request.target.starts_with("/fapi/v1/depth?")
 }
 
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-}
-
 impl UsdmVenue {
-    /// The refusal of a WebSocket API request. The streams know no such thing: they stay silent.
-    pub(super) fn refusal_of(&self, text: &str, trouble: Trouble) -> Option<String> {
-        let request: Request<'_> = serde_json::from_str(text).ok()?;
-        let id = request.id?.get();
-        Some(envelope(id, Err(&reject(trouble)), None, self.now))
-    }
-
-    /// The refusal of a REST request.
-    pub(super) fn http_refusal_of(&self, trouble: Trouble) -> Vec<u8> {
-        let seconds = |ms: u64| ms.saturating_sub(self.now.as_ms()).div_ceil(1_000);
-        let head =
-            trouble.retry_at_ms.map_or_else(String::new, |ms| format!("Retry-After: {}\r\n", seconds(ms)));
-        answer(trouble.status, &head, &error_text(&reject(trouble), self.now))
-    }
-
     /// Private events end with their listen key, whose end is told. No shutdown is announced on futures.
     pub(super) fn say_farewell(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         if farewell != Farewell::LoggedOut {
@@ -86,21 +50,6 @@ impl UsdmVenue {
         let wrapped = self.streams.get(&conn).map(|listening| listening.session.wrap(&key, &text));
         self.send(conn, Frame::Text(wrapped.unwrap_or(text)));
         true
-    }
-
-    /// Fills a part of a resting order at its own price.
-    pub(super) fn fill_one(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
-        let id = match cancel {
-            Some(text) => named_by(&self.exchange, text),
-            None => self.exchange.resting().next().map(|order| order.id),
-        };
-        let Some((id, qty)) = id.and_then(|id| Some((id, self.exchange.share_of_rest(id, share_ppm)?)))
-        else {
-            return false;
-        };
-        let is_filled = self.exchange.fill_resting(id, qty);
-        self.publish();
-        is_filled
     }
 }
 

@@ -21,6 +21,11 @@ impl Keys {
         Self { keys: accounts.iter().map(|a| (a.api_key.clone(), a.credential.clone())).collect() }
     }
 
+    /// All accounts.
+    pub fn accounts(&self) -> std::ops::Range<usize> {
+        0..self.keys.len()
+    }
+
     /// The API key of an account.
     pub fn api_key(&self, account: usize) -> &str {
         self.keys.get(account).map_or("", |(key, _)| key)

@@ -76,6 +76,16 @@ pub struct Usage {
     pub reset_ms: u64,
 }
 
+impl Usage {
+    /// The headers.
+    pub fn head(self) -> String {
+        format!(
+            "X-Bapi-Limit: {}\r\nX-Bapi-Limit-Status: {}\r\nX-Bapi-Limit-Reset-Timestamp: {}\r\n",
+            self.limit, self.left, self.reset_ms
+        )
+    }
+}
+
 /// All counters.
 pub struct Limits {
     /// How many times the usual limits accounts have, in percent.

@@ -22,10 +22,14 @@ mod session;
 mod ticker;
 mod topics;
 mod trade;
+mod trouble;
 mod words;
 
 use super::binance_spot::account as account_of_settings;
-use super::{ConnId, Dialect, Frame, HttpRequest, SeenOrder, Summary, WsRules, answer};
+use super::{
+    Asked, ConnId, Dialect, Frame, HttpRequest, Request, Said, SeenOrder, Summary, Trouble, Truth, WsRules,
+    answer,
+};
 use crate::exchange::{Exchange, PublicTrade};
 use crate::market::{MarketOp, MarketSource};
 use crate::settings::{AccountSettings, LimitSettings, SimError};
@@ -366,6 +370,42 @@ impl Dialect for Venue {
             r#"{{"retCode":10017,"retMsg":"Route not found.","result":{{}},"retExtInfo":{{}},"time":{now}}}"#
         );
         answer(status, "Connection: close\r\n", &body)
+    }
+
+    fn truth(&self, account: usize) -> Truth {
+        self.truth_of(account)
+    }
+
+    fn lane(&self, target: &str) -> super::Lane {
+        trouble::lane(target)
+    }
+
+    fn said(&self, text: &str) -> Said {
+        trouble::said(text)
+    }
+
+    fn asked(&self, request: Request<'_>) -> Asked {
+        trouble::asked(request)
+    }
+
+    fn tells_when(&self, status: u16) -> bool {
+        status == 429
+    }
+
+    fn is_snapshot(&self, request: &HttpRequest) -> bool {
+        trouble::is_snapshot(request)
+    }
+
+    fn refuse_text(&self, conn: ConnId, text: &str, trouble: Trouble) -> Option<String> {
+        self.refusal_of(conn, text, trouble)
+    }
+
+    fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
+        self.http_refusal_of(trouble)
+    }
+
+    fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
+        self.fill_one(cancel, share_ppm)
     }
 }
 

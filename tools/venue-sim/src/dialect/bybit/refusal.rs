@@ -56,6 +56,8 @@ impl Refusal {
         Self::new(110090, "your position will exceed the risk limit, please adjust your leverage");
     /// 10006.
     pub const RATE: Self = Self::new(10006, "Too many visits. Exceeded the API Rate Limit.");
+    /// 10018, with HTTP 403: the address asks too often and is shut out.
+    pub const SHUT_OUT: Self = Self::new(10018, "access too frequent");
     /// 10016: the simulator contradicts itself; nothing the client did.
     pub const INTERNAL: Self = Self::new(10016, "Internal System Error.");
     /// 10017.

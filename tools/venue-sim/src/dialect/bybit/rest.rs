@@ -11,7 +11,6 @@ use super::{ConnId, Frame, Venue};
 use crate::dialect::json::to_text;
 use crate::dialect::{HttpRequest, answer};
 use serde_json::{Value, json};
-use std::fmt::Write;
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +100,7 @@ impl Venue {
         let reply = if self.limits.is_let_in(self.now) {
             self.rest_reply(request)
         } else {
-            Reply::refused(403, Refusal::new(10018, "access too frequent"))
+            Reply::refused(403, Refusal::SHUT_OUT)
         };
         let frame = Frame::Http(self.http_bytes(&reply));
         if self.is_told_first() {
@@ -114,26 +113,8 @@ impl Venue {
     }
 
     fn http_bytes(&self, reply: &Reply) -> Vec<u8> {
-        let now = self.now.as_ms();
-        let mut head = String::new();
-        if let Some(usage) = reply.usage {
-            let _ = write!(
-                head,
-                "X-Bapi-Limit: {}\r\nX-Bapi-Limit-Status: {}\r\nX-Bapi-Limit-Reset-Timestamp: {}\r\n",
-                usage.limit, usage.left, usage.reset_ms
-            );
-        }
-        let body = match &reply.result {
-            Ok((result, ext)) => {
-                format!(r#"{{"retCode":0,"retMsg":"OK","result":{result},"retExtInfo":{ext},"time":{now}}}"#)
-            }
-            Err(refusal) => format!(
-                r#"{{"retCode":{},"retMsg":{},"result":{{}},"retExtInfo":{{}},"time":{now}}}"#,
-                refusal.code,
-                to_text(&refusal.msg),
-            ),
-        };
-        answer(reply.status, &head, &body)
+        let head = reply.usage.map(Usage::head).unwrap_or_default();
+        answer(reply.status, &head, &envelope(&reply.result, self.now.as_ms()))
     }
 
     fn rest_reply(&mut self, request: &HttpRequest) -> Reply {
@@ -214,5 +195,19 @@ impl Venue {
             Call::Coins => Ok(json!({"rows": []})), // deposits and withdrawals, of which there are none
             _ => Err(Refusal::ROUTE),
         }
+    }
+}
+
+/// The body of every answer.
+pub(super) fn envelope(result: &Result<(String, Value), Refusal>, now_ms: u64) -> String {
+    match result {
+        Ok((result, ext)) => {
+            format!(r#"{{"retCode":0,"retMsg":"OK","result":{result},"retExtInfo":{ext},"time":{now_ms}}}"#)
+        }
+        Err(refusal) => format!(
+            r#"{{"retCode":{},"retMsg":{},"result":{{}},"retExtInfo":{{}},"time":{now_ms}}}"#,
+            refusal.code,
+            to_text(&refusal.msg),
+        ),
     }
 }

@@ -29,12 +29,13 @@ struct Request<'a> {
 }
 
 /// What an answer carries.
-struct Answer {
+pub(super) struct Answer {
     data: Value,
     ext: Value,
 }
 
-fn action(op: &str) -> Option<(Action, bool)> {
+/// What an operation does, and whether to many orders.
+pub(super) fn action(op: &str) -> Option<(Action, bool)> {
     Some(match op {
         "order.create" => (Action::Create, false),
         "order.amend" => (Action::Amend, false),
@@ -83,7 +84,9 @@ impl Venue {
             }
             _ => {
                 let (usage, result) = self.trade_call(session, &request, op);
-                self.whole_answer(id, op, usage, result, &conn_id)
+                self.next_trace += 1;
+                let (now_ms, trace) = (self.now.as_ms(), self.next_trace);
+                Sender { id, op, conn_id: &conn_id, now_ms, trace }.whole(usage, result)
             }
         }
     }
@@ -157,18 +160,27 @@ impl Venue {
         let [args] = args.as_slice() else { return Err(Refusal::param("args")) };
         Ok((account, action, is_batch, Params::from_json(args.get())?))
     }
+}
 
-    fn whole_answer(
-        &mut self,
-        id: Option<&str>,
-        op: &str,
-        usage: Option<Usage>,
-        result: Result<Answer, Refusal>,
-        conn_id: &str,
-    ) -> String {
-        let now = self.now.as_ms();
-        self.next_trace += 1;
-        let trace = format!("{:016x}{:016x}", scatter(self.next_trace), scatter(!self.next_trace));
+/// Whom and what an answer is for.
+pub(super) struct Sender<'a> {
+    /// `reqId`.
+    pub id: Option<&'a str>,
+    /// What was asked.
+    pub op: &'a str,
+    /// The venue's name for the connection.
+    pub conn_id: &'a str,
+    /// Market time.
+    pub now_ms: u64,
+    /// What the trace is made of.
+    pub trace: u64,
+}
+
+impl Sender<'_> {
+    /// The answer to an order request.
+    pub(super) fn whole(&self, usage: Option<Usage>, result: Result<Answer, Refusal>) -> String {
+        let Self { id, op, conn_id, now_ms, trace } = self;
+        let trace = format!("{:016x}{:016x}", scatter(*trace), scatter(!*trace));
         let limits = usage.map_or_else(String::new, |usage| {
             format!(
                 r#""X-Bapi-Limit":"{}","X-Bapi-Limit-Status":"{}","X-Bapi-Limit-Reset-Timestamp":"{}","#,
@@ -181,7 +193,7 @@ impl Venue {
             Err(refusal) => (refusal.code, refusal.msg, json!({}), json!({})),
         };
         format!(
-            r#"{{{id}"retCode":{code},"retMsg":{},"op":{},"data":{data},"retExtInfo":{ext},"header":{{{limits}"Traceid":"{trace}","Timenow":"{now}"}},"connId":"{conn_id}"}}"#,
+            r#"{{{id}"retCode":{code},"retMsg":{},"op":{},"data":{data},"retExtInfo":{ext},"header":{{{limits}"Traceid":"{trace}","Timenow":"{now_ms}"}},"connId":"{conn_id}"}}"#,
             to_text(&msg),
             to_text(op),
         )
@@ -189,7 +201,7 @@ impl Venue {
 }
 
 /// An answer without data.
-fn brief(id: Option<&str>, result: Result<(), &Refusal>, op: &str, conn_id: &str) -> String {
+pub(super) fn brief(id: Option<&str>, result: Result<(), &Refusal>, op: &str, conn_id: &str) -> String {
     let id = id.map_or_else(String::new, |id| format!(r#""reqId":{},"#, to_text(id)));
     let (code, msg) = match result {
         Ok(()) => (0, "OK"),

@@ -63,6 +63,23 @@ impl Trade {
     }
 }
 
+/// One fill, as the log has it in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Its transaction.
+    pub id: u64,
+    /// The order that it filled.
+    pub order: u64,
+    /// Index of the instrument.
+    pub instrument: usize,
+    /// Signed units in 1e-8.
+    pub units: i64,
+    /// Average price in 1e-8.
+    pub price: i64,
+    /// When.
+    pub at: TsNs,
+}
+
 /// What an instrument has earned on one side.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Earned {
@@ -100,6 +117,8 @@ pub struct Account {
     pub margin_call: Option<TsNs>,
     /// The log; number `n` is at `n - 1`.
     pub transactions: Vec<Transaction>,
+    /// Every fill ever, oldest first.
+    pub fills: Vec<Fill>,
     /// Every order ever.
     pub orders: BTreeMap<u64, Order>,
     /// Those that wait.
@@ -134,6 +153,7 @@ impl Account {
             last_fill: None,
             margin_call: None,
             transactions: Vec::new(),
+            fills: Vec::new(),
             orders: BTreeMap::new(),
             pending: BTreeSet::new(),
             trades: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! A fill that has been decided, written down: trades, balance, what the position earned, and the log.
 
-use super::account::{Account, Trade};
+use super::account::{Account, Fill, Trade};
 use super::dealing::{Plan, Want};
 use super::figures;
 use super::market::{FACTOR_ONE, Market};
@@ -145,8 +145,17 @@ pub fn book(
         .raw("fullPrice", &full_price(quote, rules.price_decimals, id.is_multiple_of(2)))
         .raw("homeConversionFactors", &factors.done());
     account.log("ORDER_FILL", body.members());
+    account.fills.push(Fill {
+        id,
+        order: order.id,
+        instrument,
+        units: plan.units,
+        price: plan.price,
+        at: now,
+    });
     if let Some(order) = account.orders.get_mut(&order.id) {
         order.state = State::Filled { by: id, at: now };
+        order.filled = plan.units;
         order.opened = opened.map(|_| id);
         order.reduced = reduced.map(|it| it.0);
         order.closed = closed.into_iter().map(|it| it.0).collect();

@@ -72,6 +72,12 @@ impl Market {
         }
     }
 
+    /// Puts another quote in the place of the current one, which no candle sees; returns that one.
+    pub fn swap_quote(&mut self, quote: FxQuote) -> Option<FxQuote> {
+        let lane = self.lanes.get_mut(quote.instrument)?;
+        Some(std::mem::replace(&mut lane.quote, quote))
+    }
+
     /// Makes the next fills leave a conversion factor null, or stops that.
     pub fn hide_factor(&mut self, is_hidden: bool) {
         self.is_factor_hidden = is_hidden;

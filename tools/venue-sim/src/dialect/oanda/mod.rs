@@ -28,11 +28,15 @@ mod terms;
 mod ticket;
 mod trades;
 mod triggers;
+mod trouble;
 mod wire;
 
 pub use settings::{OandaFaults, OandaLimits, OandaSettings};
 
-use super::{ConnId, Dialect, Frame, HttpRequest, SeenOrder, Summary, WsRules, answer};
+use super::{
+    Asked, ConnId, Dialect, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble, Truth,
+    WsRules, answer,
+};
 use crate::market::fx::calendar;
 use crate::market::fx::{FxQuote, QuoteSource};
 use crate::settings::{AccountSettings, Credential, SimError};
@@ -327,6 +331,42 @@ impl Dialect for Oanda {
 
     fn connections_per_second(&self) -> Option<u32> {
         self.limits.connections_per_second
+    }
+
+    fn truth(&self, account: usize) -> Truth {
+        self.truth_of(account)
+    }
+
+    fn said(&self, text: &str) -> Said {
+        trouble::said(text)
+    }
+
+    fn line_stream(&self, conn: ConnId) -> Option<Lane> {
+        self.streams.get(&conn).map(Stream::lane)
+    }
+
+    fn takes_orders_by_http(&self) -> bool {
+        true
+    }
+
+    fn asked(&self, request: Request<'_>) -> Asked {
+        trouble::asked(request)
+    }
+
+    fn tells_when(&self, _status: u16) -> bool {
+        false
+    }
+
+    fn is_snapshot(&self, request: &HttpRequest) -> bool {
+        trouble::is_snapshot(request)
+    }
+
+    fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
+        trouble::http_refusal(trouble)
+    }
+
+    fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
+        self.fill_one(cancel, share_ppm)
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Order {
     pub instrument: usize,
     /// Signed units in 1e-8; zero for an order that closes a trade.
     pub units: i64,
+    /// Signed units in 1e-8 that its fill had.
+    pub filled: i64,
     /// Price in 1e-8.
     pub price: Option<i64>,
     /// Worst price of a fill after a trigger.
@@ -95,6 +97,7 @@ impl Order {
             kind,
             instrument,
             units: 0,
+            filled: 0,
             price: None,
             bound: None,
             distance: None,

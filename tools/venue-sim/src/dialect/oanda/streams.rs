@@ -5,7 +5,7 @@
 use super::faults::Dice;
 use super::settings::OandaFaults;
 use super::wire;
-use crate::dialect::Frame;
+use crate::dialect::{Frame, Lane};
 use smc_core::TsNs;
 use std::collections::BTreeSet;
 
@@ -66,6 +66,14 @@ impl Stream {
             window_end: None,
             is_mute: false,
             lines: String::new(),
+        }
+    }
+
+    /// Whom it serves.
+    pub fn lane(&self) -> Lane {
+        match self.kind {
+            Kind::Prices(_) => Lane::Market,
+            Kind::Transactions => Lane::Orders,
         }
     }
 

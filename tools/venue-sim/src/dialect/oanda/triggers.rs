@@ -74,6 +74,12 @@ fn attempt(account: &mut Account, market: &mut Market, limits: &OandaLimits, id:
     placed
 }
 
+/// Fills a waiting order at once if the quote of the moment allows it, whatever else that quote would trigger.
+pub fn tempt(account: &mut Account, market: &mut Market, limits: &OandaLimits, id: u64, now: TsNs) -> bool {
+    account.begin(now, None);
+    attempt(account, market, limits, id).fill.is_some()
+}
+
 /// Orders that a thin quote leaves waiting; the others are cancelled by it.
 const fn waits_for_liquidity(kind: Kind) -> bool {
     matches!(kind, Kind::Limit | Kind::TakeProfit | Kind::StopLoss | Kind::Trailing)
