@@ -204,7 +204,8 @@ pub trait Dialect: Send {
         answer(trouble.status, &trouble.retry_after(self.now()), "{}")
     }
 
-    /// Queues the announcement that something ends; false where the venue has none for this connection.
+    /// Queues what the venue says when something ends, or the end alone where it says nothing; false where nothing of
+    /// the kind can end on this connection.
     fn announce_end(&mut self, _conn: ConnId, _farewell: Farewell) -> bool {
         false
     }

@@ -34,10 +34,11 @@ pub(super) fn is_snapshot(request: &HttpRequest) -> bool {
 }
 
 impl UsdmVenue {
-    /// Private events end with their listen key, whose end is told. No shutdown is announced on futures.
+    /// Private events end with their listen key, whose end is told. Before it shuts down the venue says nothing.
     pub(super) fn say_farewell(&mut self, conn: ConnId, farewell: Farewell) -> bool {
-        if farewell != Farewell::LoggedOut {
-            return false;
+        if farewell == Farewell::Shutdown {
+            self.send(conn, Frame::Close);
+            return true;
         }
         let Some(listening) = self.streams.get(&conn) else { return false };
         let is_user = |stream: &Stream<StreamKind>| stream.kind == StreamKind::User;

@@ -27,8 +27,8 @@ mod words;
 
 use super::binance_spot::account as account_of_settings;
 use super::{
-    Asked, ConnId, Dialect, Frame, HttpRequest, Request, Said, SeenOrder, Summary, Trouble, Truth, WsRules,
-    answer,
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Request, Said, SeenOrder, Summary, Trouble, Truth,
+    WsRules, answer,
 };
 use crate::exchange::{Exchange, PublicTrade};
 use crate::market::{MarketOp, MarketSource};
@@ -402,6 +402,10 @@ impl Dialect for Venue {
 
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
         self.http_refusal_of(trouble)
+    }
+
+    fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
+        self.say_farewell(conn, farewell)
     }
 
     fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {

@@ -1,6 +1,6 @@
 //! Bybit's words for what a fault needs: what a text is, how the venue refuses; and its truth.
 //!
-//! The venue announces no end of a session: what it ends is just closed.
+//! The venue announces no end of a session: what it ends is closed.
 
 use super::Venue;
 use super::ledger::Record;
@@ -12,7 +12,9 @@ use super::rest::envelope;
 use super::session::Lane as Purpose;
 use super::trade::{Sender, action, brief};
 use super::words::{Category, scatter};
-use crate::dialect::{Asked, ConnId, HttpRequest, Lane, Request, Said, Trouble, Truth, answer};
+use crate::dialect::{
+    Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Request, Said, Trouble, Truth, answer,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smc_core::instrument::ContractKind;
@@ -105,6 +107,16 @@ impl Venue {
             _ => refusal(trouble),
         };
         answer(status, &head, &envelope(&Err(refusal), self.now.as_ms()))
+    }
+
+    /// Ends a connection, without a word; only those with an account are logged out.
+    pub(super) fn say_farewell(&mut self, conn: ConnId, farewell: Farewell) -> bool {
+        let Some(session) = self.sessions.get(&conn) else { return false };
+        if farewell == Farewell::LoggedOut && session.account.is_none() {
+            return false;
+        }
+        self.send(conn, Frame::Close);
+        true
     }
 
     /// Fills a part of a resting order at its own price: of the one that a cancel names, or of any.

@@ -34,8 +34,8 @@ mod wire;
 pub use settings::{OandaFaults, OandaLimits, OandaSettings};
 
 use super::{
-    Asked, ConnId, Dialect, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble, Truth,
-    WsRules, answer,
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
+    Truth, WsRules, answer,
 };
 use crate::market::fx::calendar;
 use crate::market::fx::{FxQuote, QuoteSource};
@@ -363,6 +363,10 @@ impl Dialect for Oanda {
 
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
         trouble::http_refusal(trouble)
+    }
+
+    fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
+        self.say_farewell(conn, farewell)
     }
 
     fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {

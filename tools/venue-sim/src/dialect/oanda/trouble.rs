@@ -1,16 +1,17 @@
 //! Oanda's words for what a fault needs: what a line is, how the venue refuses; and its truth.
 //!
-//! The venue announces no end of a stream, and has no word for an address that is shut out but too many requests.
+//! The venue announces no end of a stream: it is closed. It has no word for an address that is shut out but too many requests.
 
 use super::Oanda;
 use super::account::Account;
 use super::order::Order;
 use super::refusal::Answer;
+use super::streams::Stream;
 use super::terms::{Kind, Trigger};
 use super::triggers;
 use crate::dialect::{
-    Asked, HttpRequest, Request, Said, Trouble, TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade,
-    Truth, answer,
+    Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Request, Said, Trouble, TrueBalance, TrueBook,
+    TrueOrder, TruePosition, TrueTrade, Truth, answer,
 };
 use crate::market::fx::{FxLevel, FxQuote, LEVELS};
 use smc_core::instrument::ContractKind;
@@ -64,6 +65,16 @@ pub(super) fn http_refusal(trouble: Trouble) -> Vec<u8> {
 }
 
 impl Oanda {
+    /// Ends a stream, without a word; only that of transactions is an account's.
+    pub(super) fn say_farewell(&mut self, conn: ConnId, farewell: Farewell) -> bool {
+        let Some(lane) = self.streams.get(&conn).map(Stream::lane) else { return false };
+        if farewell == Farewell::LoggedOut && lane == Lane::Market {
+            return false;
+        }
+        self.send(conn, Frame::Close);
+        true
+    }
+
     /// Lets the dealer deal for an instant at the price of a waiting order: of the one that a cancel names, or of any
     /// limit order. Orders that may be filled in part find a share of their units there.
     pub(super) fn fill_one(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
