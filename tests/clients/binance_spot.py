@@ -166,8 +166,9 @@ async def socket_calls(client):
 def with_ccxt():
     print("ccxt")
     with open(SECRET, encoding="ascii") as file:
-        exchange = at_simulator(ccxt.binance({"apiKey": KEY, "secret": file.read()}))
+        exchange = at_simulator(ccxt.binance({"apiKey": KEY, "secret": file.read().strip()}))
     exchange.options["fetchCurrencies"] = False  # an endpoint of the wallet
+    exchange.options["fetchMargins"] = False  # as well
     exchange.options["fetchMarkets"] = {"types": ["spot"]}
     symbol = "BTC/USDT"
     get = lambda name, *args, **rest: call(name, getattr(exchange, name)(*args, **rest))
