@@ -8,3 +8,6 @@
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
 pub mod binance_spot;
+pub mod bybit;
+mod digits;
+mod requests;

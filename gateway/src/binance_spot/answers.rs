@@ -7,9 +7,9 @@ use super::decode::{Scratch, decode};
 use super::errors::{Reaction, reaction};
 use super::message::*;
 use super::orders::{Order, Phase};
-use super::requests::{Request, RequestKind};
 use super::session::{MS, Out, SECOND, Session, Step};
 use super::settings::GatewayFatal;
+use crate::requests::{Request, RequestKind};
 use smc_core::event::{Balance, EventBody, OrderUpdateKind};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};
 

@@ -31,7 +31,6 @@ mod gateway_tests;
 pub mod message;
 mod orders;
 mod reports;
-mod requests;
 mod scan;
 mod session;
 #[cfg(test)]
@@ -41,7 +40,7 @@ pub mod sign;
 mod slots;
 mod tape;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use decode::{Scratch, decode};
 pub use gateway::BinanceSpotGateway;

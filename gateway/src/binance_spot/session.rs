@@ -16,9 +16,9 @@
 use super::budget::Budget;
 use super::encode::Encoder;
 use super::orders::{Order, Orders, Phase};
-use super::requests::{InFlight, Request, RequestKind};
 use super::settings::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
 use super::sign::Signer;
+use crate::requests::{InFlight, Request, RequestKind};
 use smc_core::event::{Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind};
 use smc_core::output::{CancelOrder, NewOrder};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};

@@ -51,16 +51,7 @@ impl fmt::Debug for Signer {
 impl Signer {
     /// From the PEM text that `openssl genpkey -algorithm ed25519` makes.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-        const END: &str = "-----END PRIVATE KEY-----";
-        let Some((_, rest)) = text.split_once(BEGIN) else {
-            let is_other_key = text.contains("PRIVATE KEY-----");
-            return Err(if is_other_key { KeyError::WrongBlock } else { KeyError::NoPrivateKeyBlock });
-        };
-        let (body, _) = rest.split_once(END).ok_or(KeyError::NoPrivateKeyBlock)?;
-        let packed: String = body.split_ascii_whitespace().collect();
-        let der = STANDARD.decode(packed).map_err(|_| KeyError::NotBase64)?;
-        Self::from_der(&der)
+        Self::from_der(&der_of_pem(text)?)
     }
 
     /// From PKCS#8 DER, with or without the public half.
@@ -78,6 +69,19 @@ impl Signer {
         assert_eq!(written, Ok(SIGNATURE_TEXT_LEN), "64 bytes are 88 base64 digits");
         text
     }
+}
+
+/// The inside of an unencrypted PKCS#8 block.
+pub(crate) fn der_of_pem(text: &str) -> Result<Vec<u8>, KeyError> {
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+    const END: &str = "-----END PRIVATE KEY-----";
+    let Some((_, rest)) = text.split_once(BEGIN) else {
+        let is_other_key = text.contains("PRIVATE KEY-----");
+        return Err(if is_other_key { KeyError::WrongBlock } else { KeyError::NoPrivateKeyBlock });
+    };
+    let (body, _) = rest.split_once(END).ok_or(KeyError::NoPrivateKeyBlock)?;
+    let packed: String = body.split_ascii_whitespace().collect();
+    STANDARD.decode(packed).map_err(|_| KeyError::NotBase64)
 }
 
 /// What a WebSocket API request signs: all parameters but `signature`, sorted by name, `k=v` joined by `&`, as
