@@ -15,7 +15,7 @@ use std::fmt::{self, Write as _};
 pub struct Signer(Kind);
 
 enum Kind {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>),
 }
 
@@ -58,7 +58,7 @@ impl Signer {
         }
         match secret.trim() {
             "" => Err(KeyError::Empty),
-            secret => Ok(Self(Kind::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))),
+            secret => Ok(Self(Kind::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))))),
         }
     }
 
