@@ -9,6 +9,9 @@
 
 pub mod binance_spot;
 pub mod binance_usdm;
+pub mod bybit;
+mod digits;
+mod requests;
 pub mod sign;
 #[cfg(test)]
 mod testing;

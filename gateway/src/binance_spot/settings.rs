@@ -130,6 +130,8 @@ pub enum SendError {
     CannotAttach,
     /// Our clock stands outside the years 2001 to 2286.
     BadTime,
+    /// The venue cannot do this in the way it was asked for.
+    Unsupported,
 }
 
 impl fmt::Display for SendError {
@@ -150,6 +152,7 @@ impl fmt::Display for SendError {
             Self::CannotReplace => f.write_str("the order to be replaced has begun to fill or does not work"),
             Self::CannotAttach => f.write_str("the venue protects an entry only once all of it has filled"),
             Self::BadTime => f.write_str("the clock stands outside the years 2001 to 2286"),
+            Self::Unsupported => f.write_str("the venue cannot do this in the way it was asked for"),
         }
     }
 }
