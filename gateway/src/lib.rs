@@ -10,6 +10,7 @@
 pub mod binance_spot;
 pub mod binance_usdm;
 pub mod bybit;
+mod common;
 mod digits;
 mod requests;
 pub mod sign;

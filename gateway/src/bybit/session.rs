@@ -790,7 +790,11 @@ fn check(settings: &GatewaySettings, instruments: &[GatewayInstrument]) -> Resul
         return Err(GatewayError::BadRecvWindow(settings.recv_window_ms));
     }
     match settings.dead_man_s.filter(|seconds| !(3..=300).contains(seconds)) {
-        Some(seconds) => Err(GatewayError::BadDeadMan(seconds)),
+        Some(seconds) => Err(GatewayError::BadDeadMan {
+            given_ms: u32::from(seconds) * 1_000,
+            least_ms: 3_000,
+            most_ms: 300_000,
+        }),
         None => Ok(()),
     }
 }

@@ -1,11 +1,10 @@
-//! What a gateway is told at start, and why that cannot work.
+//! What a gateway is told at start.
 
-use crate::sign::{KeyError, Secret};
-use smc_core::words::Name;
+use crate::sign::Secret;
 use smc_net::Endpoint;
 use std::fmt;
 
-pub use crate::binance_spot::{GatewayCounters, GatewayFatal, GatewayInstrument, SendError};
+pub use crate::common::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
 
 /// The venue's kinds of market. One gateway serves one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,41 +92,3 @@ impl fmt::Debug for GatewaySettings {
             .finish_non_exhaustive()
     }
 }
-
-/// Why a gateway could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GatewayError {
-    /// No instrument at all.
-    NoInstruments,
-    /// Two instruments share an id or a symbol.
-    TwiceNamed(Name),
-    /// A symbol with bytes that no symbol has.
-    BadSymbol(Name),
-    /// A tick or lot that is not positive.
-    BadGrid(Name),
-    /// The secret.
-    Key(KeyError),
-    /// The API key is empty or holds bytes that no key has.
-    BadApiKey,
-    /// `recv_window_ms` outside 1 to 60 000.
-    BadRecvWindow(u32),
-    /// `dead_man_s` outside 3 to 300.
-    BadDeadMan(u16),
-}
-
-impl fmt::Display for GatewayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoInstruments => f.write_str("no instruments"),
-            Self::TwiceNamed(symbol) => write!(f, "instrument {symbol}: its id or symbol is given twice"),
-            Self::BadSymbol(symbol) => write!(f, "`{symbol}` is not a symbol"),
-            Self::BadGrid(symbol) => write!(f, "instrument {symbol}: tick and lot must be positive"),
-            Self::Key(error) => write!(f, "secret: {error}"),
-            Self::BadApiKey => f.write_str("the API key is empty or holds characters that no key has"),
-            Self::BadRecvWindow(ms) => write!(f, "recv_window_ms is {ms}, must be 1 to 60000"),
-            Self::BadDeadMan(s) => write!(f, "dead_man_s is {s}, must be 3 to 300"),
-        }
-    }
-}
-
-impl std::error::Error for GatewayError {}
