@@ -12,6 +12,7 @@ pub mod binance_usdm;
 pub mod bybit;
 mod common;
 mod digits;
+mod json_line;
 mod requests;
 pub mod sign;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::message::{ExecutionKind, Message};
 use super::tape::{List, Scratch, decode};
-use std::fmt::{self, Write as _};
+use crate::json_line::Json;
 
 /// Describes one message: a kind and a JSON object for each of its rows, one at least. None for what this module does not
 /// know; prices and quantities are exact decimal texts.
@@ -103,39 +103,6 @@ fn described<R>(
 
 fn one(kind: &'static str, tell: impl FnOnce(Json) -> Json) -> Vec<(&'static str, String)> {
     vec![(kind, tell(Json::new(kind)).end())]
-}
-
-/// A JSON object under way.
-struct Json(String);
-
-impl Json {
-    fn new(kind: &str) -> Self {
-        Self(format!("{{\"kind\":\"{kind}\""))
-    }
-
-    fn plain(mut self, name: &str, value: impl fmt::Display) -> Self {
-        let _ = write!(self.0, ",\"{name}\":{value}");
-        self
-    }
-
-    /// A text, escaped.
-    fn text(mut self, name: &str, value: impl fmt::Display) -> Self {
-        let _ = write!(self.0, ",\"{name}\":\"");
-        for letter in value.to_string().chars() {
-            match letter {
-                '"' | '\\' => self.0.extend(['\\', letter]),
-                letter if u32::from(letter) < 0x20 => drop(write!(self.0, "\\u{:04x}", u32::from(letter))),
-                letter => self.0.push(letter),
-            }
-        }
-        self.0.push('"');
-        self
-    }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
 }
 
 #[cfg(test)]
