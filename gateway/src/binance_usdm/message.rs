@@ -448,7 +448,7 @@ pub(super) fn answer<'t, 'a>(value: Value<'t, 'a>) -> Result<Answer<'t, 'a>, Ref
 /// changed.
 pub fn describe(payload: &mut [u8], scratch: &mut Scratch) -> Result<(&'static str, String), Refusal> {
     scratch.parse(payload, |value| {
-        let root = Fields::of(value, "message")?;
+        let root = Fields::of(value, "message").map_err(|_| Refusal::UnknownShape)?;
         if root.find("status").is_some() && root.find("e").is_none() {
             let status = root.integer("status")?;
             return Ok(("answer", Json::new("answer").plain("status", status).end()));
