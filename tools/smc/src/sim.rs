@@ -1,5 +1,7 @@
 //! `smc sim`: the venue simulator alone, for engines in other processes.
 
+mod venues;
+
 use crate::failure::{Failure, Outcome};
 use clap::{Parser, ValueEnum};
 use smc_core::words::{Qty, SCALE};
@@ -10,12 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use venue_sim::credentials::Credentials;
 use venue_sim::market::{Capture, Generator, GeneratorSettings, MarketSource};
-use venue_sim::{AccountSettings, Fault, FaultPlan, Sim, SimSettings};
+use venue_sim::{AccountSettings, Fault, FaultPlan, Sim};
+use venues::Made;
 
 /// Run the venue simulator alone.
 ///
-/// Writes DIR/ca.pem (the certificate authority to trust) and DIR/key.pem (the Ed25519 key of the one account), and
-/// prints the address. `smc run` takes all three from its configuration.
+/// Writes DIR/ca.pem (the certificate authority to trust) and the account's key: DIR/key.pem for Binance (Ed25519),
+/// DIR/secret for Bybit (a shared secret), DIR/token for Oanda (a bearer token). Prints the addresses that a client
+/// needs. `smc run` takes all three from its configuration.
 #[derive(Parser)]
 pub struct Args {
     /// Which dialect to speak
@@ -27,7 +31,7 @@ pub struct Args {
     /// Seed of the generated market and of the venue's ids
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Recorded market (gzip or text, one timed message a line) instead of a generated one
+    /// Recorded market instead of a generated one: timed messages a line, gzip or text; for Oanda a day of LEAN ticks
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Market seconds per second
@@ -50,11 +54,17 @@ pub struct Args {
     json: bool,
 }
 
-/// Dialects of the simulator and of the decoder.
+/// Dialects of the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Venue {
     /// Binance spot
     BinanceSpot,
+    /// Binance USD-M futures: perpetuals held by margin
+    BinanceUsdm,
+    /// Bybit v5: spot and a perpetual of the same name
+    Bybit,
+    /// Oanda v20: one account that nets and one that hedges
+    Oanda,
 }
 
 /// The name of the demo's account at the simulated venue.
@@ -111,13 +121,11 @@ pub fn private_file(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// Serves until interrupted.
 pub fn sim(args: &Args) -> Outcome {
-    let Venue::BinanceSpot = args.venue;
     if !(args.speed > 0.0 && args.speed <= 100_000.0) {
         return Err(Failure::Wrong("--speed: must be above 0 and at most 100000".into()));
     }
-    let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
-    let mut settings =
-        SimSettings::new(market(args.data.as_deref(), args.seed)?, vec![account(&credentials)]);
+    let Made { mut settings, key_file, key } = Made::new(args)?;
+    let account = settings.accounts.first().map(|it| it.api_key.clone()).unwrap_or_default();
     settings.listen = args.listen;
     settings.seed = args.seed;
     settings.speed = args.speed;
@@ -127,7 +135,7 @@ pub fn sim(args: &Args) -> Outcome {
     let mut sim = Sim::bind(settings).map_err(|error| Failure::Wrong(error.to_string()))?;
     private_dir(&args.keys)?;
     private_file(&args.keys.join("ca.pem"), sim.ca_pem())?;
-    private_file(&args.keys.join("key.pem"), credentials.private_pem())?;
+    private_file(&args.keys.join(key_file), &key)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
@@ -140,13 +148,24 @@ pub fn sim(args: &Args) -> Outcome {
     }
     let address = sim.local_addr();
     let keys = args.keys.display();
+    let urls = args.venue.urls(address);
     if args.json {
-        println!(
-            "{}",
-            serde_json::json!({ "address": address.to_string(), "keys": keys.to_string(), "api_key": API_KEY })
-        );
+        let urls: serde_json::Map<_, _> =
+            urls.iter().map(|(name, url)| ((*name).into(), url.as_str().into())).collect();
+        let told = serde_json::json!({
+            "address": address.to_string(),
+            "urls": urls,
+            "keys": keys.to_string(),
+            "api_key": account,
+        });
+        println!("{told}");
     } else {
-        println!("binance-spot simulator on {address}, api key {API_KEY}, keys in {keys}; Ctrl-C stops it");
+        let venue = args.venue.to_possible_value();
+        let venue = venue.as_ref().map_or("", |venue| venue.get_name());
+        println!("{venue} simulator on {address}, api key {account}, keys in {keys}; Ctrl-C stops it");
+        for (name, url) in urls {
+            println!("  {name:<10}  {url}");
+        }
         if let Some(plan) = plan {
             println!("faults: {plan}");
         }

@@ -4,6 +4,9 @@
 //! [`market::MarketSource`]. The exchange and the dialect do no input or output and read no clock; only
 //! the server at the edge does.
 
+// A venue's order has sixty fields, and `json!` takes a step for each piece of each.
+#![recursion_limit = "256"]
+
 pub mod credentials;
 pub mod dialect;
 pub mod exchange;
@@ -12,7 +15,8 @@ pub mod market;
 mod server;
 mod settings;
 
-pub use dialect::{SeenOrder, Summary, TrueBook, TrueOrder, TrueTrade, Truth};
+pub use dialect::oanda::{OandaFaults, OandaLimits, OandaSettings};
+pub use dialect::{SeenOrder, Summary, TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth};
 pub use faults::{Fault, FaultPlan};
 pub use server::{Peer, Sim};
 pub use settings::{

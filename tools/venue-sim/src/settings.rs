@@ -1,7 +1,8 @@
 //! What a simulated venue is made of, and why it would not start.
 
+use crate::dialect::oanda::OandaSettings;
 use crate::faults::FaultPlan;
-use crate::market::MarketSource;
+use crate::market::{MarketSource, Nothing};
 use smc_core::{Qty, TsNs};
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,6 +14,12 @@ pub enum VenueKind {
     /// Binance spot.
     #[default]
     BinanceSpot,
+    /// Binance USDⓈ-M futures.
+    BinanceUsdm,
+    /// Bybit v5, spot and linear.
+    Bybit,
+    /// Oanda v20.
+    Oanda,
 }
 
 /// Everything that [`Sim::bind`](crate::Sim::bind) needs.
@@ -25,6 +32,8 @@ pub struct SimSettings {
     pub seed: u64,
     /// The background market.
     pub market: Box<dyn MarketSource>,
+    /// What is Oanda's own: it has quotes instead of a background market.
+    pub oanda: Option<OandaSettings>,
     /// Market seconds for each second of the wall clock, in [`Sim::run`](crate::Sim::run).
     pub speed: f64,
     /// Who may trade.
@@ -47,6 +56,7 @@ impl SimSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             seed: 1,
             market,
+            oanda: None,
             speed: 1.0,
             accounts,
             limits: LimitSettings::default(),
@@ -55,12 +65,17 @@ impl SimSettings {
             faults: None,
         }
     }
+
+    /// An Oanda on a free loopback port, at the speed of the wall clock.
+    pub fn oanda(oanda: OandaSettings, accounts: Vec<AccountSettings>) -> Self {
+        Self { kind: VenueKind::Oanda, oanda: Some(oanda), ..Self::new(Box::new(Nothing), accounts) }
+    }
 }
 
 /// One trading account.
 #[derive(Clone, Debug)]
 pub struct AccountSettings {
-    /// The API key that names the account.
+    /// The API key that names the account; at Oanda the account's id.
     pub api_key: String,
     /// How its requests are signed.
     pub credential: Credential,
@@ -92,6 +107,10 @@ pub enum Credential {
     Ed25519([u8; 32]),
     /// A shared secret for HMAC-SHA256: signs each request, cannot log on.
     Hmac(String),
+    /// An RSA public key (PKCS #1 DER): signs each request, cannot log on.
+    Rsa(Vec<u8>),
+    /// A bearer token, sent with each request as it is. Several accounts may have the same.
+    Token(String),
 }
 
 /// Request limits, as the venue announces them in `exchangeInfo`.
@@ -101,8 +120,10 @@ pub struct LimitSettings {
     pub weight_per_minute: u32,
     /// Unfilled orders per ten seconds and account.
     pub orders_per_10s: u32,
-    /// Unfilled orders per day and account.
+    /// Unfilled orders per day and account; spot.
     pub orders_per_day: u32,
+    /// Order requests per minute and account; futures.
+    pub orders_per_minute: u32,
     /// Messages a market stream connection may send per second, pongs included.
     pub stream_messages_per_second: u32,
 }
@@ -113,7 +134,20 @@ impl Default for LimitSettings {
             weight_per_minute: 6_000,
             orders_per_10s: 100,
             orders_per_day: 200_000,
+            orders_per_minute: 1_200,
             stream_messages_per_second: 5,
+        }
+    }
+}
+
+impl LimitSettings {
+    /// The usual limits of Binance USDⓈ-M futures.
+    pub fn binance_usdm() -> Self {
+        Self {
+            weight_per_minute: 2_400,
+            orders_per_10s: 300,
+            stream_messages_per_second: 10,
+            ..Self::default()
         }
     }
 }

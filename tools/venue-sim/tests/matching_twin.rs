@@ -7,7 +7,7 @@ use smc_core::words::{Money, Name, SCALE};
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::BTreeMap;
 use venue_sim::exchange::account::Account;
-use venue_sim::exchange::order::{NewOrder, OrderStatus, OrderType, SelfTradePrevention, TimeInForce};
+use venue_sim::exchange::order::{NewOrder, OrderStatus, OrderType, Scope, SelfTradePrevention, TimeInForce};
 use venue_sim::exchange::{Exchange, ExchangeEvent};
 use venue_sim::market::{MarketOpKind, SymbolInfo};
 
@@ -311,6 +311,7 @@ fn run(ops: &[Op]) -> Result<(), TestCaseError> {
                     stop_price: Price::ZERO,
                     client_order_id: None,
                     stp: SelfTradePrevention::None,
+                    scope: Scope::default(),
                 });
                 ids.push(placed.unwrap());
                 sizes.push(*qty);

@@ -7,6 +7,7 @@
 //! | `fuzz [SECONDS]` | every fuzz target, side by side for 60 s unless told otherwise (`smc` half of it) |
 //! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
+//! | `clients` | other people's programs trade at the simulated venues |
 //! | `tables` | exported journals as DuckDB and pandas read them |
 //! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
@@ -18,6 +19,7 @@
 
 mod anchor;
 mod builds;
+mod clients;
 mod fuzz;
 mod python;
 mod step;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         }
         Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
         Some("tables") => Ok(tables::steps()),
+        Some("clients") => Ok(clients::steps()),
         Some("swarm") => swarm::steps(args.get(1..).unwrap_or_default()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
         Some("journal-exhaustive") => Ok(exhaustive()),
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, swarm, crash, builds, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, swarm, crash, builds, risk-campaign or journal-…"
                 .into(),
         ),
     };
@@ -122,6 +125,7 @@ fn test() -> Result<Vec<Step>, String> {
     steps.extend(builds::steps().into_iter().skip(1));
     steps.extend(anchor::steps(40));
     steps.extend(tables::steps());
+    steps.extend(clients::steps());
     steps.extend(fuzz::steps(60));
     Ok(steps)
 }

@@ -4,13 +4,18 @@
 //! edge hands it what came with the number of its connection, moves its clock, and sends the frames that it queues.
 
 pub mod binance_spot;
+pub mod binance_usdm;
+pub mod bybit;
 pub mod json;
+pub mod oanda;
+mod signature;
 mod trouble;
 mod truth;
 
 pub use binance_spot::Venue;
-pub use trouble::{Asked, Farewell, Lane, Said, Trouble};
-pub use truth::{TrueBalance, TrueBook, TrueOrder, TrueTrade, Truth};
+pub use binance_usdm::UsdmVenue;
+pub use trouble::{Asked, Farewell, Lane, Request, Said, Trouble};
+pub use truth::{TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth};
 
 use smc_core::TsNs;
 use std::time::Duration;
@@ -142,6 +147,11 @@ pub trait Dialect: Send {
     /// What the venue has done so far.
     fn summary(&self) -> Summary;
 
+    /// New connections that one second of the wall clock takes; more are refused. None: as many as come.
+    fn connections_per_second(&self) -> Option<u32> {
+        None
+    }
+
     /// What is so at the venue, of one account and of the books.
     fn truth(&self, _account: usize) -> Truth {
         Truth::default()
@@ -159,9 +169,24 @@ pub trait Dialect: Send {
         Said::Market
     }
 
-    /// What a text of a client asks for.
-    fn asked(&self, _text: &str) -> Asked {
+    /// Whom an HTTP connection serves on which an answer goes on and on, a line at a time; none while it does not.
+    fn line_stream(&self, _conn: ConnId) -> Option<Lane> {
+        None
+    }
+
+    /// Whether orders come over HTTP alone, so that its connections are the way of orders.
+    fn takes_orders_by_http(&self) -> bool {
+        false
+    }
+
+    /// What a request of a client is for.
+    fn asked(&self, _request: Request<'_>) -> Asked {
         Asked::Other
+    }
+
+    /// Whether a refusal under a status tells until when to wait.
+    fn tells_when(&self, status: u16) -> bool {
+        status != 403
     }
 
     /// Whether a request asks for a picture of a book.
@@ -170,26 +195,24 @@ pub trait Dialect: Send {
     }
 
     /// The refusal of a text that a client sent; none where the venue has no such answer and stays silent.
-    fn refuse_text(&self, _text: &str, _trouble: Trouble) -> Option<String> {
+    fn refuse_text(&self, _conn: ConnId, _text: &str, _trouble: Trouble) -> Option<String> {
         None
     }
 
     /// The refusal of an HTTP request.
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
-        let seconds = |ms: u64| ms.saturating_sub(self.now().as_ms()).div_ceil(1_000);
-        let head =
-            trouble.retry_at_ms.map_or_else(String::new, |ms| format!("Retry-After: {}\r\n", seconds(ms)));
-        answer(trouble.status, &head, "{}")
+        answer(trouble.status, &trouble.retry_after(self.now()), "{}")
     }
 
-    /// Queues the announcement that something ends; false where the venue has none for this connection.
+    /// Queues what the venue says when something ends, or the end alone where it says nothing; false where nothing of
+    /// the kind can end on this connection.
     fn announce_end(&mut self, _conn: ConnId, _farewell: Farewell) -> bool {
         false
     }
 
     /// Lets the market fill a resting order of a client in part (`share_ppm` of its rest) or whole: the one that a
     /// cancel names, else any. False when there is none.
-    fn fill_resting(&mut self, _cancel: Option<&str>, _share_ppm: u32) -> bool {
+    fn fill_resting(&mut self, _cancel: Option<Request<'_>>, _share_ppm: u32) -> bool {
         false
     }
 
@@ -223,6 +246,8 @@ pub fn answer(status: u16, head: &str, body: &str) -> Vec<u8> {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
+        416 => "Range Not Satisfiable",
         418 => "I'm a teapot",
         429 => "Too Many Requests",
         503 => "Service Unavailable",

@@ -2,6 +2,18 @@
 //!
 //! Pure. The faults themselves lie in [`crate::faults`] and know no venue.
 
+use super::HttpRequest;
+use smc_core::TsNs;
+
+/// What a client asks for, by whichever way it came.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// A text on a WebSocket connection.
+    Text(&'a str),
+    /// An HTTP request.
+    Http(&'a HttpRequest),
+}
+
 /// Whom a WebSocket connection serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -24,7 +36,7 @@ pub enum Said {
     Account,
 }
 
-/// What a text that a client sends asks for.
+/// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// A new order.
@@ -42,6 +54,14 @@ pub struct Trouble {
     pub status: u16,
     /// Market time in milliseconds to wait until, where the venue tells it.
     pub retry_at_ms: Option<u64>,
+}
+
+impl Trouble {
+    /// The header line that tells how many seconds to wait; empty where the venue does not tell it.
+    pub fn retry_after(&self, now: TsNs) -> String {
+        let seconds = |ms: u64| ms.saturating_sub(now.as_ms()).div_ceil(1_000);
+        self.retry_at_ms.map_or_else(String::new, |ms| format!("Retry-After: {}\r\n", seconds(ms)))
+    }
 }
 
 /// How a venue announces the end of something.

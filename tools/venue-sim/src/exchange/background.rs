@@ -5,7 +5,7 @@
 //! background. A background level that arrives at or beyond a resting order's price trades against it.
 
 use super::Exchange;
-use super::matching::{crosses, is_triggered};
+use super::matching::crosses;
 use super::order::OrderId;
 use crate::market::MarketOpKind;
 use smc_core::{Side, TsNs};
@@ -31,8 +31,7 @@ impl Exchange {
     pub fn finish_step(&mut self, symbol: usize) {
         self.uncross(symbol, Side::Buy);
         self.uncross(symbol, Side::Sell);
-        self.wake_stops();
-        self.settle_balances();
+        self.finish_request();
     }
 
     /// Applies the opening book without publishing anything.
@@ -77,7 +76,8 @@ impl Exchange {
             background += ahead;
             left -= ahead;
             let taken = left.min(resting.leaves);
-            if taken > 0 {
+            // A fill ahead of it may have ended an order that may only reduce.
+            if taken > 0 && self.is_open(resting.order) {
                 self.take_resting(symbol, side, taker, price, resting.order, taken);
                 left -= taken;
             }
@@ -101,6 +101,7 @@ impl Exchange {
             market.book.reduce(side, price, order, qty);
         }
         self.fill(order, trade_id, price, qty, true);
+        self.after_fill(order);
     }
 
     /// A background order takes `qty` of one resting order at its price, whatever stands before it. False when it does
@@ -115,6 +116,22 @@ impl Exchange {
         self.take_resting(symbol, side, self.next_taker, price, id, qty);
         self.finish_step(symbol);
         true
+    }
+
+    /// A background order takes a share of what an order that rests has left; of the first that rests when none is
+    /// named. False when there is none.
+    pub fn fill_share(&mut self, id: Option<OrderId>, share_ppm: u32) -> bool {
+        let Some(id) = id.or_else(|| self.resting().next().map(|order| order.id)) else { return false };
+        self.share_of_rest(id, share_ppm).is_some_and(|qty| self.fill_resting(id, qty))
+    }
+
+    /// A share of what an order has left, on its symbol's grid: at least one lot, at most all.
+    fn share_of_rest(&self, id: OrderId, share_ppm: u32) -> Option<i64> {
+        let order = self.orders.get(&id)?;
+        let lot = self.markets.get(order.symbol)?.info.spec.lot.0.max(1);
+        let share = i128::from(order.leaves_qty()) * i128::from(share_ppm.min(1_000_000)) / 1_000_000;
+        let share = i64::try_from(share).ok()?;
+        Some((share - share % lot).max(lot).min(order.leaves_qty()))
     }
 
     /// Background quantity that came to stand across clients' orders of `side` trades against them.
@@ -135,32 +152,6 @@ impl Exchange {
             }
             self.take_resting(symbol, side, self.next_taker, price, resting.order, taken);
         }
-    }
-
-    /// Wakes the stop orders that the last price has reached, until none is left to wake.
-    pub(super) fn wake_stops(&mut self) {
-        for symbol in 0..self.markets.len() {
-            while let Some(id) = self.next_triggered(symbol) {
-                if let Some(market) = self.markets.get_mut(symbol) {
-                    market.stops.remove(&id);
-                }
-                if let Some(order) = self.orders.get_mut(&id) {
-                    order.working = Some(self.now);
-                    order.updated = self.now;
-                }
-                self.report(id, super::Execution::New);
-                self.work(id);
-            }
-        }
-    }
-
-    fn next_triggered(&self, symbol: usize) -> Option<OrderId> {
-        let market = self.markets.get(symbol)?;
-        let last = market.last_price?;
-        let reached = |id: &&OrderId| {
-            self.orders.get(*id).is_some_and(|order| is_triggered(order.side, order.stop_price, last))
-        };
-        market.stops.iter().find(reached).copied()
     }
 
     fn best_own(&self, symbol: usize, side: Side) -> Option<(i64, super::book::Resting)> {

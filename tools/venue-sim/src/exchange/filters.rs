@@ -18,10 +18,10 @@ pub fn check(
     if info.spec.status != TradingStatus::Trading {
         return Err(Reject::CLOSED);
     }
-    if order.kind != OrderType::Market {
+    if !order.kind.is_market() {
         price_filter(order.price, info)?;
     }
-    if order.kind == OrderType::StopLossLimit {
+    if order.kind.sleeps() {
         price_filter(order.stop_price, info)?;
     }
     lot_size(order, info)?;
@@ -47,7 +47,7 @@ fn lot_size(order: &NewOrder, info: &SymbolInfo) -> Result<(), Reject> {
     if !in_range || !on_step {
         return Err(Reject::filter("LOT_SIZE"));
     }
-    if order.kind == OrderType::Market && order.qty > info.market_qty_max {
+    if order.kind.is_market() && order.qty > info.market_qty_max {
         return Err(Reject::filter("MARKET_LOT_SIZE"));
     }
     Ok(())
@@ -57,7 +57,7 @@ fn notional(order: &NewOrder, info: &SymbolInfo, reference: Option<Price>) -> Re
     let value = if order.qty.0 == 0 {
         order.quote_qty
     } else {
-        let price = if order.kind == OrderType::Market { reference } else { Some(order.price) };
+        let price = if order.kind.is_market() { reference } else { Some(order.price) };
         // Without any price yet there is nothing to hold the order against; it will find no book either.
         let Some(price) = price else { return Ok(()) };
         price.notional_floor(order.qty).0

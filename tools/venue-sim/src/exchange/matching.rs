@@ -21,13 +21,20 @@ impl Exchange {
     pub fn place(&mut self, request: NewOrder) -> Result<OrderId, Reject> {
         let (qty, lock) = self.check(&request)?;
         let id = self.accept(request, qty, lock);
+        self.report(id, Execution::New);
         let is_asleep = self.orders.get(&id).is_some_and(|order| order.working.is_none());
         if !is_asleep {
             self.work(id);
         }
+        self.finish_request();
+        Ok(id)
+    }
+
+    /// What a request may have set off: sleeping orders wake, amounts are told, what cannot be secured is closed.
+    pub(super) fn finish_request(&mut self) {
         self.wake_stops();
         self.settle_balances();
-        Ok(id)
+        self.liquidate();
     }
 
     /// All checks in the venue's order; returns the base quantity and the funds to hold back.
@@ -37,8 +44,16 @@ impl Exchange {
         let open = self.open_orders(request.account, Some(request.symbol));
         let open_count = u32::try_from(open.len()).unwrap_or(u32::MAX);
         let best = market.book.best(request.side.opposite()).map(|(price, _)| Price(price));
-        filters::check(request, &market.info, open_count, market.last_price.or(best))?;
         let is_taken = |name: &String| open.iter().any(|order| order.client_order_id == *name);
+        if self.is_linear(request.symbol) {
+            // The grid of a contract is the dialect's to check: venues differ in its arithmetic and its codes.
+            if request.client_order_id.as_ref().is_some_and(is_taken) {
+                return Err(Reject::DUPLICATE_NAME);
+            }
+            self.check_linear(request)?;
+            return Ok((request.qty, 0));
+        }
+        filters::check(request, &market.info, open_count, market.last_price.or(best))?;
         if request.client_order_id.as_ref().is_some_and(is_taken) {
             return Err(Reject::DUPLICATE);
         }
@@ -48,13 +63,7 @@ impl Exchange {
             {
                 return Err(Reject::WOULD_MATCH);
             }
-            OrderType::StopLossLimit
-                if market
-                    .last_price
-                    .is_some_and(|last| is_triggered(request.side, request.stop_price, last)) =>
-            {
-                return Err(Reject::WOULD_TRIGGER);
-            }
+            kind if kind.sleeps() && self.has_reached(request) => return Err(Reject::WOULD_TRIGGER),
             _ => {}
         }
         let (qty, lock) = self.needs(request)?;
@@ -67,6 +76,11 @@ impl Exchange {
 
     /// The base quantity an order stands for, and the funds it holds back.
     fn needs(&self, request: &NewOrder) -> Result<(Qty, i64), Reject> {
+        if request.kind.is_market() && request.kind.sleeps() {
+            // Nobody knows yet what it will cost; the asset sold is held back, the price paid is not.
+            let lock = if request.side == Side::Sell { request.qty.0 } else { 0 };
+            return Ok((request.qty, lock));
+        }
         if request.kind != OrderType::Market {
             let lock = match request.side {
                 Side::Buy => request.price.notional_ceil(request.qty).0,
@@ -106,11 +120,11 @@ impl Exchange {
         (base, quote)
     }
 
-    fn accept(&mut self, request: NewOrder, qty: Qty, lock: i64) -> OrderId {
+    pub(super) fn accept(&mut self, request: NewOrder, qty: Qty, lock: i64) -> OrderId {
         self.next_order_id += 1;
         let id = self.next_order_id;
         let client_order_id = request.client_order_id.unwrap_or_else(|| self.make_name());
-        let sleeps = request.kind == OrderType::StopLossLimit;
+        let sleeps = request.kind.sleeps();
         let order = Order {
             id,
             account: request.account,
@@ -132,8 +146,12 @@ impl Exchange {
             created: self.now,
             updated: self.now,
             working: (!sleeps).then_some(self.now),
+            scope: request.scope,
+            amendments: 0,
+            is_liquidation: false,
         };
-        if let (Some(asset), Some(owner)) = (self.given_asset(&order), self.accounts.get_mut(order.account)) {
+        let given = self.given_asset(&order).filter(|_| !self.is_linear(order.symbol));
+        if let (Some(asset), Some(owner)) = (given, self.accounts.get_mut(order.account)) {
             owner.lock(asset, lock);
         }
         if let Some(market) = self.markets.get_mut(order.symbol) {
@@ -144,7 +162,6 @@ impl Exchange {
         }
         self.by_client_id.insert((order.account, order.symbol, client_order_id), id);
         self.orders.insert(id, order);
-        self.report(id, Execution::New);
         id
     }
 
@@ -155,21 +172,31 @@ impl Exchange {
             self.expire(id, ExpiryReason::UnfilledFok);
             return;
         }
+        if order.time_in_force == TimeInForce::Gtx && self.would_take(order.symbol, order.side, order.price) {
+            self.expire(id, ExpiryReason::WouldTake);
+            return;
+        }
         self.next_taker += 1;
         let taker = self.next_taker;
-        while let Some(slice) = self.next_slice(id) {
+        // Counted from the start: against orders of its own account it would find as much to reduce again each time.
+        let mut allowed = if order.is_reducing() { self.reducible(&order) } else { i64::MAX };
+        while let Some(slice) = self.next_slice(id, allowed) {
             if let Some(maker) = slice.maker
                 && self.prevents(id, &slice, maker)
             {
                 continue;
             }
+            allowed -= slice.qty;
             self.trade(id, taker, &slice);
         }
         let Some(order) = self.orders.get(&id).filter(|order| order.status.is_open()) else { return };
         let (side, price, leaves, account) = (order.side, order.price.0, order.leaves_qty(), order.account);
+        let is_idle = order.is_reducing() && self.reducible(order) == 0;
         match (order.kind, order.time_in_force) {
-            (OrderType::Market, _) => self.expire(id, ExpiryReason::InsufficientLiquidity),
-            (_, TimeInForce::Gtc) => {
+            _ if order.is_liquidation => self.take_over(id),
+            _ if is_idle => self.expire(id, ExpiryReason::NothingToReduce),
+            (kind, _) if kind.is_market() => self.expire(id, ExpiryReason::InsufficientLiquidity),
+            (_, TimeInForce::Gtc | TimeInForce::Gtx) => {
                 if let Some(market) = self.markets.get_mut(order.symbol) {
                     market.book.rest(side, price, id, account, leaves);
                 }
@@ -178,13 +205,19 @@ impl Exchange {
         }
     }
 
-    /// The next piece of the book that an order may take; none when it is done.
-    fn next_slice(&self, id: OrderId) -> Option<Slice> {
+    /// The next piece of the book that an order may take, `allowed` at most; none when it is done.
+    fn next_slice(&self, id: OrderId, allowed: i64) -> Option<Slice> {
         let order = self.orders.get(&id).filter(|order| order.status.is_open())?;
         let front = self.markets.get(order.symbol)?.book.front(order.side.opposite())?;
-        let is_in_reach = order.kind == OrderType::Market || crosses(order.side, order.price.0, front.price);
-        let is_left = order.leaves_qty() > 0;
-        (is_in_reach && is_left).then(|| Slice { qty: front.qty.min(order.leaves_qty()), ..front })
+        let is_in_reach = order.kind.is_market() || crosses(order.side, order.price.0, front.price);
+        let reducible = if order.is_reducing() { self.reducible(order) } else { i64::MAX };
+        let left = order.leaves_qty().min(allowed).min(reducible);
+        (is_in_reach && left > 0).then(|| Slice { qty: front.qty.min(left), ..front })
+    }
+
+    /// What a reducing order still finds to reduce.
+    pub(super) fn reducible(&self, order: &Order) -> i64 {
+        self.accounts.get(order.account).map_or(0, |owner| owner.position(order.symbol).reducible(order.side))
     }
 
     /// Whether a fill-or-kill order finds its whole quantity.
@@ -234,7 +267,7 @@ impl Exchange {
         self.report(id, Execution::TradePrevention);
     }
 
-    fn expire(&mut self, id: OrderId, reason: ExpiryReason) {
+    pub(super) fn expire(&mut self, id: OrderId, reason: ExpiryReason) {
         self.end(id, OrderStatus::Expired);
         self.report(id, Execution::Expired(reason));
     }
@@ -252,6 +285,18 @@ impl Exchange {
         self.fill(id, trade_id, slice.price, slice.qty, false);
         if let Some(maker) = slice.maker {
             self.fill(maker.order, trade_id, slice.price, slice.qty, true);
+            self.after_fill(maker.order);
+        }
+        self.after_fill(id);
+    }
+
+    /// What a fill means for the account's other orders; after all fills of its trade.
+    pub(super) fn after_fill(&mut self, id: OrderId) {
+        let Some((account, symbol)) = self.orders.get(&id).map(|order| (order.account, order.symbol)) else {
+            return;
+        };
+        if self.is_linear(symbol) {
+            self.drop_reducers(account, symbol);
         }
     }
 
@@ -274,6 +319,9 @@ impl Exchange {
 
     /// Books one fill of a client's order: quantities, funds, fee, report. The book is the caller's.
     pub(super) fn fill(&mut self, id: OrderId, trade_id: u64, price: i64, qty: i64, is_maker: bool) {
+        if self.orders.get(&id).is_some_and(|order| self.is_linear(order.symbol)) {
+            return self.fill_linear(id, trade_id, price, qty, is_maker);
+        }
         let Some((base, quote_asset)) = self.orders.get(&id).and_then(|order| self.assets(order)) else {
             return;
         };
@@ -294,7 +342,7 @@ impl Exchange {
         owner.spend(given, spent);
         order.locked -= spent;
         // A limit order that fills better than its price needs less for its rest.
-        if order.side == Side::Buy && order.kind != OrderType::Market {
+        if order.side == Side::Buy && !order.kind.is_market() {
             let needed = order.price.notional_ceil(Qty(order.leaves_qty())).0;
             let spare = order.locked - needed;
             owner.unlock(given, spare);
@@ -311,6 +359,7 @@ impl Exchange {
             commission,
             commission_asset: got,
             is_maker,
+            realised: 0,
         };
         let (symbol, side) = (order.symbol, order.side);
         owner.log_trade(AccountTrade { symbol, order: id, side, at: now, fill });

@@ -4,18 +4,26 @@
 //! nothing of the venue's JSON; it knows the venue's rules and its refusals.
 
 pub mod account;
+mod amend;
 mod background;
 pub mod book;
 pub mod filters;
+pub mod income;
+pub mod linear;
+pub mod margin;
 mod matching;
 pub mod order;
+pub mod position;
 pub mod reject;
 pub mod trade_log;
+mod waking;
 
 use crate::market::SymbolInfo;
 use account::{Account, Balance};
 use book::Book;
-use order::{Order, OrderId, OrderStatus, OrderType};
+use margin::Bracket;
+use order::{Order, OrderId, OrderStatus};
+use position::Position;
 use reject::Reject;
 use smc_core::words::Name;
 use smc_core::{Price, Qty, Side, TsNs};
@@ -36,8 +44,30 @@ pub enum ExchangeEvent {
         /// The assets that changed, with their amounts now.
         assets: Vec<(Name, Balance)>,
     },
+    /// A margin account's money or positions changed; only its owner hears it.
+    Margin {
+        /// The account.
+        account: usize,
+        /// Why.
+        reason: MarginReason,
+        /// The assets that changed, with their amounts now.
+        assets: Vec<(Name, Balance)>,
+        /// The symbols whose positions changed, with the positions now.
+        positions: Vec<(usize, Position)>,
+    },
     /// A trade; everybody hears it.
     Trade(PublicTrade),
+}
+
+/// Why a margin account changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarginReason {
+    /// An order of it filled.
+    Order,
+    /// Funding was paid or received.
+    Funding,
+    /// The venue made good a balance that had fallen below zero.
+    InsuranceClear,
 }
 
 /// One execution report.
@@ -64,6 +94,10 @@ pub enum Execution {
     Expired(ExpiryReason),
     /// Ended because it met an order of its own account.
     TradePrevention,
+    /// Its owner changed its price or quantity.
+    Amended,
+    /// The venue took over what a liquidation left: a fill without a trade.
+    TakenOver(Fill),
 }
 
 /// One fill as its owner sees it.
@@ -83,6 +117,8 @@ pub struct Fill {
     pub commission_asset: Name,
     /// Whether the order rested.
     pub is_maker: bool,
+    /// Profit that it realised, fees apart, in 1e-8 of the quote asset; zero on spot.
+    pub realised: i64,
 }
 
 /// Why the venue ended an order.
@@ -94,6 +130,14 @@ pub enum ExpiryReason {
     UnfilledFok,
     /// A market order that emptied the book.
     InsufficientLiquidity,
+    /// A post-only order that would take.
+    WouldTake,
+    /// A reducing order with nothing left to reduce.
+    NothingToReduce,
+    /// A sleeping order that woke and could not be secured.
+    InsufficientMargin,
+    /// The venue cancelled it because the account is being liquidated.
+    Liquidation,
 }
 
 /// One public trade.
@@ -146,6 +190,10 @@ pub struct Exchange {
     events: Vec<ExchangeEvent>,
     /// Time of the operation in progress.
     now: TsNs,
+    /// What a linear position of each size must secure.
+    brackets: Vec<Bracket>,
+    /// When funding is next due.
+    next_funding: Option<TsNs>,
 }
 
 impl Exchange {
@@ -172,12 +220,19 @@ impl Exchange {
             next_name: base,
             events: Vec::new(),
             now: TsNs(0),
+            brackets: margin::BRACKETS.to_vec(),
+            next_funding: None,
         }
     }
 
     /// Sets the time of what follows. The caller's clock never goes back.
     pub fn set_now(&mut self, now: TsNs) {
         self.now = now;
+    }
+
+    /// Whether a symbol is a linear contract, held by margin.
+    fn is_linear(&self, symbol: usize) -> bool {
+        self.markets.get(symbol).is_some_and(|market| !market.info.spec.contract.is_spot())
     }
 
     /// The symbols' states.
@@ -218,7 +273,7 @@ impl Exchange {
     /// The orders that rest in a book, by number.
     pub fn resting(&self) -> impl Iterator<Item = &Order> + '_ {
         let open = self.markets.iter().flat_map(|market| &market.open).filter_map(|id| self.orders.get(id));
-        open.filter(|order| order.working.is_some() && order.kind != OrderType::Market)
+        open.filter(|order| order.working.is_some() && !order.kind.is_market())
     }
 
     /// An account's order by number, by client order id, or by both, which must then agree.
@@ -254,6 +309,11 @@ impl Exchange {
             .collect();
         open.sort_by_key(|order| order.id);
         open
+    }
+
+    /// All orders of an account in a symbol that the venue still knows, oldest first.
+    pub fn orders_of(&self, account: usize, symbol: usize) -> impl DoubleEndedIterator<Item = &Order> + '_ {
+        self.orders.values().filter(move |order| order.account == account && order.symbol == symbol)
     }
 
     /// Cancels an open order under a name for the cancel; returns the order as it ended.
@@ -299,7 +359,7 @@ impl Exchange {
     fn leave_book(&mut self, order: &Order) {
         let Some(market) = self.markets.get_mut(order.symbol) else { return };
         market.stops.remove(&order.id);
-        if order.working.is_some() && order.kind != OrderType::Market {
+        if order.working.is_some() && !order.kind.is_market() {
             market.book.reduce(order.side, order.price.0, order.id, order.leaves_qty());
         }
     }
@@ -348,7 +408,10 @@ impl Exchange {
     fn settle_balances(&mut self) {
         for (account, owner) in self.accounts.iter_mut().enumerate() {
             let assets = owner.take_touched();
-            if !assets.is_empty() {
+            if let Some(reason) = owner.take_reason() {
+                let positions = owner.take_touched_positions();
+                self.events.push(ExchangeEvent::Margin { account, reason, assets, positions });
+            } else if !assets.is_empty() {
                 self.events.push(ExchangeEvent::Balances { account, assets });
             }
         }

@@ -14,19 +14,46 @@ pub enum OrderType {
     LimitMaker,
     /// Whatever the book offers.
     Market,
-    /// Sleeps until the last price reaches the stop price, then acts as [`Self::Limit`].
+    /// Sleeps until the price reaches the stop price, then acts as [`Self::Limit`].
     StopLossLimit,
+    /// Sleeps until the price reaches the stop price, then acts as [`Self::Market`].
+    StopMarket,
+    /// Sleeps until the price comes back to the stop price from its good side, then acts as [`Self::Limit`].
+    TakeProfitLimit,
+    /// Sleeps until the price comes back to the stop price from its good side, then acts as [`Self::Market`].
+    TakeProfitMarket,
 }
 
 impl OrderType {
-    /// The venue's word.
+    /// The spot venue's word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Limit => "LIMIT",
             Self::LimitMaker => "LIMIT_MAKER",
             Self::Market => "MARKET",
             Self::StopLossLimit => "STOP_LOSS_LIMIT",
+            Self::StopMarket => "STOP_LOSS",
+            Self::TakeProfitLimit => "TAKE_PROFIT_LIMIT",
+            Self::TakeProfitMarket => "TAKE_PROFIT",
         }
+    }
+
+    /// Whether it has no price of its own: it takes whatever the book offers.
+    pub const fn is_market(self) -> bool {
+        matches!(self, Self::Market | Self::StopMarket | Self::TakeProfitMarket)
+    }
+
+    /// Whether it sleeps until a price is reached.
+    pub const fn sleeps(self) -> bool {
+        matches!(
+            self,
+            Self::StopLossLimit | Self::StopMarket | Self::TakeProfitLimit | Self::TakeProfitMarket
+        )
+    }
+
+    /// Whether it waits for a price on the good side of its own.
+    pub const fn is_take_profit(self) -> bool {
+        matches!(self, Self::TakeProfitLimit | Self::TakeProfitMarket)
     }
 }
 
@@ -39,6 +66,8 @@ pub enum TimeInForce {
     Ioc,
     /// All at once or nothing.
     Fok,
+    /// Until filled or cancelled, and never taking: it expires when it would.
+    Gtx,
 }
 
 impl TimeInForce {
@@ -48,8 +77,19 @@ impl TimeInForce {
             Self::Gtc => "GTC",
             Self::Ioc => "IOC",
             Self::Fok => "FOK",
+            Self::Gtx => "GTX",
         }
     }
+}
+
+/// Which price wakes a sleeping order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TriggerBy {
+    /// The last trade.
+    #[default]
+    Last,
+    /// The mark price.
+    Mark,
 }
 
 /// What happens when an order meets an order of its own account.
@@ -141,6 +181,19 @@ pub struct NewOrder {
     pub client_order_id: Option<String>,
     /// What happens when it meets an order of its own account.
     pub stp: SelfTradePrevention,
+    /// How it bears on a position; nothing on spot.
+    pub scope: Scope,
+}
+
+/// How an order bears on the position of its symbol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// It may only make the position smaller.
+    pub is_reduce_only: bool,
+    /// It takes the size of the position when it wakes; its own quantity is zero until then.
+    pub closes_position: bool,
+    /// Which price wakes it, when it sleeps.
+    pub trigger_by: TriggerBy,
 }
 
 /// An order on the venue, open or ended.
@@ -186,11 +239,22 @@ pub struct Order {
     pub updated: TsNs,
     /// When it became able to match; none while a stop order sleeps.
     pub working: Option<TsNs>,
+    /// How it bears on a position; nothing on spot.
+    pub scope: Scope,
+    /// How often its owner changed it.
+    pub amendments: u32,
+    /// The venue sent it, to close what the account can no longer secure.
+    pub is_liquidation: bool,
 }
 
 impl Order {
     /// Quantity still to fill.
     pub fn leaves_qty(&self) -> i64 {
         self.qty.0 - self.filled_qty.0
+    }
+
+    /// Whether it may only make a position smaller.
+    pub const fn is_reducing(&self) -> bool {
+        self.scope.is_reduce_only || self.scope.closes_position
     }
 }

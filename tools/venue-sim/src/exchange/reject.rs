@@ -82,6 +82,11 @@ impl Reject {
         Self { code: -1015, msg: Cow::Owned(msg), status: 429, retry_after_ms: Some(retry_after_ms) }
     }
 
+    /// −4028: a leverage that no bracket allows.
+    pub fn leverage(leverage: u32) -> Self {
+        Self::text(-4028, format!("Leverage {leverage} is not valid"))
+    }
+
     /// −1000: nothing the client did; the simulator contradicts itself.
     pub const UNKNOWN: Self = Self::new(-1000, "An unknown error occurred while processing the request.");
     /// −1021: the timestamp lies too far back.
@@ -138,4 +143,23 @@ impl Reject {
     pub const SUBSCRIPTION_ACTIVE: Self = Self::new(-2035, "User Data Stream subscription already active.");
     /// −2036.
     pub const SUBSCRIPTION_INACTIVE: Self = Self::new(-2036, "User Data Stream subscription not active.");
+
+    /// Margin −2019: the account cannot secure the order.
+    pub const MARGIN: Self = Self::new(-2019, "Margin is insufficient.");
+    /// Margin −2021: the price that the order waits for is there already.
+    pub const TRIGGERS_AT_ONCE: Self = Self::new(-2021, "Order would immediately trigger.");
+    /// Margin −2022: there is nothing, or not so much, to reduce.
+    pub const REDUCE_ONLY: Self = Self::new(-2022, "ReduceOnly Order is rejected.");
+    /// Margin −2027: the position would be larger than its leverage allows.
+    pub const POSITION_LIMIT: Self =
+        Self::new(-2027, "Exceeded the maximum allowable position at current leverage.");
+    /// Margin −2028: at that leverage the account could not secure what it has.
+    pub const LEVERAGE_MARGIN: Self =
+        Self::new(-2028, "Leverage is smaller than permitted: insufficient margin balance.");
+    /// Margin −4003.
+    pub const QTY_NOT_POSITIVE: Self = Self::new(-4003, "Quantity less than or equal to zero.");
+    /// Margin −4116: the client order id names an open order.
+    pub const DUPLICATE_NAME: Self = Self::new(-4116, "ClientOrderId is duplicated.");
+    /// Margin −5025: only resting limit orders change.
+    pub const NOT_A_LIMIT_ORDER: Self = Self::new(-5025, "Only limit order is supported.");
 }

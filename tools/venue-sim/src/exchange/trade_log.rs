@@ -95,6 +95,7 @@ mod tests {
             commission: 0,
             commission_asset: Name::default(),
             is_maker: false,
+            realised: 0,
         };
         AccountTrade { symbol: 0, order: n / 2, side: Side::Buy, at: TsNs::from_ms(n), fill }
     }

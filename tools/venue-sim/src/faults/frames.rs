@@ -1,7 +1,8 @@
 //! What becomes of frames on their way to a client: lost, twice, late, out of order, spoiled, cut.
 
 use super::Fault;
-use super::spoil::{huge_header, spoil};
+use super::lines;
+use super::spoil::{huge_chunk, huge_header, spoil};
 use super::venue::{FaultyVenue, NOBODY, PAINTER};
 use crate::dialect::{ConnId, Frame, Said};
 use smc_core::TsNs;
@@ -113,13 +114,35 @@ impl FaultyVenue {
             _ => {}
         }
         let frame = if self.rolls(Fault::Cut) { self.torn(frame) } else { frame };
-        let Frame::Text(text) = frame else { return self.out.push(conn, frame) };
+        match (frame, self.lines.get_mut(&conn)) {
+            (Frame::Text(text), _) => self.sift_text(conn, text),
+            (Frame::Part(bytes), Some(lines)) if !lines.is_head(&bytes) => {
+                let whole = lines.take(&bytes);
+                whole.into_iter().for_each(|line| self.sift_text(conn, line));
+            }
+            (frame, _) => self.out.push(conn, frame),
+        }
+    }
+
+    /// One message: a text, or a line of a stream.
+    fn sift_text(&mut self, conn: ConnId, text: String) {
         match self.inner.said(&text) {
             Said::Market => self.market_frame(conn, text),
             Said::Report => self.report(conn, text),
-            Said::Account => self.out.push_private(conn, Frame::Text(text)),
+            Said::Account => {
+                let frame = self.pack(conn, text);
+                self.out.push_private(conn, frame);
+            }
             Said::Answer if self.loses_answer == Some(conn) => self.loses_answer = None,
             Said::Answer => self.out.push(conn, Frame::Text(text)),
+        }
+    }
+
+    /// A message as its connection carries it.
+    fn pack(&mut self, conn: ConnId, text: String) -> Frame {
+        match self.lines.contains_key(&conn) {
+            true => Frame::Part(lines::chunks(text, &mut self.random)),
+            false => Frame::Text(text),
         }
     }
 
@@ -142,14 +165,19 @@ impl FaultyVenue {
         if self.rolls(Fault::Huge) {
             self.struck(Fault::Huge);
             // As raw bytes: no WebSocket library would send it.
-            return self.out.push(conn, Frame::Http(huge_header()));
+            let head = match self.lines.contains_key(&conn) {
+                true => Frame::Part(huge_chunk()),
+                false => Frame::Http(huge_header()),
+            };
+            return self.out.push(conn, head);
         }
         if self.rolls(Fault::Malformed) {
             self.struck(Fault::Malformed);
             let spoiled = spoil(&text, &mut self.random);
-            return self.out.push(conn, Frame::Text(spoiled));
+            let frame = self.pack(conn, spoiled);
+            return self.out.push(conn, frame);
         }
-        let frame = Frame::Text(text);
+        let frame = self.pack(conn, text);
         if self.rolls(Fault::Duplicate) {
             self.struck(Fault::Duplicate);
             self.out.push(conn, frame.clone());
@@ -163,7 +191,7 @@ impl FaultyVenue {
             let until = self.later(10, 5_000);
             self.out.hold(conn, Hold::Private, until);
         }
-        let frame = Frame::Text(text);
+        let frame = self.pack(conn, text);
         if self.rolls(Fault::RepeatedReport) {
             self.struck(Fault::RepeatedReport);
             self.out.push_private(conn, frame.clone());

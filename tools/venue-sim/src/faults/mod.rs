@@ -5,6 +5,7 @@
 //! did. Times are market times. A venue without a plan has none of this around it.
 
 mod frames;
+mod lines;
 mod plan;
 mod requests;
 mod spoil;
@@ -133,7 +134,7 @@ impl Fault {
     }
 
     /// The chance at one opportunity, in ppm, when it is drawn at all: least and most. An opportunity is a frame, a
-    /// request, an accepted connection, or a tick of a tenth of a second; which, is said where the fault is done.
+    /// request, an accepted connection, or a tenth of a second of the market; which, is said where the fault is done.
     const fn odds_ppm(self) -> (u32, u32) {
         match self {
             Self::Cut => (200, 3_000),

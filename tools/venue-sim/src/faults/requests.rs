@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::venue::{FaultyVenue, NOBODY, PAINTER, PICTURES_MAX};
-use crate::dialect::{self, Asked, ConnId, Frame, HttpRequest, Lane};
+use crate::dialect::{self, Asked, ConnId, Frame, HttpRequest, Lane, Request};
 use smc_core::TsNs;
 
 /// A picture is old after so long.
@@ -62,8 +62,8 @@ impl FaultyVenue {
             if self.rolls(fault) {
                 self.struck(fault);
                 let until = self.later(1_000, 15_000);
-                self.trouble =
-                    Some(Trouble { status, until, is_told_when: status != 403, told_at: [None; 2] });
+                let is_told_when = self.inner.tells_when(status);
+                self.trouble = Some(Trouble { status, until, is_told_when, told_at: [None; 2] });
                 return self.present_trouble().map_or(Fate::Done, |words| Fate::Refused(words, false));
             }
         }
@@ -106,27 +106,34 @@ impl FaultyVenue {
             self.inner.on_text(conn, text);
             return self.sift();
         }
-        if self.inner.asked(text) == Asked::Cancel && self.rolls(Fault::FillBeforeCancel) {
-            let share = if self.random.chance(0.5) { 1_000_000 } else { self.share_ppm(100_000, 900_000) };
-            if self.inner.fill_resting(Some(text), share) {
-                self.struck(Fault::FillBeforeCancel);
-            }
-        }
+        let is_cancel = self.is_cancel(Request::Text(text));
         match self.fate() {
             Fate::Done => self.inner.on_text(conn, text),
             Fate::Dropped => {}
             Fate::Unanswered => self.do_silently(conn, text),
             Fate::Refused(words, is_done) => {
-                self.note_patience(false, self.inner.asked(text) == Asked::Cancel);
+                self.note_patience(false, is_cancel);
                 if is_done {
                     self.do_silently(conn, text);
                 }
-                if let Some(refusal) = self.inner.refuse_text(text, words) {
+                if let Some(refusal) = self.inner.refuse_text(conn, text, words) {
                     self.out.push(conn, Frame::Text(refusal));
                 }
             }
         }
         self.sift();
+    }
+
+    /// Whether a request is a cancel; then the market may be faster.
+    fn is_cancel(&mut self, request: Request<'_>) -> bool {
+        let is_cancel = self.inner.asked(request) == Asked::Cancel;
+        if is_cancel && self.rolls(Fault::FillBeforeCancel) {
+            let share = if self.random.chance(0.5) { 1_000_000 } else { self.share_ppm(100_000, 900_000) };
+            if self.inner.fill_resting(Some(request), share) {
+                self.struck(Fault::FillBeforeCancel);
+            }
+        }
+        is_cancel
     }
 
     /// Lets the venue do what a text asks; its answer is lost, what it says besides is not.
@@ -144,17 +151,21 @@ impl FaultyVenue {
         if is_snapshot {
             self.picture_request.get_or_insert_with(|| request.clone());
         }
+        let is_cancel = self.is_cancel(Request::Http(request));
+        if self.inner.takes_orders_by_http() {
+            self.lanes.entry(conn).or_insert(Lane::Orders);
+        }
         match self.fate() {
-            Fate::Done => match self.old_picture(is_snapshot) {
+            Fate::Done => match self.old_picture(is_snapshot, request) {
                 Some(bytes) => self.out.push(conn, Frame::Http(bytes)),
-                None => self.inner.on_http(conn, request),
+                None => self.answer(conn, request),
             },
             Fate::Dropped => {}
-            Fate::Unanswered => self.inner.on_http(NOBODY, request),
+            Fate::Unanswered => self.answer_nobody(request),
             Fate::Refused(words, is_done) => {
-                self.note_patience(true, false);
+                self.note_patience(true, is_cancel);
                 if is_done {
-                    self.inner.on_http(NOBODY, request);
+                    self.answer_nobody(request);
                 }
                 let refusal = self.inner.refuse_http(words);
                 self.out.push(conn, Frame::Http(refusal));
@@ -163,8 +174,25 @@ impl FaultyVenue {
         self.sift();
     }
 
-    fn old_picture(&mut self, is_snapshot: bool) -> Option<Vec<u8>> {
-        if !is_snapshot || !self.rolls(Fault::StaleSnapshot) {
+    /// Lets the venue answer, perhaps with a stream.
+    fn answer(&mut self, conn: ConnId, request: &HttpRequest) {
+        self.inner.on_http(conn, request);
+        if let Some(lane) = self.inner.line_stream(conn) {
+            self.lanes.insert(conn, lane);
+            self.lines.entry(conn).or_default();
+        }
+    }
+
+    /// Lets the venue do what a request asks, and nobody hear of it; a stream that it opened is closed.
+    fn answer_nobody(&mut self, request: &HttpRequest) {
+        self.inner.on_http(NOBODY, request);
+        self.sift();
+        self.inner.close(NOBODY);
+    }
+
+    fn old_picture(&mut self, is_snapshot: bool, request: &HttpRequest) -> Option<Vec<u8>> {
+        let is_ours = self.picture_request.as_ref().is_some_and(|ours| ours.target == request.target);
+        if !is_snapshot || !is_ours || !self.rolls(Fault::StaleSnapshot) {
             return None;
         }
         let now = self.inner.now();

@@ -15,6 +15,11 @@ pub(super) fn huge_header() -> Vec<u8> {
     bytes
 }
 
+/// The head of a chunk as long, of which nothing follows.
+pub(super) fn huge_chunk() -> Vec<u8> {
+    format!("{HUGE_BYTES:x}\r\n").into_bytes()
+}
+
 /// A damaged copy of a JSON text.
 pub(super) fn spoil(text: &str, random: &mut Random) -> String {
     // Quoted numbers are where prices and quantities stand.

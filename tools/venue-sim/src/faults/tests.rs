@@ -89,7 +89,7 @@ impl Dialect for Talker {
         }
     }
 
-    fn refuse_text(&self, text: &str, trouble: crate::dialect::Trouble) -> Option<String> {
+    fn refuse_text(&self, _conn: ConnId, text: &str, trouble: crate::dialect::Trouble) -> Option<String> {
         Some(format!("x{text} {} {:?}", trouble.status, trouble.retry_at_ms))
     }
 }

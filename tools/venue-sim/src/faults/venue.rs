@@ -1,19 +1,23 @@
 //! The venue around a venue: state, the clock's share of the faults, and what passes through untouched.
 
 use super::frames::{Hold, Outgoing};
+use super::lines::Lines;
 use super::plan::FaultPlan;
 use super::requests::Trouble;
 use super::{Counts, Fault};
 use crate::dialect::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Said, SeenOrder, Summary, Truth, WsRules,
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Truth,
+    WsRules,
 };
 use crate::market::random::Random;
 use smc_core::TsNs;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Old pictures of the book are taken this many ticks apart, and so many of them kept.
-const PICTURE_TICKS: u64 = 20;
+/// What begins by itself may begin so often, however often the venue's own clock ticks.
+const BEAT_NS: u64 = 100_000_000;
+/// Old pictures of the book are taken this many beats apart, and so many of them kept.
+const PICTURE_BEATS: u64 = 20;
 pub(super) const PICTURES_MAX: usize = 8;
 /// Connection numbers that no client has, since the server counts up from 1: under one pictures are taken, answers to the
 /// other are thrown away.
@@ -31,9 +35,13 @@ pub struct FaultyVenue {
     /// When the market opened.
     start: TsNs,
     pub(super) is_held: bool,
-    ticks: u64,
-    /// WebSocket connections, by whom they serve.
+    /// The beat of the last step, counted from the epoch, and beats so far.
+    last_beat: u64,
+    beats: u64,
+    /// Connections that carry streams or orders, by whom they serve.
     pub(super) lanes: BTreeMap<ConnId, Lane>,
+    /// Of those on which a stream comes in chunks over HTTP: what is no whole line yet.
+    pub(super) lines: BTreeMap<ConnId, Lines>,
     pub(super) out: Outgoing,
     /// Connections whose next answer is lost.
     pub(super) loses_answer: Option<ConnId>,
@@ -53,12 +61,14 @@ impl FaultyVenue {
         Self {
             random: Random::new(plan.seed ^ 0x000f_a017),
             start: inner.now(),
+            last_beat: inner.now().0 / BEAT_NS,
             inner,
             plan,
             counts: Counts::default(),
             is_held: false,
-            ticks: 0,
+            beats: 0,
             lanes: BTreeMap::new(),
+            lines: BTreeMap::new(),
             out: Outgoing::default(),
             loses_answer: None,
             trouble: None,
@@ -89,7 +99,7 @@ impl FaultyVenue {
         TsNs(self.inner.now().0.saturating_add(ms * 1_000_000))
     }
 
-    /// Any WebSocket connection that serves a lane; any at all with none.
+    /// Any connection that serves a lane; any at all with none.
     fn any_conn(&mut self, lane: Option<Lane>) -> Option<ConnId> {
         let count = self.lanes.values().filter(|of| lane.is_none_or(|lane| lane == **of)).count();
         let nth = self.random.bits() as usize % count.max(1);
@@ -100,9 +110,9 @@ impl FaultyVenue {
             .nth(nth)
     }
 
-    /// Once each tick of the venue: what begins by itself.
-    fn on_tick(&mut self) {
-        self.ticks += 1;
+    /// What begins by itself.
+    fn on_beat(&mut self) {
+        self.beats += 1;
         if self.rolls(Fault::Clog)
             && let Some(conn) = self.any_conn(None)
         {
@@ -139,7 +149,7 @@ impl FaultyVenue {
                 self.struck(Fault::PartFill);
             }
         }
-        if self.ticks.is_multiple_of(PICTURE_TICKS) && self.plan.chance_ppm(Fault::StaleSnapshot) > 0 {
+        if self.beats.is_multiple_of(PICTURE_BEATS) && self.plan.chance_ppm(Fault::StaleSnapshot) > 0 {
             self.take_picture();
         }
     }
@@ -200,8 +210,10 @@ impl Dialect for FaultyVenue {
     fn step(&mut self) -> bool {
         let is_tick = self.inner.step();
         self.sift();
-        if is_tick {
-            self.on_tick();
+        let beat = self.inner.now().0 / BEAT_NS;
+        if beat > self.last_beat {
+            self.last_beat = beat;
+            self.on_beat();
             self.sift();
             self.end_what_was_announced();
         }
@@ -236,6 +248,7 @@ impl Dialect for FaultyVenue {
     fn close(&mut self, conn: ConnId) {
         self.inner.close(conn);
         self.lanes.remove(&conn);
+        self.lines.remove(&conn);
         self.out.forget(conn);
         self.ending.retain(|(_, ending)| *ending != conn);
     }
@@ -268,8 +281,12 @@ impl Dialect for FaultyVenue {
         self.inner.said(text)
     }
 
-    fn asked(&self, text: &str) -> Asked {
-        self.inner.asked(text)
+    fn asked(&self, request: Request<'_>) -> Asked {
+        self.inner.asked(request)
+    }
+
+    fn connections_per_second(&self) -> Option<u32> {
+        self.inner.connections_per_second()
     }
 
     fn handshake_delay(&mut self) -> Duration {

@@ -6,13 +6,17 @@
 
 mod capture;
 mod day;
+pub mod fx;
 mod generator;
+mod merged;
 mod plot;
 pub(crate) mod random;
 mod random_walk;
 
 pub use capture::{Capture, CaptureError};
+pub use fx::{FxGenerator, FxGeneratorSettings, FxTicks, QuoteSource};
 pub use generator::{Generator, GeneratorSettings};
+pub use merged::{Merged, PERPETUAL};
 pub use random_walk::RandomWalk;
 
 use smc_core::instrument::InstrumentSpec;
@@ -41,6 +45,24 @@ pub trait MarketSource: Send {
     /// One-minute candles that closed before [`start_ts`](Self::start_ts), oldest first, contiguous.
     fn klines(&self, _symbol: usize) -> &[Kline] {
         &[]
+    }
+}
+
+/// A market in which nothing is traded and nothing happens: where a venue has quotes of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl MarketSource for Nothing {
+    fn symbols(&self) -> &[SymbolInfo] {
+        &[]
+    }
+
+    fn start_ts(&self) -> TsNs {
+        TsNs(0)
+    }
+
+    fn next(&mut self) -> Option<MarketOp> {
+        None
     }
 }
 

@@ -8,7 +8,8 @@ mod http;
 mod pipe;
 mod tls;
 
-use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, Venue};
+use crate::dialect::oanda::Oanda;
+use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue, bybit};
 use crate::faults::{Counts, FaultyVenue};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
@@ -62,6 +63,8 @@ pub struct Sim {
     /// In lock step: connections that have ended here and not yet over there, kept for the count of their bytes.
     lingering: Vec<Pipe>,
     next_conn: ConnId,
+    /// Start of the current second of the edge's clock, and connections accepted in it.
+    accepted: (u64, u32),
     /// Raw bytes sent and received on connections that are gone.
     past_bytes: (u64, u64),
     speed: f64,
@@ -75,8 +78,19 @@ pub struct Sim {
 impl Sim {
     /// Listens; the market waits at its start until [`run`](Self::run) or [`run_lock_step`](Self::run_lock_step).
     pub fn bind(settings: SimSettings) -> Result<Self, SimError> {
-        let SimSettings { kind, listen, seed, market, speed, accounts, limits, ca_file, audit, faults } =
-            settings;
+        let SimSettings {
+            kind,
+            listen,
+            seed,
+            market,
+            oanda,
+            speed,
+            accounts,
+            limits,
+            ca_file,
+            audit,
+            faults,
+        } = settings;
         if !(speed.is_finite() && speed > 0.0) {
             return Err(SimError::Settings(format!("speed is {speed}, must be more than zero")));
         }
@@ -95,6 +109,12 @@ impl Sim {
         let audit = audit.map(open).transpose()?;
         let venue: Box<dyn Dialect> = match kind {
             VenueKind::BinanceSpot => Box::new(Venue::new(market, &accounts, limits, seed)?),
+            VenueKind::BinanceUsdm => Box::new(UsdmVenue::new(market, &accounts, limits, seed)?),
+            VenueKind::Bybit => Box::new(bybit::Venue::new(market, &accounts, limits, seed)?),
+            VenueKind::Oanda => {
+                let oanda = oanda.ok_or_else(|| SimError::Settings("an Oanda has quotes".to_owned()))?;
+                Box::new(Oanda::new(oanda, &accounts, seed)?)
+            }
         };
         let venue = match faults {
             Some(plan) => Box::new(FaultyVenue::new(venue, plan)),
@@ -109,6 +129,7 @@ impl Sim {
             conns: BTreeMap::new(),
             lingering: Vec::new(),
             next_conn: 1,
+            accepted: (0, 0),
             past_bytes: (0, 0),
             speed,
             audit,
@@ -412,6 +433,9 @@ impl Sim {
         let mut is_busy = false;
         while let Ok((tcp, _)) = self.listener.accept() {
             is_busy = true;
+            if !self.may_connect() {
+                continue; // dropping it tells the client
+            }
             let id = self.next_conn;
             self.next_conn += 1;
             if let Ok(pipe) = Pipe::new(tcp, Arc::clone(&self.tls)) {
@@ -424,6 +448,19 @@ impl Sim {
             }
         }
         is_busy
+    }
+
+    /// Counts a new connection against the venue's limit. A peer in lock step is never refused: there the wall clock
+    /// must not matter.
+    fn may_connect(&mut self) -> bool {
+        let Some(most) = self.venue.connections_per_second().filter(|_| !self.is_lock_step) else {
+            return true;
+        };
+        if self.edge_now_ns.saturating_sub(self.accepted.0) >= 1_000_000_000 {
+            self.accepted = (self.edge_now_ns, 0);
+        }
+        self.accepted.1 += 1;
+        self.accepted.1 <= most
     }
 
     fn send_all(&mut self) {

@@ -2,6 +2,8 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 pub mod desk;
+pub mod oanda;
+pub mod usdm;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
@@ -118,9 +120,14 @@ pub fn get(address: SocketAddr, ca_pem: &str, target: &str) -> (u16, Value) {
 
 /// The conformance corpus, in the first ancestor directory that has it.
 pub fn corpus(file: &str) -> Option<String> {
+    shared(&format!("binance/{file}"))
+}
+
+/// A file of the shared data, in the first ancestor directory that has it.
+pub fn shared(file: &str) -> Option<String> {
     let mut dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     loop {
-        let path = dir.join("shared/data/binance").join(file);
+        let path = dir.join("shared/data").join(file);
         if let Ok(text) = std::fs::read_to_string(&path) {
             return Some(text);
         }

@@ -400,7 +400,7 @@ fn unsubscribe(session: &mut ApiSession, params: &Params) -> Result<String, Reje
 }
 
 /// The frame around a result or a refusal.
-pub(super) fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
+pub fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, now: TsNs) -> String {
     let limits = limits.map_or_else(String::new, |limits| format!(",\"rateLimits\":{limits}"));
     match result {
         Ok(result) => format!("{{\"id\":{id},\"status\":200,\"result\":{result}{limits}}}"),
@@ -412,7 +412,7 @@ pub(super) fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&
 }
 
 /// A refusal as the venue writes it.
-pub(super) fn error_text(reject: &Reject, now: TsNs) -> String {
+pub fn error_text(reject: &Reject, now: TsNs) -> String {
     let data = reject.retry_after_ms.map_or_else(String::new, |retry_after| {
         format!(",\"data\":{{\"serverTime\":{},\"retryAfter\":{retry_after}}}", now.as_ms())
     });

@@ -1,7 +1,8 @@
 //! Rate limits: what each client has used of the venue's patience.
 //!
-//! Pure. Intervals are aligned to the venue's clock. Orders count per account while they are unfilled: the first
-//! fill of an order takes it off. Weight counts for all clients together, as they share one address.
+//! Pure. Intervals are aligned to the venue's clock. Weight counts for all clients together, as they share one address.
+//! On spot an order counts while it is unfilled: its first fill takes it off. On futures the requests count, whatever
+//! becomes of them.
 
 use crate::exchange::reject::Reject;
 use crate::settings::LimitSettings;
@@ -55,25 +56,38 @@ impl Counter {
 #[derive(Clone, Copy, Debug)]
 struct OrderCounters {
     ten_seconds: Counter,
-    day: Counter,
+    /// Of a day on spot, of a minute on futures.
+    long: Counter,
 }
 
 /// All counters.
 pub struct Limits {
     weight: Counter,
     orders: Vec<OrderCounters>,
+    /// What the longer interval of the order counts is called.
+    long_name: &'static str,
 }
 
 impl Limits {
     /// Counters at zero for a number of accounts.
     pub fn new(settings: &LimitSettings, accounts: usize) -> Self {
-        let orders = OrderCounters {
-            ten_seconds: Counter::new(10 * SECOND_NS, settings.orders_per_10s),
-            day: Counter::new(86_400 * SECOND_NS, settings.orders_per_day),
-        };
+        let day = Counter::new(86_400 * SECOND_NS, settings.orders_per_day);
+        Self::with_long(settings, accounts, day, "DAY")
+    }
+
+    /// The same for futures, whose longer interval is a minute.
+    pub fn futures(settings: &LimitSettings, accounts: usize) -> Self {
+        let minute = Counter::new(60 * SECOND_NS, settings.orders_per_minute);
+        Self::with_long(settings, accounts, minute, "MINUTE")
+    }
+
+    fn with_long(settings: &LimitSettings, accounts: usize, long: Counter, long_name: &'static str) -> Self {
+        let orders =
+            OrderCounters { ten_seconds: Counter::new(10 * SECOND_NS, settings.orders_per_10s), long };
         Self {
             weight: Counter::new(60 * SECOND_NS, settings.weight_per_minute),
             orders: vec![orders; accounts],
+            long_name,
         }
     }
 
@@ -96,23 +110,24 @@ impl Limits {
     pub fn count_order(&mut self, now: TsNs, account: usize) -> Result<(), Reject> {
         let Some(counters) = self.orders.get_mut(account) else { return Ok(()) };
         counters.ten_seconds.roll(now);
-        counters.day.roll(now);
+        counters.long.roll(now);
         if counters.ten_seconds.is_full() {
             let (limit, end) = (counters.ten_seconds.limit, counters.ten_seconds.window_end_ms());
             return Err(Reject::order_rate(limit, "10 SECOND", end));
         }
-        if counters.day.is_full() {
-            return Err(Reject::order_rate(counters.day.limit, "1 DAY", counters.day.window_end_ms()));
+        if counters.long.is_full() {
+            let interval = format!("1 {}", self.long_name);
+            return Err(Reject::order_rate(counters.long.limit, &interval, counters.long.window_end_ms()));
         }
         counters.ten_seconds.count += 1;
-        counters.day.count += 1;
+        counters.long.count += 1;
         Ok(())
     }
 
     /// An order of the account filled for the first time, or was refused after it was counted.
     pub fn order_done(&mut self, now: TsNs, account: usize) {
         let Some(counters) = self.orders.get_mut(account) else { return };
-        for counter in [&mut counters.ten_seconds, &mut counters.day] {
+        for counter in [&mut counters.ten_seconds, &mut counters.long] {
             counter.roll(now);
             counter.count = counter.count.saturating_sub(1);
         }
@@ -124,13 +139,21 @@ impl Limits {
         self.weight.count
     }
 
+    /// Orders of an account in the current ten seconds, and in the longer interval.
+    pub fn orders_used(&mut self, now: TsNs, account: usize) -> Option<(u32, u32)> {
+        let counters = self.orders.get_mut(account)?;
+        counters.ten_seconds.roll(now);
+        counters.long.roll(now);
+        Some((counters.ten_seconds.count, counters.long.count))
+    }
+
     /// The `rateLimits` of an answer: the account's order counts when it was about orders, and the weight.
     pub fn usage(&mut self, now: TsNs, account: Option<usize>) -> Vec<RateLimit> {
         self.weight.roll(now);
         let mut lines = Vec::with_capacity(3);
         if let Some(counters) = account.and_then(|account| self.orders.get_mut(account)) {
             counters.ten_seconds.roll(now);
-            counters.day.roll(now);
+            counters.long.roll(now);
             lines.push(line(
                 "ORDERS",
                 "SECOND",
@@ -138,10 +161,20 @@ impl Limits {
                 counters.ten_seconds.limit,
                 Some(counters.ten_seconds.count),
             ));
-            lines.push(line("ORDERS", "DAY", 1, counters.day.limit, Some(counters.day.count)));
+            let (limit, count) = (counters.long.limit, counters.long.count);
+            lines.push(line("ORDERS", self.long_name, 1, limit, Some(count)));
         }
         lines.push(line("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit, Some(self.weight.count)));
         lines
+    }
+
+    /// The limits of futures, as `exchangeInfo` announces them.
+    pub fn announced_futures(settings: &LimitSettings) -> Vec<RateLimit> {
+        vec![
+            line("REQUEST_WEIGHT", "MINUTE", 1, settings.weight_per_minute, None),
+            line("ORDERS", "MINUTE", 1, settings.orders_per_minute, None),
+            line("ORDERS", "SECOND", 10, settings.orders_per_10s, None),
+        ]
     }
 
     /// The limits themselves, as `exchangeInfo` announces them.

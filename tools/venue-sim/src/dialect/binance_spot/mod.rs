@@ -2,8 +2,8 @@
 //!
 //! [`Venue`] holds the exchange, the background market and every session.
 
-mod api;
-mod auth;
+pub mod api;
+pub mod auth;
 pub mod candles;
 pub mod feed;
 mod info;
@@ -13,11 +13,11 @@ pub mod params;
 mod reports;
 pub mod rest;
 pub mod streams;
-mod trouble;
+pub mod trouble;
 
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Said, SeenOrder, Summary, Trouble, Truth,
-    WsRules, answer,
+    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
+    Truth, WsRules, answer,
 };
 use crate::exchange::account::Account;
 use crate::exchange::{Exchange, ExchangeEvent, Execution};
@@ -166,6 +166,8 @@ impl Venue {
                 ExchangeEvent::Balances { account, assets } => {
                     self.tell_account(account, &reports::account_position(&assets, now));
                 }
+                // Spot accounts hold nothing by margin.
+                ExchangeEvent::Margin { .. } => {}
                 ExchangeEvent::Trade(trade) => {
                     let mut events = Vec::new();
                     if let Some(feed) = self.feeds.get_mut(trade.symbol) {
@@ -365,7 +367,7 @@ impl Dialect for Venue {
     }
 
     fn truth(&self, account: usize) -> Truth {
-        self.truth_of(account)
+        Truth::of(&self.exchange, account)
     }
 
     fn lane(&self, target: &str) -> Lane {
@@ -376,32 +378,33 @@ impl Dialect for Venue {
         trouble::said(text)
     }
 
-    fn asked(&self, text: &str) -> Asked {
-        trouble::asked(text)
+    fn asked(&self, request: Request<'_>) -> Asked {
+        trouble::asked(request)
     }
 
     fn is_snapshot(&self, request: &HttpRequest) -> bool {
         trouble::is_snapshot(request)
     }
 
-    fn refuse_text(&self, text: &str, trouble: Trouble) -> Option<String> {
-        self.refusal_of(text, trouble)
+    fn refuse_text(&self, _conn: ConnId, text: &str, trouble: Trouble) -> Option<String> {
+        trouble::text_refusal(text, trouble, self.now)
     }
 
     fn refuse_http(&self, trouble: Trouble) -> Vec<u8> {
-        self.http_refusal_of(trouble)
+        trouble::http_refusal(trouble, self.now)
     }
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
     }
 
-    fn fill_resting(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
+    fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
         self.fill_one(cancel, share_ppm)
     }
 }
 
-fn account(settings: &AccountSettings) -> Result<Account, SimError> {
+/// An account of the exchange as it opens.
+pub(super) fn account(settings: &AccountSettings) -> Result<Account, SimError> {
     let balance = |(asset, qty): &(String, smc_core::Qty)| {
         let name = Name::new(asset).ok_or_else(|| {
             SimError::Settings(format!("asset name {asset} is longer than {} bytes", Name::MAX))

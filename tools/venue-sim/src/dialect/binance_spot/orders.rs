@@ -5,7 +5,9 @@ use super::info::DEFAULT_STP;
 use super::params::Params;
 use super::reports::{self, ResponseType};
 use super::{SeenOrder, Venue};
-use crate::exchange::order::{NewOrder, Order, OrderStatus, OrderType, SelfTradePrevention, TimeInForce};
+use crate::exchange::order::{
+    NewOrder, Order, OrderStatus, OrderType, Scope, SelfTradePrevention, TimeInForce,
+};
 use crate::exchange::reject::Reject;
 use crate::exchange::trade_log::TradeQuery;
 use crate::exchange::{ExchangeEvent, Execution, Fill};
@@ -96,6 +98,7 @@ impl Venue {
             stop_price: stop_price.unwrap_or(Price::ZERO),
             client_order_id: params.name("newClientOrderId")?,
             stp,
+            scope: Scope::default(),
         })
     }
 

@@ -11,6 +11,8 @@ use std::fmt::Write;
 const DECIMAL_RANGE: &str = "^([0-9]{1,20})(\\.[0-9]{1,20})?$";
 /// Legal client order ids.
 const NAME_RANGE: &str = "^[a-zA-Z0-9-_]{1,36}$";
+/// The same on futures.
+const FUTURES_NAME_RANGE: &str = "^[\\.A-Z\\:/a-z0-9_-]{1,36}$";
 
 /// The parameters of one request. Strings are unquoted, numbers stand exactly as they were sent.
 #[derive(Clone, Debug, Default)]
@@ -99,14 +101,23 @@ impl Params {
         Ok(self.amount(name)?.map(Price))
     }
 
-    /// A client order id.
+    /// A client order id of spot.
     pub fn name(&self, name: &str) -> Result<Option<String>, Reject> {
+        self.name_with(name, b"-_", NAME_RANGE)
+    }
+
+    /// A client order id of futures, which may hold `.`, `:` and `/` too.
+    pub fn futures_name(&self, name: &str) -> Result<Option<String>, Reject> {
+        self.name_with(name, b"-_.:/", FUTURES_NAME_RANGE)
+    }
+
+    fn name_with(&self, name: &str, others: &[u8], range: &str) -> Result<Option<String>, Reject> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
         if text.len() <= 36 && text.bytes().all(is_legal) {
             Ok(Some(text.to_owned()))
         } else {
-            Err(Reject::illegal_chars(name, NAME_RANGE))
+            Err(Reject::illegal_chars(name, range))
         }
     }
 

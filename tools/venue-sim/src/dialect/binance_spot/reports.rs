@@ -293,7 +293,7 @@ struct ExecutionReport<'a> {
 pub fn execution_report(symbol: &str, report: &Report, now: TsNs) -> String {
     let order = &report.order;
     let fill = match &report.exec {
-        Execution::Trade(fill) => Some(fill),
+        Execution::Trade(fill) | Execution::TakenOver(fill) => Some(fill),
         _ => None,
     };
     let (client_id, original_id) = match &report.exec {
@@ -302,7 +302,8 @@ pub fn execution_report(symbol: &str, report: &Report, now: TsNs) -> String {
     };
     let (word, expiry) = match &report.exec {
         Execution::New => ("NEW", None),
-        Execution::Trade(_) => ("TRADE", None),
+        Execution::Trade(_) | Execution::TakenOver(_) => ("TRADE", None),
+        Execution::Amended => ("REPLACED", None),
         Execution::Canceled(_) => ("CANCELED", None),
         Execution::TradePrevention => ("TRADE_PREVENTION", None),
         Execution::Expired(ExpiryReason::UnfilledIoc) => ("EXPIRED", Some("UNFILLED_IOC_QUANTITY_EXPIRED")),
@@ -310,6 +311,12 @@ pub fn execution_report(symbol: &str, report: &Report, now: TsNs) -> String {
         Execution::Expired(ExpiryReason::InsufficientLiquidity) => {
             ("EXPIRED", Some("INSUFFICIENT_LIQUIDITY"))
         }
+        Execution::Expired(
+            ExpiryReason::WouldTake
+            | ExpiryReason::NothingToReduce
+            | ExpiryReason::InsufficientMargin
+            | ExpiryReason::Liquidation,
+        ) => ("EXPIRED", Some("REJECTED")),
     };
     let is_prevented = report.exec == Execution::TradePrevention;
     let is_resting = order.status.is_open() && order.working.is_some() && order.kind != OrderType::Market;

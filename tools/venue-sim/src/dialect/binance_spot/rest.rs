@@ -83,7 +83,8 @@ impl Venue {
     }
 }
 
-fn without_signature(text: &str) -> String {
+/// A query or form without the signature, in the order in which it was sent: what is signed.
+pub fn without_signature(text: &str) -> String {
     let kept: Vec<&str> = text.split('&').filter(|pair| !pair.starts_with("signature=")).collect();
     kept.join("&")
 }

@@ -27,13 +27,30 @@ pub enum StreamKind {
     Kline(usize),
 }
 
+/// What streams of a market carry. The control protocol is the same on spot and futures; the names are not.
+pub trait Kind: Copy + PartialEq {
+    /// Splits a stream name into its symbol and what it carries; none when it is malformed.
+    fn parse(name: &str) -> Option<(&str, Self)>;
+
+    /// Whether the symbol stands for itself in any case, and is no lower-case symbol.
+    fn is_exact(self) -> bool {
+        false
+    }
+}
+
+impl Kind for StreamKind {
+    fn parse(name: &str) -> Option<(&str, Self)> {
+        parse_name(name)
+    }
+}
+
 /// One stream: a symbol's index and what it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stream {
+pub struct Stream<K = StreamKind> {
     /// Index of the symbol.
     pub symbol: usize,
     /// What it carries.
-    pub kind: StreamKind,
+    pub kind: K,
 }
 
 /// Splits a stream name into its lower-case symbol and what it carries; none when it is malformed.
@@ -78,24 +95,29 @@ pub fn stream_name(symbol: &str, kind: StreamKind) -> String {
 }
 
 /// One market stream connection.
-#[derive(Clone, Debug, Default)]
-pub struct StreamSession {
+#[derive(Clone, Debug)]
+pub struct StreamSession<K = StreamKind> {
     /// Names as subscribed, in order; none where the venue has no such symbol: it stays silent.
-    subscriptions: Vec<(String, Option<Stream>)>,
+    subscriptions: Vec<(String, Option<Stream<K>>)>,
     /// Whether events come in an envelope with the stream's name.
     pub is_combined: bool,
 }
 
 /// The answer to one control request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlAnswer {
+pub struct ControlAnswer<K = StreamKind> {
     /// The text to send.
     pub text: String,
     /// Streams added by the request.
-    pub added: Vec<Stream>,
+    pub added: Vec<Stream<K>>,
 }
 
-impl StreamSession {
+impl<K: Kind> StreamSession<K> {
+    /// A session without streams.
+    pub const fn empty(is_combined: bool) -> Self {
+        Self { subscriptions: Vec::new(), is_combined }
+    }
+
     /// A session from the path and query of its upgrade request; none when the venue has no such path.
     pub fn open(target: &str, symbol_index: &dyn Fn(&str) -> Option<usize>) -> Option<Result<Self, String>> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -119,13 +141,13 @@ impl StreamSession {
     }
 
     /// What the session wants, in order.
-    pub fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
+    pub fn streams(&self) -> impl Iterator<Item = Stream<K>> + '_ {
         self.subscriptions.iter().filter_map(|(_, stream)| *stream)
     }
 
     /// The name under which the session wants a stream.
-    pub fn name_of(&self, wanted: Stream) -> Option<&str> {
-        let is_it = |(_, stream): &&(String, Option<Stream>)| *stream == Some(wanted);
+    pub fn name_of(&self, wanted: Stream<K>) -> Option<&str> {
+        let is_it = |(_, stream): &&(String, Option<Stream<K>>)| *stream == Some(wanted);
         self.subscriptions.iter().find(is_it).map(|(name, _)| name.as_str())
     }
 
@@ -145,15 +167,18 @@ impl StreamSession {
     }
 
     /// Adds a stream; none when the name is malformed or the connection is full.
-    fn subscribe(
+    pub fn subscribe(
         &mut self,
         name: &str,
         symbol_index: &dyn Fn(&str) -> Option<usize>,
-    ) -> Option<Option<Stream>> {
-        let (symbol, kind) = parse_name(name)?;
+    ) -> Option<Option<Stream<K>>> {
+        let (symbol, kind) = K::parse(name)?;
         // Symbols in stream names are lower case; in any other case the live venue stays silent too.
         let is_lower = symbol.chars().all(|c| !c.is_uppercase());
-        let index = is_lower.then(|| symbol_index(&symbol.to_uppercase())).flatten();
+        let index = match kind.is_exact() {
+            true => symbol_index(symbol),
+            false => is_lower.then(|| symbol_index(&symbol.to_uppercase())).flatten(),
+        };
         let stream = index.map(|symbol| Stream { symbol, kind });
         if self.subscriptions.iter().all(|(known, _)| known != name) {
             if self.subscriptions.len() >= STREAMS_MAX {
@@ -165,7 +190,7 @@ impl StreamSession {
     }
 
     /// Answers one control request.
-    pub fn control(&mut self, text: &str, symbol_index: &dyn Fn(&str) -> Option<usize>) -> ControlAnswer {
+    pub fn control(&mut self, text: &str, symbol_index: &dyn Fn(&str) -> Option<usize>) -> ControlAnswer<K> {
         let mut added = Vec::new();
         let text = match self.try_control(text, symbol_index, &mut added) {
             Ok((result, id)) => format!("{{\"result\":{result},\"id\":{id}}}"),
@@ -181,7 +206,7 @@ impl StreamSession {
         &mut self,
         text: &str,
         symbol_index: &dyn Fn(&str) -> Option<usize>,
-        added: &mut Vec<Stream>,
+        added: &mut Vec<Stream<K>>,
     ) -> Result<(String, String), Refusal> {
         let request: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| Refusal {
             code: 3,
@@ -296,7 +321,7 @@ mod tests {
 
     #[test]
     fn paths_open_sessions() {
-        let open = |target| StreamSession::open(target, &index);
+        let open = |target| StreamSession::<StreamKind>::open(target, &index);
         assert!(open("/api/v3/time").is_none());
         assert!(open("/wsx").is_none());
         assert!(open("/ws/btcusdt@nothing").unwrap().is_err());
@@ -309,7 +334,7 @@ mod tests {
 
     #[test]
     fn control_requests_are_answered_in_the_venues_shape() {
-        let mut session = StreamSession::default();
+        let mut session = StreamSession::<StreamKind>::empty(false);
         let mut ask = |text: &str| session.control(text, &index).text;
         assert_eq!(
             ask(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#),

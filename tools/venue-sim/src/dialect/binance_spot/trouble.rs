@@ -1,22 +1,19 @@
-//! Binance spot's words for what a fault needs: what a text is, how the venue refuses and says goodbye; and its truth.
+//! Binance spot's words for what a fault needs: what a text is, how the venue refuses and says goodbye.
 
 use super::Venue;
 use super::api::{envelope, error_text};
 use super::params::Params;
-use crate::dialect::{
-    Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Said, Trouble, TrueBalance, TrueBook, TrueOrder,
-    TrueTrade, Truth, answer,
-};
+use crate::dialect::{Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Request, Said, Trouble, answer};
+use crate::exchange::Exchange;
 use crate::exchange::order::Order;
 use crate::exchange::reject::Reject;
-use crate::exchange::trade_log::TradeQuery;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use smc_core::{Money, Price, Qty, Side};
+use smc_core::TsNs;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
-struct Request<'a> {
+struct Call<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -45,14 +42,16 @@ pub(super) fn said(text: &str) -> Said {
     }
 }
 
-/// What a text of a client asks for.
-pub(super) fn asked(text: &str) -> Asked {
-    if text.contains("\"order.place\"") {
-        Asked::Place
-    } else if text.contains("\"order.cancel\"") {
-        Asked::Cancel
-    } else {
-        Asked::Other
+/// What a request of a client is for; spot and futures ask alike.
+pub fn asked(request: Request<'_>) -> Asked {
+    let is_order =
+        |http: &HttpRequest| http.target.split('?').next().is_some_and(|path| path.ends_with("/order"));
+    match request {
+        Request::Text(text) if text.contains("\"order.place\"") => Asked::Place,
+        Request::Text(text) if text.contains("\"order.cancel\"") => Asked::Cancel,
+        Request::Http(http) if http.method == "POST" && is_order(http) => Asked::Place,
+        Request::Http(http) if http.method == "DELETE" && is_order(http) => Asked::Cancel,
+        _ => Asked::Other,
     }
 }
 
@@ -62,7 +61,7 @@ pub(super) fn is_snapshot(request: &HttpRequest) -> bool {
 }
 
 /// The venue's code and message for a status.
-fn reject(trouble: Trouble) -> Reject {
+pub fn reject(trouble: Trouble) -> Reject {
     let (code, msg) = match trouble.status {
         429 => (
             -1003,
@@ -79,22 +78,18 @@ fn reject(trouble: Trouble) -> Reject {
     Reject { code, msg: Cow::Borrowed(msg), status: trouble.status, retry_after_ms: trouble.retry_at_ms }
 }
 
+/// The refusal of a WebSocket API request. Streams know no such thing: they stay silent.
+pub fn text_refusal(text: &str, trouble: Trouble, now: TsNs) -> Option<String> {
+    let call: Call<'_> = serde_json::from_str(text).ok()?;
+    Some(envelope(call.id?.get(), Err(&reject(trouble)), None, now))
+}
+
+/// The refusal of a REST request.
+pub fn http_refusal(trouble: Trouble, now: TsNs) -> Vec<u8> {
+    answer(trouble.status, &trouble.retry_after(now), &error_text(&reject(trouble), now))
+}
+
 impl Venue {
-    /// The refusal of a WebSocket API request. The market streams know no such thing: they stay silent.
-    pub(super) fn refusal_of(&self, text: &str, trouble: Trouble) -> Option<String> {
-        let request: Request<'_> = serde_json::from_str(text).ok()?;
-        let id = request.id?.get();
-        Some(envelope(id, Err(&reject(trouble)), None, self.now))
-    }
-
-    /// The refusal of a REST request.
-    pub(super) fn http_refusal_of(&self, trouble: Trouble) -> Vec<u8> {
-        let seconds = |ms: u64| ms.saturating_sub(self.now.as_ms()).div_ceil(1_000);
-        let head =
-            trouble.retry_at_ms.map_or_else(String::new, |ms| format!("Retry-After: {}\r\n", seconds(ms)));
-        answer(trouble.status, &head, &error_text(&reject(trouble), self.now))
-    }
-
     /// Queues what the venue says before it ends a subscription or a connection.
     pub(super) fn say_farewell(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         let now_ms = self.now.as_ms();
@@ -126,91 +121,39 @@ impl Venue {
     }
 
     /// Fills a part of a resting order at its own price.
-    pub(super) fn fill_one(&mut self, cancel: Option<&str>, share_ppm: u32) -> bool {
-        let id = match cancel {
-            Some(text) => self.named_by(text),
-            None => self.exchange.resting().next().map(|order| order.id),
-        };
-        let Some((id, qty)) = id.and_then(|id| Some((id, self.share_of(id, share_ppm)?))) else {
-            return false;
-        };
-        let is_filled = self.exchange.fill_resting(id, qty);
+    pub(super) fn fill_one(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
+        let is_filled = fill_one(&mut self.exchange, cancel, share_ppm);
         self.publish();
         is_filled
     }
+}
 
-    /// The order that a cancel request names, whoever sent it.
-    fn named_by(&self, text: &str) -> Option<u64> {
-        let request: Request<'_> = serde_json::from_str(text).ok()?;
-        let params = Params::from_json(request.params).ok()?;
-        let (id, name) = (params.whole("orderId").ok()?, params.get("origClientOrderId"));
-        let is_named = |order: &&Order| match id {
-            Some(id) => order.id == id,
-            None => name.is_some_and(|name| order.client_order_id == name),
-        };
-        self.exchange.resting().find(is_named).map(|order| order.id)
-    }
-
-    /// A share of what an order has left, on its symbol's grid: at least one lot, at most all.
-    fn share_of(&self, id: u64, share_ppm: u32) -> Option<i64> {
-        let order = self.exchange.order(id)?;
-        let lot = self.exchange.market(order.symbol)?.info.spec.lot.0.max(1);
-        let share = i128::from(order.leaves_qty()) * i128::from(share_ppm.min(1_000_000)) / 1_000_000;
-        let share = i64::try_from(share).ok()?;
-        Some((share - share % lot).max(lot).min(order.leaves_qty()))
-    }
-
-    /// What is so.
-    pub(super) fn truth_of(&self, account: usize) -> Truth {
-        let symbol = |index: usize| {
-            self.exchange.market(index).map(|market| market.info.spec.symbol).unwrap_or_default()
-        };
-        let order = |order: &Order| TrueOrder {
-            venue_order_id: order.id,
-            client_order_id: order.client_order_id.clone(),
-            symbol: symbol(order.symbol),
-            side: order.side,
-            price: order.price,
-            qty: order.qty,
-            filled_qty: order.filled_qty,
-            is_open: order.status.is_open(),
-        };
-        let orders = self.exchange.orders().filter(|order| order.account == account).map(order).collect();
-        let owner = self.exchange.account(account);
-        let all =
-            |symbol| TradeQuery { symbol, from_id: Some(0), limit: usize::MAX, ..TradeQuery::default() };
-        let mut trades = Vec::new();
-        for index in 0..self.exchange.markets().len() {
-            let found = owner.map_or_else(Vec::new, |owner| owner.trades().find(&all(index)));
-            trades.extend(found.into_iter().map(|trade| TrueTrade {
-                trade_id: trade.fill.trade_id,
-                symbol: symbol(index),
-                venue_order_id: trade.order,
-                side: trade.side,
-                price: trade.fill.price,
-                qty: trade.fill.qty,
-                fee: Money(trade.fill.commission),
-                fee_asset: trade.fill.commission_asset,
-                at: trade.at,
-            }));
+/// Fills a part of the resting order that a cancel names, or of any.
+pub fn fill_one(exchange: &mut Exchange, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
+    match cancel {
+        None => exchange.fill_share(None, share_ppm),
+        Some(request) => {
+            let id = named_by(exchange, request);
+            id.is_some() && exchange.fill_share(id, share_ppm)
         }
-        let balances = owner.into_iter().flat_map(|owner| owner.balances());
-        let balances = balances.map(|(asset, balance)| TrueBalance {
-            asset,
-            free: Qty(balance.free),
-            locked: Qty(balance.locked),
-        });
-        let side = |market: &crate::exchange::Market, side| {
-            market.book.levels(side).map(|(price, qty)| (Price(price), Qty(qty))).collect()
-        };
-        let books = self.exchange.markets().iter().map(|market| TrueBook {
-            symbol: market.info.spec.symbol,
-            update_id: market.book.update_id(),
-            bids: side(market, Side::Buy),
-            asks: side(market, Side::Sell),
-        });
-        Truth { orders, trades, balances: balances.collect(), books: books.collect() }
     }
+}
+
+/// The resting order that a cancel request names, whoever sent it.
+fn named_by(exchange: &Exchange, request: Request<'_>) -> Option<u64> {
+    let params = match request {
+        Request::Text(text) => Params::from_json(serde_json::from_str::<Call<'_>>(text).ok()?.params).ok()?,
+        Request::Http(http) => {
+            let query = http.target.split_once('?').map_or("", |(_, query)| query);
+            Params::from_query(query).ok()?.or(Params::from_query(&http.body).ok()?)
+        }
+    };
+    let (id, name) = (params.whole("orderId").ok()?, params.get("origClientOrderId"));
+    let is_named = |order: &&Order| match id {
+        Some(id) => order.id == id,
+        None => name.is_some_and(|name| order.client_order_id == name),
+    };
+    exchange.resting().find(is_named).map(|order| order.id)
 }
 
 #[cfg(test)]
@@ -231,9 +174,16 @@ mod tests {
         for (text, expected) in said_of {
             assert_eq!(said(text), expected, "{text}");
         }
-        assert_eq!(asked("{\"id\":1,\"method\":\"order.place\"}"), Asked::Place);
-        assert_eq!(asked("{\"id\":1,\"method\":\"order.cancel\"}"), Asked::Cancel);
-        assert_eq!(asked("{\"id\":1,\"method\":\"time\"}"), Asked::Other);
+        assert_eq!(asked(Request::Text("{\"id\":1,\"method\":\"order.place\"}")), Asked::Place);
+        assert_eq!(asked(Request::Text("{\"id\":1,\"method\":\"order.cancel\"}")), Asked::Cancel);
+        assert_eq!(asked(Request::Text("{\"id\":1,\"method\":\"time\"}")), Asked::Other);
+        let http = |method: &str, target: &str| {
+            let (method, target) = (method.to_owned(), target.to_owned());
+            asked(Request::Http(&HttpRequest { method, target, ..HttpRequest::default() }))
+        };
+        assert_eq!(http("DELETE", "/api/v3/order?symbol=BTCUSDT&orderId=7"), Asked::Cancel);
+        assert_eq!(http("POST", "/fapi/v1/order"), Asked::Place);
+        assert_eq!(http("GET", "/api/v3/order?symbol=BTCUSDT&orderId=7"), Asked::Other);
         assert_eq!(lane("/ws-api/v3"), Lane::Orders);
         assert_eq!(lane("/stream?timeUnit=MICROSECOND"), Lane::Market);
     }
