@@ -8,3 +8,4 @@
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
 pub mod binance_spot;
+pub mod oanda;

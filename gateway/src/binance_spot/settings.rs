@@ -118,6 +118,8 @@ pub enum SendError {
     BadQty,
     /// Our clock stands outside the years 2001 to 2286.
     BadTime,
+    /// The venue cannot do this in the way it was asked for.
+    Unsupported,
 }
 
 impl fmt::Display for SendError {
@@ -134,6 +136,7 @@ impl fmt::Display for SendError {
             Self::BadPrice => f.write_str("the price is not positive or too fine for the instrument"),
             Self::BadQty => f.write_str("the quantity is not positive or too fine for the instrument"),
             Self::BadTime => f.write_str("the clock stands outside the years 2001 to 2286"),
+            Self::Unsupported => f.write_str("the venue cannot do this in the way it was asked for"),
         }
     }
 }
