@@ -12,7 +12,7 @@ use super::orders::Phase;
 use super::session::{ARRIVAL, AskKind, Flight, History, Out, Session};
 use super::tape::{Scratch, decode_answer};
 use smc_core::event::{EventBody, KeyScope, Margin, OrderUpdateKind};
-use smc_core::words::{ClientOrderId, InstrumentId, TsNs};
+use smc_core::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
 use smc_net::date;
 
 /// What became of a request.
@@ -252,10 +252,11 @@ impl Session {
     }
 
     fn on_order_row(&mut self, id: ClientOrderId, sent: TsNs, row: &OrderRow<'_>, out: &mut Out<'_>) {
+        let units = row.order.units;
+        let asked = self.asked(&row.order, units);
         let Some(order) = self.orders.get(id) else { return };
         order.answered = sent;
         order.absent = None;
-        let units = row.order.units;
         match row.state {
             OrderState::Pending => {
                 self.on_pending(id, row.id, &row.order, units, true, TsNs(0), out);
@@ -267,8 +268,8 @@ impl Session {
                 if order.is_from_before {
                     (order.has_stop, order.has_target) = (row.order.has_stop, row.order.has_target);
                 }
-                if order.trade.is_none() {
-                    order.qty = units.abs();
+                if order.qty == Qty::ZERO {
+                    order.qty = asked;
                 }
                 if by == 0 || !self.ledger.has(by) {
                     // Not answered before the transaction is.
@@ -289,7 +290,7 @@ impl Session {
     fn end_short(&mut self, id: ClientOrderId, by: u64, out: &mut Out<'_>) {
         let Some(order) = self.orders.get(id).copied() else { return };
         self.orders.finish(id, by);
-        if order.qty == smc_core::words::Qty::ZERO || order.reported < order.qty {
+        if order.qty == Qty::ZERO || order.reported < order.qty {
             let kind = OrderUpdateKind::Expired { cum_qty: order.reported };
             out.order(TsNs(0), order.instrument, id, order.venue_id, kind);
         }
@@ -420,12 +421,7 @@ impl Session {
         }
     }
 
-    pub fn tell_figures(
-        &mut self,
-        equity: smc_core::words::Money,
-        free: smc_core::words::Money,
-        out: &mut Out<'_>,
-    ) {
+    pub fn tell_figures(&mut self, equity: Money, free: Money, out: &mut Out<'_>) {
         out.event(TsNs(0), InstrumentId::NONE, EventBody::Margin(Margin { equity, free }));
     }
 }

@@ -132,12 +132,13 @@ impl Session {
         ts: TsNs,
         out: &mut Out<'_>,
     ) {
+        let asked = self.asked(row, units);
         let Some(order) = self.orders.get(id) else { return };
         order.venue_id = venue_id;
         order.trade = (row.trade_id != 0).then_some((row.kind, row.trade_id));
         order.is_immediate = row.is_immediate;
-        if order.trade.is_none() && order.qty == Qty::ZERO {
-            order.qty = units.abs();
+        if order.qty == Qty::ZERO {
+            order.qty = asked;
         }
         (order.phase, order.proof, order.absent) = (Phase::Live, 0, None);
         let is_cancel_lost = is_working && std::mem::take(&mut order.is_cancel_lost);
@@ -159,6 +160,14 @@ impl Session {
                 order.is_acked = true;
             }
             out.order(ts, instrument, id, venue_id, OrderUpdateKind::Ack);
+        }
+    }
+
+    /// The quantity that the engine knows an order by; 0 where we do not know it.
+    pub fn asked(&self, row: &Row<'_>, units: Qty) -> Qty {
+        match row.kind.is_of_trade() {
+            true => self.orders.trade(row.trade_id).map_or(Qty::ZERO, |trade| trade.entry_qty),
+            false => units.abs(),
         }
     }
 
@@ -204,10 +213,6 @@ impl Session {
         if !fill.is_balanced {
             self.refuse();
         }
-        if let Some((trade_id, units)) = fill.opened {
-            let opened_by = id.unwrap_or(ClientOrderId::NONE);
-            self.orders.note_trade(OpenTrade { id: trade_id, instrument, units, opened_by });
-        }
         let qty = fill.units.abs();
         let mut cum_qty = qty;
         if let Some(order) = id.and_then(|id| self.orders.get(id)) {
@@ -218,6 +223,15 @@ impl Session {
                 Qty(order.reported.0.saturating_add(qty.0))
             };
             order.reported = cum_qty;
+        }
+        if let Some((trade_id, units)) = fill.opened {
+            let opened_by = id.unwrap_or(ClientOrderId::NONE);
+            let order = id.and_then(|id| self.orders.get(id)).map(|order| (order.is_immediate, order.qty));
+            let entry_qty = match order {
+                Some((false, asked)) => asked.max(cum_qty),
+                _ => cum_qty,
+            };
+            self.orders.note_trade(OpenTrade { id: trade_id, instrument, units, opened_by, entry_qty });
         }
         self.counters.fills += 1;
         self.counters.foreign += u64::from(id.is_none());

@@ -26,14 +26,20 @@ mod answers;
 mod apply;
 mod budget;
 mod clock;
+#[cfg(test)]
+mod desk;
 mod encode;
 pub mod errors;
+#[cfg(test)]
+mod fake;
 mod gateway;
 mod ledger;
 pub mod message;
 mod orders;
 mod rounds;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod settings;
 mod tape;
 

@@ -114,6 +114,9 @@ pub(super) struct OpenTrade {
     pub units: Qty,
     /// Our order that opened it; [`ClientOrderId::NONE`] where it is not known.
     pub opened_by: ClientOrderId,
+    /// What that order will have filled in the end, as far as it is known; 0 where it is not. The engine takes stop and
+    /// target for as large.
+    pub entry_qty: Qty,
 }
 
 /// The table.

@@ -135,6 +135,7 @@ impl Session {
         self.currency = account.currency;
         self.ledger.begin(account.last_id);
         self.ledger.hear(account.last_id);
+        self.wants_list |= account.last_id > self.ledger.applied_to();
         self.tell_key(out);
         if account.last_id >= self.ledger.applied_to() {
             self.note_trades(account);
@@ -148,8 +149,8 @@ impl Session {
     fn note_trades(&mut self, account: &Account<'_>) {
         for trade in account.trades.iter().flatten() {
             if let Some(instrument) = self.encoder.instrument_of(trade.instrument) {
-                let opened_by = ClientOrderId::NONE;
-                self.orders.note_trade(OpenTrade { id: trade.id, instrument, units: trade.units, opened_by });
+                let (id, units, opened_by) = (trade.id, trade.units, ClientOrderId::NONE);
+                self.orders.note_trade(OpenTrade { id, instrument, units, opened_by, entry_qty: Qty::ZERO });
             }
         }
         let is_open =
