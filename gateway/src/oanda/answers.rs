@@ -4,7 +4,7 @@
 //! decided by the status. A request that changes something and whose outcome nobody told is never sent again: the order is
 //! in doubt, and asked about until the venue has proved what became of it.
 
-use super::apply::Via;
+use super::apply::{REST_PAUSE, Via};
 use super::budget::WAIT;
 use super::errors::{self, Reaction};
 use super::message::{Answer, Body, OrderRow, OrderState, Transaction};
@@ -245,16 +245,24 @@ impl Session {
         }
         match &answer.order {
             Some(Ok(row)) if row.order.client_id.is_empty() || self.ours(row.order.client_id) == Some(id) => {
-                self.on_order_row(id, sent, row, out);
+                self.on_order_row(id, sent, row, answer.last_id, out);
             }
             _ => self.counters.refused += 1,
         }
     }
 
-    fn on_order_row(&mut self, id: ClientOrderId, sent: TsNs, row: &OrderRow<'_>, out: &mut Out<'_>) {
+    fn on_order_row(
+        &mut self,
+        id: ClientOrderId,
+        sent: TsNs,
+        row: &OrderRow<'_>,
+        last_id: u64,
+        out: &mut Out<'_>,
+    ) {
         let units = row.order.units;
         let asked = self.asked(&row.order, units);
-        let Some(order) = self.orders.get(id) else { return };
+        // A row of what the order was before a part of it filled says nothing of what was left.
+        let Some(order) = self.orders.get(id).filter(|order| row.id >= order.venue_id) else { return };
         order.answered = sent;
         order.absent = None;
         match row.state {
@@ -271,17 +279,19 @@ impl Session {
                 if order.qty == Qty::ZERO {
                     order.qty = asked;
                 }
-                if by == 0 || !self.ledger.has(by) {
-                    // Not answered before the transaction is.
-                    (order.proof, order.ask_at, order.answered) = (by, out.now, TsNs(0));
-                    if by == 0 {
-                        order.ask_at = TsNs(out.now.0.saturating_add(super::session::SECOND));
-                        self.wants_list = true;
-                    }
-                    return;
+                let is_told = by != 0 && self.ledger.has(by);
+                if is_told && last_id != 0 && last_id <= self.ledger.applied_to() {
+                    // Its fill was told, and nothing that was made of the rest.
+                    return self.end_short(id, by, out);
                 }
-                // Its fill was told, and nothing of it is left.
-                self.end_short(id, by, out);
+                // Not answered before the transaction is.
+                order.answered = TsNs(0);
+                if by == 0 || is_told {
+                    order.ask_at = TsNs(out.now.0.saturating_add(REST_PAUSE));
+                    self.wants_list = true;
+                } else {
+                    (order.proof, order.ask_at) = (by, out.now);
+                }
             }
         }
     }
@@ -303,9 +313,9 @@ impl Session {
         match answer.transactions.first() {
             Some(Ok(transaction)) if transaction.id == proof => {
                 self.apply(transaction, Via::Proof, false, out);
-                let is_still = self.orders.get(id).is_some_and(|order| order.proof == proof);
-                if is_still {
-                    self.end_short(id, proof, out);
+                // Where it was told before, or a part filled, the order itself is looked at again.
+                if let Some(order) = self.orders.get(id).filter(|order| order.proof == proof) {
+                    order.proof = 0;
                 }
             }
             Some(Err(_)) => self.refuse(),

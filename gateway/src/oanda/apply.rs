@@ -14,7 +14,7 @@ use smc_core::output::OrderKind;
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Price, Qty, TsNs};
 
 /// After a fill of a part the venue says what became of the rest; where it does not, it is asked after this pause.
-const REST_PAUSE: u64 = SECOND;
+pub(super) const REST_PAUSE: u64 = SECOND;
 /// Bookings of one transaction are told apart by so many places.
 const BOOKINGS: u64 = 1 << 10;
 
@@ -108,13 +108,16 @@ impl Session {
             }
             return;
         };
-        if self.orders.done(id).is_some_and(|by| by > at) {
+        let done = self.orders.done(id);
+        if done.is_some_and(|done| done.by > at) {
             // An older word about an order that has ended.
             return;
         }
         if self.orders.get(id).is_none() {
             // Came with another, was left over of a part that filled, or was sent by a process of this instance before us.
-            self.orders.insert(Order::new(id, instrument, out.now, Phase::Placing));
+            let (qty, reported) = done.map(|done| (done.qty, done.reported)).unwrap_or_default();
+            let order = Order::new(id, instrument, out.now, Phase::Placing);
+            self.orders.insert(Order { qty, reported, ..order });
         }
         let is_working = row.kind != Kind::Market && !is_over;
         self.on_pending(id, at, row, units, is_working, ts, out);

@@ -50,7 +50,7 @@ pub(super) struct Venue {
     pub fate: Fate,
     /// Names of orders that have ended are not found.
     pub forgets_names: bool,
-    /// Client ids of the orders that were made.
+    /// Client ids of the orders that were made by request.
     pub made: Vec<String>,
     pub hedging: bool,
 }
@@ -378,7 +378,6 @@ impl Venue {
             body["orderFillTransactionID"] = json!(trade.to_string());
             self.note(body);
             let id = self.last();
-            self.made.push(client.clone());
             self.pending.push(Pending { id, client, wish, units: 0, trade });
         }
     }

@@ -25,6 +25,8 @@
 mod answers;
 mod apply;
 mod budget;
+#[cfg(test)]
+mod chaos_tests;
 mod clock;
 #[cfg(test)]
 mod desk;

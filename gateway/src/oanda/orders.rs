@@ -105,6 +105,17 @@ impl Order {
     }
 }
 
+/// An order that has finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    id: ClientOrderId,
+    /// The transaction that ended it; 0 where none did.
+    pub by: u64,
+    /// Asked for, and told of it.
+    pub qty: Qty,
+    pub reported: Qty,
+}
+
 /// An open trade: orders that close one name no instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OpenTrade {
@@ -122,8 +133,8 @@ pub(super) struct OpenTrade {
 /// The table.
 pub(super) struct Orders {
     live: Vec<Order>,
-    /// The orders that finished last, and the transaction that ended each; 0 where none did.
-    done: Vec<(ClientOrderId, u64)>,
+    /// The orders that finished last.
+    done: Vec<Done>,
     done_next: usize,
     trades: Vec<OpenTrade>,
     foreign: Vec<(u64, InstrumentId)>,
@@ -133,7 +144,10 @@ impl Orders {
     pub fn new() -> Self {
         Self {
             live: Vec::with_capacity(ORDERS_MAX),
-            done: vec![(ClientOrderId::NONE, 0); DONE_MAX],
+            done: vec![
+                Done { id: ClientOrderId::NONE, by: 0, qty: Qty::ZERO, reported: Qty::ZERO };
+                DONE_MAX
+            ],
             done_next: 0,
             trades: Vec::with_capacity(TRADES_MAX),
             foreign: Vec::with_capacity(FOREIGN_MAX),
@@ -164,18 +178,20 @@ impl Orders {
 
     /// Forgets an order that is finished, by this transaction.
     pub fn finish(&mut self, id: ClientOrderId, by: u64) {
+        let mut done = Done { id, by, qty: Qty::ZERO, reported: Qty::ZERO };
         if let Some(at) = self.live.iter().position(|order| order.id == id) {
-            self.live.swap_remove(at);
+            let order = self.live.swap_remove(at);
+            (done.qty, done.reported) = (order.qty, order.reported);
         }
         if let Some(slot) = self.done.get_mut(self.done_next % DONE_MAX) {
-            *slot = (id, by);
+            *slot = done;
         }
         self.done_next = self.done_next.wrapping_add(1);
     }
 
-    /// The transaction that ended it, for the orders that finished last.
-    pub fn done(&self, id: ClientOrderId) -> Option<u64> {
-        self.done.iter().filter(|(done, _)| *done == id).map(|(_, by)| *by).max()
+    /// How it ended, for the orders that finished last; the last end where it had several.
+    pub fn done(&self, id: ClientOrderId) -> Option<Done> {
+        self.done.iter().filter(|done| done.id == id).max_by_key(|done| done.by).copied()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
@@ -236,7 +252,8 @@ mod tests {
         assert!(!orders.insert(order(9_999)));
         orders.finish(ClientOrderId(5), 70);
         assert!(orders.get(ClientOrderId(5)).is_none());
-        assert_eq!((orders.done(ClientOrderId(5)), orders.done(ClientOrderId(6))), (Some(70), None));
+        let ended_by = |n: u64| orders.done(ClientOrderId(n)).map(|done| done.by);
+        assert_eq!((ended_by(5), ended_by(6)), (Some(70), None));
         assert!(orders.insert(order(9_999)));
     }
 }

@@ -219,7 +219,7 @@ impl Session {
         }
         for row in account.orders.iter().flatten().filter(|row| row.state == OrderState::Pending) {
             let Some(id) = self.ours(row.order.client_id) else { continue };
-            let is_over = self.orders.done(id).is_some_and(|by| by > row.id);
+            let is_over = self.orders.done(id).is_some_and(|done| done.by > row.id);
             let trade = self.orders.trade(row.order.trade_id);
             let instrument = match row.order.kind.is_of_trade() {
                 true => trade.map(|trade| trade.instrument),
