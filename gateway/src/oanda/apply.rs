@@ -119,6 +119,10 @@ impl Session {
             let order = Order::new(id, instrument, out.now, Phase::Placing);
             self.orders.insert(Order { qty, reported, ..order });
         }
+        if self.orders.get(id).is_some_and(|order| order.venue_id > at) {
+            // What it was before a part of it filled.
+            return;
+        }
         let is_working = row.kind != Kind::Market && !is_over;
         self.on_pending(id, at, row, units, is_working, ts, out);
     }
@@ -267,9 +271,7 @@ impl Session {
             }
             return;
         };
-        if order.venue_id == 0 {
-            order.venue_id = fill.order_id;
-        }
+        order.venue_id = order.venue_id.max(fill.order_id);
         order.is_acked = true;
         let order = *order;
         let is_whole = order.qty > Qty::ZERO && order.reported >= order.qty;
@@ -330,7 +332,9 @@ impl Session {
         let cum_qty = order.reported;
         let is_wished =
             matches!(why, "CLIENT_REQUEST" | "CLIENT_REQUEST_REPLACED" | "LINKED_TRADE_CLOSED" | "MIGRATION");
-        let is_lived = order.is_acked || cum_qty > Qty::ZERO || why == "TIME_IN_FORCE_EXPIRED";
+        // Past a hole there may be a fill of it that is still to come, and what has filled was not refused.
+        let is_sure = self.ledger.applied_to() >= by || self.ledger.start() >= by;
+        let is_lived = order.is_acked || cum_qty > Qty::ZERO || why == "TIME_IN_FORCE_EXPIRED" || !is_sure;
         let kind = match (is_wished, is_lived) {
             (true, _) => OrderUpdateKind::Canceled { cum_qty },
             (false, true) => OrderUpdateKind::Expired { cum_qty },

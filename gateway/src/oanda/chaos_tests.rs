@@ -155,7 +155,9 @@ impl Life {
             }
             // Given up, and done later.
             2 => {
-                let at = TsNs(self.desk.now.0 + self.roll(LATE_MAX));
+                let flight = self.desk.session.flights.iter().find(|flight| flight.tag == call.tag);
+                let last = flight.map_or(self.desk.now.0, |flight| flight.sent.0 + LATE_MAX);
+                let at = TsNs((self.desk.now.0 + self.roll(LATE_MAX)).min(last));
                 self.desk.lose(&call);
                 if call.method != Method::Get {
                     self.late.push((at, call));
