@@ -41,7 +41,7 @@ pub mod sign;
 mod slots;
 mod tape;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use decode::{Scratch, decode};
 pub use gateway::BinanceSpotGateway;

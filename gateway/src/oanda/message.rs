@@ -254,6 +254,26 @@ pub struct Answer<'a> {
     pub account: Option<Result<Account<'a>, Refusal>>,
 }
 
+/// Whatever the venue says of an account, for tools that do not know what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A line of the transaction stream, or one transaction.
+    Line(Line<'a>),
+    /// The answer to a request.
+    Answer(Answer<'a>),
+    /// Orders, trades or positions: the answers to questions that the gateway does not ask.
+    Lists {
+        /// Orders in whatever state.
+        orders: Vec<Result<OrderRow<'a>, Refusal>>,
+        /// Trades, open and closed.
+        trades: Vec<Result<Trade<'a>, Refusal>>,
+        /// What is held.
+        positions: Vec<Result<PositionRow<'a>, Refusal>>,
+    },
+    /// What the gateway has no use for.
+    Ignored(&'static str),
+}
+
 /// Why a line, a row or an answer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -29,6 +29,9 @@ mod budget;
 mod chaos_tests;
 mod clock;
 #[cfg(test)]
+mod corpus_tests;
+mod describe;
+#[cfg(test)]
 mod desk;
 mod encode;
 pub mod errors;
@@ -45,8 +48,9 @@ mod session_tests;
 mod settings;
 mod tape;
 
+pub use describe::describe;
 pub use gateway::OandaGateway;
 pub use settings::{
     GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
 };
-pub use tape::{Scratch, decode_answer, decode_line};
+pub use tape::{Scratch, decode_answer, decode_any, decode_line};

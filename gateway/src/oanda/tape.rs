@@ -58,14 +58,7 @@ pub fn decode_line<R>(
     scratch: &mut Scratch,
     read: impl FnOnce(&Line<'_>) -> R,
 ) -> Result<R, Refusal> {
-    scratch.parse(payload, |fields| match fields.word("type") {
-        "HEARTBEAT" => {
-            let line =
-                Line::Heartbeat { last_id: fields.id("lastTransactionID")?, ts: fields.moment("time")? };
-            Ok(read(&line))
-        }
-        _ => transaction(&fields).map(|transaction| read(&Line::Transaction(transaction))),
-    })
+    scratch.parse(payload, |fields| line(&fields).map(|line| read(&line)))
 }
 
 /// Reads the body of an answer and hands it to `read`.
@@ -74,33 +67,91 @@ pub fn decode_answer<R>(
     scratch: &mut Scratch,
     read: impl FnOnce(&Answer<'_>) -> R,
 ) -> Result<R, Refusal> {
-    scratch.parse(body, |fields| {
-        let mut transactions = Vec::new();
-        for (key, value) in fields.0.iter() {
-            let is_one = key == "transaction" || key.ends_with("Transaction");
-            if is_one && let Some(one) = Fields::of(value) {
-                transactions.push(transaction(&one));
-            } else if key == "transactions"
-                && let Some(list) = value.as_array()
-            {
-                transactions.extend(list.iter().map(|row| {
-                    Fields::of(row)
-                        .ok_or(Refusal::WrongType { field: "transactions" })
-                        .and_then(|t| transaction(&t))
-                }));
-            }
-        }
-        transactions.sort_by_key(|row| row.as_ref().map_or(0, |transaction| transaction.id));
-        let answer = Answer {
-            transactions,
-            last_id: fields.optional_id("lastTransactionID")?,
-            code: fields.word("errorCode"),
-            text: fields.word("errorMessage"),
-            order: fields.object("order").map(|row| order_row(&row)),
-            account: fields.object("account").map(|row| account(&row)),
-        };
-        Ok(read(&answer))
+    scratch.parse(body, |fields| answer(&fields).map(|answer| read(&answer)))
+}
+
+/// Reads a line or an answer without knowing which; a recorded one may stand as `msg` inside a note about the request.
+pub fn decode_any<R>(
+    payload: &mut [u8],
+    scratch: &mut Scratch,
+    read: impl FnOnce(&Piece<'_>) -> R,
+) -> Result<R, Refusal> {
+    scratch.parse(payload, |root| {
+        let fields = root.object("msg").unwrap_or(root);
+        piece(&fields).map(|piece| read(&piece))
     })
+}
+
+fn line<'a>(fields: &Fields<'_, 'a>) -> Result<Line<'a>, Refusal> {
+    match fields.word("type") {
+        "HEARTBEAT" => {
+            Ok(Line::Heartbeat { last_id: fields.id("lastTransactionID")?, ts: fields.moment("time")? })
+        }
+        _ => transaction(fields).map(Line::Transaction),
+    }
+}
+
+fn answer<'a>(fields: &Fields<'_, 'a>) -> Result<Answer<'a>, Refusal> {
+    let mut transactions = Vec::new();
+    for (key, value) in fields.0.iter() {
+        if key == "transaction" || key.ends_with("Transaction") {
+            transactions.extend(Fields::of(value).map(|one| transaction(&one)));
+        }
+    }
+    transactions.extend(fields.rows("transactions").map(|row| transaction(&row?)));
+    if let Some(changes) = fields.object("changes") {
+        transactions.extend(changes.rows("transactions").map(|row| transaction(&row?)));
+    }
+    transactions.sort_by_key(|row| row.as_ref().map_or(0, |transaction| transaction.id));
+    Ok(Answer {
+        transactions,
+        last_id: fields.optional_id("lastTransactionID")?,
+        code: fields.word("errorCode"),
+        text: fields.word("errorMessage"),
+        order: fields.object("order").map(|row| order_row(&row)),
+        account: fields.object("account").map(|row| account(&row)),
+    })
+}
+
+fn piece<'a>(fields: &Fields<'_, 'a>) -> Result<Piece<'a>, Refusal> {
+    let has = |names: &[&str]| names.iter().any(|name| fields.find(name).is_some());
+    if has(&["type"]) && !has(&["pages"]) {
+        return match has(&["state"]) {
+            true => Ok(Piece::Lists {
+                orders: vec![order_row(fields)],
+                trades: Vec::new(),
+                positions: Vec::new(),
+            }),
+            false => line(fields).map(Piece::Line),
+        };
+    }
+    if has(&["orders", "trades", "trade", "positions", "position"]) {
+        let one = |name| fields.object(name);
+        return Ok(Piece::Lists {
+            orders: fields.rows("orders").map(|row| order_row(&row?)).collect(),
+            trades: fields
+                .rows("trades")
+                .map(|row| trade(&row?))
+                .chain(one("trade").map(|row| trade(&row)))
+                .collect(),
+            positions: fields
+                .rows("positions")
+                .map(|row| position(&row?))
+                .chain(one("position").map(|row| position(&row)))
+                .collect(),
+        });
+    }
+    for name in ["pages", "accounts"] {
+        if has(&[name]) {
+            return Ok(Piece::Ignored(name));
+        }
+    }
+    let answer = answer(fields)?;
+    let is_one = !answer.transactions.is_empty()
+        || answer.order.is_some()
+        || answer.account.is_some()
+        || !answer.text.is_empty();
+    if is_one { Ok(Piece::Answer(answer)) } else { Err(Refusal::UnknownShape) }
 }
 
 fn transaction<'a>(fields: &Fields<'_, 'a>) -> Result<Transaction<'a>, Refusal> {
