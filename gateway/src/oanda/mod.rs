@@ -38,6 +38,8 @@ pub mod errors;
 #[cfg(test)]
 mod fake;
 mod gateway;
+#[cfg(test)]
+mod gateway_tests;
 mod ledger;
 pub mod message;
 mod orders;
