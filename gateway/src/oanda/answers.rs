@@ -4,7 +4,7 @@
 //! decided by the status. A request that changes something and whose outcome nobody told is never sent again: the order is
 //! in doubt, and asked about until the venue has proved what became of it.
 
-use super::apply::{REST_PAUSE, Via};
+use super::apply::{Pending, REST_PAUSE, Via};
 use super::budget::WAIT;
 use super::errors::{self, Reaction};
 use super::message::{Answer, Body, OrderRow, OrderState, Transaction};
@@ -267,7 +267,8 @@ impl Session {
         order.absent = None;
         match row.state {
             OrderState::Pending => {
-                self.on_pending(id, row.id, &row.order, units, true, TsNs(0), out);
+                let (venue_id, row, is_working, ts) = (row.id, &row.order, true, TsNs(0));
+                self.on_pending(id, &Pending { venue_id, row, units, is_working, ts }, out);
             }
             OrderState::Ended(by) => {
                 order.venue_id = row.id;

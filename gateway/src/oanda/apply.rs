@@ -27,6 +27,20 @@ pub(super) enum Via {
     Proof,
 }
 
+/// An order that the venue has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending<'r, 'a> {
+    /// The venue's id.
+    pub venue_id: u64,
+    pub row: &'r Row<'a>,
+    /// Signed; of one that closes a trade, what is left of that.
+    pub units: Qty,
+    /// It is not about to end, which would be told as a refusal.
+    pub is_working: bool,
+    /// When, by the venue; 0 where it is not told.
+    pub ts: TsNs,
+}
+
 impl Session {
     /// Our order's id; none for orders of other instances, programs and people.
     pub fn ours(&self, client_id: &str) -> Option<ClientOrderId> {
@@ -124,21 +138,12 @@ impl Session {
             return;
         }
         let is_working = row.kind != Kind::Market && !is_over;
-        self.on_pending(id, at, row, units, is_working, ts, out);
+        self.on_pending(id, &Pending { venue_id: at, row, units, is_working, ts }, out);
     }
 
-    /// The venue has the order. `is_working`: it is not about to end, which would be told as a refusal.
-    #[allow(clippy::too_many_arguments)]
-    pub fn on_pending(
-        &mut self,
-        id: ClientOrderId,
-        venue_id: u64,
-        row: &Row<'_>,
-        units: Qty,
-        is_working: bool,
-        ts: TsNs,
-        out: &mut Out<'_>,
-    ) {
+    /// The venue has the order.
+    pub fn on_pending(&mut self, id: ClientOrderId, pending: &Pending<'_, '_>, out: &mut Out<'_>) {
+        let Pending { venue_id, row, units, is_working, ts } = *pending;
         let asked = self.asked(row, units);
         let Some(order) = self.orders.get(id) else { return };
         order.venue_id = venue_id;
@@ -255,7 +260,7 @@ impl Session {
         };
         out.order(ts, instrument, client_order_id, fill.order_id, kind);
         if fill.financing != Money::ZERO {
-            self.book(at, 0, ts, CashKind::Financing, instrument, fill.financing, out);
+            self.book((at, 0), ts, instrument, (CashKind::Financing, fill.financing), out);
         }
         self.figures_at = self.figures_at.min(TsNs(out.now.0.saturating_add(SECOND)));
         if let Some(id) = id {
@@ -381,21 +386,19 @@ impl Session {
             // Money about an instrument that is not ours is the account's.
             let instrument = self.encoder.instrument_of(name).unwrap_or(InstrumentId::NONE);
             if amount != Money::ZERO {
-                self.book(at, nth as u64 + 1, ts, kind, instrument, amount, out);
+                self.book((at, nth as u64 + 1), ts, instrument, (kind, amount), out);
             }
         }
         self.figures_at = self.figures_at.min(TsNs(out.now.0.saturating_add(SECOND)));
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Tells money of a transaction, the nth booking in it.
     fn book(
         &self,
-        at: u64,
-        nth: u64,
+        (at, nth): (u64, u64),
         ts: TsNs,
-        kind: CashKind,
         instrument: InstrumentId,
-        amount: Money,
+        (kind, amount): (CashKind, Money),
         out: &mut Out<'_>,
     ) {
         let booking_id = at.saturating_mul(BOOKINGS).saturating_add(nth.min(BOOKINGS - 1));

@@ -23,7 +23,7 @@ const ASK_CONNECTIONS: usize = 1;
 /// Orders that may wait for a connection; more would leave too late.
 const ORDERS_WAITING_MAX: usize = 16;
 /// Between two connections that are begun.
-const SPACING: u64 = 700 * MS;
+const SPACING: u64 = 1_100 * MS;
 /// First pause before another stream; doubles up to the longest.
 const RETRY_FIRST: u64 = 250 * MS;
 const RETRY_LONGEST: u64 = 30 * SECOND;
@@ -240,6 +240,8 @@ impl OandaGateway {
         let (session, scratch) = (&mut self.session, &mut self.scratch);
         if !session.link.is_open && stream.is_open() {
             session.on_open(out.now);
+            // The first question takes a connection as well.
+            self.spaced_until = TsNs(out.now.0.saturating_add(SPACING));
         }
         let read = stream.poll(&mut |line: &mut [u8]| {
             if !session.link.is_open {

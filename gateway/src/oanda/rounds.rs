@@ -10,7 +10,7 @@
 //! told and nothing beyond it, so that a position never differs from what the core has heard for another reason than that
 //! something is wrong. The order path is ready once a round has been told since the stream stands. Cold.
 
-use super::apply::venue_order;
+use super::apply::{Pending, venue_order};
 use super::message::{Account, Answer, OrderState, Refusal};
 use super::orders::{OpenTrade, Order, Phase};
 use super::session::{AskKind, Flight, Out, RestWire, SECOND, Session};
@@ -233,7 +233,8 @@ impl Session {
             }
             if let Some(order) = self.orders.get(id) {
                 order.answered = sent;
-                self.on_pending(id, row.id, &row.order, row.order.units, true, TsNs(0), out);
+                let (venue_id, row, is_working, ts) = (row.id, &row.order, true, TsNs(0));
+                self.on_pending(id, &Pending { venue_id, row, units: row.units, is_working, ts }, out);
             }
         }
     }
