@@ -237,7 +237,9 @@ impl Session {
         if status == 404 {
             order.answered = sent;
             let is_late = sent.since(order.sent) >= ARRIVAL;
-            if order.is_from_before || is_late {
+            // The past may know it; what the process before us sent may still be under way.
+            self.wants_history |= order.is_from_before;
+            if is_late {
                 order.absent.get_or_insert(sent);
                 self.wants_list = true;
             }
@@ -377,7 +379,10 @@ impl Session {
                 self.on_past(transaction, out);
             }
         }
-        self.history = if to >= self.ledger.start() { History::Done } else { History::At(to + 1, out.now) };
+        // A page may end before it was asked to.
+        let last_row = answer.transactions.iter().flatten().map(|row| row.id).max();
+        let next = last_row.map_or(to, |last| last.max(from)) + 1;
+        self.history = if next > self.ledger.start() { History::Done } else { History::At(next, out.now) };
         self.prove_absent(out);
     }
 

@@ -186,6 +186,8 @@ pub(super) struct Session {
     pub clock: Clock,
     pub rounds: Rounds,
     pub history: History,
+    /// The venue did not know an order from before this process by its name.
+    pub wants_history: bool,
     /// Currency of the account; empty before it was looked at.
     pub currency: Name,
     /// What is listed was asked for not before this.
@@ -223,6 +225,7 @@ impl Session {
             clock: Clock::default(),
             rounds: Rounds::new(),
             history: History::Unwanted,
+            wants_history: false,
             currency: Name::EMPTY,
             list_at: TsNs(0),
             wants_list: false,
@@ -366,7 +369,8 @@ impl Session {
             return true;
         }
         let order = Order::new(id, instrument, now, Phase::InDoubt);
-        self.orders.insert(Order { reported: filled, is_from_before: true, is_acked: true, ..order })
+        let (is_from_before, is_acked, is_doubt_told) = (true, true, true);
+        self.orders.insert(Order { reported: filled, is_from_before, is_acked, is_doubt_told, ..order })
     }
 
     /// Asks a question; false when there is no room for it now.
@@ -471,8 +475,7 @@ impl Session {
     /// Searches what happened before the process for orders that the venue knows no more.
     fn search_history(&mut self, now: TsNs, wire: &mut RestWire<'_>) {
         if self.history == History::Unwanted {
-            let is_wanted = |order: &Order| order.is_from_before && order.absent.is_some();
-            if !self.ledger.is_known() || !self.orders.iter().any(is_wanted) {
+            if !self.ledger.is_known() || !self.wants_history {
                 return;
             }
             let first = self.ledger.start().saturating_sub(HISTORY) + 1;

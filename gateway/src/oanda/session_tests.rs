@@ -399,7 +399,11 @@ fn a_restart_finds_what_became_of_orders_by_name_or_in_the_past() {
         }
         desk.connect();
         desk.settle(5);
+        assert!(desk.session.is_ready());
         let mut words = desk.words();
+        assert!(words.iter().all(|word| !word.contains("NotFound")), "it may still be under way: {words:?}");
+        desk.settle(35);
+        words.extend(desk.words());
         words.sort();
         let expected =
             ["1 Buy 100 of 100", "10 Buy 100 of 100", "11 Sell 100 of 100", "2 Canceled 0", "4 NotFound"];
