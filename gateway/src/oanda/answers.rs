@@ -4,15 +4,16 @@
 //! decided by the status. A request that changes something and whose outcome nobody told is never sent again: the order is
 //! in doubt, and asked about until the venue has proved what became of it.
 
-use super::apply::{Pending, REST_PAUSE, Via};
+use super::apply::Via;
 use super::budget::WAIT;
 use super::errors::{self, Reaction};
-use super::message::{Answer, Body, OrderRow, OrderState, Transaction};
+use super::message::{Answer, Body};
 use super::orders::Phase;
-use super::session::{ARRIVAL, AskKind, Flight, History, Out, Session};
+use super::proofs::History;
+use super::session::{AskKind, Flight, Out, Session};
 use super::tape::{Scratch, decode_answer};
 use smc_core::event::{EventBody, KeyScope, Margin, OrderUpdateKind};
-use smc_core::words::{ClientOrderId, InstrumentId, Money, Qty, TsNs};
+use smc_core::words::{ClientOrderId, InstrumentId, Money, TsNs};
 use smc_net::date;
 
 /// What became of a request.
@@ -217,115 +218,6 @@ impl Session {
         }
     }
 
-    fn unask(&mut self, id: ClientOrderId) {
-        if let Some(order) = self.orders.get(id) {
-            order.is_asked = false;
-        }
-    }
-
-    /// The venue's word on an order that was in doubt when it was asked.
-    fn on_details(
-        &mut self,
-        id: ClientOrderId,
-        sent: TsNs,
-        status: u16,
-        answer: &Answer<'_>,
-        out: &mut Out<'_>,
-    ) {
-        self.unask(id);
-        let Some(order) = self.orders.get(id).filter(|order| order.phase == Phase::InDoubt) else { return };
-        if status == 404 {
-            order.answered = sent;
-            let is_late = sent.since(order.sent) >= ARRIVAL;
-            // The past may know it; what the process before us sent may still be under way.
-            self.wants_history |= order.is_from_before;
-            if is_late {
-                order.absent.get_or_insert(sent);
-                self.wants_list = true;
-            }
-            return self.prove_absent(out);
-        }
-        match &answer.order {
-            Some(Ok(row)) if row.order.client_id.is_empty() || self.ours(row.order.client_id) == Some(id) => {
-                self.on_order_row(id, sent, row, answer.last_id, out);
-            }
-            _ => self.counters.refused += 1,
-        }
-    }
-
-    fn on_order_row(
-        &mut self,
-        id: ClientOrderId,
-        sent: TsNs,
-        row: &OrderRow<'_>,
-        last_id: u64,
-        out: &mut Out<'_>,
-    ) {
-        let units = row.order.units;
-        let asked = self.asked(&row.order, units);
-        // A row of what the order was before a part of it filled says nothing of what was left.
-        let Some(order) = self.orders.get(id).filter(|order| row.id >= order.venue_id) else { return };
-        order.answered = sent;
-        order.absent = None;
-        match row.state {
-            OrderState::Pending => {
-                let (venue_id, row, is_working, ts) = (row.id, &row.order, true, TsNs(0));
-                self.on_pending(id, &Pending { venue_id, row, units, is_working, ts }, out);
-            }
-            OrderState::Ended(by) => {
-                order.venue_id = row.id;
-                order.trade = (row.order.trade_id != 0).then_some((row.order.kind, row.order.trade_id));
-                order.is_immediate = row.order.is_immediate;
-                if order.is_from_before {
-                    (order.has_stop, order.has_target) = (row.order.has_stop, row.order.has_target);
-                }
-                if order.qty == Qty::ZERO {
-                    order.qty = asked;
-                }
-                let is_told = by != 0 && self.ledger.has(by);
-                if is_told && last_id != 0 && last_id <= self.ledger.applied_to() {
-                    // Its fill was told, and nothing that was made of the rest.
-                    return self.end_short(id, by, out);
-                }
-                // Not answered before the transaction is.
-                order.answered = TsNs(0);
-                if by == 0 || is_told {
-                    order.ask_at = TsNs(out.now.0.saturating_add(REST_PAUSE));
-                    self.wants_list = true;
-                } else {
-                    (order.proof, order.ask_at) = (by, out.now);
-                }
-            }
-        }
-    }
-
-    /// The venue has ended an order by what we have told already: what it did not fill, it will not.
-    fn end_short(&mut self, id: ClientOrderId, by: u64, out: &mut Out<'_>) {
-        let Some(order) = self.orders.get(id).copied() else { return };
-        self.orders.finish(id, by);
-        if order.qty == Qty::ZERO || order.reported < order.qty {
-            let kind = OrderUpdateKind::Expired { cum_qty: order.reported };
-            out.order(TsNs(0), order.instrument, id, order.venue_id, kind);
-        }
-    }
-
-    /// The transaction that ended an order.
-    fn on_proof(&mut self, id: ClientOrderId, answer: &Answer<'_>, out: &mut Out<'_>) {
-        self.unask(id);
-        let Some(proof) = self.orders.get(id).map(|order| order.proof) else { return };
-        match answer.transactions.first() {
-            Some(Ok(transaction)) if transaction.id == proof => {
-                self.apply(transaction, Via::Proof, false, out);
-                // Where it was told before, or a part filled, the order itself is looked at again.
-                if let Some(order) = self.orders.get(id).filter(|order| order.proof == proof) {
-                    order.proof = 0;
-                }
-            }
-            Some(Err(_)) => self.refuse(),
-            _ => self.counters.refused += 1,
-        }
-    }
-
     /// What happened after what we had taken.
     fn on_list(&mut self, sent: TsNs, answer: &Answer<'_>, out: &mut Out<'_>) {
         self.apply_all(answer, out);
@@ -355,76 +247,6 @@ impl Session {
             if order.phase == Phase::Live {
                 order.doubt(now);
             }
-        }
-    }
-
-    /// A page of the past: it settles orders in doubt from before this process, and nothing else.
-    fn on_history(&mut self, from: u64, to: u64, answer: &Answer<'_>, out: &mut Out<'_>) {
-        for row in &answer.transactions {
-            let Ok(transaction) = row else {
-                self.counters.refused += 1;
-                continue;
-            };
-            if transaction.id < from || transaction.id > to {
-                continue;
-            }
-            let client_id = match &transaction.body {
-                Body::Created(order) => order.client_id,
-                Body::Filled(fill) => fill.client_id,
-                Body::Cancelled { client_id, .. } => client_id,
-                _ => continue,
-            };
-            let order = self.ours(client_id).and_then(|id| self.orders.get(id));
-            if order.is_some_and(|order| order.is_from_before && order.phase == Phase::InDoubt) {
-                self.on_past(transaction, out);
-            }
-        }
-        // A page may end before it was asked to.
-        let last_row = answer.transactions.iter().flatten().map(|row| row.id).max();
-        let next = last_row.map_or(to, |last| last.max(from)) + 1;
-        self.history = if next > self.ledger.start() { History::Done } else { History::At(next, out.now) };
-        self.prove_absent(out);
-    }
-
-    fn on_past(&mut self, transaction: &Transaction<'_>, out: &mut Out<'_>) {
-        let Body::Created(row) = &transaction.body else {
-            return self.apply(transaction, Via::Proof, false, out);
-        };
-        // That it was made says nothing of now; the rest of it follows.
-        if let Some(order) = self.ours(row.client_id).and_then(|id| self.orders.get(id)) {
-            order.venue_id = transaction.id;
-            order.qty = row.units.abs();
-            order.is_immediate = row.is_immediate;
-            (order.has_stop, order.has_target) = (row.has_stop, row.has_target);
-        }
-    }
-
-    /// Orders that the venue does not know, and of which nothing is told by what has happened since they were sent.
-    fn prove_absent(&mut self, out: &mut Out<'_>) {
-        let (listed, is_searched) = (self.listed, self.history == History::Done);
-        loop {
-            let is_absent = |order: &&super::orders::Order| {
-                let is_told = if order.is_from_before { is_searched } else { true };
-                // One that was seen made is not absent, whatever the venue says now.
-                let is_unseen = order.venue_id == 0 || order.is_from_before && is_searched;
-                order.phase == Phase::InDoubt
-                    && is_told
-                    && is_unseen
-                    && order.absent.is_some_and(|at| listed > at)
-            };
-            let Some((id, instrument)) = self.orders.iter().find(is_absent).map(|o| (o.id, o.instrument))
-            else {
-                return;
-            };
-            self.tell_not_found(id, instrument, out);
-        }
-    }
-
-    fn tell_not_found(&mut self, id: ClientOrderId, instrument: InstrumentId, out: &mut Out<'_>) {
-        if self.orders.get(id).is_some() {
-            self.counters.not_found += 1;
-            self.orders.finish(id, 0);
-            out.order(TsNs(0), instrument, id, 0, OrderUpdateKind::NotFound);
         }
     }
 

@@ -38,7 +38,7 @@ impl Life {
         let mut desk = Desk::ready();
         desk.venue.page = 3;
         let dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        desk.venue.forgets_names = has_restarts && seed % 2 == 0;
+        desk.venue.forgets_names = has_restarts && seed.is_multiple_of(2);
         Self {
             desk,
             dice,

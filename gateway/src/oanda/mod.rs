@@ -1,10 +1,10 @@
 //! Oanda v20: orders and account over REST, and the transaction stream.
 //!
 //! ```text
-//! place, cancel, replace ─► session ─► encode ─► REST, orders' connections    gateway  joins them, reconnects
-//!                            │  ▲  └─► questions ─► REST, one connection      session  what to send next (pure)
-//!                            │  └─ orders, ledger, rounds, budget, clock      apply    what a transaction means (pure)
-//! events ◄── apply ◄── answers, stream ◄── tape ◄── both                      tape     bytes to messages (pure)
+//! place, cancel, replace ─► session ─► encode ─► REST, orders' connections   gateway   joins them, reconnects
+//!                            │  ▲  └─► questions ─► REST, one connection     session   what to send next (pure)
+//!                            │  └─ orders, ledger, rounds, budget, clock     apply     what a transaction means (pure)
+//! events ◄── apply ◄── answers, stream ◄── tape ◄── both                     proofs    what became of doubts (pure)
 //! ```
 //!
 //! Promises: an order is sent once and never again under any id; its outcome is reported as the venue proved it, and as
@@ -43,6 +43,7 @@ mod gateway_tests;
 mod ledger;
 pub mod message;
 mod orders;
+mod proofs;
 mod rounds;
 mod session;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::encode::{Ask, Encoder, Spec};
 use super::ledger::Ledger;
 use super::orders::{Order, Orders, Phase};
+use super::proofs::History;
 use super::rounds::Rounds;
 use super::settings::{
     GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError, check,
@@ -36,8 +37,6 @@ pub(super) const SECOND: u64 = 1_000 * MS;
 pub(super) const ORDER_TIMEOUT: u64 = 4 * SECOND;
 /// A question without an answer for this long is given up.
 pub(super) const ASK_TIMEOUT: u64 = 10 * SECOND;
-/// How late a request whose answer was lost may still be carried out.
-pub(super) const ARRIVAL: u64 = 30 * SECOND;
 /// The venue sends a heartbeat every five seconds.
 const SILENCE_MAX: u64 = 11 * SECOND;
 /// Deadlines are looked at this often, so that an idle turn costs nothing.
@@ -45,20 +44,13 @@ const CHECK_EVERY: u64 = 10 * MS;
 /// A transaction that was heard of and has not come over the stream is listed after this pause.
 const HOLE_PAUSE: u64 = 300 * MS;
 /// What failed is asked again after this pause.
-const RETRY_PAUSE: u64 = SECOND;
-/// First pause between two questions about an order; doubles up to the longest.
-const ASK_FIRST: u64 = 250 * MS;
-const ASK_LONGEST: u64 = 5 * SECOND;
+pub(super) const RETRY_PAUSE: u64 = SECOND;
 /// The account's figures are asked for so often.
 const FIGURES_EVERY: u64 = 15 * SECOND;
 /// Questions under way at once.
 const FLIGHTS_MAX: usize = 16;
 /// Reads refused in a row for want of authorization after which a person has to look: single ones were seen under load.
 const REFUSALS_MAX: u32 = 2;
-/// Transactions from before the process that are searched for an order which the venue knows no more.
-const HISTORY: u64 = 5_000;
-/// Of one page.
-const PAGE: u64 = 1_000;
 
 /// Where requests go; false when there is no room.
 pub(super) type RestWire<'w> = dyn FnMut(Call) -> bool + 'w;
@@ -160,17 +152,6 @@ impl AskKind {
             Self::Place { .. } | Self::Replace { .. } | Self::Cancel { .. } | Self::CancelForeign { .. }
         )
     }
-}
-
-/// How far the search of the past has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum History {
-    /// Nobody has wanted it.
-    Unwanted,
-    /// The next page begins here, and is not asked for before the moment.
-    At(u64, TsNs),
-    Asked,
-    Done,
 }
 
 /// The session.
@@ -446,57 +427,6 @@ impl Session {
     pub fn list_later(&mut self, now: TsNs) {
         self.wants_list = true;
         self.list_at = TsNs(now.0.saturating_add(RETRY_PAUSE));
-    }
-
-    /// Asks about every order in doubt whose time has come.
-    fn ask_about_orders(&mut self, now: TsNs, wire: &mut RestWire<'_>) {
-        loop {
-            let is_due =
-                |order: &&Order| order.phase == Phase::InDoubt && !order.is_asked && now >= order.ask_at;
-            let Some(order) = self.orders.iter().find(is_due).copied() else { return };
-            let id = order.id;
-            let (kind, ask) = match order.proof {
-                0 => (AskKind::Details { id }, self.encoder.details(Spec::of(order.venue_id, id))),
-                proof => (AskKind::Proof { id }, self.encoder.transaction(proof)),
-            };
-            if !self.ask(kind, ask, now, wire) {
-                return;
-            }
-            self.counters.queries += 1;
-            if let Some(order) = self.orders.get(id) {
-                order.is_asked = true;
-                let pause = ASK_FIRST.saturating_mul(1 << order.asks.min(8)).min(ASK_LONGEST);
-                order.ask_at = TsNs(now.0.saturating_add(pause));
-                order.asks = order.asks.saturating_add(1);
-            }
-        }
-    }
-
-    /// Searches what happened before the process for orders that the venue knows no more.
-    fn search_history(&mut self, now: TsNs, wire: &mut RestWire<'_>) {
-        if self.history == History::Unwanted {
-            if !self.ledger.is_known() || !self.wants_history {
-                return;
-            }
-            let first = self.ledger.start().saturating_sub(HISTORY) + 1;
-            self.history = History::At(first, now);
-        }
-        let History::At(from, at) = self.history else { return };
-        let start = self.ledger.start();
-        if from > start {
-            self.history = History::Done;
-            return;
-        }
-        let to = start.min(from + PAGE - 1);
-        if now >= at && self.ask(AskKind::History { from, to }, self.encoder.range(from, to), now, wire) {
-            self.history = History::Asked;
-            self.counters.queries += 1;
-        }
-    }
-
-    /// The page could not be had.
-    pub fn history_later(&mut self, from: u64, now: TsNs) {
-        self.history = History::At(from, TsNs(now.0.saturating_add(RETRY_PAUSE)));
     }
 
     fn ask_figures(&mut self, now: TsNs, wire: &mut RestWire<'_>) {
