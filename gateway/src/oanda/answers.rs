@@ -221,12 +221,15 @@ impl Session {
     /// What happened after what we had taken.
     fn on_list(&mut self, sent: TsNs, answer: &Answer<'_>, out: &mut Out<'_>) {
         self.apply_all(answer, out);
+        if answer.transactions.iter().any(Result::is_err) {
+            self.cloud();
+        }
         let last_row = answer.transactions.iter().flatten().map(|row| row.id).max();
         match last_row {
             // A page, and more behind it: it is whole up to its last row.
             Some(last) if last < answer.last_id => {
                 self.ledger.listed_to(last);
-                self.wants_list = true;
+                (self.wants_list, self.list_at) = (true, TsNs(0));
             }
             _ if answer.last_id == 0 => self.list_later(out.now),
             _ => {
@@ -278,7 +281,12 @@ impl Answer<'_> {
 
 /// What an answer other than 2xx asks of us, and the number told with it.
 fn reason(status: u16, answer: &Answer<'_>) -> (Reaction, i32) {
-    let by_status = errors::reaction_to_status(status);
+    let is_mute = answer.code.is_empty() && answer.text.is_empty();
+    let by_status = match errors::reaction_to_status(status) {
+        // Not the venue's own words: something between us and it may have refused before or after.
+        Reaction::Refuse | Reaction::NoSuchOrder if is_mute => Reaction::Unknown,
+        reaction => reaction,
+    };
     let number = match (answer.code.is_empty(), status) {
         (false, _) => errors::code(answer.code),
         (true, 400) => errors::MALFORMED,

@@ -54,6 +54,8 @@ pub(super) struct Order {
     pub answered: TsNs,
     /// The venue did not know it when it was asked at this moment, late enough to mean something.
     pub absent: Option<TsNs>,
+    /// Something in a list could not be read while it was looked for.
+    pub is_clouded: bool,
     /// The transaction that ended it and is still to be read; 0 for none.
     pub proof: u64,
 }
@@ -92,6 +94,7 @@ impl Order {
             is_asked: false,
             answered: TsNs(0),
             absent: None,
+            is_clouded: false,
             proof: 0,
         }
     }

@@ -108,6 +108,10 @@ impl Session {
         self.unask(id);
         let Some(order) = self.orders.get(id).filter(|order| order.phase == Phase::InDoubt) else { return };
         if status == 404 {
+            // Only the account itself can say so, not whatever stands before it.
+            if answer.last_id == 0 && answer.code.is_empty() {
+                return;
+            }
             order.answered = sent;
             let is_late = sent.since(order.sent) >= ARRIVAL;
             // The past may know it; what the process before us sent may still be under way.
@@ -199,11 +203,19 @@ impl Session {
         }
     }
 
+    /// Something in a list could not be read: none of the orders that are looked for in it is proved absent any more.
+    pub fn cloud(&mut self) {
+        for order in self.orders.iter_mut() {
+            order.is_clouded |= order.phase != Phase::Live;
+        }
+    }
+
     /// A page of the past: it settles orders in doubt from before this process, and nothing else.
     pub fn on_history(&mut self, from: u64, to: u64, answer: &Answer<'_>, out: &mut Out<'_>) {
         for row in &answer.transactions {
             let Ok(transaction) = row else {
                 self.counters.refused += 1;
+                self.cloud();
                 continue;
             };
             if transaction.id < from || transaction.id > to {
@@ -245,13 +257,12 @@ impl Session {
         let (listed, is_searched) = (self.listed, self.history == History::Done);
         loop {
             let is_absent = |order: &&Order| {
-                let is_told = if order.is_from_before { is_searched } else { true };
-                // One that was seen made is not absent, whatever the venue says now.
-                let is_unseen = order.venue_id == 0 || order.is_from_before && is_searched;
-                order.phase == Phase::InDoubt
-                    && is_told
-                    && is_unseen
-                    && order.absent.is_some_and(|at| listed > at)
+                let is_searched = !order.is_from_before || is_searched;
+                // One that was seen made is not absent, whatever the venue says now, and what could not be read may have
+                // been about it.
+                let is_unseen = order.venue_id == 0 && !order.is_clouded;
+                let is_listed = order.absent.is_some_and(|at| listed > at);
+                order.phase == Phase::InDoubt && is_searched && is_unseen && is_listed
             };
             let Some((id, instrument)) = self.orders.iter().find(is_absent).map(|o| (o.id, o.instrument))
             else {

@@ -417,6 +417,10 @@ impl Session {
         if is_due && can && !self.is_asking(|kind| kind == AskKind::Since) {
             let ask = self.encoder.since(self.ledger.applied_to());
             if self.ask(AskKind::Since, ask, now, wire) {
+                if !self.wants_list {
+                    // Where a list does not fill the hole, another would not soon either.
+                    self.list_at = TsNs(now.0.saturating_add(RETRY_PAUSE));
+                }
                 self.wants_list = false;
                 self.counters.queries += 1;
             }

@@ -515,3 +515,20 @@ fn a_sequence_that_the_venue_has_lost_is_looked_at_anew() {
     assert!(desk.session.orders.get(order.client_order_id).is_some());
     assert_eq!(desk.words(), [] as [&str; 0], "it has worked all the time");
 }
+
+#[test]
+fn what_could_not_be_read_proves_nothing_absent() {
+    let mut desk = Desk::ready();
+    desk.place(&order(1)).unwrap();
+    let call = desk.calls.remove(0);
+    desk.lose(&call);
+    desk.settle(2);
+    desk.venue.note(json!({"type": "ORDER_FILL", "units": "a lot"}));
+    desk.settle(60);
+    assert_eq!(desk.words(), ["1 Unknown"], "the fill may have been its");
+    // A page of a proxy is no word of the venue.
+    desk.place(&order(2)).unwrap();
+    let call = desk.calls.remove(0);
+    desk.answer(&call, 404, &json!({"html": "not found"}));
+    assert_eq!(desk.words(), ["2 Unknown"]);
+}
