@@ -13,6 +13,7 @@ pub mod bybit;
 mod common;
 mod digits;
 mod json_line;
+pub mod oanda;
 mod requests;
 pub mod sign;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use smc_feeds::oanda::OandaFeed;
 use smc_gateway::binance_spot::BinanceSpotGateway;
 use smc_gateway::binance_usdm::BinanceUsdmGateway;
 use smc_gateway::bybit::BybitGateway;
+use smc_gateway::oanda::OandaGateway;
 
 /// A feed of any venue.
 pub enum AnyFeed {
@@ -36,6 +37,8 @@ pub enum AnyGateway {
     BinanceUsdm(Box<BinanceUsdmGateway>),
     /// Bybit, spot or linear.
     Bybit(Box<BybitGateway>),
+    /// Oanda.
+    Oanda(Box<OandaGateway>),
 }
 
 /// Says the same of whichever feed it is.
@@ -57,6 +60,7 @@ macro_rules! gateway {
             AnyGateway::BinanceSpot($gateway) => $what,
             AnyGateway::BinanceUsdm($gateway) => $what,
             AnyGateway::Bybit($gateway) => $what,
+            AnyGateway::Oanda($gateway) => $what,
         }
     };
 }

@@ -451,33 +451,28 @@ pub fn describe(payload: &mut [u8], scratch: &mut Scratch) -> Result<(&'static s
         let root = Fields::of(value, "message").map_err(|_| Refusal::UnknownShape)?;
         if root.find("status").is_some() && root.find("e").is_none() {
             let status = root.integer("status")?;
-            return Ok(("answer", Json::new("answer").plain("status", status).end()));
+            return Ok(Json::new("answer").plain("status", status).end());
         }
         let (name, event) = event(value)?;
-        let said = |kind| (kind, Json::new(kind).text("event", name));
-        let (kind, json) = match event {
-            Event::Order(report) => {
-                let (kind, json) = said("order_report");
-                let json = json
-                    .text("symbol", report.symbol)
-                    .plain("order_id", report.order_id)
-                    .text("execution", report.execution)
-                    .text("cum_qty", report.cum_qty)
-                    .text("last_qty", report.last_qty)
-                    .text("last_price", report.last_price)
-                    .plain("trade_id", report.trade_id.unwrap_or(0));
-                (kind, json)
-            }
-            Event::Algo(report) => {
-                let (kind, json) = said("algo_report");
-                let json = json.text("symbol", report.symbol).plain("algo_id", report.algo_id);
-                (kind, json.text("state", report.state))
-            }
+        let said = |kind| Json::new(kind).text("event", name);
+        let json = match event {
+            Event::Order(report) => said("order_report")
+                .text("symbol", report.symbol)
+                .plain("order_id", report.order_id)
+                .text("execution", report.execution)
+                .text("cum_qty", report.cum_qty)
+                .text("last_qty", report.last_qty)
+                .text("last_price", report.last_price)
+                .plain("trade_id", report.trade_id.unwrap_or(0)),
+            Event::Algo(report) => said("algo_report")
+                .text("symbol", report.symbol)
+                .plain("algo_id", report.algo_id)
+                .text("state", report.state),
             Event::TradeLite => said("early_fill"),
             Event::Account { .. } | Event::AccountChanged => said("account"),
             Event::KeyExpired => said("key_expired"),
             Event::Ignored => said("ignored"),
         };
-        Ok((kind, json.end()))
+        Ok(json.end())
     })
 }

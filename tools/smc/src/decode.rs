@@ -33,7 +33,7 @@ enum Venue {
     BinanceUsdm,
     /// Bybit v5: public and private topics
     Bybit,
-    /// Oanda v20: the price stream
+    /// Oanda v20: price and transaction streams
     Oanda,
 }
 
@@ -92,7 +92,7 @@ enum Private {
     BinanceSpot(Box<smc_gateway::binance_spot::Scratch>),
     BinanceUsdm(Box<smc_gateway::binance_usdm::Scratch>),
     Bybit,
-    None,
+    Oanda,
 }
 
 impl Decoder {
@@ -107,7 +107,7 @@ impl Decoder {
                 Private::BinanceUsdm(Box::new(smc_gateway::binance_usdm::Scratch::new())),
             ),
             Venue::Bybit => (Market::Bybit(Box::new(bybit::Describer::new())), Private::Bybit),
-            Venue::Oanda => (Market::Oanda(Box::new(oanda::Describer::new())), Private::None),
+            Venue::Oanda => (Market::Oanda(Box::new(oanda::Describer::new())), Private::Oanda),
         };
         Self { market, private, copy: Vec::new() }
     }
@@ -155,7 +155,7 @@ impl Private {
                 Some(vec![smc_gateway::binance_usdm::describe(message, scratch).ok()?])
             }
             Self::Bybit => smc_gateway::bybit::describe(message),
-            Self::None => None,
+            Self::Oanda => smc_gateway::oanda::describe(message),
         }
     }
 }

@@ -15,10 +15,11 @@ use smc_core::words::{InstrumentId, Name, Timeframe};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, candle_interval};
 use smc_feeds::binance_usdm::BinanceUsdmFeed;
 use smc_feeds::bybit::BybitFeed;
-use smc_feeds::oanda::{self, OandaFeed};
+use smc_feeds::oanda::OandaFeed;
 use smc_gateway::binance_spot::{self, BinanceSpotGateway, GatewayInstrument};
 use smc_gateway::binance_usdm::{self, BinanceUsdmGateway};
 use smc_gateway::bybit::{self, BybitGateway};
+use smc_gateway::oanda::{self, OandaGateway};
 use smc_gateway::sign;
 use smc_net::{Endpoint, Secret, TlsSettings};
 use std::net::IpAddr;
@@ -308,7 +309,7 @@ pub(super) fn feed(
         VenueKind::Oanda => {
             let account = link.account()?;
             let token = Secret::new(&token(account)?);
-            let mut settings = oanda::FeedSettings::new(streams, rest, &account.api_key, token);
+            let mut settings = smc_feeds::oanda::FeedSettings::new(streams, rest, &account.api_key, token);
             settings.tells_rules = is_traded;
             if let Some(silence) = silence {
                 settings.silence.price_ns = silence;
@@ -378,7 +379,15 @@ pub(super) fn gateway(
             let gateway = BybitGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
             Ok(AnyGateway::Bybit(Box::new(gateway)))
         }
-        VenueKind::Oanda => Err(LaunchError::Kind(VenueKind::Oanda)),
+        VenueKind::Oanda => {
+            // Orders are REST requests; the stream of transactions comes from the host of the prices.
+            let stream = link.endpoint("market", &link.at.market)?;
+            let token = Secret::new(key.trim());
+            let settings =
+                oanda::GatewaySettings::new(stream, orders, &account.api_key, token, config.instance);
+            let gateway = OandaGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
+            Ok(AnyGateway::Oanda(Box::new(gateway)))
+        }
     }
 }
 
