@@ -1,58 +1,27 @@
-"""Other people's clients at the simulated Bybit: pybit and ccxt, unchanged but for address and certificate.
-
-Usage: bybit.py HOST:PORT API_KEY SECRET, with REQUESTS_CA_BUNDLE and WEBSOCKET_CLIENT_CA_BUNDLE naming the
-certificate. Prints each call made with what it brought, and exits with 1 at the first thing that is wrong.
+"""Other people's clients at the simulated Bybit: pybit and ccxt, unchanged but for address and certificate. For its
+arguments see common.py.
 """
 
-import os
-import sys
-import threading
 import time
 
 import ccxt
 import pybit._websocket_trading
 import pybit.unified_trading as pybit_api
 
-ADDRESS, KEY, SECRET = sys.argv[1:4]
+import common
+from common import ADDRESS, CA, KEY, SECRET, at_simulator, call, check, done
+
 SYMBOL = "BTCUSDT"
-made = 0
 
 
-def call(name, result):
-    """One call that was made, in one line."""
-    global made
-    made += 1
-    print(f"  {name}: {str(result)[:100]}")
-    return result
-
-
-def check(claim, what):
-    if not claim:
-        print(f"wrong: {what}")
-        sys.exit(1)
-
-
-class Heard:
+class Heard(common.Heard):
     """What came on streams, by topic."""
-
-    def __init__(self):
-        self.changed = threading.Condition()
-        self.messages = []
-
-    def take(self, message):
-        with self.changed:
-            self.messages.append(message)
-            self.changed.notify_all()
 
     def rows(self, topic):
         return [row for message in self.messages if message.get("topic") == topic for row in message["data"]]
 
     def wait(self, what, found):
-        """Waits for something to have come; the limit only ends a run that has failed."""
-        with self.changed:
-            ok = self.changed.wait_for(lambda: found(self), timeout=60)
-        check(ok, f"{what} did not come; heard {self.messages[-3:]}")
-        return found(self)
+        return super().wait(what, lambda _: found(self))
 
 
 def pybit_addresses():
@@ -65,7 +34,7 @@ def with_pybit(category):
     print(f"pybit, {category}")
     http = pybit_api.HTTP(api_key=KEY, api_secret=SECRET)
     http.endpoint = f"https://{ADDRESS}"
-    http.client.verify = os.environ["REQUESTS_CA_BUNDLE"]  # pybit sends past what reads the variable
+    http.client.verify = CA  # pybit sends past what reads the variable
     of = {"category": category, "symbol": SYMBOL}
     call("get_server_time", http.get_server_time())
     rules = call("get_instruments_info", http.get_instruments_info(**of))["result"]["list"][0]
@@ -167,10 +136,7 @@ def with_pybit(category):
 
 def with_ccxt(kind):
     print(f"ccxt, {kind}")
-    settings = {"apiKey": KEY, "secret": SECRET, "options": {"defaultType": kind}, "requests_trust_env": True}
-    exchange = ccxt.bybit(settings)
-    for name in exchange.urls["api"]:
-        exchange.urls["api"][name] = f"https://{ADDRESS}"
+    exchange = at_simulator(ccxt.bybit({"apiKey": KEY, "secret": SECRET, "options": {"defaultType": kind}}))
     symbol = "BTC/USDT" if kind == "spot" else "BTC/USDT:USDT"
     markets = call("load_markets", exchange.load_markets())
     check(symbol in markets, list(markets))
@@ -215,4 +181,4 @@ with_pybit("spot")
 with_pybit("linear")
 with_ccxt("spot")
 with_ccxt("swap")
-print(f"{made} calls")
+done()

@@ -1,12 +1,8 @@
-"""Other people's clients at the simulated Oanda: v20 and oandapyV20, unchanged but for address and certificate.
-
-Usage: oanda.py HOST:PORT ACCOUNT TOKEN, with REQUESTS_CA_BUNDLE naming the certificate. Prints each call made with
-what it brought, and exits with 1 at the first thing that is wrong.
+"""Other people's clients at the simulated Oanda: v20 and oandapyV20, unchanged but for address and certificate. For its
+arguments see common.py.
 """
 
 import json
-import sys
-import threading
 import time
 
 import oandapyV20
@@ -16,24 +12,12 @@ from oandapyV20.contrib.requests import StopLossDetails, TakeProfitDetails
 from oandapyV20.endpoints import accounts, instruments, orders, positions, pricing, trades, transactions
 from oandapyV20.exceptions import V20Error
 
-ADDRESS, ACCOUNT, TOKEN = sys.argv[1:4]
+import common
+from common import ADDRESS, call, check, done
+from common import KEY as ACCOUNT
+from common import SECRET as TOKEN
+
 SYMBOL = "EUR_USD"
-made = 0
-
-
-def call(name, result):
-    """One call that was made, in one line."""
-    global made
-    made += 1
-    shown = f"{len(result)} of them" if isinstance(result, list) else " ".join(str(result).split())[:100]
-    print(f"  {name}: {shown}")
-    return result
-
-
-def check(claim, what):
-    if not claim:
-        print(f"wrong: {what}")
-        sys.exit(1)
 
 
 def pause():
@@ -41,25 +25,11 @@ def pause():
     time.sleep(1)
 
 
-class Heard:
+class Heard(common.Heard):
     """What a stream told, read by a thread of its own."""
 
-    def __init__(self, lines):
-        self.changed = threading.Condition()
-        self.messages = []
-        threading.Thread(target=self.read, args=(lines,), daemon=True).start()
-
-    def read(self, lines):
-        for line in lines:
-            with self.changed:
-                self.messages.append(line)
-                self.changed.notify_all()
-
     def wait(self, what, found):
-        """Waits for something to have come; the limit only ends a run that has failed."""
-        with self.changed:
-            ok = self.changed.wait_for(lambda: any(map(found, self.messages)), timeout=60)
-        check(ok, f"{what} did not come; heard {self.messages[-3:]}")
+        super().wait(what, lambda messages: any(map(found, messages)))
         return next(filter(found, self.messages))
 
 
@@ -249,4 +219,4 @@ def with_oandapy():
 
 with_v20()
 with_oandapy()
-print(f"{made} calls")
+done()

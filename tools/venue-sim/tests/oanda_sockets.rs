@@ -1,4 +1,4 @@
-//! The simulated Oanda through real sockets: connections, a stream, and clients that others wrote.
+//! The simulated Oanda through real sockets: connections and a stream.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
@@ -7,8 +7,6 @@ use common::connect_tls;
 use common::oanda::{NET, TOKEN, accounts};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use venue_sim::market::{FxGenerator, FxGeneratorSettings};
@@ -101,26 +99,4 @@ fn the_third_new_connection_of_a_second_is_refused() {
             assert_eq!((&*socket).read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         }
     });
-}
-
-/// `SMC_OANDA_PYTHON` names a Python that has `v20` and `oandapyV20`; `cargo xtask clients` makes one.
-#[test]
-fn clients_that_others_wrote_trade_unchanged() {
-    let Some(python) = std::env::var_os("SMC_OANDA_PYTHON").filter(|it| Path::new(it).exists()) else {
-        println!("skipped: SMC_OANDA_PYTHON names no Python with v20 and oandapyV20");
-        return;
-    };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/oanda.py");
-    let dir = tempfile::tempdir().unwrap();
-    let (output, sim) = served(1.0, Some(2), |address, ca| {
-        let bundle = dir.path().join("ca.pem");
-        std::fs::write(&bundle, ca).unwrap();
-        let mut command = Command::new(python);
-        command.arg(script).args([address.to_string(), NET.to_owned(), TOKEN.to_owned()]);
-        command.env("REQUESTS_CA_BUNDLE", bundle).output().unwrap()
-    });
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    println!("{}", text(&output.stdout));
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(sim.summary().fills >= 6);
 }

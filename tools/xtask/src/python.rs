@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 pub struct Environment {
     /// Its directory under `target/`.
     pub name: &'static str,
-    /// What pip installs.
+    /// What pip installs, paths from the workspace's root.
     pub packages: &'static [&'static str],
     /// What tells that it is complete.
     pub imports: &'static str,
@@ -52,7 +52,7 @@ impl Environment {
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
-    match command.status() {
+    match command.current_dir(root()).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{:?}: {status}", command.get_program())),
         Err(error) => Err(format!("{:?}: {error}", command.get_program())),

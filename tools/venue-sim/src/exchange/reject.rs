@@ -13,16 +13,18 @@ pub struct Reject {
     pub status: u16,
     /// Market time in milliseconds to wait until, for exceeded limits.
     pub retry_after_ms: Option<u64>,
+    /// What the venue adds in an object of its own, as it writes it.
+    pub data: Option<Box<str>>,
 }
 
 impl Reject {
     /// A refusal with status 400.
     pub const fn new(code: i32, msg: &'static str) -> Self {
-        Self { code, msg: Cow::Borrowed(msg), status: 400, retry_after_ms: None }
+        Self { code, msg: Cow::Borrowed(msg), status: 400, retry_after_ms: None, data: None }
     }
 
     fn text(code: i32, msg: String) -> Self {
-        Self { code, msg: Cow::Owned(msg), status: 400, retry_after_ms: None }
+        Self { code, msg: Cow::Owned(msg), status: 400, retry_after_ms: None, data: None }
     }
 
     /// The same refusal under another HTTP status.
@@ -73,13 +75,25 @@ impl Reject {
         let msg = format!(
             "Too much request weight used; current limit is {limit} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API."
         );
-        Self { code: -1003, msg: Cow::Owned(msg), status: 429, retry_after_ms: Some(retry_after_ms) }
+        Self {
+            code: -1003,
+            msg: Cow::Owned(msg),
+            status: 429,
+            retry_after_ms: Some(retry_after_ms),
+            data: None,
+        }
     }
 
     /// −1015: too many unfilled orders.
     pub fn order_rate(limit: u32, interval: &str, retry_after_ms: u64) -> Self {
         let msg = format!("Too many new orders; current limit is {limit} orders per {interval}.");
-        Self { code: -1015, msg: Cow::Owned(msg), status: 429, retry_after_ms: Some(retry_after_ms) }
+        Self {
+            code: -1015,
+            msg: Cow::Owned(msg),
+            status: 429,
+            retry_after_ms: Some(retry_after_ms),
+            data: None,
+        }
     }
 
     /// −4028: a leverage that no bracket allows.

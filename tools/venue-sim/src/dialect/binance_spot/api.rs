@@ -83,7 +83,7 @@ fn cost(method: &str, params: &Params) -> (u32, bool) {
             501..=1_000 => (50, false),
             _ => (250, false),
         },
-        "order.place" | "order.cancel" | "openOrders.cancelAll" => (1, true),
+        "order.place" | "order.cancel" | "order.cancelReplace" | "openOrders.cancelAll" => (1, true),
         "order.status" => (4, false),
         "openOrders.status" if params.get("symbol").is_some() => (6, false),
         "openOrders.status" => (80, false),
@@ -152,7 +152,8 @@ impl Venue {
         if is_order && result.is_ok() {
             self.limits.refund(weight);
         }
-        let account = (method == "order.place").then(|| self.authorize(session, params).ok()).flatten();
+        let shows_orders = matches!(method, "order.place" | "order.cancelReplace");
+        let account = shows_orders.then(|| self.authorize(session, params).ok()).flatten();
         (result, account)
     }
 
@@ -185,6 +186,7 @@ impl Venue {
             "order.place" => self.order_place(session, params),
             "order.test" => self.order_test(session, params),
             "order.cancel" => self.order_cancel(session, params),
+            "order.cancelReplace" => self.cancel_replace(session, params),
             "order.status" => self.order_status(session, params),
             "openOrders.status" => self.open_orders(session, params),
             "openOrders.cancelAll" => self.cancel_all(session, params),
@@ -413,8 +415,8 @@ pub fn envelope(id: &str, result: Result<&str, &Reject>, limits: Option<&str>, n
 
 /// A refusal as the venue writes it.
 pub fn error_text(reject: &Reject, now: TsNs) -> String {
-    let data = reject.retry_after_ms.map_or_else(String::new, |retry_after| {
-        format!(",\"data\":{{\"serverTime\":{},\"retryAfter\":{retry_after}}}", now.as_ms())
-    });
+    let wait = |retry_after: u64| format!("{{\"serverTime\":{},\"retryAfter\":{retry_after}}}", now.as_ms());
+    let data = reject.data.as_deref().map(str::to_owned).or_else(|| reject.retry_after_ms.map(wait));
+    let data = data.map_or_else(String::new, |data| format!(",\"data\":{data}"));
     format!("{{\"code\":{},\"msg\":{}{data}}}", reject.code, to_text(&reject.msg))
 }

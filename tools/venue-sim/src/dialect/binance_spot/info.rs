@@ -90,7 +90,7 @@ fn symbol_line(info: &SymbolInfo) -> SymbolLine {
         opo_allowed: false,
         quote_order_qty_market_allowed: true,
         allow_trailing_stop: false,
-        cancel_replace_allowed: false,
+        cancel_replace_allowed: true,
         amend_allowed: false,
         peg_instructions_allowed: false,
         is_spot_trading_allowed: true,

@@ -10,6 +10,7 @@ mod info;
 pub mod limits;
 mod orders;
 pub mod params;
+mod replacing;
 mod reports;
 pub mod rest;
 pub mod streams;

@@ -64,7 +64,7 @@ impl Venue {
     }
 
     /// Reads a new order, in the order in which the venue complains.
-    fn new_order(&self, account: usize, params: &Params) -> Result<NewOrder, Reject> {
+    pub(super) fn new_order(&self, account: usize, params: &Params) -> Result<NewOrder, Reject> {
         let symbol = self.symbol_of(params)?;
         let side = match params.required("side")? {
             "BUY" => Side::Buy,
@@ -109,6 +109,17 @@ impl Venue {
         if id.is_none() && name.is_none() {
             return Err(Reject::either("origClientOrderId", "orderId"));
         }
+        self.cancel_named((account, symbol), (id, name), params, params.name("newClientOrderId")?)
+    }
+
+    /// Cancels the order of an account and a symbol that is named by number, by name or by both.
+    pub(super) fn cancel_named(
+        &mut self,
+        (account, symbol): (usize, usize),
+        (id, name): (Option<u64>, Option<&str>),
+        params: &Params,
+        cancel_name: Option<String>,
+    ) -> Result<String, Reject> {
         let Some(order) = self.exchange.find(account, symbol, id, name) else {
             let is_other =
                 id.is_some() && name.is_some() && self.exchange.find(account, symbol, id, None).is_some();
@@ -124,7 +135,6 @@ impl Venue {
         if is_open && !is_allowed {
             return Err(Reject::RESTRICTED);
         }
-        let cancel_name = params.name("newClientOrderId")?;
         self.cancel(order_id, cancel_name)
     }
 
@@ -270,7 +280,7 @@ fn check_composition(
     }
 }
 
-fn response_type(params: &Params, kind: OrderType) -> Result<ResponseType, Reject> {
+pub(super) fn response_type(params: &Params, kind: OrderType) -> Result<ResponseType, Reject> {
     match params.get("newOrderRespType") {
         Some("ACK") => Ok(ResponseType::Ack),
         Some("RESULT") => Ok(ResponseType::Result),

@@ -21,6 +21,7 @@ fn route(method: &str, path: &str) -> Option<(&'static str, bool)> {
         ("GET", "/api/v3/ticker/bookTicker") => ("ticker.book", false),
         ("POST", "/api/v3/order") => ("order.place", true),
         ("POST", "/api/v3/order/test") => ("order.test", true),
+        ("POST", "/api/v3/order/cancelReplace") => ("order.cancelReplace", true),
         ("DELETE", "/api/v3/order") => ("order.cancel", true),
         ("GET", "/api/v3/order") => ("order.status", true),
         ("GET", "/api/v3/openOrders") => ("openOrders.status", true),

@@ -75,7 +75,13 @@ pub fn reject(trouble: Trouble) -> Reject {
         ),
         _ => (-1001, "Internal error; unable to process your request. Please try again."),
     };
-    Reject { code, msg: Cow::Borrowed(msg), status: trouble.status, retry_after_ms: trouble.retry_at_ms }
+    Reject {
+        code,
+        msg: Cow::Borrowed(msg),
+        status: trouble.status,
+        retry_after_ms: trouble.retry_at_ms,
+        data: None,
+    }
 }
 
 /// The refusal of a WebSocket API request. Streams know no such thing: they stay silent.

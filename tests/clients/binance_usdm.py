@@ -1,14 +1,9 @@
 """Other people's clients at the simulated Binance futures: the official SDK and ccxt, unchanged but for address and
-certificate.
-
-Usage: usdm.py HOST:PORT API_KEY SECRET CA_FILE. Prints each call made with what it brought, and exits with 1 at the
-first thing that is wrong.
+certificate. For its arguments see common.py.
 """
 
 import asyncio
-import os
 import ssl
-import sys
 
 import ccxt
 from binance_common.configuration import (
@@ -20,24 +15,10 @@ from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futur
     DerivativesTradingUsdsFutures,
 )
 
-ADDRESS, KEY, SECRET, CA = sys.argv[1:5]
+from common import ADDRESS, CA, KEY, SECRET, Events, at_simulator, call, check, done
+
 SYMBOL = "BTCUSDT"
 TLS = ssl.create_default_context(cafile=CA)
-made = 0
-
-
-def call(name, result):
-    """One call that was made, in one line."""
-    global made
-    made += 1
-    print(f"  {name}: {' '.join(str(result).split())[:110]}")
-    return result
-
-
-def check(claim, what):
-    if not claim:
-        print(f"wrong: {what}")
-        sys.exit(1)
 
 
 def sdk():
@@ -47,42 +28,6 @@ def sdk():
         config_ws_api=ConfigurationWebSocketAPI(stream_url=f"wss://{ADDRESS}/ws-fapi/v1", **keys),
         config_ws_streams=ConfigurationWebSocketStreams(stream_url=f"wss://{ADDRESS}", https_agent=TLS),
     )
-
-
-def plain(value):
-    """A model of the SDK as plain data under the venue's own names."""
-    return value.to_dict() if hasattr(value, "to_dict") else value
-
-
-class Heard:
-    """Private events and market data, as their streams brought them."""
-
-    def __init__(self):
-        self.changed = asyncio.Condition()
-        self.events = []
-
-    def take(self, event):
-        instance = getattr(event, "actual_instance", event)
-        # The SDK tells private events apart by class, and drops their names.
-        self.events.append({"e": type(instance).__name__, **plain(instance)})
-        asyncio.ensure_future(self.notify())
-
-    async def notify(self):
-        async with self.changed:
-            self.changed.notify_all()
-
-    async def wait(self, what, found):
-        """Waits for something to have come; the limit only ends a run that has failed."""
-
-        async def come():
-            async with self.changed:
-                await self.changed.wait_for(lambda: found(self.events))
-
-        try:
-            await asyncio.wait_for(come(), 60)
-        except asyncio.TimeoutError:
-            check(False, f"{what} did not come; heard {self.events[-3:]}")
-        print(f"  heard {what}")
 
 
 def orders(events):
@@ -195,7 +140,7 @@ async def partial_fill(api, heard):
 
 async def socket_calls(client):
     print("official SDK, streams and WebSocket API")
-    heard, prices = Heard(), Heard()
+    heard, prices = Events(), Events()
     key = call("start_user_data_stream", client.rest_api.start_user_data_stream().data()).listen_key
     call("keepalive_user_data_stream", client.rest_api.keepalive_user_data_stream().data())
     streams = client.websocket_streams
@@ -211,8 +156,7 @@ async def socket_calls(client):
         stream = await getattr(streams, name)(**args)
         stream.on("message", prices.take)
         call(name, "subscribed")
-    for name in ["aggTrade", "bookTicker", "depthUpdate", "markPriceUpdate", "kline"]:
-        await prices.wait(name, lambda events, name=name: any(e.get("e") == name for e in events))
+    await prices.wait_kinds("aggTrade", "bookTicker", "depthUpdate", "markPriceUpdate", "kline")
 
     api = client.websocket_api
     await api.create_connection()
@@ -254,13 +198,9 @@ async def socket_calls(client):
 
 def with_ccxt():
     print("ccxt")
-    exchange = ccxt.binanceusdm({"apiKey": KEY, "secret": SECRET})
+    exchange = at_simulator(ccxt.binanceusdm({"apiKey": KEY, "secret": SECRET}))
     exchange.options["fetchCurrencies"] = False  # an endpoint of the spot wallet
     exchange.options["fetchMarkets"] = {"types": ["linear"]}
-    for name, url in exchange.urls["api"].items():
-        exchange.urls["api"][name] = f"https://{ADDRESS}/" + url.split("/", 3)[3]
-    os.environ["REQUESTS_CA_BUNDLE"] = CA
-    exchange.session.trust_env = exchange.requests_trust_env = True
     symbol = "BTC/USDT:USDT"
     get = lambda name, *args, **rest: call(name, getattr(exchange, name)(*args, **rest))
     get("fetch_time")
@@ -298,13 +238,9 @@ def with_ccxt():
     check("-4016" in refused, f"a price far above the mark is refused: {refused}")
 
 
-def main():
-    client = sdk()
-    rest_calls(client.rest_api)
-    rest_orders(client.rest_api)
-    asyncio.run(socket_calls(client))
-    with_ccxt()
-    print(f"{made} calls")
-
-
-main()
+client = sdk()
+rest_calls(client.rest_api)
+rest_orders(client.rest_api)
+asyncio.run(socket_calls(client))
+with_ccxt()
+done()
