@@ -107,3 +107,24 @@ pub fn resting_config_text(sim: &SimProcess) -> String {
     let resting = busy.replace("entry_kind = \"take\"", "entry_kind = \"rest\"");
     resting.replace("entry_lifetime_bars = 1", "entry_lifetime_bars = 30")
 }
+
+/// [`resting_config_text`] for any kind of venue; `EUR_USD` made of quotes at Oanda, else `BTCUSDT`.
+pub fn venue_config_text(sim: &SimProcess, kind: &str) -> String {
+    let key = match kind {
+        "bybit-spot" | "bybit-linear" => "secret",
+        "oanda" => "token",
+        _ => "key.pem",
+    };
+    let text = resting_config_text(sim)
+        .replace("kind = \"binance-spot\"", &format!("kind = \"{kind}\""))
+        .replace("/key.pem", &format!("/{key}"));
+    if kind != "oanda" {
+        return text;
+    }
+    text.replace("BTCUSDT", "EUR_USD")
+        .replace("quote_asset = \"USDT\"", "quote_asset = \"USD\"")
+        .replace("timer_ms = 250", "timer_ms = 250\nbars_from = \"quotes\"")
+        .replace("timeframes = [\"1s\", \"5s\"]", "timeframes = [\"5s\", \"15s\"]")
+        .replace("order_qty_max = \"5\"", "order_qty_max = \"100000\"")
+        .replace("position_qty_max = \"15\"", "position_qty_max = \"300000\"")
+}

@@ -11,7 +11,7 @@ mod records;
 pub mod swarm;
 mod venue_account;
 
-pub use config::{BUSY, config_text, resting_config_text};
+pub use config::{BUSY, config_text, resting_config_text, venue_config_text};
 pub use process::{
     Child, Finished, SimProcess, binary, finish, only_line, smc, wait_until, wait_until_within,
 };

@@ -180,12 +180,18 @@ pub struct SimProcess {
 }
 
 impl SimProcess {
-    /// Starts one with its files in `home`.
+    /// Starts Binance spot with its files in `home`.
     pub fn start(home: &Path, speed: f64, seed: u64) -> Self {
+        Self::of("binance-spot", home, speed, seed)
+    }
+
+    /// Starts any venue that `smc sim` knows.
+    pub fn of(venue: &str, home: &Path, speed: f64, seed: u64) -> Self {
         std::fs::create_dir_all(home).expect("a directory");
         let (keys, audit) = (home.join("keys"), home.join("audit.log"));
         let path = |path: &Path| path.to_str().expect("UTF-8 path").to_owned();
-        let words = ["sim", "--json", "--listen", "127.0.0.1:0", "--speed"].map(String::from);
+        let words =
+            ["sim", "--venue", venue, "--json", "--listen", "127.0.0.1:0", "--speed"].map(String::from);
         let mut args = words.to_vec();
         args.extend([speed.to_string(), "--seed".into(), seed.to_string(), "--keys".into(), path(&keys)]);
         args.extend(["--audit".into(), path(&audit)]);

@@ -55,7 +55,8 @@ fn bench(c: &mut Criterion) {
     let mut decoder = SbeDecoder::new(&[(BTC, spec().symbol)]);
     let mut group = c.benchmark_group("sbe");
     group.throughput(Throughput::Elements(1));
-    let kinds: [(&str, fn(i64) -> Vec<u8>); 3] = [("trade", trade), ("bestBidAsk", best), ("depth10", depth)];
+    type Make = fn(i64) -> Vec<u8>;
+    let kinds: [(&str, Make); 3] = [("trade", trade), ("bestBidAsk", best), ("depth10", depth)];
     for (name, make) in kinds {
         let frames: Vec<Vec<u8>> = (0..FRAMES).map(make).collect();
         let mut said = 0;

@@ -9,6 +9,12 @@
 
 pub mod binance_spot;
 pub mod binance_usdm;
+pub mod bybit;
+mod common;
+mod digits;
+mod json_line;
+pub mod oanda;
+mod requests;
 pub mod sign;
 #[cfg(test)]
 mod testing;

@@ -98,8 +98,8 @@ pub enum LaunchError {
     Symbol(String, String),
     /// A name that no venue has.
     Venue(String),
-    /// A venue that this build cannot trade on.
-    Kind(VenueKind),
+    /// `dead_man_ms` where the venue has no such switch.
+    NoDeadMan(VenueKind),
     /// The API key.
     Key(PathBuf, String),
     /// Another engine trades on the account.
@@ -136,7 +136,10 @@ impl std::fmt::Display for LaunchError {
             Self::Venue(name) => {
                 write!(f, "there is no venue `{name}`: a [venue] or [[venues]] section names it")
             }
-            Self::Kind(kind) => write!(f, "venue.kind: {kind} cannot be traded on yet"),
+            Self::NoDeadMan(kind) => write!(
+                f,
+                "account.dead_man_ms: {kind} cannot cancel by itself when it no longer hears us; run `smc watchdog` instead"
+            ),
             Self::Account(error) => write!(f, "{error}"),
             Self::Orders => f.write_str("more open orders in the journal than the gateway can ask about"),
             Self::Feed(reason) => write!(f, "market data: {reason}"),

@@ -13,6 +13,9 @@ use smc_feeds::binance_usdm::BinanceUsdmFeed;
 use smc_feeds::bybit::BybitFeed;
 use smc_feeds::oanda::OandaFeed;
 use smc_gateway::binance_spot::BinanceSpotGateway;
+use smc_gateway::binance_usdm::BinanceUsdmGateway;
+use smc_gateway::bybit::BybitGateway;
+use smc_gateway::oanda::OandaGateway;
 
 /// A feed of any venue.
 pub enum AnyFeed {
@@ -30,6 +33,12 @@ pub enum AnyFeed {
 pub enum AnyGateway {
     /// Binance spot.
     BinanceSpot(Box<BinanceSpotGateway>),
+    /// Binance USD-M futures.
+    BinanceUsdm(Box<BinanceUsdmGateway>),
+    /// Bybit, spot or linear.
+    Bybit(Box<BybitGateway>),
+    /// Oanda.
+    Oanda(Box<OandaGateway>),
 }
 
 /// Says the same of whichever feed it is.
@@ -49,6 +58,9 @@ macro_rules! gateway {
     ($any:expr, $gateway:ident => $what:expr) => {
         match $any {
             AnyGateway::BinanceSpot($gateway) => $what,
+            AnyGateway::BinanceUsdm($gateway) => $what,
+            AnyGateway::Bybit($gateway) => $what,
+            AnyGateway::Oanda($gateway) => $what,
         }
     };
 }
@@ -202,9 +214,9 @@ impl OrderGateway for Gateways {
         gateway!(any, gateway => gateway.replace(now, replace).is_ok())
     }
 
-    fn want_round(&mut self, _now: TsNs, venue: u8) {
+    fn want_round(&mut self, now: TsNs, venue: u8) {
         if let Some((_, any)) = self.venues.get_mut(usize::from(venue)) {
-            gateway!(any, gateway => gateway.want_round());
+            gateway!(any, gateway => gateway.want_round(now));
         }
     }
 

@@ -389,6 +389,10 @@ pub struct AccountSection {
     /// How long a request stays valid.
     #[serde(default = "thousand")]
     pub recv_window_ms: u32,
+    /// The venue cancels every order of ours, stops included, when it has not heard from us for so long. 0, the default:
+    /// never. Binance futures and Bybit have such a switch; `smc watchdog` needs none and leaves stops alone.
+    #[serde(default)]
+    pub dead_man_ms: u32,
 }
 
 const fn thousand() -> u32 {

@@ -3,7 +3,7 @@
 use super::decode::Scratch;
 use super::desk::{Desk, report};
 use super::session::{Out, Sent};
-use super::testing::order;
+use crate::testing::order;
 use serde_json::json;
 use smc_core::event::EventBody;
 use smc_core::output::CancelOrder;

@@ -8,10 +8,10 @@ use super::encode::TRADES_PAGE;
 use super::errors::{Reaction, reaction};
 use super::message::*;
 use super::orders::{Order, Phase};
-use super::requests::{Request, RequestKind};
 use super::rounds::Stage;
 use super::session::{MS, Out, SECOND, Session, Step};
 use super::settings::GatewayFatal;
+use crate::requests::{Request, RequestKind};
 use smc_core::event::{Balance, EventBody, OrderUpdateKind};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Qty, TsNs};
 

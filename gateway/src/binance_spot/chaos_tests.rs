@@ -3,7 +3,7 @@
 
 use super::desk::{Desk, report, state};
 use super::session::{MS, SECOND, Step};
-use super::testing::order;
+use crate::testing::order;
 use serde_json::{Value, json};
 use smc_core::event::OrderUpdateKind;
 use smc_core::output::NewOrder;

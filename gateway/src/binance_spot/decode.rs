@@ -151,7 +151,7 @@ fn scan_answer<'a>(scanner: &mut Scanner<'a>) -> Option<Answer<'a, 'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binance_spot::testing::messages;
+    use crate::testing::messages;
     use proptest::prelude::*;
     use smc_core::words::{Money, Price, Qty, Side};
 

@@ -3,8 +3,8 @@
 use super::decode::Scratch;
 use super::session::{Out, Sent, Session, Step};
 use super::settings::SendError;
-use super::testing::{INSTANCE, PEM, instrument, order};
 use crate::sign::Secret;
+use crate::testing::{INSTANCE, PEM, instrument, order};
 use serde_json::{Value, json};
 use smc_core::event::{Event, EventBody, GatewayState, OrderUpdateKind};
 use smc_core::output::{CancelOrder, NewOrder};

@@ -6,7 +6,8 @@
 
 use super::form::{Form, Keys};
 use super::settings::{GatewayError, GatewayInstrument, SendError};
-use super::template::{Template, decimals};
+use super::template::Template;
+use crate::digits::decimals;
 use crate::sign::{KeyKind, Signer};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Side};
@@ -493,8 +494,8 @@ fn find(instruments: &mut [Instrument], id: InstrumentId) -> Result<&mut Instrum
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binance_spot::testing::{PEM, instrument, order, shared};
     use crate::sign::Secret;
+    use crate::testing::{PEM, instrument, order, shared};
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use smc_core::words::{Price, Qty};

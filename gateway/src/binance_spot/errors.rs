@@ -108,7 +108,7 @@ pub const fn known(code: i32) -> Option<Reaction> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binance_spot::testing::shared;
+    use crate::testing::shared;
 
     #[test]
     fn what_may_have_been_executed_is_never_called_refused() {

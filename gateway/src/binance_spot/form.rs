@@ -119,8 +119,8 @@ fn percent(text: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binance_spot::testing::{lines, shared};
     use crate::sign::Secret;
+    use crate::testing::{lines, shared};
     use serde_json::Value;
 
     /// A parameter's name and text, held for as long as the test runs.

@@ -122,7 +122,7 @@ impl BinanceSpotGateway {
     }
 
     /// Another round of reconciliation: everything the venue has of ours is told again.
-    pub fn want_round(&mut self) {
+    pub fn want_round(&mut self, _now: TsNs) {
         self.session.want_round();
     }
 

@@ -5,7 +5,7 @@
 use super::desk::{report, state};
 use super::gateway::BinanceSpotGateway;
 use super::settings::GatewaySettings;
-use super::testing::{INSTANCE, PEM, instrument, order};
+use crate::testing::{INSTANCE, PEM, instrument, order};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

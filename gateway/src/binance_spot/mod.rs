@@ -37,7 +37,6 @@ mod orders;
 #[cfg(test)]
 mod replace_tests;
 mod reports;
-mod requests;
 mod rest;
 #[cfg(test)]
 mod rest_tests;
@@ -52,8 +51,6 @@ mod settings;
 mod slots;
 mod tape;
 mod template;
-#[cfg(test)]
-mod testing;
 mod trades;
 
 pub use decode::{Scratch, decode};

@@ -3,7 +3,7 @@
 use super::desk::{Desk, TENTH, ack, fill, report, state, venue_id};
 use super::session::{MS, SECOND, Sent, Step};
 use super::settings::SendError;
-use super::testing::order;
+use crate::testing::order;
 use serde_json::{Value, json};
 use smc_core::event::OrderUpdateKind;
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, OrderTerms};

@@ -7,9 +7,9 @@
 use super::decode::{Scratch, decode_body};
 use super::encode::Query;
 use super::message::{Answer, AnswerId, Outcome, RateLimits, VenueError};
-use super::requests::{InFlight, RequestKind};
 use super::session::{Out, SECOND, Sent, Session, Step};
 use super::settings::SendError;
+use crate::requests::{InFlight, RequestKind};
 use smc_core::event::OrderUpdateKind;
 use smc_core::output::CancelOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, TsNs};

@@ -3,7 +3,7 @@
 use super::desk::{Desk, START_MS, TENTH, ack, fill, report, state, trade, venue_id};
 use super::session::{MS, SECOND, Step};
 use super::settings::SendError;
-use super::testing::order;
+use crate::testing::order;
 use serde_json::{Value, json};
 use smc_core::event::{EventBody, GatewayState, OrderUpdateKind, ReconcileRound, VenueOrder};
 use smc_core::output::{CancelOrder, NewOrder};

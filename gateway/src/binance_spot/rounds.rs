@@ -11,9 +11,9 @@
 use super::encode::{Named, Query, TRADES_PAGE, TradesQuery};
 use super::message::*;
 use super::orders::{Order, Phase};
-use super::requests::{Request, RequestKind};
 use super::session::{ASKS_MAX, Out, SECOND, Sent, Session, Step, Wire};
 use super::trades::StrangeTrade;
+use crate::requests::{Request, RequestKind};
 use smc_core::event::{EventBody, OrderUpdateKind, ReconcileRound, VenueOrder};
 use smc_core::output::OrderKind;
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Price, Qty, TsNs};

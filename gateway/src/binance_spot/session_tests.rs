@@ -3,7 +3,7 @@
 use super::desk::{Desk, START_MS, TENTH, ack, fill, report, state, trade, venue_id};
 use super::session::{MS, SECOND, Sent, Step};
 use super::settings::SendError;
-use super::testing::{INSTANCE, order};
+use crate::testing::{INSTANCE, order};
 use serde_json::{Value, json};
 use smc_core::event::{Balance, EventBody, GatewayState, OrderUpdateKind};
 use smc_core::output::NewOrder;
@@ -464,7 +464,7 @@ fn a_shutdown_is_left_after_the_answers_under_way() {
     let order = order(0, 1);
     let request = desk.place(&order).unwrap();
     desk.hear(&json!({"event": {"e": "serverShutdown", "E": 1}}));
-    assert_eq!(desk.place(&super::testing::order(0, 2)), Err(SendError::NotReady));
+    assert_eq!(desk.place(&crate::testing::order(0, 2)), Err(SendError::NotReady));
     desk.wait(500 * MS);
     assert_eq!(desk.states(), [GatewayState::Syncing]);
     desk.answer(&request, ack(&order));

@@ -8,10 +8,11 @@
 //!
 //! What is signed is read from the request itself: each parameter's name and the place of its value, sorted once.
 
-use super::requests::ID_DIGITS;
 use super::settings::SendError;
+use crate::digits::{fill_digits, push_decimal, push_digits};
+use crate::requests::ID_DIGITS;
 use crate::sign::Signer;
-use smc_core::words::{ClientOrderId, SCALE};
+use smc_core::words::ClientOrderId;
 
 const CLIENT_ID_DIGITS: usize = ClientOrderId::TEXT_LEN;
 const TIME_DIGITS: usize = 13;
@@ -84,28 +85,20 @@ impl Template {
                 (param.start, param.end) = (0, 0);
             }
         }
-        write_digits(self.bytes.get_mut(self.id_at..self.id_at + ID_DIGITS), id).ok_or(SendError::Full)?;
+        fill_digits(self.bytes.get_mut(self.id_at..self.id_at + ID_DIGITS), id).ok_or(SendError::Full)?;
         let client_id = self.bytes.get_mut(self.client_id_at..self.client_id_at + CLIENT_ID_DIGITS);
         client_id.ok_or(SendError::Full)?.copy_from_slice(&order.text());
         // Thirteen digits are the years 2001 to 2286; another time means that the clock is wrong.
         let time = self.bytes.get_mut(self.time_at..self.time_at + TIME_DIGITS);
-        write_digits(time, time_ms).ok_or(SendError::BadTime)
+        fill_digits(time, time_ms).ok_or(SendError::BadTime)
     }
 
     /// A positive decimal with exactly `decimals` decimals; none when it does not fit them or is not positive.
     pub fn decimal(&mut self, name: &'static str, value: i64, decimals: u32) -> Option<()> {
-        let unit = 10i64.checked_pow(8u32.checked_sub(decimals)?)?;
-        if value <= 0 || value % unit != 0 {
-            return None;
-        }
         self.name(name);
         self.bytes.push(b'"');
         let start = self.bytes.len();
-        self.digits((value / SCALE).unsigned_abs(), 1);
-        if decimals > 0 {
-            self.bytes.push(b'.');
-            self.digits((value % SCALE / unit).unsigned_abs(), decimals as usize);
-        }
+        push_decimal(&mut self.bytes, value, decimals)?;
         self.place(name, start);
         self.bytes.push(b'"');
         Some(())
@@ -115,7 +108,7 @@ impl Template {
     pub fn integer(&mut self, name: &'static str, value: u64) {
         self.name(name);
         let start = self.bytes.len();
-        self.digits(value, 1);
+        push_digits(&mut self.bytes, value, 1);
         self.place(name, start);
     }
 
@@ -154,41 +147,4 @@ impl Template {
             (param.start, param.end) = (start, end);
         }
     }
-
-    /// `value` with at least `width` digits.
-    fn digits(&mut self, mut value: u64, width: usize) {
-        let mut digits = [b'0'; 20];
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            if value == 0 && used >= width {
-                break;
-            }
-            *digit = b'0' + (value % 10) as u8;
-            value /= 10;
-            used += 1;
-        }
-        self.bytes.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
-    }
-}
-
-/// Fills `place` with exactly as many digits as it has; none when `value` has more or fewer.
-fn write_digits(place: Option<&mut [u8]>, mut value: u64) -> Option<()> {
-    for digit in place?.iter_mut().rev() {
-        if value == 0 {
-            return None;
-        }
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-    (value == 0).then_some(())
-}
-
-/// Decimals that every multiple of `step` (1e-8 units) can be written with.
-pub(super) fn decimals(mut step: i64) -> u32 {
-    let mut decimals = 8;
-    while decimals > 0 && step % 10 == 0 {
-        step /= 10;
-        decimals -= 1;
-    }
-    decimals
 }

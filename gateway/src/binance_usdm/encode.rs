@@ -2,8 +2,9 @@
 //!
 //! A conditional order is the venue's "algo" order: an interface of its own, with ids of its own.
 
-use super::params::{Params, decimals};
+use super::params::Params;
 use super::settings::{GatewayError, GatewayInstrument, SendError};
+use crate::digits::decimals;
 use crate::sign::{KeyKind, Signer};
 use smc_core::output::{NewOrder, OrderKind, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Side};

@@ -2,6 +2,7 @@
 //!
 //! Pure. One parser whose memory is kept; no input can make it panic: what cannot be used is a named [`Refusal`].
 
+use crate::json_line::Json;
 use simd_json::prelude::*;
 use simd_json::tape::{Object, Value};
 use simd_json::{Buffers, Tape};
@@ -443,38 +444,35 @@ pub(super) fn answer<'t, 'a>(value: Value<'t, 'a>) -> Result<Answer<'t, 'a>, Ref
     Ok(Answer { id, status, result, root })
 }
 
-/// The kind of a private message in the house's word, for `smc decode`; or why it is refused. The text may be changed.
-pub fn describe(payload: &mut [u8], scratch: &mut Scratch) -> Result<String, Refusal> {
+/// A private message in the house's words, for `smc decode`: its kind and a JSON object; or why it is refused. The text may be
+/// changed.
+pub fn describe(payload: &mut [u8], scratch: &mut Scratch) -> Result<(&'static str, String), Refusal> {
     scratch.parse(payload, |value| {
-        if value.as_object().is_some_and(|root| root.get("status").is_some() && root.get("e").is_none()) {
-            let status = value.as_object().and_then(|root| root.get("status")).and_then(|status| status.as_u64());
-            return Ok(format!("{{\"kind\":\"answer\",\"status\":{}}}", status.ok_or(Refusal::WrongType("status"))?));
+        let root = Fields::of(value, "message").map_err(|_| Refusal::UnknownShape)?;
+        if root.find("status").is_some() && root.find("e").is_none() {
+            let status = root.integer("status")?;
+            return Ok(Json::new("answer").plain("status", status).end());
         }
         let (name, event) = event(value)?;
-        Ok(match event {
-            Event::Order(report) => format!(
-                "{{\"kind\":\"order_report\",\"event\":\"{name}\",\"symbol\":\"{}\",\"order_id\":{},\"execution\":\"{}\",\
-                 \"cum_qty\":\"{}\",\"last_qty\":\"{}\",\"last_price\":\"{}\",\"trade_id\":{}}}",
-                report.symbol.escape_default(),
-                report.order_id,
-                report.execution.escape_default(),
-                report.cum_qty,
-                report.last_qty,
-                report.last_price,
-                report.trade_id.unwrap_or(0),
-            ),
-            Event::Algo(report) => format!(
-                "{{\"kind\":\"algo_report\",\"event\":\"{name}\",\"symbol\":\"{}\",\"algo_id\":{},\"state\":\"{}\"}}",
-                report.symbol.escape_default(),
-                report.algo_id,
-                report.state.escape_default(),
-            ),
-            Event::TradeLite => format!("{{\"kind\":\"early_fill\",\"event\":\"{name}\"}}"),
-            Event::Account { .. } | Event::AccountChanged => {
-                format!("{{\"kind\":\"account\",\"event\":\"{name}\"}}")
-            }
-            Event::KeyExpired => format!("{{\"kind\":\"key_expired\",\"event\":\"{name}\"}}"),
-            Event::Ignored => format!("{{\"kind\":\"ignored\",\"event\":\"{name}\"}}"),
-        })
+        let said = |kind| Json::new(kind).text("event", name);
+        let json = match event {
+            Event::Order(report) => said("order_report")
+                .text("symbol", report.symbol)
+                .plain("order_id", report.order_id)
+                .text("execution", report.execution)
+                .text("cum_qty", report.cum_qty)
+                .text("last_qty", report.last_qty)
+                .text("last_price", report.last_price)
+                .plain("trade_id", report.trade_id.unwrap_or(0)),
+            Event::Algo(report) => said("algo_report")
+                .text("symbol", report.symbol)
+                .plain("algo_id", report.algo_id)
+                .text("state", report.state),
+            Event::TradeLite => said("early_fill"),
+            Event::Account { .. } | Event::AccountChanged => said("account"),
+            Event::KeyExpired => said("key_expired"),
+            Event::Ignored => said("ignored"),
+        };
+        Ok(json.end())
     })
 }

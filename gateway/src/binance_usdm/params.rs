@@ -3,8 +3,8 @@
 //! The caller names parameters in the order of their bytes, which is the order that the WebSocket API signs and one of
 //! those that REST takes. Two kept buffers, no formatting, no allocation once they have grown.
 
+use crate::digits::{push_decimal, push_digits};
 use crate::sign::Signer;
-use smc_core::words::SCALE;
 
 /// The buffers of one writer.
 pub(super) struct Params {
@@ -68,19 +68,10 @@ impl Params {
     /// A positive decimal (1e-8 units) with exactly `decimals` decimals; none when it does not fit them or is not
     /// positive.
     pub fn decimal(&mut self, name: &str, value: i64, decimals: u32) -> Option<()> {
-        let unit = 10i64.checked_pow(8u32.checked_sub(decimals)?)?;
-        if value <= 0 || value % unit != 0 {
-            return None;
-        }
         self.name(name);
         self.json.push(b'"');
-        for buffer in [&mut self.json, &mut self.text] {
-            push_digits(buffer, (value / SCALE).unsigned_abs(), 1);
-            if decimals > 0 {
-                buffer.push(b'.');
-                push_digits(buffer, (value % SCALE / unit).unsigned_abs(), decimals as usize);
-            }
-        }
+        push_decimal(&mut self.json, value, decimals)?;
+        push_decimal(&mut self.text, value, decimals)?;
         self.json.push(b'"');
         Some(())
     }
@@ -111,29 +102,4 @@ impl Params {
         }
         query
     }
-}
-
-/// `value` with at least `width` digits.
-fn push_digits(to: &mut Vec<u8>, mut value: u64, width: usize) {
-    let mut digits = [b'0'; 20];
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        if value == 0 && used >= width {
-            break;
-        }
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-        used += 1;
-    }
-    to.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
-}
-
-/// Decimals that every multiple of `step` (1e-8 units) can be written with.
-pub(super) fn decimals(mut step: i64) -> u32 {
-    let mut decimals = 8;
-    while decimals > 0 && step % 10 == 0 {
-        step /= 10;
-        decimals -= 1;
-    }
-    decimals
 }

@@ -212,7 +212,8 @@ impl Session {
             return Err(GatewayError::BadRecvWindow(recv_window_ms));
         }
         if (1..4_000).contains(&dead_man_ms) {
-            return Err(GatewayError::BadDeadMan(dead_man_ms));
+            let (given_ms, least_ms, most_ms) = (dead_man_ms, 4_000, u32::MAX);
+            return Err(GatewayError::BadDeadMan { given_ms, least_ms, most_ms });
         }
         let mut assets: Vec<Name> = instruments.iter().map(|one| one.spec.quote).collect();
         // Fees may be taken in the venue's own token.

@@ -432,10 +432,10 @@ fn an_order_that_a_round_does_not_list_is_asked_about() {
     desk.session.is_round_wanted = true;
     desk.wait(SECOND);
     desk.round(json!([]), json!([row(&stays, "NEW", "0")]), json!([]));
-    desk.turn();
+    desk.wait(20 * MS);
     let asked = desk.answer("/fapi/v1/order", row(&gone, "EXPIRED", "0"));
     assert!(asked.contains("orderId=9001"), "{asked}");
-    desk.turn();
+    desk.wait(20 * MS);
     assert!(desk.session.calls.iter().all(|call| !call.path.starts_with("/fapi/v1/order?")));
     assert_eq!(desk.told(), [(gone.client_order_id, OrderUpdateKind::Expired { cum_qty: Qty::ZERO })]);
 }
@@ -468,11 +468,11 @@ fn a_ban_stops_orders_and_questions_until_its_end_and_is_told() {
     let body = json!({"code": -1003, "msg": "Way too many requests; IP banned until 1700000099000."});
     desk.respond(tag, 418, &[("retry-after", "20")], &body);
     desk.wait(20 * MS);
-    let budgets = desk.events.iter().filter_map(|event| match event.body {
+    let mut budgets = desk.events.iter().filter_map(|event| match event.body {
         EventBody::Budget(budget) => Some(budget.banned_until.as_ms()),
         _ => None,
     });
-    assert_eq!(budgets.last(), Some(1_700_000_099_000));
+    assert_eq!(budgets.next_back(), Some(1_700_000_099_000));
     assert!(matches!(desk.place(&super::wire_tests::order(9)), Err(SendError::RateLimited { .. })));
     assert_eq!(desk.cancel(order.client_order_id, 0), Ok(()), "cancels pass");
 }

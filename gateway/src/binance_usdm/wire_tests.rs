@@ -251,7 +251,7 @@ fn every_event_of_the_corpus_is_understood_and_no_damage_panics() {
     for (name, raw) in user_messages() {
         let told = describe(&mut raw.clone().into_bytes(), &mut scratch)
             .unwrap_or_else(|error| panic!("{error}: {raw}"));
-        let json: Value = serde_json::from_str(&told).unwrap();
+        let json: Value = serde_json::from_str(&told.1).unwrap();
         assert_eq!(json["event"], name.as_str(), "{raw}");
         for cut in 0..raw.len() {
             assert!(describe(&mut raw.as_bytes()[..cut].to_vec(), &mut scratch).is_err());

@@ -25,7 +25,7 @@ const MODULUS_MIN: usize = 256;
 /// Base64 digits of the longest signature.
 const TEXT_MAX: usize = MODULUS_MAX.div_ceil(3) * 4;
 /// Characters of the shortest shared secret that is believed to be one.
-const HMAC_SECRET_MIN: usize = 16;
+const HMAC_SECRET_MIN: usize = 10;
 
 /// An account's private key, ready to sign.
 pub struct Signer(Key);
@@ -62,6 +62,8 @@ pub enum KeyError {
     RsaSize,
     /// Not an Ed25519 key, where only such a key will do.
     NotEd25519,
+    /// An Ed25519 key, where the venue takes none.
+    Ed25519,
 }
 
 impl fmt::Display for KeyError {
@@ -72,6 +74,7 @@ impl fmt::Display for KeyError {
             Self::NotBase64 => "the key block is damaged: not base64",
             Self::UnknownKey => "neither an Ed25519 nor an RSA key in PKCS#8 form",
             Self::RsaSize => "the RSA key must have 2048 to 4096 bits",
+            Self::Ed25519 => "an Ed25519 key (this venue takes shared secrets and RSA keys)",
             Self::NotEd25519 => "not an Ed25519 key (no other kind is taken here)",
         })
     }

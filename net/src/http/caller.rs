@@ -204,12 +204,13 @@ impl Caller {
             + self.slots.iter().filter(|slot| slot.flight.is_some()).count()
     }
 
-    /// Bytes that have not left yet count as one each connection; 0 is quiet.
+    /// Bytes that have not left yet count as one each connection, and requests whose refusal is not told yet; 0 is quiet.
+    /// What waits does not count: every turn begins what can be begun, and the rest waits for time or for an answer.
     pub fn in_flight(&self) -> u32 {
         let is_sending = |slot: &&Slot| {
             slot.flight.is_some() && slot.client.as_ref().is_some_and(|client| client.pending_send() > 0)
         };
-        self.slots.iter().filter(is_sending).count() as u32 + self.waiting.len() as u32
+        (self.slots.iter().filter(is_sending).count() + self.refused.len()) as u32
     }
 
     /// Raw bytes read, over all connections.

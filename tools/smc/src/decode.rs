@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use clap::{Parser, ValueEnum};
 use smc_feeds::binance_spot::Description;
-use smc_feeds::{binance_usdm, bybit, oanda};
+use smc_feeds::{binance_spot, binance_usdm, bybit, oanda};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
@@ -29,11 +29,11 @@ pub struct Args {
 enum Venue {
     /// Binance spot: market and private streams
     BinanceSpot,
-    /// Binance USD-M futures: market streams and snapshots
+    /// Binance USD-M futures: market and private streams, snapshots
     BinanceUsdm,
-    /// Bybit v5: public topics
+    /// Bybit v5: public and private topics
     Bybit,
-    /// Oanda v20: the price stream
+    /// Oanda v20: price and transaction streams
     Oanda,
 }
 
@@ -73,79 +73,90 @@ pub fn decode(args: &Args) -> Outcome {
     Ok(())
 }
 
-/// Reads one venue's messages.
-enum Decoder {
-    BinanceSpot(Box<Spot>),
+/// Reads one venue's messages: market data first, then the private stream; what neither knows is refused with the market's
+/// reason.
+struct Decoder {
+    market: Market,
+    private: Private,
+    copy: Vec<u8>,
+}
+
+enum Market {
+    BinanceSpot(Box<binance_spot::Describer>),
     BinanceUsdm(Box<binance_usdm::Describer>),
     Bybit(Box<bybit::Describer>),
     Oanda(Box<oanda::Describer>),
 }
 
+enum Private {
+    BinanceSpot(Box<smc_gateway::binance_spot::Scratch>),
+    BinanceUsdm(Box<smc_gateway::binance_usdm::Scratch>),
+    Bybit,
+    Oanda,
+}
+
 impl Decoder {
     fn new(venue: Venue) -> Self {
-        match venue {
-            Venue::BinanceSpot => Self::BinanceSpot(Box::new(Spot::new())),
-            Venue::BinanceUsdm => Self::BinanceUsdm(Box::new(binance_usdm::Describer::new())),
-            Venue::Bybit => Self::Bybit(Box::new(bybit::Describer::new())),
-            Venue::Oanda => Self::Oanda(Box::new(oanda::Describer::new())),
-        }
+        let (market, private) = match venue {
+            Venue::BinanceSpot => (
+                Market::BinanceSpot(Box::new(binance_spot::Describer::new())),
+                Private::BinanceSpot(Box::new(smc_gateway::binance_spot::Scratch::new())),
+            ),
+            Venue::BinanceUsdm => (
+                Market::BinanceUsdm(Box::new(binance_usdm::Describer::new())),
+                Private::BinanceUsdm(Box::new(smc_gateway::binance_usdm::Scratch::new())),
+            ),
+            Venue::Bybit => (Market::Bybit(Box::new(bybit::Describer::new())), Private::Bybit),
+            Venue::Oanda => (Market::Oanda(Box::new(oanda::Describer::new())), Private::Oanda),
+        };
+        Self { market, private, copy: Vec::new() }
     }
 
     /// Appends a JSON line for each thing that the message says, and gives the kind of each.
     fn describe(&mut self, number: u64, message: &mut [u8], out: &mut String, kind: &mut impl FnMut(&str)) {
-        let mut tell = |said: &Description| {
-            said.write_json(number, out);
-            out.push('\n');
-            kind(said.kind);
-        };
-        match self {
-            Self::BinanceSpot(spot) => {
-                kind(&spot.describe(number, message, out));
-                out.push('\n');
-            }
-            Self::BinanceUsdm(usdm) => tell(&usdm.describe(message)),
-            Self::Bybit(bybit) => bybit.describe(message).iter().for_each(tell),
-            Self::Oanda(oanda) => tell(&oanda.describe(message)),
-        }
-    }
-}
-
-/// Market data first, then the private stream; what neither knows is refused with the market's reason.
-struct Spot {
-    market: smc_feeds::binance_spot::Describer,
-    private: smc_gateway::binance_spot::Scratch,
-    copy: Vec<u8>,
-}
-
-impl Spot {
-    fn new() -> Self {
-        Self {
-            market: smc_feeds::binance_spot::Describer::new(),
-            private: smc_gateway::binance_spot::Scratch::new(),
-            copy: Vec::new(),
-        }
-    }
-
-    /// Appends the JSON line and gives the kind.
-    fn describe(&mut self, number: u64, message: &mut [u8], out: &mut String) -> String {
         self.copy.clear();
         self.copy.extend_from_slice(message);
-        let market = self.market.describe(message);
-        if market.kind == "refused" {
-            let mut body = String::new();
-            let private = smc_gateway::binance_spot::decode(&mut self.copy, &mut self.private, |message| {
-                message.write_json(&mut body);
-                message.kind()
-            });
-            if let Ok(kind) = private {
-                // The line number goes first, as in every line.
-                out.push_str(&format!("{{\"line\":{number},"));
-                out.push_str(body.strip_prefix('{').unwrap_or(&body));
-                return kind.into();
+        let said: Vec<Description> = match &mut self.market {
+            Market::BinanceSpot(spot) => vec![spot.describe(message)],
+            Market::BinanceUsdm(usdm) => vec![usdm.describe(message)],
+            Market::Bybit(bybit) => bybit.describe(message),
+            Market::Oanda(oanda) => vec![oanda.describe(message)],
+        };
+        let is_refused = said.iter().all(|said| said.kind == "refused");
+        let Some(rows) = is_refused.then(|| self.private.describe(&mut self.copy)).flatten() else {
+            for said in &said {
+                said.write_json(number, out);
+                out.push('\n');
+                kind(said.kind);
             }
+            return;
+        };
+        for (name, json) in rows {
+            // The line number goes first, as in every line.
+            out.push_str(&format!("{{\"line\":{number},{}\n", json.strip_prefix('{').unwrap_or(&json)));
+            kind(name);
         }
-        market.write_json(number, out);
-        market.kind.into()
+    }
+}
+
+impl Private {
+    /// Kinds and JSON objects; none for what is not known here.
+    fn describe(&mut self, message: &mut [u8]) -> Option<Vec<(&'static str, String)>> {
+        match self {
+            Self::BinanceSpot(scratch) => {
+                let read = smc_gateway::binance_spot::decode(message, scratch, |message| {
+                    let mut json = String::new();
+                    message.write_json(&mut json);
+                    (message.kind(), json)
+                });
+                Some(vec![read.ok()?])
+            }
+            Self::BinanceUsdm(scratch) => {
+                Some(vec![smc_gateway::binance_usdm::describe(message, scratch).ok()?])
+            }
+            Self::Bybit => smc_gateway::bybit::describe(message),
+            Self::Oanda => smc_gateway::oanda::describe(message),
+        }
     }
 }
 

@@ -288,6 +288,7 @@ fn at_venue(
         api_key: API_KEY.into(),
         key_file: home.join("key.pem"),
         recv_window_ms: 5_000,
+        dead_man_ms: 0,
     });
     Ok(config)
 }

@@ -186,7 +186,7 @@ fn act_binance(desk: &mut Desk, round: u64, depth: &str) {
         _ => call("order.cancel", json!({"origClientOrderId": format!("n{}", round / 6 * 6)})),
     };
     desk.say(1, &wish);
-    if round % 4 == 0 {
+    if round.is_multiple_of(4) {
         desk.http(5, "GET", depth, "", ("host", "localhost"));
     }
 }
@@ -235,7 +235,7 @@ fn act_bybit(desk: &mut Desk, round: u64) {
         _ => ask("order.cancel", json!({"orderLinkId": format!("n{}", round / 6 * 6)})),
     };
     desk.say(1, &wish);
-    if round % 4 == 0 {
+    if round.is_multiple_of(4) {
         let book = "/v5/market/orderbook?category=linear&symbol=BTCUSDT&limit=50";
         desk.http(5, "GET", book, "", ("host", "localhost"));
     }
@@ -267,7 +267,7 @@ fn act_oanda(desk: &mut Desk, round: u64) {
         }
         _ => call_oanda(desk, 1, "PUT", &format!("/orders/@n{}/cancel", round / 6 * 6), ""),
     }
-    if round % 4 == 0 {
+    if round.is_multiple_of(4) {
         call_oanda(desk, 1, "GET", "/pricing?instruments=EUR_USD", "");
     }
 }

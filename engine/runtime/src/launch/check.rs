@@ -154,6 +154,8 @@ fn check_rules(instrument: &InstrumentConfig, spec: &InstrumentSpec, report: &mu
     let InstrumentSpec { symbol, tick, lot, qty_min, notional_min, .. } = *spec;
     let status = match spec.status {
         TradingStatus::Trading => Verdict::Good,
+        // Told with the prices, as at Oanda.
+        TradingStatus::Unknown => Verdict::Doubtful,
         _ => Verdict::Bad,
     };
     let rules = format!(

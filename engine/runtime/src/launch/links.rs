@@ -13,10 +13,14 @@ use smc_core::digest::Digest;
 use smc_core::instrument::InstrumentSpec;
 use smc_core::words::{InstrumentId, Name, Timeframe};
 use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, candle_interval};
-use smc_feeds::binance_usdm::{self, BinanceUsdmFeed};
-use smc_feeds::bybit::{self, BybitFeed};
-use smc_feeds::oanda::{self, OandaFeed};
-use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayInstrument, GatewaySettings};
+use smc_feeds::binance_usdm::BinanceUsdmFeed;
+use smc_feeds::bybit::BybitFeed;
+use smc_feeds::oanda::OandaFeed;
+use smc_gateway::binance_spot::{self, BinanceSpotGateway, GatewayInstrument};
+use smc_gateway::binance_usdm::{self, BinanceUsdmGateway};
+use smc_gateway::bybit::{self, BybitGateway};
+use smc_gateway::oanda::{self, OandaGateway};
+use smc_gateway::sign;
 use smc_net::{Endpoint, Secret, TlsSettings};
 use std::net::IpAddr;
 use std::path::Path;
@@ -281,7 +285,7 @@ pub(super) fn feed(
             (settings.streams.mark, settings.streams.contract) = (is_traded, is_traded);
             if wants_candles {
                 let is_offered = |timeframe: Timeframe| {
-                    timeframe.secs() >= 60 && binance_usdm::candle_interval(timeframe) == timeframe
+                    timeframe.secs() >= 60 && smc_feeds::binance_usdm::candle_interval(timeframe) == timeframe
                 };
                 settings.streams.klines = kline_streams(config, is_offered);
             }
@@ -289,14 +293,14 @@ pub(super) fn feed(
             Ok(AnyFeed::BinanceUsdm(Box::new(feed)))
         }
         kind @ (VenueKind::BybitSpot | VenueKind::BybitLinear) => {
-            let mut settings = bybit::FeedSettings::new(streams, category(kind));
+            let mut settings = smc_feeds::bybit::FeedSettings::new(streams, category(kind));
             settings.streams.ticker = is_traded;
             if let Some(silence) = silence {
                 (settings.silence.best_ns, settings.silence.depth_ns) = (silence, silence);
                 settings.silence.connection_ns = silence.saturating_mul(3);
             }
             if wants_candles {
-                let is_offered = |timeframe| bybit::candle_interval(timeframe) == Some(timeframe);
+                let is_offered = |timeframe| smc_feeds::bybit::candle_interval(timeframe) == Some(timeframe);
                 settings.streams.klines = kline_streams(config, is_offered);
             }
             let feed = BybitFeed::new(settings, symbols).map_err(|error| fault(&error))?;
@@ -305,7 +309,7 @@ pub(super) fn feed(
         VenueKind::Oanda => {
             let account = link.account()?;
             let token = Secret::new(&token(account)?);
-            let mut settings = oanda::FeedSettings::new(streams, rest, &account.api_key, token);
+            let mut settings = smc_feeds::oanda::FeedSettings::new(streams, rest, &account.api_key, token);
             settings.tells_rules = is_traded;
             if let Some(silence) = silence {
                 settings.silence.price_ns = silence;
@@ -324,20 +328,66 @@ pub(super) fn gateway(
     let account = link.account()?;
     let key = read(&account.key_file)?;
     let orders = link.endpoint("orders", &link.at.orders)?;
+    let rest = link.endpoint("rest", &link.at.rest)?;
     let fault = |error: &dyn std::fmt::Display| LaunchError::Key(account.key_file.clone(), error.to_string());
+    let instruments: Vec<GatewayInstrument> =
+        instruments.iter().map(|&(id, spec)| GatewayInstrument { id, spec }).collect();
+    let has_switch = !matches!(link.at.kind, VenueKind::BinanceSpot | VenueKind::Oanda);
+    if account.dead_man_ms > 0 && !has_switch {
+        return Err(LaunchError::NoDeadMan(link.at.kind));
+    }
     match link.at.kind {
         VenueKind::BinanceSpot => {
-            let instruments: Vec<GatewayInstrument> =
-                instruments.iter().map(|&(id, spec)| GatewayInstrument { id, spec }).collect();
-            let settings = GatewaySettings {
+            let settings = binance_spot::GatewaySettings {
                 recv_window_ms: account.recv_window_ms,
-                rest: Some(link.endpoint("rest", &link.at.rest)?),
-                ..GatewaySettings::new(orders, &account.api_key, &key, config.instance)
+                rest: Some(rest),
+                ..binance_spot::GatewaySettings::new(orders, &account.api_key, &key, config.instance)
             };
             let gateway = BinanceSpotGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
             Ok(AnyGateway::BinanceSpot(Box::new(gateway)))
         }
-        kind => Err(LaunchError::Kind(kind)),
+        VenueKind::BinanceUsdm => {
+            // The account's events come from the host of the prices.
+            let events = link.endpoint("market", &link.at.market)?;
+            let key = sign::Secret::from(key);
+            let settings = binance_usdm::GatewaySettings {
+                recv_window_ms: account.recv_window_ms,
+                dead_man_ms: account.dead_man_ms,
+                ..binance_usdm::GatewaySettings::new(
+                    orders,
+                    events,
+                    rest,
+                    &account.api_key,
+                    key,
+                    config.instance,
+                )
+            };
+            let gateway = BinanceUsdmGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
+            Ok(AnyGateway::BinanceUsdm(Box::new(gateway)))
+        }
+        VenueKind::BybitSpot | VenueKind::BybitLinear => {
+            let category = match link.at.kind {
+                VenueKind::BybitSpot => bybit::Category::Spot,
+                _ => bybit::Category::Linear,
+            };
+            let seconds = u16::try_from(account.dead_man_ms.div_ceil(1_000)).unwrap_or(u16::MAX);
+            let settings = bybit::GatewaySettings {
+                recv_window_ms: account.recv_window_ms,
+                dead_man_s: Some(seconds).filter(|&seconds| seconds > 0),
+                ..bybit::GatewaySettings::new(orders, rest, category, &account.api_key, &key, config.instance)
+            };
+            let gateway = BybitGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
+            Ok(AnyGateway::Bybit(Box::new(gateway)))
+        }
+        VenueKind::Oanda => {
+            // Orders are REST requests; the stream of transactions comes from the host of the prices.
+            let stream = link.endpoint("market", &link.at.market)?;
+            let token = Secret::new(key.trim());
+            let settings =
+                oanda::GatewaySettings::new(stream, orders, &account.api_key, token, config.instance);
+            let gateway = OandaGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
+            Ok(AnyGateway::Oanda(Box::new(gateway)))
+        }
     }
 }
 

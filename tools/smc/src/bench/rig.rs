@@ -119,6 +119,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         api_key: API_KEY.into(),
         key_file: home.join("key.pem"),
         recv_window_ms: 5_000,
+        dead_man_ms: 0,
     });
 
     let stop = Arc::new(AtomicBool::new(false));

@@ -6,11 +6,11 @@
 use smc_core::words::{ClientOrderId, InstrumentId, TsNs};
 
 /// Requests that can wait for their answers at once; a power of two.
-pub(super) const IN_FLIGHT_MAX: usize = 256;
+pub(crate) const IN_FLIGHT_MAX: usize = 256;
 
 /// Digits of every request id: one for the kind, fifteen for the sequence. Constant, so that a template can be
 /// patched in place; below 2^53, so that no JSON reader on the way can round it.
-pub(super) const ID_DIGITS: usize = 16;
+pub(crate) const ID_DIGITS: usize = 16;
 const SEQUENCES: u64 = 1_000_000_000_000_000;
 
 /// One more than the last kind's number.
@@ -19,7 +19,7 @@ const KINDS: usize = 16;
 /// What a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum RequestKind {
+pub(crate) enum RequestKind {
     Time = 1,
     Logon = 2,
     Subscribe = 3,
@@ -82,7 +82,7 @@ impl RequestKind {
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     pub id: u64,
     pub kind: RequestKind,
     /// The order it is about; [`ClientOrderId::NONE`] for the rest.
@@ -100,7 +100,7 @@ pub(super) struct Request {
 }
 
 /// The table: slot `id % IN_FLIGHT_MAX`.
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     slots: Vec<Option<Request>>,
     next_sequence: u64,
     /// Requests that are waited for, by kind.

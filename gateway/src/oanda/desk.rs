@@ -1,0 +1,303 @@
+//! What the tests of the session share: a session, the time, a venue, and the way between them.
+
+use super::answers::RestOutcome;
+use super::fake::Venue;
+use super::session::{MS, Out, SECOND, Session};
+use super::settings::{GatewayInstrument, GatewaySettings, SendError};
+use super::tape::Scratch;
+use serde_json::{Value, json};
+use smc_core::event::{Event, EventBody, OrderUpdateKind};
+use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
+use smc_core::output::{CancelOrder, NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
+use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
+use smc_net::{Call, Endpoint, Secret, TlsSettings};
+
+pub(super) const INSTANCE: u16 = 7;
+pub(super) const START: TsNs = TsNs(1_784_703_661_000_000_000);
+pub(super) const ACCOUNT: &str = "101-004-1234567-001";
+pub(super) const TOKEN: &str = "0000aaaa1111bbbb2222cccc3333dddd-4444eeee5555ffff6666aaaa7777bbbb";
+
+pub(super) fn endpoint() -> Endpoint {
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let tls = TlsSettings::from_ca_pem(&authority.pem()).unwrap();
+    Endpoint { host: "localhost".into(), port: 9, address: Some(([127, 0, 0, 1], 9).into()), tls }
+}
+
+pub(super) fn settings() -> GatewaySettings {
+    let nobody = endpoint();
+    GatewaySettings::new(nobody.clone(), nobody, ACCOUNT, Secret::new(TOKEN), INSTANCE)
+}
+
+pub(super) fn instrument(id: u16, symbol: &str, tick: i64) -> GatewayInstrument {
+    let (base, quote) = symbol.split_once('_').unwrap();
+    let name = |text: &str| Name::new(text).unwrap();
+    let spec = InstrumentSpec {
+        symbol: name(symbol),
+        base: name(base),
+        quote: name(quote),
+        tick: Price(tick),
+        lot: Qty(SCALE),
+        qty_min: Qty(SCALE),
+        qty_max: Qty(100_000_000 * SCALE),
+        notional_min: Money::ZERO,
+        status: TradingStatus::Trading,
+        contract: Contract { kind: ContractKind::Fx, can_replace: true, can_attach: true, ..Contract::SPOT },
+    };
+    GatewayInstrument { id: InstrumentId(id), spec }
+}
+
+pub(super) fn instruments() -> [GatewayInstrument; 2] {
+    [instrument(0, "EUR_USD", 1_000), instrument(1, "USD_JPY", 100_000)]
+}
+
+/// A limit order to buy 100 EUR at 1.1.
+pub(super) fn order(sequence: u64) -> NewOrder {
+    NewOrder {
+        client_order_id: ClientOrderId::new(INSTANCE, 1, sequence),
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        kind: OrderKind::Limit,
+        time_in_force: TimeInForce::Gtc,
+        price: Price(110_000_000),
+        stop_price: Price::ZERO,
+        qty: Qty(100 * SCALE),
+        purpose: Purpose::Entry,
+        signal_id: 0,
+        terms: OrderTerms::PLAIN,
+    }
+}
+
+pub(super) fn market(sequence: u64) -> NewOrder {
+    let (kind, time_in_force, price) = (OrderKind::Market, TimeInForce::Ioc, Price::ZERO);
+    NewOrder { kind, time_in_force, price, ..order(sequence) }
+}
+
+pub(super) fn bracketed(sequence: u64) -> NewOrder {
+    let terms = OrderTerms {
+        stop_on_fill: Price(109_000_000),
+        target_on_fill: Price(112_000_000),
+        ..OrderTerms::PLAIN
+    };
+    NewOrder { terms, ..market(sequence) }
+}
+
+/// A session with its venue.
+pub(super) struct Desk {
+    pub session: Session,
+    pub scratch: Scratch,
+    pub now: TsNs,
+    pub venue: Venue,
+    /// Requests that nobody has answered, oldest first.
+    pub calls: Vec<Call>,
+    pub events: Vec<Event>,
+    /// The newest transaction that the stream has shown.
+    pub streamed: u64,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        let venue = Venue::new();
+        Self {
+            session: Session::new(&settings(), &instruments()).unwrap(),
+            scratch: Scratch::new(),
+            now: START,
+            streamed: venue.last(),
+            venue,
+            calls: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Reconciled, with nothing open; the way there is forgotten.
+    pub fn ready() -> Self {
+        let mut desk = Self::new();
+        desk.connect();
+        assert!(desk.session.is_ready());
+        desk.events.clear();
+        desk
+    }
+
+    pub fn with<R>(&mut self, act: impl FnOnce(&mut Session, &mut Scratch, &mut Out<'_>) -> R) -> R {
+        let events = &mut self.events;
+        let mut emit = |event| events.push(event);
+        let mut out = Out::new(self.now, &mut emit);
+        act(&mut self.session, &mut self.scratch, &mut out)
+    }
+
+    /// One turn, as the gateway does it.
+    pub fn turn(&mut self) {
+        let (events, calls) = (&mut self.events, &mut self.calls);
+        let mut emit = |event| events.push(event);
+        let mut out = Out::new(self.now, &mut emit);
+        self.session.drive(&mut out, &mut |call| {
+            calls.push(call);
+            true
+        });
+        if self.session.link.wants_cut {
+            self.session.on_cut(&mut out);
+        }
+    }
+
+    /// A stream that stands, and everything that follows from it.
+    pub fn connect(&mut self) {
+        self.session.on_open(self.now);
+        self.streamed = self.venue.last();
+        self.turn();
+        self.serve();
+    }
+
+    pub fn cut(&mut self) {
+        self.with(|session, _, out| session.on_cut(out));
+    }
+
+    /// Time passes; the stream lives.
+    pub fn wait(&mut self, nanos: u64) {
+        self.now = TsNs(self.now.0 + nanos);
+        self.session.heard(self.now);
+        self.turn();
+    }
+
+    /// Seconds pass, the venue answers and shows everything.
+    pub fn settle(&mut self, seconds: u64) {
+        for _ in 0..seconds * 4 {
+            self.wait(SECOND / 4);
+            self.stream();
+            self.serve();
+        }
+    }
+
+    pub fn hear(&mut self, line: &Value) {
+        let mut payload = line.to_string().into_bytes();
+        self.with(|session, scratch, out| session.on_line(&mut payload, scratch, out));
+        self.turn();
+    }
+
+    /// The stream shows what it has not shown yet.
+    pub fn stream(&mut self) {
+        while self.streamed < self.venue.last() {
+            self.streamed += 1;
+            if self.session.link.is_open {
+                let line = self.venue.transactions[(self.streamed - self.venue.first) as usize].clone();
+                self.hear(&line);
+            }
+        }
+    }
+
+    pub fn heartbeat(&mut self) {
+        let last = self.venue.last().to_string();
+        self.hear(&json!({"type": "HEARTBEAT", "lastTransactionID": last, "time": "2026-07-22T07:01:05.000000000Z"}));
+    }
+
+    pub fn answer(&mut self, call: &Call, status: u16, body: &Value) {
+        let mut bytes = body.to_string().into_bytes();
+        let tag = call.tag;
+        self.with(|session, scratch, out| {
+            let date = Some("Wed, 22 Jul 2026 07:01:01 GMT");
+            let answer = RestOutcome::Answer { status, date, retry_after: None, body: &mut bytes };
+            session.on_rest(tag, answer, scratch, out);
+        });
+        self.turn();
+    }
+
+    pub fn lose(&mut self, call: &Call) {
+        let tag = call.tag;
+        self.with(|session, scratch, out| session.on_rest(tag, RestOutcome::Unknown, scratch, out));
+        self.turn();
+    }
+
+    /// The venue answers everything that was asked.
+    pub fn serve(&mut self) {
+        self.wait(SOON);
+        for _ in 0..500 {
+            if self.calls.is_empty() {
+                return;
+            }
+            let call = self.calls.remove(0);
+            let (status, body) = self.venue.handle(&call);
+            self.answer(&call, status, &body);
+        }
+        panic!("questions without end");
+    }
+
+    /// Sends an order; the request waits at the venue's door.
+    pub fn place(&mut self, order: &NewOrder) -> Result<(), SendError> {
+        let (now, calls) = (self.now, &mut self.calls);
+        self.session.place(now, order, &mut |call| {
+            calls.push(call);
+            true
+        })
+    }
+
+    pub fn replace(&mut self, old: &NewOrder, order: &NewOrder) -> Result<(), SendError> {
+        let (now, calls) = (self.now, &mut self.calls);
+        let cancel = CancelOrder {
+            instrument: InstrumentId(0),
+            client_order_id: old.client_order_id,
+            venue_order_id: 0,
+        };
+        self.session.replace(now, &cancel, order, &mut |call| {
+            calls.push(call);
+            true
+        })
+    }
+
+    pub fn cancel(&mut self, id: ClientOrderId, venue_order_id: u64) -> Result<(), SendError> {
+        let (now, calls) = (self.now, &mut self.calls);
+        let cancel = CancelOrder { instrument: InstrumentId(0), client_order_id: id, venue_order_id };
+        self.session.cancel(now, &cancel, &mut |call| {
+            calls.push(call);
+            true
+        })
+    }
+
+    /// What was said about orders since the last look.
+    pub fn told(&mut self) -> Vec<(ClientOrderId, OrderUpdateKind)> {
+        let told = std::mem::take(&mut self.events);
+        let update = |event: &Event| match event.body {
+            EventBody::Order(update) => Some((update.client_order_id, update.kind)),
+            _ => None,
+        };
+        told.iter().filter_map(update).collect()
+    }
+
+    /// The same as short words.
+    pub fn words(&mut self) -> Vec<String> {
+        let word = |(id, kind): (ClientOrderId, OrderUpdateKind)| {
+            let name =
+                if id == ClientOrderId::NONE { "foreign".to_owned() } else { id.sequence().to_string() };
+            match kind {
+                OrderUpdateKind::Fill { side, qty, cum_qty, .. } => {
+                    format!("{name} {side:?} {qty} of {cum_qty}")
+                }
+                OrderUpdateKind::Reject { code } | OrderUpdateKind::CancelReject { code } => {
+                    let what = if matches!(kind, OrderUpdateKind::Reject { .. }) {
+                        "Reject"
+                    } else {
+                        "CancelReject"
+                    };
+                    format!(
+                        "{name} {what} {}",
+                        super::errors::word(code).map_or(code.to_string(), str::to_owned)
+                    )
+                }
+                OrderUpdateKind::Canceled { cum_qty } => format!("{name} Canceled {cum_qty}"),
+                OrderUpdateKind::Expired { cum_qty } => format!("{name} Expired {cum_qty}"),
+                other => format!("{name} {other:?}"),
+            }
+        };
+        self.told().into_iter().map(word).collect()
+    }
+
+    /// A working order.
+    pub fn working(&mut self, sequence: u64) -> NewOrder {
+        let order = order(sequence);
+        self.place(&order).unwrap();
+        self.serve();
+        assert_eq!(self.words(), [format!("{sequence} Ack")]);
+        order
+    }
+}
+
+pub(super) const SOON: u64 = 50 * MS;
