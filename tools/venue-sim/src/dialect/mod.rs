@@ -8,7 +8,7 @@ pub mod binance_usdm;
 pub mod bybit;
 pub mod json;
 pub mod oanda;
-mod signature;
+pub(crate) mod signature;
 mod trouble;
 mod truth;
 
