@@ -241,3 +241,47 @@ fn own_trades_can_be_asked_for_afterwards_over_both_ways() {
     let (_, body) = desk.rest("GET", &format!("/api/v3/myTrades?{query}&signature={signature}"));
     assert_eq!(body, json!([all[2]]));
 }
+
+#[test]
+fn each_half_of_a_cancel_replace_is_told_of() {
+    let mut desk = Desk::new(&[]);
+    let mut replace = |with: Value| {
+        let mut params = order(with);
+        params["cancelReplaceMode"] =
+            params.get("cancelReplaceMode").cloned().unwrap_or("STOP_ON_FAILURE".into());
+        desk.signed("order.cancelReplace", params)
+    };
+    let gone = replace(json!({"cancelOrigClientOrderId": "a", "newClientOrderId": "b"}));
+    assert_eq!((&gone["status"], &gone["error"]["code"]), (&json!(400), &json!(-2022)));
+    let data = &gone["error"]["data"];
+    assert_eq!(
+        (&data["cancelResult"], &data["newOrderResult"]),
+        (&json!("FAILURE"), &json!("NOT_ATTEMPTED"))
+    );
+    assert_eq!((&data["cancelResponse"]["code"], &data["newOrderResponse"]), (&json!(-2011), &Value::Null));
+
+    let allowed = json!({"cancelOrigClientOrderId": "a", "newClientOrderId": "b", "cancelReplaceMode": "ALLOW_FAILURE"});
+    let half = replace(allowed);
+    assert_eq!((&half["status"], &half["error"]["code"]), (&json!(409), &json!(-2021)));
+    assert_eq!(half["error"]["data"]["newOrderResponse"]["clientOrderId"], "b");
+
+    let both = replace(json!({"cancelOrigClientOrderId": "b", "newClientOrderId": "c", "quantity": "2"}));
+    let result = &both["result"];
+    assert_eq!((&result["cancelResult"], &result["newOrderResult"]), (&json!("SUCCESS"), &json!("SUCCESS")));
+    assert_eq!(result["cancelResponse"]["origClientOrderId"], "b");
+    assert_eq!(result["newOrderResponse"]["origQty"], "2.00000000");
+
+    // What cannot be paid for comes too late: the old order is gone by then.
+    let poor = replace(json!({"cancelOrigClientOrderId": "c", "newClientOrderId": "d", "quantity": "5000"}));
+    let data = &poor["error"]["data"];
+    assert_eq!((&poor["error"]["code"], &data["cancelResult"]), (&json!(-2021), &json!("SUCCESS")));
+    assert_eq!(
+        (&data["newOrderResult"], &data["newOrderResponse"]["code"]),
+        (&json!("FAILURE"), &json!(-2010))
+    );
+
+    // A request that makes no sense does nothing.
+    let senseless = replace(json!({"cancelOrigClientOrderId": "d", "price": null}));
+    assert_eq!(senseless["error"]["code"], -1102);
+    assert_eq!(desk.signed("openOrders.status", json!({}))["result"], json!([]));
+}
