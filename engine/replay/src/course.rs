@@ -19,8 +19,8 @@ pub(crate) struct Course<'a, S> {
     buffer: Buffer,
     /// Said by the replay, not yet met in the journal.
     expected: VecDeque<Output>,
-    /// No input so far, in a pruned journal: an output here answers an input that is gone, for segments begin anywhere.
-    is_before_inputs: bool,
+    /// Nothing but outputs so far, in a pruned journal: they answer an input that is gone, for segments begin anywhere.
+    answers_pruned: bool,
     last_seq: u64,
 }
 
@@ -36,7 +36,7 @@ impl<'a, S: Strategy + State> Course<'a, S> {
             outbox: Outbox::new(),
             buffer: Buffer::default(),
             expected: VecDeque::new(),
-            is_before_inputs: reader.base().is_some(),
+            answers_pruned: reader.base().is_some(),
             last_seq: 0,
         })
     }
@@ -48,8 +48,12 @@ impl<'a, S: Strategy + State> Course<'a, S> {
             // The process before died between an input and its outputs: nothing was sent for them.
             self.expected.clear();
         }
-        if record.kind != RecordKind::Output && !self.expected.is_empty() {
-            self.miss(record.seq);
+        if record.kind != RecordKind::Output {
+            // Outputs stand directly behind their input: nothing that follows answers one that is gone.
+            self.answers_pruned = false;
+            if !self.expected.is_empty() {
+                self.miss(record.seq);
+            }
         }
         self.result.records += 1;
         match record.kind {
@@ -85,7 +89,6 @@ impl<'a, S: Strategy + State> Course<'a, S> {
             codec::decode(record.payload).map_err(|error| ReplayError::Content { seq: record.seq, error })?;
         self.core.on_event(&event, &mut self.outbox);
         self.result.inputs += 1;
-        self.is_before_inputs = false;
         if !self.outbox.is_empty() {
             self.expected.extend(self.outbox.outputs().iter().copied());
             self.outbox.clear();
@@ -94,8 +97,8 @@ impl<'a, S: Strategy + State> Course<'a, S> {
     }
 
     fn output(&mut self, record: &Record<'_>) {
-        if self.is_before_inputs {
-            self.result.unheld += 1;
+        if self.answers_pruned {
+            self.result.of_pruned_inputs += 1;
             return;
         }
         let said = self.expected.pop_front();

@@ -17,7 +17,7 @@ pub struct Replay {
     /// Outputs compared.
     pub outputs: u64,
     /// Outputs at the beginning of a pruned journal whose input is gone: not compared.
-    pub unheld: u64,
+    pub of_pruned_inputs: u64,
     /// Digest records compared.
     pub digests: u64,
     /// Orders among the outputs.

@@ -98,13 +98,14 @@ fn run_and_compare(args: &Args) -> Outcome {
     let document = || {
         serde_json::json!({
             "journal": args.journal, "replay": verdict, "records": replay.records, "inputs": replay.inputs,
-            "outputs": replay.outputs, "outputs_of_pruned_inputs": replay.unheld, "orders": replay.orders, "digests": replay.digests, "runs": replay.runs,
-            "digest": replay.digest, "closed": replay.is_closed, "seconds": seconds,
+            "outputs": replay.outputs, "outputs_of_pruned_inputs": replay.of_pruned_inputs,
+            "orders": replay.orders, "digests": replay.digests, "runs": replay.runs, "digest": replay.digest,
+            "closed": replay.is_closed, "seconds": seconds,
             "inputs_per_second": per_second(replay.inputs), "records_per_second": per_second(replay.records),
         })
     };
     let text = || {
-        let unheld = match replay.unheld {
+        let pruned = match replay.of_pruned_inputs {
             0 => String::new(),
             outputs => format!("; the first {outputs} outputs answer an input that was pruned"),
         };
@@ -115,7 +116,7 @@ fn run_and_compare(args: &Args) -> Outcome {
         };
         format!(
             "{} inputs, {} outputs ({} orders), {} digests compared in {seconds:.3} s \
-             ({:.2} million inputs/s, {:.2} million records/s)\ndigest {}{closed}{runs}{unheld}\n{verdict}\n",
+             ({:.2} million inputs/s, {:.2} million records/s)\ndigest {}{closed}{runs}{pruned}\n{verdict}\n",
             replay.inputs,
             replay.outputs,
             replay.orders,
