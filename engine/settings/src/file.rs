@@ -9,6 +9,7 @@ mod demo;
 mod manage;
 mod sizing;
 mod strategy;
+mod venue;
 
 pub use crate::Decimal;
 pub use crate::calendar::{CalendarError, CalendarSection};
@@ -28,6 +29,7 @@ use smc_core::words::{Money, Name, Qty};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 pub use strategy::{StrategyError, StrategySection};
+pub use venue::{AccountSection, FurtherSection, NamedVenue, VenueKind, VenueSection};
 
 /// A whole configuration file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -285,118 +287,6 @@ const fn minute() -> u64 {
 
 const fn half_a_second() -> u64 {
     500
-}
-
-/// `[[venues]]`: a further venue and who we are there.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct FurtherSection {
-    /// What instruments call it.
-    pub name: String,
-    /// Where it is.
-    pub at: VenueSection,
-    /// Who we are there; none where only prices come from it.
-    #[serde(default)]
-    pub account: Option<AccountSection>,
-}
-
-/// A venue of the configuration, whichever section it stands in.
-#[derive(Clone, Copy, Debug)]
-pub struct NamedVenue<'a> {
-    /// What instruments call it.
-    pub name: &'a str,
-    /// Where it is.
-    pub at: &'a VenueSection,
-    /// Who we are there.
-    pub account: Option<&'a AccountSection>,
-}
-
-/// `[venue]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct VenueSection {
-    /// `binance-spot`, `binance-usdm`, `bybit-spot`, `bybit-linear` or `oanda`.
-    pub kind: VenueKind,
-    /// What instruments call it, where there are several; without it its kind.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// `host:port` of the market streams.
-    pub market: String,
-    /// `host:port` of the WebSocket API.
-    pub orders: String,
-    /// `host:port` of the REST API.
-    pub rest: String,
-    /// Certificate authority to trust instead of the system's, PEM.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    /// Market seconds per second, for a simulated venue that runs faster than life.
-    #[serde(default = "real_time")]
-    pub speed: f64,
-    /// Longest silence of quotes and of the book before nothing is entered any more; after three times that the
-    /// connection is made anew. Without the key 5 s. Longer where an instrument trades rarely.
-    #[serde(default)]
-    pub silence_max_ms: Option<u64>,
-}
-
-const fn real_time() -> f64 {
-    1.0
-}
-
-/// Which venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VenueKind {
-    /// Binance spot.
-    BinanceSpot,
-    /// Binance USDⓈ-M futures.
-    BinanceUsdm,
-    /// Bybit v5, spot.
-    BybitSpot,
-    /// Bybit v5, USDT and USDC perpetuals.
-    BybitLinear,
-    /// Oanda v20.
-    Oanda,
-}
-
-impl VenueKind {
-    /// As the configuration writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BinanceSpot => "binance-spot",
-            Self::BinanceUsdm => "binance-usdm",
-            Self::BybitSpot => "bybit-spot",
-            Self::BybitLinear => "bybit-linear",
-            Self::Oanda => "oanda",
-        }
-    }
-}
-
-impl std::fmt::Display for VenueKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// `[account]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountSection {
-    /// The API key's name, as the venue shows it; at Oanda the account's id.
-    pub api_key: String,
-    /// What requests are signed with: a private key as PKCS#8 PEM (Ed25519 or RSA), or one line with the shared secret,
-    /// at Oanda the token.
-    pub key_file: PathBuf,
-    /// How long a request stays valid.
-    #[serde(default = "thousand")]
-    pub recv_window_ms: u32,
-    /// The venue cancels every order of ours, stops included, when it has not heard from us for so long. 0, the default:
-    /// never. Binance futures and Bybit have such a switch; `smc watchdog` needs none and leaves stops alone.
-    #[serde(default)]
-    pub dead_man_ms: u32,
-}
-
-const fn thousand() -> u32 {
-    1_000
 }
 
 /// `[process]`

@@ -1,0 +1,234 @@
+//! `[venue]`, `[[venues]]` and `[account]`: where orders go to and prices come from, and who we are there.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `[[venues]]`: a further venue and who we are there.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherSection {
+    /// What instruments call it.
+    pub name: String,
+    /// Where it is.
+    pub at: VenueSection,
+    /// Who we are there; none where only prices come from it.
+    #[serde(default)]
+    pub account: Option<AccountSection>,
+}
+
+/// A venue of the configuration, whichever section it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedVenue<'a> {
+    /// What instruments call it.
+    pub name: &'a str,
+    /// Where it is.
+    pub at: &'a VenueSection,
+    /// Who we are there.
+    pub account: Option<&'a AccountSection>,
+}
+
+/// `[venue]`, with the addresses of its site where the file gives none of its own.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "Written")]
+pub struct VenueSection {
+    /// Which venue.
+    pub kind: VenueKind,
+    /// What instruments call it, where there are several; without it its kind.
+    pub name: Option<String>,
+    /// `host:port` of the market streams.
+    pub market: String,
+    /// `host:port` of the WebSocket API; of the REST API at Oanda, which has no other.
+    pub orders: String,
+    /// `host:port` of the REST API.
+    pub rest: String,
+    /// Certificate authority to trust instead of the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Market seconds per second, for a simulated venue that runs faster than life.
+    pub speed: f64,
+    /// Longest silence of quotes and of the book before nothing is entered any more; after three times that the
+    /// connection is made anew. Without the key 5 s. Longer where an instrument trades rarely.
+    pub silence_max_ms: Option<u64>,
+}
+
+/// `[venue]` as the file writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    kind: VenueKind,
+    name: Option<String>,
+    site: Option<Site>,
+    market: Option<String>,
+    orders: Option<String>,
+    rest: Option<String>,
+    ca_file: Option<PathBuf>,
+    #[serde(default = "real_time")]
+    speed: f64,
+    silence_max_ms: Option<u64>,
+}
+
+const fn real_time() -> f64 {
+    1.0
+}
+
+impl TryFrom<Written> for VenueSection {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let [market, orders, rest] = match written.site {
+            Some(site) => site.addresses(written.kind).map(Some),
+            None => [None; 3],
+        };
+        let given = |key: &str, own: Option<String>, of_site: Option<&str>| {
+            own.or_else(|| of_site.map(str::to_owned))
+                .ok_or_else(|| format!("missing field `{key}`; or site = \"live\", \"testnet\" or \"sim\""))
+        };
+        let is_sim = matches!(written.site, Some(Site::Sim));
+        Ok(Self {
+            kind: written.kind,
+            name: written.name,
+            market: given("market", written.market, market)?,
+            orders: given("orders", written.orders, orders)?,
+            rest: given("rest", written.rest, rest)?,
+            ca_file: written.ca_file.or_else(|| is_sim.then(|| "sim-keys/ca.pem".into())),
+            speed: written.speed,
+            silence_max_ms: written.silence_max_ms,
+        })
+    }
+}
+
+/// `site`: which of a venue's places.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Site {
+    /// Real money.
+    Live,
+    /// The venue's own place for trying; Oanda calls it practice.
+    Testnet,
+    /// `smc sim` as it starts without flags, with the authority that it writes.
+    Sim,
+}
+
+impl Site {
+    /// `host:port` of market streams, orders and REST, as the venues document them.
+    const fn addresses(self, kind: VenueKind) -> [&'static str; 3] {
+        match (self, kind) {
+            (Self::Sim, _) => ["127.0.0.1:9443"; 3],
+            (Self::Live, VenueKind::BinanceSpot) => {
+                ["stream.binance.com:443", "ws-api.binance.com:443", "api.binance.com:443"]
+            }
+            (Self::Testnet, VenueKind::BinanceSpot) => [
+                "stream.testnet.binance.vision:443",
+                "ws-api.testnet.binance.vision:443",
+                "testnet.binance.vision:443",
+            ],
+            (Self::Live, VenueKind::BinanceUsdm) => {
+                ["fstream.binance.com:443", "ws-fapi.binance.com:443", "fapi.binance.com:443"]
+            }
+            (Self::Testnet, VenueKind::BinanceUsdm) => {
+                ["fstream.binancefuture.com:443", "testnet.binancefuture.com:443", "demo-fapi.binance.com:443"]
+            }
+            (Self::Live, VenueKind::BybitSpot | VenueKind::BybitLinear) => {
+                ["stream.bybit.com:443", "stream.bybit.com:443", "api.bybit.com:443"]
+            }
+            (Self::Testnet, VenueKind::BybitSpot | VenueKind::BybitLinear) => {
+                ["stream-testnet.bybit.com:443", "stream-testnet.bybit.com:443", "api-testnet.bybit.com:443"]
+            }
+            (Self::Live, VenueKind::Oanda) => {
+                ["stream-fxtrade.oanda.com:443", "api-fxtrade.oanda.com:443", "api-fxtrade.oanda.com:443"]
+            }
+            (Self::Testnet, VenueKind::Oanda) => {
+                ["stream-fxpractice.oanda.com:443", "api-fxpractice.oanda.com:443", "api-fxpractice.oanda.com:443"]
+            }
+        }
+    }
+}
+
+/// Which venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VenueKind {
+    /// Binance spot.
+    BinanceSpot,
+    /// Binance USDⓈ-M futures.
+    BinanceUsdm,
+    /// Bybit v5, spot.
+    BybitSpot,
+    /// Bybit v5, USDT and USDC perpetuals.
+    BybitLinear,
+    /// Oanda v20.
+    Oanda,
+}
+
+impl VenueKind {
+    /// As the configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BinanceSpot => "binance-spot",
+            Self::BinanceUsdm => "binance-usdm",
+            Self::BybitSpot => "bybit-spot",
+            Self::BybitLinear => "bybit-linear",
+            Self::Oanda => "oanda",
+        }
+    }
+}
+
+impl std::fmt::Display for VenueKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// `[account]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSection {
+    /// The API key's name, as the venue shows it; at Oanda the account's id.
+    pub api_key: String,
+    /// What requests are signed with: a private key as PKCS#8 PEM (Ed25519 or RSA), or one line with the shared secret,
+    /// at Oanda the token.
+    pub key_file: PathBuf,
+    /// How long a request stays valid.
+    #[serde(default = "thousand")]
+    pub recv_window_ms: u32,
+    /// The venue cancels every order of ours, stops included, when it has not heard from us for so long. 0, the default:
+    /// never. Binance futures and Bybit have such a switch; `smc watchdog` needs none and leaves stops alone.
+    #[serde(default)]
+    pub dead_man_ms: u32,
+}
+
+const fn thousand() -> u32 {
+    1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [&str; 5] = ["binance-spot", "binance-usdm", "bybit-spot", "bybit-linear", "oanda"];
+
+    #[test]
+    fn a_site_gives_the_addresses_and_the_file_may_change_each() {
+        for kind in KINDS {
+            let at = |rest: &str| toml::from_str::<VenueSection>(&format!("kind = \"{kind}\"\n{rest}"));
+            let live = at("site = \"live\"").unwrap();
+            let testnet = at("site = \"testnet\"\nrest = \"proxy:1\"").unwrap();
+            assert_eq!((testnet.rest.as_str(), &live.ca_file), ("proxy:1", &None));
+            // The two never share a host: an address that was mixed up would trade real money in a trial.
+            assert_ne!(live.market, testnet.market, "{kind}");
+            assert_ne!(live.orders, testnet.orders, "{kind}");
+            let sim = at("site = \"sim\"").unwrap();
+            assert_eq!((sim.orders.as_str(), sim.ca_file.is_some()), ("127.0.0.1:9443", true));
+        }
+    }
+
+    #[test]
+    fn without_a_site_every_address_is_asked_for_by_name() {
+        for key in ["market", "orders", "rest"] {
+            let keys = ["market", "orders", "rest"].iter().filter(|other| **other != key);
+            let text: String = keys.map(|key| format!("{key} = \"a:1\"\n")).collect();
+            let error = toml::from_str::<VenueSection>(&format!("kind = \"oanda\"\n{text}")).unwrap_err();
+            assert!(error.message().contains(&format!("`{key}`")), "{error}");
+        }
+        assert!(toml::from_str::<VenueSection>("kind = \"oanda\"\nsite = \"demo\"").is_err());
+    }
+}
