@@ -10,7 +10,7 @@ use crate::sizing::heat::HeatParams;
 use crate::sizing::policy::KellyParams;
 use crate::smc::{ParamsError, SmcParams};
 use crate::strategy::ConfluenceParams;
-use crate::words::{InstrumentId, Money, Name, Qty, Timeframe};
+use crate::words::{InstrumentId, Money, Name, Price, Qty, Timeframe};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -50,6 +50,9 @@ pub struct EngineConfig {
     pub venue_limits: ScopeLimits,
     /// The asset that each venue's account is kept in, where that is not the quote asset.
     pub venue_assets: Vec<(u8, Name)>,
+    /// What an asset is worth in the quote asset, whatever a venue says: for those that are kept at one price, such as
+    /// `USD` in `USDT`.
+    pub fixed_rates: Vec<(Name, Price)>,
     /// Limits of each strategy within them.
     pub strategy_limits: ScopeLimits,
     /// What happens when it goes wrong.
@@ -209,6 +212,7 @@ impl EngineConfig {
             account_limits,
             venue_limits: ScopeLimits::default(),
             venue_assets: Vec::new(),
+            fixed_rates: Vec::new(),
             strategy_limits: ScopeLimits::default(),
             breakers: BreakerParams::default(),
             var: VarParams::default(),
@@ -266,6 +270,10 @@ impl EngineConfig {
                 return Err(ConfigError::Twice { symbol: instrument.symbol });
             }
             within("instruments.venue", instrument.venue.into(), 0, VENUES_MAX as u64 - 1)?;
+        }
+        within("fixed_rates", self.fixed_rates.len() as u64, 0, INSTRUMENTS_MAX as u64)?;
+        if self.fixed_rates.iter().any(|&(asset, price)| price <= Price::ZERO || asset == self.quote_asset) {
+            return Err(ConfigError::Senseless { field: "fixed_rates" });
         }
         if self.timeframes.is_sorted_by(|a, b| a < b) {
             Ok(())

@@ -167,7 +167,7 @@ impl<S: Strategy> Engine<S> {
                 self.positions.on_margin_at(self.config.venue_of(event.instrument), margin)
             }
             EventBody::Mark(mark) => self.on_mark(at, mark),
-            EventBody::Rate(rate) => self.positions.on_rate(rate),
+            EventBody::Rate(rate) => self.on_rate(event.instrument, rate),
             EventBody::Cash(cash) => self.on_cash(event.instrument, cash, outbox),
             EventBody::Round(round) => self.on_round(event.instrument, round, outbox),
             EventBody::VenueOrder(row) => self.on_venue_order(event.instrument, row, outbox),

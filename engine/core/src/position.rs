@@ -346,6 +346,30 @@ impl PositionBook {
         CashChange::Waits
     }
 
+    /// What one unit of an asset is worth in the account's currency, where somebody said.
+    pub fn rate_of(&self, asset: Name) -> Option<Price> {
+        self.rates.iter().find(|rate| rate.asset == asset).map(|rate| rate.price)
+    }
+
+    /// Takes what an asset is worth in `kept_in`, in which a venue keeps its account. Of our own currency it says what
+    /// `kept_in` is worth. While that is not known, nothing is known of other assets either.
+    pub fn on_rate_in(&mut self, kept_in: Name, rate: &AssetRate) {
+        let price = |of: i64, factor: i64, divisor: i64| {
+            let price = amount::mul_div(of.into(), factor, divisor.into(), Round::Down);
+            price.and_then(|price| i64::try_from(price).ok()).map_or(Price::ZERO, Price)
+        };
+        match self.worth(kept_in) {
+            Worth::Same => self.on_rate(rate),
+            _ if rate.asset == self.account => {
+                self.on_rate(&AssetRate { asset: kept_in, price: price(SCALE, SCALE, rate.price.0) });
+            }
+            Worth::Times(worth) => {
+                self.on_rate(&AssetRate { price: price(rate.price.0, worth.0, SCALE), ..*rate });
+            }
+            Worth::Unknown | Worth::Through(..) => {}
+        }
+    }
+
     /// Takes what an asset is worth in the account's currency; what waited for it is counted at that. Prices that
     /// are not positive are ignored.
     pub fn on_rate(&mut self, rate: &AssetRate) {

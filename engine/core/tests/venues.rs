@@ -119,6 +119,30 @@ fn an_account_in_another_currency_counts_once_its_worth_is_known() {
 }
 
 #[test]
+fn a_venue_tells_rates_in_the_asset_of_its_own_account() {
+    let yen = |desk: &mut Desk| {
+        desk.tell(THERE, EventBody::Rate(AssetRate { asset: name("JPY"), price: Price(SCALE / 200) }));
+        desk.engine.positions().rate_of(name("JPY"))
+    };
+    // Half a hundredth of a euro each, and a euro is 1.25.
+    let mut desk = Desk::new("EUR");
+    assert_eq!(yen(&mut desk), None, "nobody has told what a euro is worth");
+    let ours_in_euros = AssetRate { asset: name("USDT"), price: Price(SCALE * 4 / 5) };
+    desk.tell(THERE, EventBody::Rate(ours_in_euros));
+    assert_eq!(yen(&mut desk), Some(Price(SCALE / 160)));
+
+    // What is fixed is known from the beginning and stays, whatever a venue tells.
+    let fixed = EngineConfig { fixed_rates: vec![(name("EUR"), Price(2 * SCALE))], ..config("EUR") };
+    let mut desk = Desk { engine: Engine::new(fixed, Eager::new(1, 400)).unwrap(), now: START_NS, seq: 0 };
+    desk.tell(HERE, balance("USDT", 1_000));
+    desk.tell(THERE, balance("EUR", 1_000));
+    assert_eq!(desk.engine.equity(), Money(3_000 * SCALE));
+    desk.tell(THERE, EventBody::Rate(ours_in_euros));
+    desk.tell(HERE, EventBody::Rate(AssetRate { asset: name("EUR"), price: Price(SCALE) }));
+    assert_eq!((desk.engine.equity(), yen(&mut desk)), (Money(3_000 * SCALE), Some(Price(SCALE / 100))));
+}
+
+#[test]
 fn an_order_path_a_ban_and_a_key_concern_their_own_venue_only() {
     let is_only_there = |tell: &[EventBody], check: Check| {
         let mut desk = Desk::ready(100_000, 100_000);

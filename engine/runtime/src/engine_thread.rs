@@ -69,7 +69,9 @@ pub struct EngineThread<S: Strategy> {
     watch: JournalWatch,
     /// When each venue was last asked for a round of reconciliation, and when that was last looked at.
     rounds_asked: [TsNs; VENUES_MAX],
-    rounds_seen: TsNs,
+    /// When it was last looked at; none before the first look, which only begins the counting, because how often a thread
+    /// is idle before its first event is chance.
+    rounds_seen: Option<TsNs>,
 }
 
 impl<S: Strategy> EngineThread<S> {
@@ -89,7 +91,7 @@ impl<S: Strategy> EngineThread<S> {
             outputs_out: 0,
             watch: JournalWatch::new(None),
             rounds_asked: [TsNs(0); VENUES_MAX],
-            rounds_seen: TsNs(0),
+            rounds_seen: None,
         }
     }
 
@@ -245,10 +247,10 @@ impl<S: Strategy> EngineThread<S> {
     /// Tells the venues of which the core wants another round of reconciliation, each at most once a second. Called when
     /// idle.
     pub fn rounds_wanted(&mut self, now: TsNs, ask: &mut impl FnMut(u8)) {
-        if now.since(self.rounds_seen) < ROUNDS_SEEN_EVERY_NS {
+        if now.since(*self.rounds_seen.get_or_insert(now)) < ROUNDS_SEEN_EVERY_NS {
             return;
         }
-        self.rounds_seen = now;
+        self.rounds_seen = Some(now);
         for (venue, asked) in (0..).zip(&mut self.rounds_asked) {
             if now.since(*asked) >= ROUNDS_ASKED_EVERY_NS && self.core.wants_round_at(venue) {
                 *asked = now;

@@ -143,7 +143,13 @@ where
         }
         answers.extend(engine.journal_event(now, read_at));
         if handled == 0 && answers.is_empty() {
-            engine.rounds_wanted(now, &mut |venue| gateway.want_round(now, venue));
+            // A wish is sent in the next turn; until then nobody may take this thread for quiet.
+            engine.rounds_wanted(now, &mut |venue| {
+                gateway.want_round(now, venue);
+                handled += 1;
+            });
+        }
+        if handled == 0 && answers.is_empty() {
             was_ready |= gateway.is_ready();
             shared.progress.note_feed(feed.tallies(), 0);
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);

@@ -25,7 +25,7 @@ use smc_core::config::{
 };
 use smc_core::engine::VarParams;
 use smc_core::risk::{AccountLimits, BreakerParams, LimitError, Limits, ScopeLimits};
-use smc_core::words::{Money, Name, Qty};
+use smc_core::words::{Money, Name, Price, Qty};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 pub use strategy::{StrategyError, StrategySection};
@@ -87,6 +87,10 @@ pub struct EngineSection {
     /// Assets that the accounts of venues are kept in, by the venue's name, where that is not the quote asset.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub account_assets: BTreeMap<String, String>,
+    /// What one unit of an asset is worth in the quote asset, whatever a venue says: `{ USD = "1" }` where USDT is taken for
+    /// a dollar.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed_rates: BTreeMap<String, Decimal>,
     /// `["5s", "15s", "1m"]`, ascending.
     pub timeframes: Vec<String>,
     /// `trades` (default) or `quotes`.
@@ -493,6 +497,9 @@ impl FileConfig {
             let venue = venue.ok_or_else(|| FileError::Venue("engine.account_assets", at.clone()))?;
             config.venue_assets.push((u8::try_from(venue).unwrap_or(u8::MAX), name(asset)?));
         }
+        for (asset, price) in &self.engine.fixed_rates {
+            config.fixed_rates.push((name(asset)?, Price(price.0)));
+        }
         config.instance = self.engine.instance;
         config.order_sequence_first = self.engine.order_sequence_first;
         config.bars = BarParams {
@@ -752,7 +759,7 @@ key_file = "key.pem"
         };
         let text = GOOD.replace(
             "quote_asset = \"USDT\"",
-            "quote_asset = \"USDT\"\naccount_assets = { futures = \"USDC\" }",
+            "quote_asset = \"USDT\"\naccount_assets = { futures = \"USDC\" }\nfixed_rates = { USDC = \"0.9995\" }",
         ) + &format!(
             "\n[[instruments]]{further}\n[[venues]]\nname = \"futures\"\n{}\naccount = {{ api_key = \"k\", key_file = \"f.pem\" }}\n[[venues]]\nname = \"prices\"\n{}\n",
             venue("binance-usdm"),
@@ -762,6 +769,7 @@ key_file = "key.pem"
         let core = config.engine().unwrap();
         assert_eq!(core.instruments.iter().map(|i| i.venue).collect::<Vec<_>>(), [0, 1]);
         assert_eq!((core.venue_asset(0), core.venue_asset(1)), (Name::new("USDT"), Name::new("USDC")));
+        assert_eq!(core.fixed_rates, [(Name::new("USDC").unwrap(), Price(99_950_000))]);
         assert_eq!(config.venue_named("prices").unwrap().at.kind, VenueKind::BybitSpot);
         assert!(config.venue_named("nowhere").is_none());
         let kept = config.deciding_text();
@@ -771,6 +779,9 @@ key_file = "key.pem"
         let wrong = text.replace("{ futures = \"USDC\" }", "{ elsewhere = \"USDC\" }");
         let error = FileConfig::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains("engine.account_assets") && error.contains("elsewhere"), "{error}");
+        let wrong = text.replace("{ USDC = \"0.9995\" }", "{ USDC = \"0\" }");
+        let error = FileConfig::parse(&wrong).unwrap().engine().unwrap_err().to_string();
+        assert!(error.contains("fixed_rates"), "{error}");
     }
 
     #[test]

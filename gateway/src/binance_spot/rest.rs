@@ -31,11 +31,13 @@ pub(super) struct Rest {
     pub calls: Vec<Call>,
     /// When the key's rights are asked for next; none once the venue has shown that it does not tell them.
     rights_at: Option<TsNs>,
+    /// They were asked for once, with whatever result.
+    are_rights_settled: bool,
     /// The venue's clock was compared with ours.
     pub is_clock_known: bool,
     is_clock_asked: bool,
-    /// When the last connection was gone.
-    pub offline_since: TsNs,
+    /// Since when there has been no connection; none before the first turn.
+    pub offline_since: Option<TsNs>,
 }
 
 impl Rest {
@@ -44,9 +46,10 @@ impl Rest {
             is_open,
             calls: Vec::new(),
             rights_at: Some(TsNs(0)),
+            are_rights_settled: false,
             is_clock_known: false,
             is_clock_asked: false,
-            offline_since: TsNs(0),
+            offline_since: None,
         }
     }
 
@@ -69,7 +72,9 @@ impl Session {
         if !self.rest.is_open || now < self.budget.blocked_until() || self.fatal.is_some() {
             return;
         }
-        let is_down = self.step == Step::Offline && now.since(self.rest.offline_since) >= OFFLINE_MAX;
+        // Before the first connection as after a lost one: two questions about one thing at a time are one too many.
+        let since = *self.rest.offline_since.get_or_insert(now);
+        let is_down = self.step == Step::Offline && now.since(since) >= OFFLINE_MAX;
         if is_down && !self.rest.is_clock_known && !self.rest.is_clock_asked {
             let query = Query::Time;
             self.rest.is_clock_asked = self.call(RequestKind::Time, &query, no_order(), now);
@@ -84,6 +89,12 @@ impl Session {
         if is_down {
             self.ask(now, None);
         }
+    }
+
+    /// The first logon waits until the key's rights are settled: nothing is sent before they are known, and of two answers
+    /// on two connections it would be chance which is read first.
+    pub(super) fn waits_for_rights(&self) -> bool {
+        self.rest.is_open && !self.was_ready && !self.rest.are_rights_settled
     }
 
     /// A cancel while there is no connection. It passes whatever the limits say, but for a ban of the address.
@@ -183,6 +194,7 @@ impl Session {
     }
 
     fn on_rights(&mut self, status: u16, outcome: &Outcome<'_, '_>, out: &mut Out<'_>) {
+        self.rest.are_rights_settled = true;
         match outcome {
             Outcome::Rights { can_trade, can_withdraw } => {
                 self.can_withdraw = *can_withdraw;
@@ -200,7 +212,7 @@ impl Session {
         let Some(request) = i64::try_from(tag).ok().and_then(|id| self.in_flight.take(id)) else { return };
         match request.kind {
             RequestKind::Time => self.rest.is_clock_asked = false,
-            RequestKind::Restrictions => {}
+            RequestKind::Restrictions => self.rest.are_rights_settled = true,
             RequestKind::Cancel if !has_left => {
                 let (id, kind) = (request.order, OrderUpdateKind::CancelReject { code: CODE_NOT_SENT });
                 self.counters.cancel_rejects += 1;

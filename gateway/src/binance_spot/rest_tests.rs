@@ -48,7 +48,7 @@ fn cut_off() -> (Desk, smc_core::output::NewOrder) {
     hear(&mut desk, &rights, response(404, &[], "<html>"));
     let order = desk.working(1);
     desk.cut();
-    desk.session.rest.offline_since = desk.now;
+    desk.session.rest.offline_since = Some(desk.now);
     desk.events.clear();
     (desk, order)
 }

@@ -254,7 +254,7 @@ impl Session {
         self.wants_cut = false;
         self.counters.cuts += u64::from(self.step != Step::Offline);
         self.enter(Step::Offline);
-        self.rest.offline_since = out.now;
+        self.rest.offline_since = Some(out.now);
         self.rounds.reset();
         self.drop_held(out);
         for trade in self.trades.strange() {
@@ -376,7 +376,7 @@ impl Session {
 
     /// The request of the present step, once.
     fn send_step(&mut self, now: TsNs, wire: &mut Wire<'_>) {
-        if self.is_step_sent {
+        if self.is_step_sent || self.step != Step::Clock && self.waits_for_rights() {
             return;
         }
         let (kind, query) = match self.step {

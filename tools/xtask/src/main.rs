@@ -9,6 +9,7 @@
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
 //! | `clients` | other people's programs trade at the simulated venues |
 //! | `tables` | exported journals as DuckDB and pandas read them |
+//! | `soak [SECONDS]` | all venues at once at ten times their recorded rate, ten minutes unless told otherwise |
 //! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 //! | `journal-exhaustive` | a 64 KiB journal cut at every byte and with every bit flipped |
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
         Some("tables") => Ok(tables::steps()),
         Some("clients") => Ok(clients::steps()),
+        Some("soak") => number(600).map(soak).map_err(|_| "soak takes a number of seconds".into()),
         Some("swarm") => swarm::steps(args.get(1..).unwrap_or_default()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
         Some("journal-exhaustive") => Ok(exhaustive()),
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, swarm, crash, builds, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, soak, swarm, crash, builds, risk-campaign or journal-…"
                 .into(),
         ),
     };
@@ -159,6 +161,16 @@ fn laws(cases: u64) -> Vec<Step> {
         Step::cargo(&format!("laws of market structure, {cases} cases each"), &test)
             .env("SMC_LAWS_CASES", &cases.to_string())
             .env("SMC_LAWS_CUTS", &(cases / 4).to_string()),
+    ]
+}
+
+/// All venues at once at ten times their rate.
+fn soak(seconds: u64) -> Vec<Step> {
+    let test = ["test", "--release", "--package", "tests", "--test", "soak", "--", "--nocapture"];
+    vec![
+        Step::cargo("build", &["build", "--release", "--package", "smc"]),
+        Step::cargo(&format!("all venues for {seconds} s"), &test)
+            .env("SMC_SOAK_SECONDS", &seconds.to_string()),
     ]
 }
 

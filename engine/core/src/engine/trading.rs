@@ -12,7 +12,7 @@ use super::market::{Market, Permissions};
 use super::plan::Plan;
 use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig, SizingMethod};
-use crate::event::{FeedState, OrderUpdate, RiskScope};
+use crate::event::{AssetRate, FeedState, OrderUpdate, RiskScope};
 use crate::instrument::{Contract, ContractKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState, Orders};
 use crate::outbox::Outbox;
@@ -54,7 +54,23 @@ pub(super) fn positions(config: &EngineConfig) -> PositionBook {
     let mut book = PositionBook::new(config.instruments.len(), config.quote_asset, config.starting_equity);
     let ids = (0..config.instruments.len() as u16).map(InstrumentId);
     book.set_venues(ids.map(|id| config.venue_of(id)), |venue| config.venue_asset(venue));
+    for &(asset, price) in &config.fixed_rates {
+        book.on_rate(&AssetRate { asset, price });
+    }
     book
+}
+
+/// What assets are worth.
+impl<S: Strategy> Engine<S> {
+    /// A venue tells rates in the asset of its account. What the configuration has fixed stays.
+    pub(super) fn on_rate(&mut self, instrument: InstrumentId, rate: &AssetRate) {
+        let quote = self.config.quote_asset;
+        let kept_in = self.config.venue_asset(self.config.venue_of(instrument)).unwrap_or(quote);
+        let told = if rate.asset == quote { kept_in } else { rate.asset };
+        if !self.config.fixed_rates.iter().any(|&(asset, _)| asset == told) {
+            self.positions.on_rate_in(kept_in, rate);
+        }
+    }
 }
 
 /// What the strategy wants.

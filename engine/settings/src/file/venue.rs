@@ -124,9 +124,11 @@ impl Site {
             (Self::Live, VenueKind::BinanceUsdm) => {
                 ["fstream.binance.com:443", "ws-fapi.binance.com:443", "fapi.binance.com:443"]
             }
-            (Self::Testnet, VenueKind::BinanceUsdm) => {
-                ["fstream.binancefuture.com:443", "testnet.binancefuture.com:443", "demo-fapi.binance.com:443"]
-            }
+            (Self::Testnet, VenueKind::BinanceUsdm) => [
+                "fstream.binancefuture.com:443",
+                "testnet.binancefuture.com:443",
+                "demo-fapi.binance.com:443",
+            ],
             (Self::Live, VenueKind::BybitSpot | VenueKind::BybitLinear) => {
                 ["stream.bybit.com:443", "stream.bybit.com:443", "api.bybit.com:443"]
             }
@@ -136,9 +138,11 @@ impl Site {
             (Self::Live, VenueKind::Oanda) => {
                 ["stream-fxtrade.oanda.com:443", "api-fxtrade.oanda.com:443", "api-fxtrade.oanda.com:443"]
             }
-            (Self::Testnet, VenueKind::Oanda) => {
-                ["stream-fxpractice.oanda.com:443", "api-fxpractice.oanda.com:443", "api-fxpractice.oanda.com:443"]
-            }
+            (Self::Testnet, VenueKind::Oanda) => [
+                "stream-fxpractice.oanda.com:443",
+                "api-fxpractice.oanda.com:443",
+                "api-fxpractice.oanda.com:443",
+            ],
         }
     }
 }

@@ -12,12 +12,14 @@ mod merged;
 mod plot;
 pub(crate) mod random;
 mod random_walk;
+mod repeated;
 
 pub use capture::{Capture, CaptureError};
 pub use fx::{FxGenerator, FxGeneratorSettings, FxTicks, QuoteSource};
 pub use generator::{Generator, GeneratorSettings};
 pub use merged::{Merged, PERPETUAL};
 pub use random_walk::RandomWalk;
+pub use repeated::Repeated;
 
 use smc_core::instrument::InstrumentSpec;
 use smc_core::{Price, Qty, Side, TsNs};

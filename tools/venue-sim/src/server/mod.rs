@@ -264,6 +264,8 @@ impl Sim {
                 std::thread::sleep(IDLE);
             }
         }
+        // What it still asks is answered before time moves, or it would be chance at what time it hears the answer.
+        self.settle(peer, stop)?;
         self.venue.hold_faults(false);
         self.deliver(peer, stop)?;
         let end = TsNs(start.0.saturating_add(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX)));
