@@ -780,7 +780,7 @@ key_file = "key.pem"
         let error = FileConfig::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains("engine.account_assets") && error.contains("elsewhere"), "{error}");
         let wrong = text.replace("{ USDC = \"0.9995\" }", "{ USDC = \"0\" }");
-        let error = FileConfig::parse(&wrong).unwrap().engine().unwrap_err().to_string();
+        let error = FileConfig::parse(&wrong).unwrap_err().to_string();
         assert!(error.contains("fixed_rates"), "{error}");
     }
 
