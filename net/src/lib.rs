@@ -13,6 +13,7 @@
 
 pub mod date;
 mod error;
+mod hold;
 pub mod http;
 mod inbox;
 mod link;
@@ -22,6 +23,7 @@ mod tls;
 pub mod ws;
 
 pub use error::{HttpViolation, NetError, TlsError, WsViolation};
+pub use hold::Hold;
 pub use http::caller::{Call, Caller, Outcome};
 pub use http::client::{HttpClient, get_blocking};
 pub use http::request::Method;

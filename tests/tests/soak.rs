@@ -28,7 +28,7 @@ use venue_sim::{AccountSettings, LimitSettings, OandaSettings, Sim, SimSettings,
 const SPEED: f64 = 10.0;
 /// All markets open here: Friday 2024-08-09 00:00 UTC, where the recording of spot does.
 const OPENING: TsNs = TsNs(1_723_161_604_000_000_000);
-/// What one account may gain in the engine's own memory between a tenth of the run and its end.
+/// What the engine's own memory may gain between the first tenth of the run, once every venue has had an order, and its end.
 const GROWTH_MAX_KIB: u64 = 2_048;
 
 /// One simulated venue, running in a thread of this process.

@@ -67,10 +67,10 @@ pub struct EngineThread<S: Strategy> {
     records_to_digest: u64,
     outputs_out: u64,
     watch: JournalWatch,
-    /// When each venue was last asked for a round of reconciliation, and when that was last looked at.
+    /// When each venue was last asked for a round of reconciliation.
     rounds_asked: [TsNs; VENUES_MAX],
-    /// When it was last looked at; none before the first look, which only begins the counting, because how often a thread
-    /// is idle before its first event is chance.
+    /// When it was last looked whether one is wanted; none before the first look, which only begins the counting, because
+    /// how often a thread is idle before its first event is chance.
     rounds_seen: Option<TsNs>,
 }
 

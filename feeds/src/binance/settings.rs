@@ -3,7 +3,7 @@
 use std::fmt;
 
 use smc_core::words::{Name, Timeframe};
-use smc_net::{Endpoint, WsLimits};
+use smc_net::{Endpoint, Hold, WsLimits};
 
 use super::message::TimeUnit;
 use super::sync::BookLimits;
@@ -49,6 +49,8 @@ pub struct FeedSettings {
     pub seed: u64,
     /// Buffers of the stream connection.
     pub ws_limits: WsLimits,
+    /// Shared with whoever else speaks to the venue from this address.
+    pub hold: Hold,
 }
 
 impl FeedSettings {
@@ -72,6 +74,7 @@ impl FeedSettings {
             weight_max: 4_800,
             seed: 1,
             ws_limits: WsLimits::default(),
+            hold: Hold::default(),
         }
     }
 

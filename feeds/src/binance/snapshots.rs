@@ -1,11 +1,11 @@
 //! Fetches depth snapshots and rules, one at a time, so that many books out of step do not burn the request weight.
 //!
 //! Cold path: allocates. Owns the only HTTP connection of the feed. Waits with backoff after a failure, as
-//! long as `Retry-After` says after a 429 or 418, and for the next minute once much weight is used.
+//! long as `Retry-After` says after a 429 or 418, whoever of us was told it, and for the next minute once much weight is used.
 
 use bytes::{Bytes, BytesMut};
 use smc_core::words::{Name, TsNs};
-use smc_net::{Endpoint, HttpClient, HttpResponse};
+use smc_net::{Endpoint, Hold, HttpClient, HttpResponse};
 
 use super::settings::FeedSettings;
 use super::subscribe::percent_encoded;
@@ -25,6 +25,7 @@ pub struct Snapshots {
     client: Option<HttpClient>,
     flight: Option<Flight>,
     backoff: Backoff,
+    hold: Hold,
     timeout_ns: u64,
     weight_max: u32,
     idle_turns: u32,
@@ -57,6 +58,7 @@ impl Snapshots {
             client: None,
             flight: None,
             backoff: Backoff::new(settings.seed ^ 0x0005_a095_4075),
+            hold: settings.hold.clone(),
             timeout_ns: settings.request_timeout_ns,
             weight_max: settings.weight_max,
             idle_turns: 0,
@@ -78,8 +80,8 @@ impl Snapshots {
     }
 
     /// Whether a new request may be made now.
-    pub const fn is_due(&self, now: TsNs) -> bool {
-        self.flight.is_none() && self.backoff.is_due(now)
+    pub fn is_due(&self, now: TsNs) -> bool {
+        self.flight.is_none() && self.backoff.is_due(now) && self.hold.until() <= now.0
     }
 
     /// Asks for the snapshot of the instrument at `place`; behind the last one, for the rules.
@@ -189,7 +191,7 @@ impl Snapshots {
             403 | 418 | 429 => {
                 let wait =
                     number("retry-after").map_or(REFUSED_NS, |secs| secs.saturating_mul(1_000_000_000));
-                self.backoff.wait_until(TsNs(now.0.saturating_add(wait)));
+                self.hold.raise(now.0.saturating_add(wait));
             }
             _ => {}
         }

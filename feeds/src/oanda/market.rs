@@ -196,6 +196,10 @@ impl Market {
     }
 
     fn on_rate<E: FnMut(Event)>(&mut self, rate: AssetRate, now: TsNs, emit: &mut E) {
+        // In the currency of an account that nothing is traded on.
+        if !self.tells_rules {
+            return;
+        }
         match self.rates.iter_mut().find(|known| known.asset == rate.asset) {
             Some(known) if *known == rate => return,
             Some(known) => *known = rate,

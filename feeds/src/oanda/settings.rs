@@ -19,7 +19,7 @@ pub struct FeedSettings {
     pub account: String,
     /// The token that may read it.
     pub token: Secret,
-    /// Rules and statuses become events. Not where orders for these instruments go to another venue.
+    /// Rules, statuses and rates become events. Not where orders for these instruments go to another venue.
     pub tells_rules: bool,
     /// How long which silence is borne.
     pub silence: Silence,

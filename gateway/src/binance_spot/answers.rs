@@ -20,6 +20,8 @@ const CODE_OUTCOME_LOST: i32 = -1_007;
 /// Pauses where the venue says to wait but not how long.
 const WAIT_ORDERS: u64 = 10 * SECOND;
 const WAIT_WEIGHT: u64 = 60 * SECOND;
+/// Added to a moment that the venue names: its clock is known to half a round trip.
+const WAIT_MARGIN_MS: u64 = 500;
 /// Clock samples that took longer say too little.
 const CLOCK_TRIP_MAX: u64 = SECOND;
 
@@ -333,11 +335,11 @@ impl Session {
     }
 
     /// No new orders and no queries until the venue listens again.
-    fn wait(&mut self, status: u16, code: i32, until_ms: u64, now: TsNs) {
+    pub(super) fn wait(&mut self, status: u16, code: i32, until_ms: u64, now: TsNs) {
         let until = match (until_ms, code) {
             (0, -1_015) => TsNs(now.0.saturating_add(WAIT_ORDERS)),
             (0, _) => TsNs(now.0.saturating_add(WAIT_WEIGHT)),
-            (until_ms, _) => self.budget.ours(until_ms.saturating_mul(MS)),
+            (until_ms, _) => self.budget.ours(until_ms.saturating_add(WAIT_MARGIN_MS).saturating_mul(MS)),
         };
         // Too many requests of an address; too many orders stop orders alone.
         match (status, code) {

@@ -7,6 +7,7 @@
 use super::message::{LimitKind, RateLimits};
 use smc_core::event::RequestBudget;
 use smc_core::words::TsNs;
+use smc_net::Hold;
 
 /// Windows of orders kept apart (the venue has two: ten seconds and a day).
 const ORDER_WINDOWS_MAX: usize = 4;
@@ -24,8 +25,8 @@ pub(super) struct Budget {
     weight: Window,
     /// Nothing but cancels before this moment of our clock.
     blocked_until: TsNs,
-    /// Nothing at all by REST before this one.
-    banned_until: TsNs,
+    /// Nothing at all by REST before this one; what the feed was told counts as well.
+    pub ban: Hold,
     /// The venue's clock minus ours, in nanoseconds.
     offset_ns: i64,
 }
@@ -68,7 +69,7 @@ impl Budget {
             orders: [Some(ORDERS_DEFAULT), None, None, None],
             weight: WEIGHT_DEFAULT,
             blocked_until: TsNs(0),
-            banned_until: TsNs(0),
+            ban: Hold::default(),
             offset_ns: 0,
         }
     }
@@ -93,8 +94,8 @@ impl Budget {
     }
 
     /// Until when nothing but cancels may be sent.
-    pub const fn blocked_until(&self) -> TsNs {
-        self.blocked_until
+    pub fn blocked_until(&self) -> TsNs {
+        self.blocked_until.max(self.banned_until())
     }
 
     /// Takes over the weight that a REST answer's header tells.
@@ -106,19 +107,19 @@ impl Budget {
 
     /// The address is banned until then: not even a cancel by REST goes out.
     pub fn ban(&mut self, until: TsNs) {
-        self.banned_until = self.banned_until.max(until);
-        self.block(until);
+        self.ban.raise(until.0);
     }
 
     /// Until when the address is banned.
-    pub const fn banned_until(&self) -> TsNs {
-        self.banned_until
+    pub fn banned_until(&self) -> TsNs {
+        TsNs(self.ban.until())
     }
 
     /// Whether so many orders may be sent now; else when they may.
     pub fn orders(&mut self, now: TsNs, orders: u32) -> Result<(), TsNs> {
-        if now < self.blocked_until {
-            return Err(self.blocked_until);
+        let blocked_until = self.blocked_until();
+        if now < blocked_until {
+            return Err(blocked_until);
         }
         let venue_now = self.venue(now);
         self.weight.roll(venue_now);
@@ -145,7 +146,7 @@ impl Budget {
 
     /// Whether a query of this weight may be sent now. Counts it if so.
     pub fn query(&mut self, now: TsNs, weight: u32) -> bool {
-        if now < self.blocked_until {
+        if now < self.blocked_until() {
             return false;
         }
         let venue_now = self.venue(now);
@@ -187,7 +188,7 @@ impl Budget {
         RequestBudget {
             left: self.weight.limit.saturating_sub(self.weight.used),
             limit: self.weight.limit,
-            banned_until: self.blocked_until,
+            banned_until: self.blocked_until(),
             resets_at: self.ours(self.weight.end()),
         }
     }

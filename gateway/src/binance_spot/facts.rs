@@ -28,6 +28,13 @@ impl Session {
         }
     }
 
+    /// A ban that somebody else heard of is told as well.
+    pub(super) fn tell_ban(&mut self, out: &mut Out<'_>) {
+        if self.budget.blocked_until() != self.budget_told.0.banned_until {
+            self.tell_budget(out);
+        }
+    }
+
     pub(super) fn tell_key(&self, can_trade: bool, out: &mut Out<'_>) {
         let scope = KeyScope { can_trade, can_withdraw: self.can_withdraw };
         out.event(None, InstrumentId::NONE, EventBody::Key(scope));

@@ -52,9 +52,11 @@ pub struct BinanceSpotGateway {
 impl BinanceSpotGateway {
     /// Checks the settings and prepares every template. Connects with the first [`turn`](Self::turn).
     pub fn new(settings: GatewaySettings, instruments: &[GatewayInstrument]) -> Result<Self, GatewayError> {
-        let GatewaySettings { endpoint, path, rest, api_key, secret, recv_window_ms, instance } = settings;
+        let GatewaySettings { endpoint, path, rest, api_key, secret, recv_window_ms, instance, hold } =
+            settings;
         let mut session = Session::new(&api_key, &secret, recv_window_ms, instance, instruments)?;
         session.rest.is_open = rest.is_some();
+        session.budget.ban = hold;
         Ok(Self {
             session,
             rest: rest.map(|rest| Caller::new(rest, REST_CONNECTIONS, REST_TIMEOUT)),
@@ -86,6 +88,7 @@ impl BinanceSpotGateway {
         if self.session.wants_cut {
             self.cut(None, &mut out);
         }
+        self.session.tell_ban(&mut out);
         self.session.tell_state(&mut out);
         out.count
     }
@@ -185,6 +188,8 @@ impl BinanceSpotGateway {
     fn turn_rest(&mut self, out: &mut Out<'_>) {
         let Some(caller) = &mut self.rest else { return };
         let (session, scratch) = (&mut self.session, &mut self.scratch);
+        // A ban holds back what merely waits; what is under way is answered.
+        caller.hold_until(session.budget.banned_until().0);
         session.drive_rest(out.now);
         while let Some(call) = session.rest.calls.pop() {
             let tag = call.tag;

@@ -12,7 +12,7 @@
 //! it, and as unknown until then; a fill is handed on once per trade; cancels pass when nothing else may.
 //!
 //! Known limits: an order's missed fills are fetched in one page of a thousand trades; balances are told for the
-//! instruments' own assets and BNB; order lists, amendments and cancel-replace are not spoken.
+//! instruments' own assets and BNB; amendments that keep an order's place in the queue are not spoken.
 
 #[cfg(test)]
 mod allocation_tests;

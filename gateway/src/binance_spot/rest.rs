@@ -6,6 +6,7 @@
 
 use super::decode::{Scratch, decode_body};
 use super::encode::Query;
+use super::errors::{Reaction, reaction};
 use super::message::{Answer, AnswerId, Outcome, RateLimits, VenueError};
 use super::session::{Out, SECOND, Sent, Session, Step};
 use super::settings::SendError;
@@ -203,6 +204,13 @@ impl Session {
             }
             // Testnets and simulators have no such page.
             _ if status == 404 => self.rest.rights_at = None,
+            Outcome::Error(error) => {
+                let reaction = reaction(status, error.code, error.message, error.retry_after_ms);
+                if let Reaction::WaitUntil(until_ms) = reaction {
+                    self.wait(status, error.code, until_ms, out.now);
+                    self.tell_budget(out);
+                }
+            }
             _ => {}
         }
     }

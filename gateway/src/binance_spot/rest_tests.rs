@@ -76,6 +76,54 @@ fn what_the_key_may_do_is_told() {
 }
 
 #[test]
+fn the_first_logon_waits_until_the_rights_are_settled_however() {
+    let answers = [
+        response(200, &[], r#"{"enableWithdrawals": false, "enableSpotAndMarginTrading": true}"#),
+        response(404, &[], "<html>"),
+        response(500, &[], "<html>"),
+        Outcome::NotSent(NetError::TimedOut),
+        Outcome::Unknown(NetError::TimedOut),
+    ];
+    for answer in answers {
+        let mut desk = Desk::new();
+        desk.session.rest.is_open = true;
+        desk.session.on_open(desk.now);
+        wait(&mut desk, 0);
+        assert!(desk.session.rest.calls.is_empty(), "the clock is compared first, over one connection");
+        desk.turn();
+        let time = desk.take("time");
+        desk.answer(&time, json!({"serverTime": desk.now.as_ms()}));
+        wait(&mut desk, 0);
+        desk.turn();
+        assert!(desk.sent.is_empty(), "{:?}", desk.sent);
+        let rights = take(&mut desk, Method::Get, "/sapi/v1/account/apiRestrictions");
+        hear(&mut desk, &rights, answer);
+        desk.turn();
+        desk.take("session.logon");
+    }
+}
+
+#[test]
+fn a_ban_that_the_question_about_rights_brings_is_honoured() {
+    let mut desk = Desk::ready();
+    desk.session.rest.is_open = true;
+    wait(&mut desk, MS);
+    let rights = take(&mut desk, Method::Get, "/sapi/v1/account/apiRestrictions");
+    let until = TsNs(desk.now.0 + 300 * SECOND);
+    let body = r#"{"code": -1003, "msg": "Way too much request weight used; IP banned."}"#;
+    hear(&mut desk, &rights, response(418, &[("retry-after", "300")], body));
+    let told = desk.events.iter().find_map(|event| match event.body {
+        EventBody::Budget(budget) => Some(budget.banned_until),
+        _ => None,
+    });
+    assert!(told.is_some_and(|told| told.0.abs_diff(until.0) <= SECOND), "{told:?}, {until:?}");
+    wait(&mut desk, 299 * SECOND);
+    assert!(desk.session.rest.calls.is_empty(), "nothing is asked before the time");
+    wait(&mut desk, 2 * SECOND);
+    take(&mut desk, Method::Get, "/sapi/v1/account/apiRestrictions");
+}
+
+#[test]
 fn a_cancel_goes_by_rest_while_there_is_no_connection_and_is_told_like_any_other() {
     let (mut desk, order) = cut_off();
     let id = order.client_order_id;

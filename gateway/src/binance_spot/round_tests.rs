@@ -301,6 +301,6 @@ fn clock_budget_and_ban_are_told() {
             _ => None,
         })
         .collect();
-    assert_eq!(budgets, [(5_930, TsNs(0)), (5_930, TsNs::from_ms(until_ms))]);
+    assert_eq!(budgets, [(5_930, TsNs(0)), (5_930, TsNs::from_ms(until_ms + 500))]);
     assert!(matches!(desk.place(&order(0, 3)), Err(SendError::RateLimited { .. })));
 }

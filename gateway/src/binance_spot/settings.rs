@@ -2,7 +2,7 @@
 
 pub use crate::common::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
 use crate::sign::Secret;
-use smc_net::Endpoint;
+use smc_net::{Endpoint, Hold};
 use std::fmt;
 
 /// Where to connect and as whom. Live trading differs from the testnet and the simulator by these alone.
@@ -24,6 +24,8 @@ pub struct GatewaySettings {
     pub recv_window_ms: u32,
     /// Our engine's instance: the first part of every client order id that is ours.
     pub instance: u16,
+    /// Shared with whoever else speaks to the venue from this address.
+    pub hold: Hold,
 }
 
 impl GatewaySettings {
@@ -37,6 +39,7 @@ impl GatewaySettings {
             secret: Secret::new(secret),
             recv_window_ms: 1_000,
             instance,
+            hold: Hold::default(),
         }
     }
 }

@@ -22,6 +22,8 @@ const CODE_OUTCOME_LOST: i32 = -1_007;
 /// Pauses where the venue says to wait but not how long.
 const WAIT_ORDERS: u64 = 10 * SECOND;
 const WAIT_WEIGHT: u64 = 60 * SECOND;
+/// Added to a moment that the venue names: its clock is known to half a round trip.
+const WAIT_MARGIN_MS: u64 = 500;
 /// Clock samples that took longer say too little.
 const CLOCK_TRIP_MAX: u64 = SECOND;
 /// Rows of a whole page of trades.
@@ -171,9 +173,13 @@ impl Session {
         let until = match (until_ms, code) {
             (0, -1_015) => TsNs(now.0.saturating_add(WAIT_ORDERS)),
             (0, _) => TsNs(now.0.saturating_add(WAIT_WEIGHT)),
-            (until_ms, _) => self.budget.ours(until_ms.saturating_mul(MS)),
+            (until_ms, _) => self.budget.ours(until_ms.saturating_add(WAIT_MARGIN_MS).saturating_mul(MS)),
         };
-        self.budget.block(until);
+        // Too many requests of an address; too many orders stop orders alone.
+        match code {
+            -1_015 => self.budget.block(until),
+            _ => self.budget.ban.raise(until.0),
+        }
     }
 
     fn on_place_refused(&mut self, request: &Request, reaction: Reaction, code: i32, out: &mut Out<'_>) {
@@ -276,7 +282,7 @@ impl Session {
         if matches!(response.status, 418 | 429)
             && let Some(secs) = number("retry-after")
         {
-            self.budget.block(TsNs(out.now.0.saturating_add(secs.saturating_mul(SECOND))));
+            self.budget.ban.raise(out.now.0.saturating_add(secs.saturating_mul(SECOND)));
         }
         let mut body = response.body.to_vec();
         let read = scratch.parse(&mut body, |value| {

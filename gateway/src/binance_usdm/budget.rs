@@ -5,6 +5,7 @@
 
 use smc_core::event::RequestBudget;
 use smc_core::words::TsNs;
+use smc_net::Hold;
 
 const SECOND: u64 = 1_000_000_000;
 /// Weight that everything else leaves to cancels and questions about orders in doubt.
@@ -15,8 +16,12 @@ pub(super) struct Budget {
     /// Orders in ten seconds and in a minute.
     orders: [Window; 2],
     weight: Window,
-    /// Nothing but cancels before this moment of our clock.
+    /// No orders before this moment of our clock.
     blocked_until: TsNs,
+    /// Nothing but cancels before this one; what the feed was told counts as well.
+    pub ban: Hold,
+    /// That moment as it was last told.
+    told_ban: u64,
     /// The venue's clock minus ours, in nanoseconds.
     pub offset_ns: i64,
     /// Something changed that was not told yet.
@@ -52,11 +57,13 @@ impl Window {
 
 impl Budget {
     /// What the venue was last known to allow: 300 orders in 10 s, 1200 in a minute, a weight of 2400 in a minute.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             orders: [Window::new(10, 300), Window::new(60, 1_200)],
             weight: Window::new(60, 2_400),
             blocked_until: TsNs(0),
+            ban: Hold::default(),
+            told_ban: 0,
             offset_ns: 0,
             is_news: false,
         }
@@ -78,14 +85,15 @@ impl Budget {
     }
 
     /// Until when nothing but cancels may be sent.
-    pub const fn blocked_until(&self) -> TsNs {
-        self.blocked_until
+    pub fn blocked_until(&self) -> TsNs {
+        self.blocked_until.max(TsNs(self.ban.until()))
     }
 
     /// Whether an order may be sent now, which counts it; else when it may.
     pub fn order(&mut self, now: TsNs) -> Result<(), TsNs> {
-        if now < self.blocked_until {
-            return Err(self.blocked_until);
+        let blocked_until = self.blocked_until();
+        if now < blocked_until {
+            return Err(blocked_until);
         }
         let venue_now = self.venue(now);
         for at in 0..self.orders.len() {
@@ -105,7 +113,7 @@ impl Budget {
         let venue_now = self.venue(now);
         self.weight.roll(venue_now);
         let reserve = WEIGHT_RESERVE.min(self.weight.limit / 4);
-        let is_fine = now >= self.blocked_until
+        let is_fine = now >= self.blocked_until()
             && self.weight.used.saturating_add(weight).saturating_add(reserve) < self.weight.limit;
         if is_fine {
             self.weight.used += weight;
@@ -146,12 +154,13 @@ impl Budget {
 
     /// What is left, once after each change.
     pub fn news(&mut self, now: TsNs) -> Option<RequestBudget> {
-        if !std::mem::take(&mut self.is_news) {
+        let ban = self.ban.until();
+        if !std::mem::take(&mut self.is_news) && ban == std::mem::replace(&mut self.told_ban, ban) {
             return None;
         }
         let venue_now = self.venue(now);
         self.weight.roll(venue_now);
-        let banned_until = if now < self.blocked_until { self.blocked_until } else { TsNs(0) };
+        let banned_until = Some(self.blocked_until()).filter(|&until| now < until).unwrap_or_default();
         Some(RequestBudget {
             left: self.weight.limit.saturating_sub(self.weight.used),
             limit: self.weight.limit,

@@ -52,8 +52,10 @@ impl BinanceUsdmGateway {
     pub fn new(settings: GatewaySettings, instruments: &[GatewayInstrument]) -> Result<Self, GatewayError> {
         let signer = Signer::new(&settings.secret).map_err(GatewayError::Key)?;
         let times = (settings.recv_window_ms, settings.dead_man_ms);
+        let mut session = Session::new(&settings.api_key, signer, times, settings.instance, instruments)?;
+        session.budget.ban = settings.hold;
         Ok(Self {
-            session: Session::new(&settings.api_key, signer, times, settings.instance, instruments)?,
+            session,
             orders: settings.orders,
             orders_path: settings.orders_path,
             events: settings.events,

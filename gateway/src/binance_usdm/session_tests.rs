@@ -472,7 +472,7 @@ fn a_ban_stops_orders_and_questions_until_its_end_and_is_told() {
         EventBody::Budget(budget) => Some(budget.banned_until.as_ms()),
         _ => None,
     });
-    assert_eq!(budgets.next_back(), Some(1_700_000_099_000));
+    assert_eq!(budgets.next_back(), Some(1_700_000_099_500));
     assert!(matches!(desk.place(&super::wire_tests::order(9)), Err(SendError::RateLimited { .. })));
     assert_eq!(desk.cancel(order.client_order_id, 0), Ok(()), "cancels pass");
 }

@@ -2,7 +2,7 @@
 
 pub use crate::common::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
 use crate::sign::Secret;
-use smc_net::Endpoint;
+use smc_net::{Endpoint, Hold};
 use std::fmt;
 
 /// Where to connect and as whom. Live trading differs from the testnet and the simulator by these alone.
@@ -30,6 +30,8 @@ pub struct GatewaySettings {
     /// The venue cancels every order of our instruments, stops included, when it has not heard from us for so long; the
     /// timer is set anew four times in that time. 0: never.
     pub dead_man_ms: u32,
+    /// Shared with whoever else speaks to the venue from this address.
+    pub hold: Hold,
 }
 
 impl GatewaySettings {
@@ -53,6 +55,7 @@ impl GatewaySettings {
             recv_window_ms: 1_000,
             instance,
             dead_man_ms: 0,
+            hold: Hold::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ use smc_gateway::binance_usdm::{self, BinanceUsdmGateway};
 use smc_gateway::bybit::{self, BybitGateway};
 use smc_gateway::oanda::{self, OandaGateway};
 use smc_gateway::sign;
-use smc_net::{Endpoint, Secret, TlsSettings};
+use smc_net::{Endpoint, Hold, Secret, TlsSettings};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -38,6 +38,8 @@ pub(super) struct Link {
     at: VenueSection,
     pub account: Option<AccountSection>,
     tls: TlsSettings,
+    /// Feed and gateway have one address.
+    hold: Hold,
     pub questions: Questions,
 }
 
@@ -54,7 +56,14 @@ impl Link {
             _ => None,
         };
         let questions = Questions::open(venue.at.kind, &rest, asks)?;
-        Ok(Self { name: venue.name.to_owned(), at: venue.at.clone(), account, tls, questions })
+        Ok(Self {
+            name: venue.name.to_owned(),
+            at: venue.at.clone(),
+            account,
+            tls,
+            hold: Hold::default(),
+            questions,
+        })
     }
 
     /// On this machine, and so a simulator.
@@ -266,13 +275,14 @@ pub(super) fn feed(
 ) -> Result<AnyFeed, LaunchError> {
     let streams = link.endpoint("market", &link.at.market)?;
     let rest = link.endpoint("rest", &link.at.rest)?;
+    let hold = link.hold.clone();
     let silence = link.at.silence_max_ms.map(|ms| ms.saturating_mul(1_000_000));
     // The venue's candles are made of trades: they must not stand for bars of mids.
     let wants_candles = file.engine.warm_up_bars > 0 && config.bars.source == BarSource::Trades;
     let fault = |error: &dyn std::fmt::Display| LaunchError::Feed(error.to_string());
     match link.at.kind {
         VenueKind::BinanceSpot => {
-            let mut settings = binance(FeedSettings::new(streams, rest), silence);
+            let mut settings = binance(FeedSettings { hold, ..FeedSettings::new(streams, rest) }, silence);
             if wants_candles {
                 settings.streams.klines =
                     kline_streams(config, |timeframe| candle_interval(timeframe) == timeframe);
@@ -281,7 +291,8 @@ pub(super) fn feed(
             Ok(AnyFeed::BinanceSpot(Box::new(feed)))
         }
         VenueKind::BinanceUsdm => {
-            let mut settings = binance(FeedSettings::futures(streams, rest), silence);
+            let mut settings =
+                binance(FeedSettings { hold, ..FeedSettings::futures(streams, rest) }, silence);
             (settings.streams.mark, settings.streams.contract) = (is_traded, is_traded);
             if wants_candles {
                 let is_offered = |timeframe: Timeframe| {
@@ -329,6 +340,7 @@ pub(super) fn gateway(
     let key = read(&account.key_file)?;
     let orders = link.endpoint("orders", &link.at.orders)?;
     let rest = link.endpoint("rest", &link.at.rest)?;
+    let hold = link.hold.clone();
     let fault = |error: &dyn std::fmt::Display| LaunchError::Key(account.key_file.clone(), error.to_string());
     let instruments: Vec<GatewayInstrument> =
         instruments.iter().map(|&(id, spec)| GatewayInstrument { id, spec }).collect();
@@ -341,6 +353,7 @@ pub(super) fn gateway(
             let settings = binance_spot::GatewaySettings {
                 recv_window_ms: account.recv_window_ms,
                 rest: Some(rest),
+                hold,
                 ..binance_spot::GatewaySettings::new(orders, &account.api_key, &key, config.instance)
             };
             let gateway = BinanceSpotGateway::new(settings, &instruments).map_err(|error| fault(&error))?;
@@ -353,6 +366,7 @@ pub(super) fn gateway(
             let settings = binance_usdm::GatewaySettings {
                 recv_window_ms: account.recv_window_ms,
                 dead_man_ms: account.dead_man_ms,
+                hold,
                 ..binance_usdm::GatewaySettings::new(
                     orders,
                     events,

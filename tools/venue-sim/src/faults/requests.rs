@@ -18,8 +18,8 @@ pub(super) struct Trouble {
     pub until: TsNs,
     /// The refusal says until when.
     pub is_told_when: bool,
-    /// When that was first said over HTTP and over a WebSocket: to two parts of a client that may not share it.
-    pub told_at: [Option<TsNs>; 2],
+    /// When that was first said.
+    pub told_at: Option<TsNs>,
 }
 
 impl Trouble {
@@ -43,10 +43,10 @@ enum Fate {
 
 impl FaultyVenue {
     /// Notes that a refusal tells the client to wait, and whether it had been told before and did not.
-    fn note_patience(&mut self, is_http: bool, is_cancel: bool) {
+    fn note_patience(&mut self, is_cancel: bool) {
         let now = self.inner.now();
         let Some(trouble) = self.trouble.as_mut().filter(|trouble| trouble.is_told_when) else { return };
-        let told_at = trouble.told_at[usize::from(is_http)].get_or_insert(now);
+        let told_at = trouble.told_at.get_or_insert(now);
         if now.since(*told_at) > PATIENCE_NS && !is_cancel {
             self.counts.too_early += 1;
         }
@@ -63,7 +63,7 @@ impl FaultyVenue {
                 self.struck(fault);
                 let until = self.later(1_000, 15_000);
                 let is_told_when = self.inner.tells_when(status);
-                self.trouble = Some(Trouble { status, until, is_told_when, told_at: [None; 2] });
+                self.trouble = Some(Trouble { status, until, is_told_when, told_at: None });
                 return self.present_trouble().map_or(Fate::Done, |words| Fate::Refused(words, false));
             }
         }
@@ -112,7 +112,7 @@ impl FaultyVenue {
             Fate::Dropped => {}
             Fate::Unanswered => self.do_silently(conn, text),
             Fate::Refused(words, is_done) => {
-                self.note_patience(false, is_cancel);
+                self.note_patience(is_cancel);
                 if is_done {
                     self.do_silently(conn, text);
                 }
@@ -163,7 +163,7 @@ impl FaultyVenue {
             Fate::Dropped => {}
             Fate::Unanswered => self.answer_nobody(request),
             Fate::Refused(words, is_done) => {
-                self.note_patience(true, is_cancel);
+                self.note_patience(is_cancel);
                 if is_done {
                     self.answer_nobody(request);
                 }
