@@ -336,6 +336,10 @@ pub struct VenueSection {
     /// connection is made anew. Without the key 5 s. Longer where an instrument trades rarely.
     #[serde(default)]
     pub silence_max_ms: Option<u64>,
+    /// `host:port` of the binary market streams (SBE), live `stream-sbe.binance.com:9443`. With it quotes, trades and the
+    /// book come from there, and only candles from `market`. Binance spot only, with an Ed25519 key.
+    #[serde(default)]
+    pub sbe: Option<String>,
 }
 
 const fn real_time() -> f64 {
@@ -497,6 +501,8 @@ pub enum FileError {
     Strategy(StrategyError),
     /// A key names a venue that is not there.
     Venue(&'static str, String),
+    /// Binary streams of a venue that has none.
+    NoSbe(VenueKind),
     /// A key of `[demo]` makes no sense.
     Demo(&'static str),
 }
@@ -520,6 +526,7 @@ impl std::fmt::Display for FileError {
             Self::Limit(error) => write!(f, "{error}"),
             Self::Strategy(error) => write!(f, "{error}"),
             Self::Venue(key, name) => write!(f, "{key}: there is no venue `{name}`"),
+            Self::NoSbe(kind) => write!(f, "venue.sbe: {kind} has no binary market streams"),
             Self::Demo(key) => write!(f, "demo.{key}: makes no sense; its documentation says why"),
         }
     }
@@ -532,6 +539,10 @@ impl FileConfig {
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let config: Self = toml::from_str(text).map_err(|error| FileError::Toml(one_line(&error, text)))?;
         config.engine()?;
+        if let Some(venue) = config.all_venues().find(|at| at.sbe.is_some() && at.kind != VenueKind::BinanceSpot)
+        {
+            return Err(FileError::NoSbe(venue.kind));
+        }
         match config.demo.as_ref().and_then(DemoSection::fault) {
             Some(key) => Err(FileError::Demo(key)),
             None => Ok(config),
@@ -844,6 +855,19 @@ key_file = "key.pem"
         }
         assert!(refusal("order_qty_max = \"2\"\n", "").contains("missing field `order_qty_max`"));
         assert!(refusal("require_bias", "require_bais").starts_with("line "));
+    }
+
+    #[test]
+    fn binary_streams_are_refused_where_there_are_none() {
+        let at = |kind: &str| {
+            let hosts = "market = \"a:1\"\norders = \"a:2\"\nrest = \"a:3\"\nsbe = \"a:4\"";
+            FileConfig::parse(&format!("{GOOD}\n[venue]\nkind = \"{kind}\"\n{hosts}\n"))
+        };
+        assert_eq!(at("binance-spot").unwrap().venue.unwrap().sbe.as_deref(), Some("a:4"));
+        for kind in ["binance-usdm", "bybit-spot", "bybit-linear", "oanda"] {
+            let refused = at(kind).err().unwrap().to_string();
+            assert_eq!(refused, format!("venue.sbe: {kind} has no binary market streams"));
+        }
     }
 
     /// Two venues with the same symbol, prices of one of them from a third.

@@ -192,9 +192,9 @@ impl Conn {
                     venue.on_http(self.id, &request);
                     self.is_last_answer = is_last;
                 }
-                Parsed::Upgrade { target, accept, len } => {
+                Parsed::Upgrade { target, headers, accept, len } => {
                     bytes.drain(..len);
-                    return self.upgrade(venue, &target, &accept);
+                    return self.upgrade(venue, &target, &headers, &accept);
                 }
             }
         }
@@ -205,8 +205,14 @@ impl Conn {
         self.send(Frame::Http(venue.refusal(status)))
     }
 
-    fn upgrade(&mut self, venue: &mut dyn Dialect, target: &str, accept: &str) -> Result<(), Gone> {
-        let Some(rules) = venue.open(self.id, target) else {
+    fn upgrade(
+        &mut self,
+        venue: &mut dyn Dialect,
+        target: &str,
+        headers: &[(String, String)],
+        accept: &str,
+    ) -> Result<(), Gone> {
+        let Some(rules) = venue.open_with(self.id, target, headers) else {
             venue.close(self.id);
             return self.refuse(venue, venue.refused_upgrade());
         };
