@@ -154,7 +154,11 @@ fn every_cut_is_refused_and_every_changed_byte_has_an_answer() {
                 // What belongs to no version but ours is refused; all else is said or refused, and nothing panics.
                 let said = told(&changed);
                 if matches!(at, 4 | 5) && byte != whole[at] {
-                    assert!(matches!(said, Err(DecodeError::Frame(FrameFault::Schema(_)))), "{} byte {at}", frame["id"]);
+                    assert!(
+                        matches!(said, Err(DecodeError::Frame(FrameFault::Schema(_)))),
+                        "{} byte {at}",
+                        frame["id"]
+                    );
                 }
             }
         }

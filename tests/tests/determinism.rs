@@ -99,7 +99,7 @@ fn a_busy_strategy_gives_one_journal_on_any_seed() {
 }
 
 /// The same market by the venue's binary streams: what the engine says is what it says by JSON, whatever else differs
-/// between the two (stamps to the microsecond, several trades in a frame).
+/// between the two (stamps to the microsecond, trades and books in other frames).
 #[test]
 fn binary_streams_give_the_decisions_that_json_gives() {
     let dir = tempfile::tempdir().unwrap();
@@ -112,7 +112,7 @@ fn binary_streams_give_the_decisions_that_json_gives() {
         vec!["--seconds", "5", "--speed", "60", "--seed", "7"],
     ];
     if let Some(capture) = &capture {
-        markets.push(vec!["--seconds", "30", "--config", config, "--data", capture.to_str().unwrap()]);
+        markets.push(vec!["--seconds", "30", "--data", capture.to_str().unwrap()]);
     }
     for (nth, market) in markets.iter().enumerate() {
         let run = |name: &str, more: &[&str]| {

@@ -539,7 +539,8 @@ impl FileConfig {
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let config: Self = toml::from_str(text).map_err(|error| FileError::Toml(one_line(&error, text)))?;
         config.engine()?;
-        if let Some(venue) = config.all_venues().find(|at| at.sbe.is_some() && at.kind != VenueKind::BinanceSpot)
+        if let Some(venue) =
+            config.all_venues().find(|at| at.sbe.is_some() && at.kind != VenueKind::BinanceSpot)
         {
             return Err(FileError::NoSbe(venue.kind));
         }

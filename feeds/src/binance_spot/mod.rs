@@ -18,7 +18,8 @@ pub use crate::binance::message::{
     ControlId, DecodeError, Decoded, FrameFault, LEVELS_MAX, Levels, Snapshot, TimeUnit,
 };
 pub use crate::binance::settings::{
-    BinaryStream, FeedCounters, FeedError, FeedSettings, KLINES_MAX, STREAMS_MAX, Silence, Streams, TradeStream,
+    BinaryStream, FeedCounters, FeedError, FeedSettings, KLINES_MAX, STREAMS_MAX, Silence, Streams,
+    TradeStream,
 };
 pub use crate::binance::sync::{BookLimits, BookSync, Delta, Fault, QuoteStep, SnapshotStep, Step};
 pub use crate::ladder::Ladder;

@@ -54,7 +54,7 @@ fn only_a_known_ed25519_key_reads_them_and_without_one_the_names_are_json() {
     assert_eq!(answer.unwrap(), format!(r#"{{"result":{names},"id":4}}"#));
 }
 
-/// A client takes two levels: one frame with both trades, the new best prices, then the change of the book.
+/// A client takes two levels: a frame for each trade, the new best prices, then the change of the book.
 #[test]
 fn frames_are_laid_out_as_the_schema_says() {
     let mut desk = Desk::new(&[]);
@@ -68,17 +68,19 @@ fn frames_are_laid_out_as_the_schema_says() {
     let text = json!({"id": "q", "method": "order.place", "params": request}).to_string();
     desk.venue.on_text(common::desk::API, &text);
     let took = frames(&mut desk);
-    assert_eq!(took.len(), 2, "{took:?}");
+    assert_eq!(took.len(), 3, "{took:?}");
     let first_trade = i64::from_le_bytes(took[0][32..40].try_into().unwrap());
     let unit = 100_000_000;
     let eights = [0xf8, 0xf8];
     let trade = |id: i64, price: i64, qty: i64| [numbers(&[id, price * unit, qty * unit]), vec![0]].concat();
-    let (one, two) = (trade(first_trade, 101, 5), trade(first_trade + 1, 102, 2));
-    let group = [25, 0, 2, 0, 0, 0];
-    assert_eq!(took[0], frame([18, 10_000], &[&numbers(&[now, now]), &eights, &group, &one, &two]));
+    let trades = [trade(first_trade, 101, 5), trade(first_trade + 1, 102, 2)];
+    let group = [25, 0, 1, 0, 0, 0];
+    for (took, trade) in took.iter().zip(&trades) {
+        assert_eq!(*took, frame([18, 10_000], &[&numbers(&[now, now]), &eights, &group, trade]));
+    }
     let tops = numbers(&[100 * unit, 5 * unit, 102 * unit, 3 * unit]);
     let ids = numbers(&[now, update + 2]);
-    assert_eq!(took[1], frame([50, 10_001], &[&ids, &eights, &tops]));
+    assert_eq!(took[2], frame([50, 10_001], &[&ids, &eights, &tops]));
 
     while desk.venue.now().0 <= START.0 {
         desk.venue.step();

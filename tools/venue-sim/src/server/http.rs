@@ -60,7 +60,12 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     if header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
         let Some(key) = header("sec-websocket-key") else { return Parsed::Bad };
         let accept = derive_accept_key(key.as_bytes());
-        return Parsed::Upgrade { target: target.to_owned(), headers: lines(head.headers), accept, len: head_len };
+        return Parsed::Upgrade {
+            target: target.to_owned(),
+            headers: lines(head.headers),
+            accept,
+            len: head_len,
+        };
     }
     let body_len = match header("content-length").map(str::parse::<usize>) {
         None => 0,

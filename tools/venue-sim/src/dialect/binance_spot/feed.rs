@@ -59,8 +59,6 @@ pub struct SymbolFeed {
     aggregate: Option<Aggregate>,
     next_aggregate_id: u64,
     trades: VecDeque<(TsNs, PublicTrade)>,
-    /// Trades of one taker that the next binary frame tells.
-    framed: Vec<PublicTrade>,
 }
 
 impl SymbolFeed {
@@ -75,7 +73,6 @@ impl SymbolFeed {
             aggregate: None,
             next_aggregate_id: first_aggregate_id,
             trades: VecDeque::new(),
-            framed: Vec::new(),
         }
     }
 
@@ -96,10 +93,8 @@ impl SymbolFeed {
             self.trades.pop_front();
         }
         self.trades.push_back((now, trade));
-        if self.framed.last().is_some_and(|last| last.taker != trade.taker) {
-            self.finish_frame(now, out);
-        }
-        self.framed.push(trade);
+        let frame = sbe::trades(&self.symbol, &[trade], now, now);
+        out.push((StreamKind::BinaryTrade, Frame::Binary(frame)));
         let ms = now.as_ms();
         out.push((
             StreamKind::Trade,
@@ -132,7 +127,6 @@ impl SymbolFeed {
 
     /// Ends one action on the symbol: the aggregate trade is whole, the top of book is final.
     pub fn finish(&mut self, book: &mut Book, now: TsNs, out: &mut Vec<StreamEvent>) {
-        self.finish_frame(now, out);
         self.finish_aggregate(now, out);
         let changes = book.take_changes();
         let first_id = book.update_id() + 1 - changes.len() as u64;
@@ -171,15 +165,6 @@ impl SymbolFeed {
     pub fn binary_best(&self, book: &Book, now: TsNs) -> Frame {
         let [bid, ask] = [Side::Buy, Side::Sell].map(|side| book.best(side).unwrap_or_default());
         Frame::Binary(sbe::best(&self.symbol, book.update_id(), bid, ask, now))
-    }
-
-    /// Tells the trades that wait for others of their taker in one binary frame.
-    pub fn finish_frame(&mut self, now: TsNs, out: &mut Vec<StreamEvent>) {
-        if !self.framed.is_empty() {
-            let frame = sbe::trades(&self.symbol, &self.framed, now, now);
-            self.framed.clear();
-            out.push((StreamKind::BinaryTrade, Frame::Binary(frame)));
-        }
     }
 
     /// What is due at a tick of 100 ms. `tick` counts them since the epoch.

@@ -153,7 +153,6 @@ impl Venue {
     fn publish(&mut self) {
         let now = self.now;
         for event in self.exchange.take_events() {
-            self.finish_frames(&event);
             match event {
                 ExchangeEvent::Report(report) => {
                     let order = &report.order;
@@ -184,21 +183,6 @@ impl Venue {
             let mut events = Vec::new();
             if let (Some(feed), Some(book)) = (self.feeds.get_mut(symbol), self.exchange.book_mut(symbol)) {
                 feed.finish(book, now, &mut events);
-            }
-            self.route(symbol, events);
-        }
-    }
-
-    /// Lets no event overtake the trades before it that wait for others of their taker.
-    fn finish_frames(&mut self, event: &ExchangeEvent) {
-        let of = match event {
-            ExchangeEvent::Trade(trade) => Some(trade.symbol),
-            _ => None,
-        };
-        for symbol in (0..self.feeds.len()).filter(|&symbol| Some(symbol) != of) {
-            let mut events = Vec::new();
-            if let Some(feed) = self.feeds.get_mut(symbol) {
-                feed.finish_frame(self.now, &mut events);
             }
             self.route(symbol, events);
         }
