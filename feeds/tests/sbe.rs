@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use smc_core::words::{InstrumentId, Name};
-use smc_feeds::binance_spot::{Decoder, SbeDecoder, SbeError, TimeUnit, decode, is_frame};
+use smc_feeds::binance_spot::{DecodeError, Decoder, FrameFault, SbeDecoder, TimeUnit, decode, is_frame};
 use std::path::Path;
 
 fn symbols() -> Vec<(InstrumentId, Name)> {
@@ -32,7 +32,7 @@ fn bytes(frame: &Value) -> Vec<u8> {
 }
 
 /// Everything a frame says, as text.
-fn told(frame: &[u8]) -> Result<Vec<String>, SbeError> {
+fn told(frame: &[u8]) -> Result<Vec<String>, DecodeError> {
     let mut told = Vec::new();
     let count = SbeDecoder::new(&symbols()).decode(frame, &mut |said| told.push(format!("{said:?}")))?;
     assert_eq!(count as usize, told.len());
@@ -127,9 +127,9 @@ fn every_frame_that_must_be_refused_is_refused_by_name() {
     for frame in corpus["must_reject"].as_array().unwrap() {
         let error = told(&bytes(frame)).unwrap_err();
         let is_named = match frame["id"].as_str().unwrap() {
-            "wrong-schema-id" => error == SbeError::Schema(3),
-            "unknown-template" => matches!(error, SbeError::Template(_)),
-            _ => matches!(error, SbeError::Short { .. }),
+            "wrong-schema-id" => error == FrameFault::Schema(3).into(),
+            "unknown-template" => matches!(error, DecodeError::Frame(FrameFault::Template(_))),
+            _ => matches!(error, DecodeError::Frame(FrameFault::Short { .. })),
         };
         assert!(is_named, "{}: {error:?}", frame["id"]);
     }
@@ -154,7 +154,11 @@ fn every_cut_is_refused_and_every_changed_byte_has_an_answer() {
                 // What belongs to no version but ours is refused; all else is said or refused, and nothing panics.
                 let said = told(&changed);
                 if matches!(at, 4 | 5) && byte != whole[at] {
-                    assert!(matches!(said, Err(SbeError::Schema(_))), "{} byte {at}", frame["id"]);
+                    assert!(
+                        matches!(said, Err(DecodeError::Frame(FrameFault::Schema(_)))),
+                        "{} byte {at}",
+                        frame["id"]
+                    );
                 }
             }
         }

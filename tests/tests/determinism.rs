@@ -8,6 +8,7 @@
 use serde_json::Value;
 use smc_core::codec;
 use smc_core::event::Event;
+use smc_core::output::{NewOrder, Output};
 use smc_journal::RecordKind;
 use tests::{BUSY, CAPTURE, Random, Rec, demo, records_of, shared};
 
@@ -94,6 +95,41 @@ fn a_busy_strategy_gives_one_journal_on_any_seed() {
         println!("market {seed}: {} orders, {} fills", inline["orders_out"], inline["fills"]);
         assert_same(&seed, &records, &others);
         assert_eq!(inline["digest"], pipelined["digest"]);
+    }
+}
+
+/// The same market by the venue's binary streams: what the engine says is what it says by JSON, whatever else differs
+/// between the two (stamps to the microsecond, trades and books in other frames).
+#[test]
+fn binary_streams_give_the_decisions_that_json_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("busy.toml");
+    std::fs::write(&config, BUSY).unwrap();
+    let config = config.to_str().unwrap();
+    let capture = shared(CAPTURE);
+    let mut markets = vec![
+        vec!["--seconds", "3", "--speed", "60", "--seed", "11", "--config", config],
+        vec!["--seconds", "5", "--speed", "60", "--seed", "7"],
+    ];
+    if let Some(capture) = &capture {
+        markets.push(vec!["--seconds", "30", "--data", capture.to_str().unwrap()]);
+    }
+    for (nth, market) in markets.iter().enumerate() {
+        let run = |name: &str, more: &[&str]| {
+            let home = dir.path().join(format!("{nth}-{name}"));
+            let document = demo(&home, &[&["--fast", "--topology", "inline"], &market[..], more].concat());
+            check(&document);
+            let mut records = records_of(&home.join("journal"));
+            records.retain(|record| record.kind == RecordKind::Output);
+            (document, records.into_iter().map(|record| record.payload).collect::<Vec<_>>())
+        };
+        let ((json, said), (binary, also)) = (run("json", &[]), run("binary", &["--sbe"]));
+        println!("market {nth}: {} orders, {} outputs by JSON", json["orders_out"], said.len());
+        for (at, (left, right)) in said.iter().zip(&also).enumerate() {
+            let told = |bytes: &[u8]| format!("{:?}", codec::decode::<Output<NewOrder>>(bytes));
+            assert!(left == right, "market {nth}, output {at}: {} <> {}", told(left), told(right));
+        }
+        assert_eq!((said.len(), &json["fills"]), (also.len(), &binary["fills"]), "market {nth}");
     }
 }
 

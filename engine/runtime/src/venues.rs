@@ -8,7 +8,7 @@ use smc_core::event::{Event, EventBody};
 use smc_core::output::{CancelOrder, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
-use smc_feeds::binance_spot::BinanceSpotFeed;
+use smc_feeds::binance_spot::{BinanceSpotFeed, BinanceSpotSbeFeed};
 use smc_feeds::binance_usdm::BinanceUsdmFeed;
 use smc_feeds::bybit::BybitFeed;
 use smc_feeds::oanda::OandaFeed;
@@ -21,6 +21,8 @@ use smc_gateway::oanda::OandaGateway;
 pub enum AnyFeed {
     /// Binance spot.
     BinanceSpot(Box<BinanceSpotFeed>),
+    /// Binance spot by its binary streams.
+    BinanceSpotSbe(Box<BinanceSpotSbeFeed>),
     /// Binance USD-M futures.
     BinanceUsdm(Box<BinanceUsdmFeed>),
     /// Bybit, spot or linear.
@@ -46,6 +48,7 @@ macro_rules! feed {
     ($any:expr, $feed:ident => $what:expr) => {
         match $any {
             AnyFeed::BinanceSpot($feed) => $what,
+            AnyFeed::BinanceSpotSbe($feed) => $what,
             AnyFeed::BinanceUsdm($feed) => $what,
             AnyFeed::Bybit($feed) => $what,
             AnyFeed::Oanda($feed) => $what,

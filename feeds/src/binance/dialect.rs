@@ -14,12 +14,17 @@ pub trait Dialect: Sized {
     const SNAPSHOT_LIMIT_MAX: u16;
     /// Candle lengths in seconds that the venue has and the engine can use.
     const KLINE_SECS: &'static [u32];
+    /// Number of the connection that carries trades and mark prices.
+    const TRADES_LINE: usize = 0;
+    /// The first connection speaks binary frames, at an address of its own and for the name of a key.
+    const IS_BINARY: bool = false;
 
     /// A decoder that knows exactly these symbols and has taken its memory.
     fn new(instruments: &[(InstrumentId, Name)], unit: TimeUnit) -> Self;
 
-    /// Decodes one message of a stream connection. The payload may be changed (escapes are undone in place).
-    fn decode<'a>(&'a mut self, payload: &'a mut [u8]) -> Result<Decoded<'a>, DecodeError>;
+    /// Decodes one message of a stream connection and hands on what it says, one after the other; nothing of one that is
+    /// refused. The payload may be changed (escapes are undone in place).
+    fn decode(&mut self, payload: &mut [u8], tell: &mut impl FnMut(Decoded<'_>)) -> Result<(), DecodeError>;
 
     /// The body of a depth snapshot.
     fn snapshot<'a>(&'a mut self, body: &'a mut [u8]) -> Result<Snapshot<'a>, DecodeError>;

@@ -8,8 +8,8 @@
 //!                                                         └────────────────────────────┘
 //! ```
 //!
-//! Spot has one such connection, futures two: quotes and books on the one, everything else on the other. Never blocks,
-//! reads no clock.
+//! Spot has one such connection, futures two: quotes and books on the one, everything else on the other. Spot in binary has
+//! a second one for candles. Never blocks, reads no clock.
 
 use smc_core::event::{Event, EventBody};
 use smc_core::words::{InstrumentId, Name, TsNs};
@@ -18,6 +18,7 @@ use super::dialect::Dialect;
 use super::line::Line;
 use super::market::Market;
 use super::message::TimeUnit;
+use super::session::Place;
 use super::settings::{FeedCounters, FeedError, FeedSettings};
 use super::snapshots::Snapshots;
 use super::subscribe::Frames;
@@ -46,11 +47,23 @@ impl<D: Dialect> Feed<D> {
         let lines = Frames::new::<D>(&settings, instruments)?.into_iter().zip(paths).enumerate();
         let lines = lines.filter(|(_, (frames, _))| !frames.subscribe.is_empty());
         let lines = lines.map(|(number, (frames, path))| {
-            let path = match settings.time_unit {
-                TimeUnit::Millis => path.clone(),
-                TimeUnit::Micros => format!("{path}?timeUnit=MICROSECOND"),
+            let place = match &settings.binary {
+                // Binary frames count in microseconds, asked or not.
+                Some(binary) if D::IS_BINARY && number == 0 => Place {
+                    endpoint: binary.endpoint.clone(),
+                    path: path.clone(),
+                    api_key: Some(binary.api_key.clone()),
+                },
+                _ => Place {
+                    endpoint: settings.stream.clone(),
+                    path: match settings.time_unit {
+                        TimeUnit::Millis => path.clone(),
+                        TimeUnit::Micros => format!("{path}?timeUnit=MICROSECOND"),
+                    },
+                    api_key: None,
+                },
             };
-            Line::new(number, path, frames, settings.seed.wrapping_add(number as u64))
+            Line::new(number, place, frames, settings.seed.wrapping_add(number as u64))
         });
         Ok(Self {
             lines: lines.collect(),

@@ -8,7 +8,7 @@ use smc_core::words::TsNs;
 
 use super::dialect::Dialect;
 use super::market::Market;
-use super::session::{Session, Stage, Turn};
+use super::session::{Place, Session, Stage, Turn};
 use super::settings::FeedSettings;
 use super::subscribe::Frames;
 use crate::backoff::Backoff;
@@ -22,7 +22,7 @@ const STEADY_NS: u64 = 5_000_000_000;
 pub struct Line {
     /// Its number at the market.
     number: usize,
-    path: String,
+    place: Place,
     frames: Frames,
     active: Option<Session>,
     standby: Option<Session>,
@@ -48,10 +48,10 @@ pub struct LineTurn {
 
 impl Line {
     /// Connects on the first turn. Equal seeds wait equally.
-    pub const fn new(number: usize, path: String, frames: Frames, seed: u64) -> Self {
+    pub const fn new(number: usize, place: Place, frames: Frames, seed: u64) -> Self {
         Self {
             number,
-            path,
+            place,
             frames,
             active: None,
             standby: None,
@@ -147,7 +147,7 @@ impl Line {
         }
         let wants = session.wants_successor(settings, now);
         if wants && self.standby.is_none() && self.standby_backoff.is_due(now) {
-            match Session::start(settings, &self.path, now) {
+            match Session::start(settings, &self.place, now) {
                 Ok(standby) => {
                     self.sessions_started += 1;
                     self.standby = Some(standby);
@@ -202,7 +202,7 @@ impl Line {
         if !self.backoff.is_due(now) {
             return;
         }
-        match Session::start(settings, &self.path, now) {
+        match Session::start(settings, &self.place, now) {
             Ok(session) => {
                 self.sessions_started += 1;
                 self.active = Some(session);

@@ -133,68 +133,19 @@ impl<D: Dialect> Market<D> {
         emit: &mut E,
     ) {
         self.counters.messages += 1;
-        let decoded = match self.decoder.decode(payload) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                self.counters.refused += 1;
-                self.last_refusal = Some(error);
-                return;
-            }
-        };
-        let counters = &mut self.counters;
-        let place = match decoded {
-            Decoded::BookTicker { symbol, .. }
-            | Decoded::Trade { symbol, .. }
-            | Decoded::AggTrade { symbol, .. }
-            | Decoded::Depth { symbol, .. }
-            | Decoded::Kline { symbol, .. }
-            | Decoded::Mark { symbol, .. } => symbol.index(),
-            Decoded::Contract { .. } => return self.wants_rules = true,
-            Decoded::ControlAck { id: ControlId::Number(_) } => return notes.acks += 1,
-            Decoded::ControlError { .. } => {
-                counters.control_errors += 1;
-                return notes.is_refused = true;
-            }
-            Decoded::ServerShutdown { .. } => return notes.is_shutdown = true,
-            Decoded::PartialDepth { .. } | Decoded::ControlAck { .. } | Decoded::Ignored { .. } => return,
-        };
-        let Some(book) = self.books.get_mut(place) else { return };
-        let fault = match decoded {
-            Decoded::BookTicker { ts, quote, .. } => {
-                book.on_quote(quote, ts.unwrap_or(now), now, counters, emit)
-            }
-            Decoded::Trade { ts, trade, is_market, .. } => {
-                if self.streams.trades == TradeStream::Single && is_market {
-                    book.on_trade(trade, ts, now, counters, emit);
-                }
-                None
-            }
-            Decoded::AggTrade { ts, trade, .. } => {
-                if self.streams.trades == TradeStream::Aggregate {
-                    book.on_trade(trade, ts, now, counters, emit);
-                }
-                None
-            }
-            Decoded::Depth { ts, first_id, last_id, previous_id, bids, asks, .. } => {
-                let delta = Delta { first_id, last_id, previous_id, bids, asks };
-                book.on_delta(&delta, ts, now, counters, emit)
-            }
-            Decoded::Kline { timeframe: Some(timeframe), bar, is_closed: true, .. } => {
-                let place = self.streams.klines.iter().position(|&wanted| wanted == Some(timeframe));
-                if let Some(place) = place {
-                    book.on_bar(place, timeframe, bar, now, counters, emit);
-                }
-                None
-            }
-            Decoded::Mark { ts, price, .. } => {
-                book.on_mark(price, ts, now, emit);
-                None
-            }
-            _ => None,
-        };
+        let Self { decoder, books, streams, counters, wants_rules, .. } = self;
+        let mut listener = Listener { books, streams, counters, wants_rules, notes, now };
+        let mut touched = None;
+        let decoded = decoder.decode(payload, &mut |decoded| touched = listener.take(&decoded, emit));
+        if let Err(error) = decoded {
+            self.counters.refused += 1;
+            self.last_refusal = Some(error);
+            return;
+        }
+        let Some((place, fault)) = touched else { return };
         if let Some(fault) = fault {
             self.on_fault(place, fault, now, emit);
-        } else if book.state == Some(FeedState::Stale) {
+        } else if self.books.get(place).is_some_and(|book| book.state == Some(FeedState::Stale)) {
             self.settle(place, now, emit);
         }
     }
@@ -241,7 +192,7 @@ impl<D: Dialect> Market<D> {
     /// down; without the other they are stale, and their books go on.
     pub fn on_down<E: FnMut(Event)>(&mut self, line: usize, now: TsNs, emit: &mut E) {
         self.set_line(line, LineState::Down);
-        let has_books = line == 0;
+        let (has_books, has_trades) = (line == 0, line == D::TRADES_LINE);
         for book in &mut self.books {
             // A new connection may be to a venue that counts anew.
             if has_books {
@@ -249,7 +200,7 @@ impl<D: Dialect> Market<D> {
                 book.needs_snapshot = false;
                 book.quote_id = 0;
             }
-            if !has_books || D::LINES == 1 {
+            if has_trades {
                 book.trade_id = 0;
             }
         }
@@ -265,14 +216,14 @@ impl<D: Dialect> Market<D> {
     /// Every stream of a connection is confirmed: silence counts from now, books want their snapshots.
     pub fn on_subscribed<E: FnMut(Event)>(&mut self, line: usize, now: TsNs, emit: &mut E) {
         self.set_line(line, LineState::Subscribed);
-        let has_books = line == 0;
+        let (has_books, has_trades) = (line == 0, line == D::TRADES_LINE);
         for book in &mut self.books {
             if has_books {
                 book.heard_quote = now;
                 book.heard_depth = now;
                 book.needs_snapshot = self.streams.depth && !book.sync.is_live();
             }
-            if !has_books || D::LINES == 1 {
+            if has_trades {
                 book.heard_trade = now;
                 book.heard_mark = now;
             }
@@ -293,7 +244,7 @@ impl<D: Dialect> Market<D> {
             }
             let (streams, silence) = (&self.streams, &self.silence);
             let has_books = book.are_books_silent(streams, silence, now);
-            let line = if has_books { 0 } else { D::LINES - 1 };
+            let line = if has_books { 0 } else { D::TRADES_LINE };
             if self.lines.get(line) != Some(&LineState::Subscribed) {
                 continue;
             }
@@ -410,6 +361,93 @@ impl<D: Dialect> Market<D> {
         }
         book.state = Some(state);
         emit(event(book.id, now, now, EventBody::Feed(state)));
+    }
+}
+
+/// What one message may change while the decoder holds it.
+struct Listener<'m> {
+    books: &'m mut [Instrument],
+    streams: &'m Streams,
+    counters: &'m mut FeedCounters,
+    wants_rules: &'m mut bool,
+    notes: &'m mut Notes,
+    now: TsNs,
+}
+
+impl Listener<'_> {
+    /// Takes one thing that was said. Gives the place of the instrument that it is about, and what it breaks there: of
+    /// things said together only the book's can break anything, and they come alone.
+    #[inline]
+    fn take<E: FnMut(Event)>(
+        &mut self,
+        decoded: &Decoded<'_>,
+        emit: &mut E,
+    ) -> Option<(usize, Option<Fault>)> {
+        let Self { streams, counters, now, .. } = self;
+        let now = *now;
+        let place = match *decoded {
+            Decoded::BookTicker { symbol, .. }
+            | Decoded::Trade { symbol, .. }
+            | Decoded::AggTrade { symbol, .. }
+            | Decoded::Depth { symbol, .. }
+            | Decoded::Kline { symbol, .. }
+            | Decoded::Mark { symbol, .. } => symbol.index(),
+            Decoded::PartialDepth { .. } | Decoded::Ignored { .. } => return None,
+            _ => {
+                self.control(decoded);
+                return None;
+            }
+        };
+        let book = self.books.get_mut(place)?;
+        let fault = match *decoded {
+            Decoded::BookTicker { ts, quote, .. } => {
+                book.on_quote(quote, ts.unwrap_or(now), now, counters, emit)
+            }
+            Decoded::Trade { ts, trade, is_market, .. } => {
+                if streams.trades == TradeStream::Single && is_market {
+                    book.on_trade(trade, ts, now, counters, emit);
+                }
+                None
+            }
+            Decoded::AggTrade { ts, trade, .. } => {
+                if streams.trades == TradeStream::Aggregate {
+                    book.on_trade(trade, ts, now, counters, emit);
+                }
+                None
+            }
+            Decoded::Depth { ts, first_id, last_id, previous_id, bids, asks, .. } => {
+                let delta = Delta { first_id, last_id, previous_id, bids, asks };
+                book.on_delta(&delta, ts, now, counters, emit)
+            }
+            Decoded::Kline { timeframe: Some(timeframe), bar, is_closed: true, .. } => {
+                let place = streams.klines.iter().position(|&wanted| wanted == Some(timeframe));
+                if let Some(place) = place {
+                    book.on_bar(place, timeframe, bar, now, counters, emit);
+                }
+                None
+            }
+            Decoded::Mark { ts, price, .. } => {
+                book.on_mark(price, ts, now, emit);
+                None
+            }
+            _ => None,
+        };
+        Some((place, fault))
+    }
+
+    /// What is said of the connection, and of the venue's rules.
+    #[cold]
+    fn control(&mut self, decoded: &Decoded<'_>) {
+        match decoded {
+            Decoded::Contract { .. } => *self.wants_rules = true,
+            Decoded::ControlAck { id: ControlId::Number(_) } => self.notes.acks += 1,
+            Decoded::ControlError { .. } => {
+                self.counters.control_errors += 1;
+                self.notes.is_refused = true;
+            }
+            Decoded::ServerShutdown { .. } => self.notes.is_shutdown = true,
+            _ => {}
+        }
     }
 }
 

@@ -203,6 +203,36 @@ pub enum DecodeError {
         /// The room.
         max: usize,
     },
+    /// A binary frame that is not laid out as it says.
+    Frame(FrameFault),
+}
+
+/// What is wrong with the layout of a binary frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameFault {
+    /// The frame ends before what belongs to it.
+    Short {
+        /// Bytes that would be needed.
+        needed: usize,
+        /// Bytes that are there.
+        got: usize,
+    },
+    /// Bytes behind the end, in a version that has none there.
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+    /// Another schema than that of market streams.
+    Schema(u16),
+    /// A message that is not one of the four streams'.
+    Template(u16),
+    /// A block or entry shorter than the oldest version's.
+    Block {
+        /// Its length as received.
+        got: usize,
+        /// The length that is needed.
+        needed: usize,
+    },
 }
 
 impl fmt::Display for DecodeError {
@@ -220,11 +250,24 @@ impl fmt::Display for DecodeError {
             Self::Negative { field } => write!(f, "field {field} is negative"),
             Self::Zero { field } => write!(f, "field {field} is zero"),
             Self::TooManyLevels { max } => write!(f, "more than {max} levels on a side"),
+            Self::Frame(fault) => match fault {
+                FrameFault::Short { needed, got } => write!(f, "{got} bytes, needs {needed}"),
+                FrameFault::Trailing { bytes } => write!(f, "{bytes} bytes behind the end"),
+                FrameFault::Schema(id) => write!(f, "schema {id} is not the market streams'"),
+                FrameFault::Template(id) => write!(f, "unknown template {id}"),
+                FrameFault::Block { got, needed } => write!(f, "a block of {got} bytes, needs {needed}"),
+            },
         }
     }
 }
 
 impl std::error::Error for DecodeError {}
+
+impl From<FrameFault> for DecodeError {
+    fn from(fault: FrameFault) -> Self {
+        Self::Frame(fault)
+    }
+}
 
 /// Unit of the venue's stamps on one connection (`timeUnit` in its URL). Never guessed from the size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use smc_core::event::Event;
 use smc_core::words::TsNs;
-use smc_net::{NetError, WsClient};
+use smc_net::{Endpoint, NetError, WsClient};
 
 use super::dialect::Dialect;
 use super::market::{Market, Notes};
@@ -38,6 +38,17 @@ pub enum Turn {
     Lost,
 }
 
+/// Where a connection goes.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The host.
+    pub endpoint: Endpoint,
+    /// Path and query.
+    pub path: String,
+    /// Name of the key that the venue wants to see, where it does.
+    pub api_key: Option<String>,
+}
+
 /// One connection.
 pub struct Session {
     ws: WsClient,
@@ -54,9 +65,11 @@ pub struct Session {
 
 impl Session {
     /// Starts to connect.
-    pub fn start(settings: &FeedSettings, path: &str, now: TsNs) -> Result<Self, NetError> {
+    pub fn start(settings: &FeedSettings, place: &Place, now: TsNs) -> Result<Self, NetError> {
+        let key = place.api_key.as_deref().map(|key| ("X-MBX-APIKEY", key));
+        let headers = key.as_slice();
         Ok(Self {
-            ws: WsClient::connect(&settings.stream, path, settings.ws_limits)?,
+            ws: WsClient::connect_with(&place.endpoint, &place.path, headers, settings.ws_limits)?,
             stage: Stage::Opening,
             started: now,
             ready_since: now,

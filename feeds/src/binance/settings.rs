@@ -18,9 +18,12 @@ pub struct FeedSettings {
     pub stream: Endpoint,
     /// Where snapshots are.
     pub rest: Endpoint,
+    /// Where binary streams are, for feeds that read them; spot only.
+    pub binary: Option<BinaryStream>,
     /// Path of the combined stream of quotes and books; on spot, of everything.
     pub stream_path: String,
-    /// Path of the combined stream of trades, candles, mark prices and contract terms; futures only.
+    /// Path of the combined stream of trades, candles, mark prices and contract terms on futures, of candles beside
+    /// binary streams.
     pub market_path: String,
     /// Path of the depth snapshot, without its query.
     pub snapshot_path: String,
@@ -59,6 +62,7 @@ impl FeedSettings {
         Self {
             stream,
             rest,
+            binary: None,
             stream_path: "/stream".to_owned(),
             market_path: String::new(),
             rules_path: String::new(),
@@ -76,6 +80,12 @@ impl FeedSettings {
             ws_limits: WsLimits::default(),
             hold: Hold::default(),
         }
+    }
+
+    /// The usual settings for these endpoints of spot, with quotes, trades and books from `binary` and candles, which are
+    /// not to be had there, from `stream`.
+    pub fn binary(binary: BinaryStream, stream: Endpoint, rest: Endpoint) -> Self {
+        Self { market_path: "/stream".to_owned(), binary: Some(binary), ..Self::new(stream, rest) }
     }
 
     /// The usual settings for these endpoints of USD-M futures. A stream asked for under the other's path would be
@@ -96,6 +106,15 @@ impl FeedSettings {
             ..Self::new(stream, rest)
         }
     }
+}
+
+/// Where the binary streams of spot are, and who asks.
+#[derive(Clone, Debug)]
+pub struct BinaryStream {
+    /// The host.
+    pub endpoint: Endpoint,
+    /// Name of an Ed25519 key: the venue wants it at the upgrade. Nothing is signed with the key.
+    pub api_key: String,
 }
 
 /// Lengths of candles that one feed can have.
@@ -182,6 +201,10 @@ pub enum FeedError {
     },
     /// Nothing to subscribe.
     NoStreams,
+    /// A feed of binary streams without an address for them.
+    NoBinaryStream,
+    /// Binary streams have single trades only.
+    NoAggregates,
     /// The venue has no candles of this length.
     NoSuchKline(Timeframe),
     /// A snapshot depth that the venue does not take.
@@ -203,6 +226,8 @@ impl fmt::Display for FeedError {
                 write!(f, "{needed} streams, one connection carries {max}")
             }
             Self::NoStreams => f.write_str("no streams to subscribe"),
+            Self::NoBinaryStream => f.write_str("no address of binary streams"),
+            Self::NoAggregates => f.write_str("binary streams have single trades only"),
             Self::NoSuchKline(timeframe) => write!(f, "the venue has no candles of {timeframe}"),
             Self::SnapshotLimit { asked, max } => {
                 write!(f, "snapshot depth {asked} is not within 1 to {max}")

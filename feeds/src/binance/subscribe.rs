@@ -3,7 +3,7 @@
 use smc_core::words::{InstrumentId, Name};
 
 use super::dialect::Dialect;
-use super::settings::{FeedError, FeedSettings, STREAMS_MAX};
+use super::settings::{FeedError, FeedSettings, STREAMS_MAX, TradeStream};
 
 /// Streams named in one SUBSCRIBE; small enough for any venue's frame limit.
 const STREAMS_PER_FRAME: usize = 200;
@@ -72,6 +72,12 @@ fn check<D: Dialect>(settings: &FeedSettings, instruments: &[(InstrumentId, Name
     let (asked, max) = (settings.snapshot_limit, D::SNAPSHOT_LIMIT_MAX);
     if !(1..=max).contains(&asked) {
         return Err(FeedError::SnapshotLimit { asked, max });
+    }
+    if D::IS_BINARY && settings.binary.is_none() {
+        return Err(FeedError::NoBinaryStream);
+    }
+    if D::IS_BINARY && settings.streams.trades == TradeStream::Aggregate {
+        return Err(FeedError::NoAggregates);
     }
     let mut klines = settings.streams.klines.into_iter().flatten();
     match klines.find(|timeframe| !D::KLINE_SECS.contains(&timeframe.secs())) {

@@ -98,8 +98,8 @@ impl Dialect for Decoder {
     }
 
     #[inline]
-    fn decode<'a>(&'a mut self, payload: &'a mut [u8]) -> Result<Decoded<'a>, DecodeError> {
-        decode(payload, self)
+    fn decode(&mut self, payload: &mut [u8], tell: &mut impl FnMut(Decoded<'_>)) -> Result<(), DecodeError> {
+        decode(payload, self).map(tell)
     }
 
     fn snapshot<'a>(&'a mut self, body: &'a mut [u8]) -> Result<Snapshot<'a>, DecodeError> {

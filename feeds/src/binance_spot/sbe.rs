@@ -10,12 +10,15 @@
 //!
 //! Measured by `benches/sbe.rs`.
 
-use std::fmt;
-
 use smc_core::event::{Level, Quote, Trade};
 use smc_core::words::{DecimalError, InstrumentId, Name, Price, Qty, Side, TsNs};
 
-use crate::binance::message::{DecodeError, Decoded, LEVELS_MAX, Levels, TimeUnit, short_name};
+use super::decode::Decoder;
+use crate::binance::dialect::Dialect;
+use crate::binance::message::{
+    DecodeError, Decoded, FrameFault, LEVELS_MAX, Levels, Snapshot, TimeUnit, short_name,
+};
+use crate::binance::settings::{Streams, TradeStream};
 use crate::symbols::SymbolTable;
 
 const SCHEMA: u16 = 1;
@@ -36,54 +39,51 @@ const SNAPSHOT_BLOCK: usize = 18;
 const DIFF_BLOCK: usize = 26;
 const LEVEL_ENTRY: usize = 16;
 
-/// Why a frame was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SbeError {
-    /// The frame ends before what belongs to it.
-    Short {
-        /// Bytes that would be needed.
-        needed: usize,
-        /// Bytes that are there.
-        got: usize,
-    },
-    /// Bytes behind the end, in a version that has none there.
-    Trailing {
-        /// How many.
-        bytes: usize,
-    },
-    /// Another schema than that of market streams.
-    Schema(u16),
-    /// A message that is not one of the four streams'.
-    Template(u16),
-    /// A block or entry shorter than the oldest version's.
-    Block {
-        /// Its length as received.
-        got: usize,
-        /// The length that is needed.
-        needed: usize,
-    },
-    /// What it says cannot be.
-    Content(DecodeError),
+/// The binary streams as a feed reads them: frames of the market, JSON for the answers to its requests, for snapshots
+/// and for candles, which come on a connection of their own.
+pub struct SbeStreams {
+    frames: SbeDecoder,
+    texts: Decoder,
 }
 
-impl fmt::Display for SbeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Short { needed, got } => write!(f, "{got} bytes, needs {needed}"),
-            Self::Trailing { bytes } => write!(f, "{bytes} bytes behind the end"),
-            Self::Schema(id) => write!(f, "schema {id} is not the market streams'"),
-            Self::Template(id) => write!(f, "unknown template {id}"),
-            Self::Block { got, needed } => write!(f, "a block of {got} bytes, needs {needed}"),
-            Self::Content(error) => error.fmt(f),
+impl Dialect for SbeStreams {
+    const LINES: usize = 2;
+    const SNAPSHOT_LIMIT_MAX: u16 = <Decoder as Dialect>::SNAPSHOT_LIMIT_MAX;
+    const KLINE_SECS: &'static [u32] = <Decoder as Dialect>::KLINE_SECS;
+    const IS_BINARY: bool = true;
+
+    fn new(instruments: &[(InstrumentId, Name)], unit: TimeUnit) -> Self {
+        Self { frames: SbeDecoder::new(instruments), texts: Decoder::new(instruments, unit) }
+    }
+
+    #[inline]
+    fn decode(&mut self, payload: &mut [u8], tell: &mut impl FnMut(Decoded<'_>)) -> Result<(), DecodeError> {
+        match is_frame(payload) {
+            true => self.frames.decode(payload, tell).map(|_| ()),
+            false => Dialect::decode(&mut self.texts, payload, tell),
         }
     }
-}
 
-impl std::error::Error for SbeError {}
+    fn snapshot<'a>(&'a mut self, body: &'a mut [u8]) -> Result<Snapshot<'a>, DecodeError> {
+        self.texts.snapshot(body)
+    }
 
-impl From<DecodeError> for SbeError {
-    fn from(error: DecodeError) -> Self {
-        Self::Content(error)
+    fn tape_uses(&self) -> u64 {
+        self.texts.tape_uses()
+    }
+
+    fn streams(streams: &Streams, line: usize, symbol: &str) -> Vec<String> {
+        let klines = streams.klines.iter().flatten().map(|timeframe| format!("{symbol}@kline_{timeframe}"));
+        if line != 0 {
+            return klines.collect();
+        }
+        let wanted = [
+            (streams.trades != TradeStream::None, "trade"),
+            (streams.book_ticker, "bestBidAsk"),
+            (streams.depth, "depth"),
+        ];
+        let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
+        wanted.map(|(_, name)| format!("{symbol}@{name}")).collect()
     }
 }
 
@@ -107,20 +107,20 @@ impl SbeDecoder {
     /// Decodes one frame and hands on what it says: each trade by itself, else one message. Returns how many; a frame
     /// of no trades says nothing. A frame that is refused says nothing either.
     #[inline]
-    pub fn decode(&mut self, frame: &[u8], tell: &mut impl FnMut(Decoded<'_>)) -> Result<u32, SbeError> {
+    pub fn decode(&mut self, frame: &[u8], tell: &mut impl FnMut(Decoded<'_>)) -> Result<u32, DecodeError> {
         let mut reader = Reader { bytes: frame, at: 0 };
         let header = reader.take(HEADER_LEN)?;
         let (block_len, template) = (usize::from(u16_at(header, 0)), u16_at(header, 2));
         let (schema, version) = (u16_at(header, 4), u16_at(header, 6));
         if schema != SCHEMA {
-            return Err(SbeError::Schema(schema));
+            return Err(FrameFault::Schema(schema).into());
         }
         let needed = match template {
             TRADES => TRADES_BLOCK,
             BEST_BID_ASK => BEST_BLOCK,
             DEPTH_SNAPSHOT => SNAPSHOT_BLOCK,
             DEPTH_DIFF => DIFF_BLOCK,
-            _ => return Err(SbeError::Template(template)),
+            _ => return Err(FrameFault::Template(template).into()),
         };
         let block = reader.block(block_len, needed)?;
         match template {
@@ -160,7 +160,7 @@ impl SbeDecoder {
         mut reader: Reader<'_>,
         version: u16,
         tell: &mut impl FnMut(Decoded<'_>),
-    ) -> Result<u32, SbeError> {
+    ) -> Result<u32, DecodeError> {
         let (ts_sent, ts) = (stamp(block, 0)?, stamp(block, 8)?);
         let (price_scale, qty_scale) = (Scale::new(i8_at(block, 16)), Scale::new(i8_at(block, 17)));
         let head = reader.take(6)?;
@@ -190,7 +190,7 @@ impl SbeDecoder {
         reader: &mut Reader<'_>,
         price_exponent: i8,
         qty_exponent: i8,
-    ) -> Result<(), SbeError> {
+    ) -> Result<(), DecodeError> {
         let (price_scale, qty_scale) = (Scale::new(price_exponent), Scale::new(qty_exponent));
         self.levels.clear();
         let max = self.levels.max();
@@ -198,7 +198,7 @@ impl SbeDecoder {
             let head = reader.take(4)?;
             let (entry_len, count) = (usize::from(u16_at(head, 0)), usize::from(u16_at(head, 2)));
             if count > max {
-                return Err(DecodeError::TooManyLevels { max }.into());
+                return Err(DecodeError::TooManyLevels { max });
             }
             let entries = reader.entries(entry_len, LEVEL_ENTRY, count)?;
             for entry in entries.chunks_exact(entry_len.max(1)) {
@@ -211,21 +211,21 @@ impl SbeDecoder {
     }
 
     /// The symbol, with which the oldest version ends.
-    fn symbol(&self, reader: &mut Reader<'_>, version: u16) -> Result<InstrumentId, SbeError> {
+    fn symbol(&self, reader: &mut Reader<'_>, version: u16) -> Result<InstrumentId, DecodeError> {
         let len = reader.take(1)?.first().copied().unwrap_or(0);
         let text = reader.take(usize::from(len))?;
         let bytes = reader.bytes.len() - reader.at;
         if version == VERSION && bytes > 0 {
-            return Err(SbeError::Trailing { bytes });
+            return Err(FrameFault::Trailing { bytes }.into());
         }
         self.table.find(text).ok_or_else(|| {
             let name = std::str::from_utf8(text).map_or_else(|_| Name::EMPTY, short_name);
-            DecodeError::UnknownSymbol(name).into()
+            DecodeError::UnknownSymbol(name)
         })
     }
 }
 
-fn best(block: &[u8]) -> Result<Quote, SbeError> {
+fn best(block: &[u8]) -> Result<Quote, DecodeError> {
     stamp(block, 0)?;
     let (price, qty) = (Scale::new(i8_at(block, 16)), Scale::new(i8_at(block, 17)));
     Ok(Quote {
@@ -238,7 +238,7 @@ fn best(block: &[u8]) -> Result<Quote, SbeError> {
 }
 
 #[inline]
-fn trade(entry: &[u8], price: Scale, qty: Scale) -> Result<Trade, SbeError> {
+fn trade(entry: &[u8], price: Scale, qty: Scale) -> Result<Trade, DecodeError> {
     let positive = |value: i64, field| if value == 0 { Err(DecodeError::Zero { field }) } else { Ok(value) };
     Ok(Trade {
         trade_id: id(entry, 0, "id")?,
@@ -248,7 +248,7 @@ fn trade(entry: &[u8], price: Scale, qty: Scale) -> Result<Trade, SbeError> {
         aggressor: match entry.get(24) {
             Some(1) => Side::Sell,
             Some(0) => Side::Buy,
-            _ => return Err(DecodeError::WrongType { field: "isBuyerMaker" }.into()),
+            _ => return Err(DecodeError::WrongType { field: "isBuyerMaker" }),
         },
     })
 }
@@ -307,28 +307,28 @@ struct Reader<'f> {
 
 impl<'f> Reader<'f> {
     #[inline]
-    fn take(&mut self, len: usize) -> Result<&'f [u8], SbeError> {
+    fn take(&mut self, len: usize) -> Result<&'f [u8], DecodeError> {
         let end = self.at.saturating_add(len);
         let taken = self.bytes.get(self.at..end);
-        let taken = taken.ok_or(SbeError::Short { needed: end, got: self.bytes.len() })?;
+        let taken = taken.ok_or(FrameFault::Short { needed: end, got: self.bytes.len() })?;
         self.at = end;
         Ok(taken)
     }
 
     /// A block of the length received, which must hold what the oldest version holds.
     #[inline]
-    fn block(&mut self, len: usize, needed: usize) -> Result<&'f [u8], SbeError> {
+    fn block(&mut self, len: usize, needed: usize) -> Result<&'f [u8], DecodeError> {
         if len < needed {
-            return Err(SbeError::Block { got: len, needed });
+            return Err(FrameFault::Block { got: len, needed }.into());
         }
         self.take(len)
     }
 
     /// The entries of a group; an empty group may announce any length.
     #[inline]
-    fn entries(&mut self, len: usize, needed: usize, count: usize) -> Result<&'f [u8], SbeError> {
+    fn entries(&mut self, len: usize, needed: usize, count: usize) -> Result<&'f [u8], DecodeError> {
         if count > 0 && len < needed {
-            return Err(SbeError::Block { got: len, needed });
+            return Err(FrameFault::Block { got: len, needed }.into());
         }
         self.take(len.saturating_mul(count))
     }

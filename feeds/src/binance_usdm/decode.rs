@@ -76,14 +76,15 @@ impl Dialect for Decoder {
     const LINES: usize = 2;
     const SNAPSHOT_LIMIT_MAX: u16 = 1_000;
     const KLINE_SECS: &'static [u32] = &KLINE_SECS;
+    const TRADES_LINE: usize = MARKET;
 
     fn new(instruments: &[(InstrumentId, Name)], _unit: TimeUnit) -> Self {
         Self::new(instruments)
     }
 
     #[inline]
-    fn decode<'a>(&'a mut self, payload: &'a mut [u8]) -> Result<Decoded<'a>, DecodeError> {
-        self.decode(payload)
+    fn decode(&mut self, payload: &mut [u8], tell: &mut impl FnMut(Decoded<'_>)) -> Result<(), DecodeError> {
+        self.decode(payload).map(tell)
     }
 
     fn snapshot<'a>(&'a mut self, body: &'a mut [u8]) -> Result<Snapshot<'a>, DecodeError> {

@@ -54,6 +54,9 @@ pub struct Args {
     /// Timeframes, ascending, such as 5s,15s,1m [default: 5s,15s,1m; a recording: 1s,5s]
     #[arg(long, value_delimiter = ',')]
     timeframes: Vec<String>,
+    /// Quotes, trades and the book from the venue's binary streams instead of JSON
+    #[arg(long)]
+    sbe: bool,
     /// auto, inline or pipelined
     #[arg(long, default_value = "auto")]
     topology: String,
@@ -280,6 +283,7 @@ fn at_venue(
         ca_file: Some(home.join("ca.pem")),
         speed: 1.0,
         silence_max_ms: scene.silence_max_ms(),
+        sbe: args.sbe.then(|| address.into()),
     });
     // Neither a full nor a slow disk may change what a demonstration shows.
     config.process.unsynced_max_ms = Some(0);

@@ -12,7 +12,9 @@ use smc_core::config::{BarSource, EngineConfig};
 use smc_core::digest::Digest;
 use smc_core::instrument::InstrumentSpec;
 use smc_core::words::{InstrumentId, Name, Timeframe};
-use smc_feeds::binance_spot::{BinanceSpotFeed, FeedSettings, candle_interval};
+use smc_feeds::binance_spot::{
+    BinanceSpotFeed, BinanceSpotSbeFeed, BinaryStream, FeedSettings, candle_interval,
+};
 use smc_feeds::binance_usdm::BinanceUsdmFeed;
 use smc_feeds::bybit::BybitFeed;
 use smc_feeds::oanda::OandaFeed;
@@ -20,7 +22,7 @@ use smc_gateway::binance_spot::{self, BinanceSpotGateway, GatewayInstrument};
 use smc_gateway::binance_usdm::{self, BinanceUsdmGateway};
 use smc_gateway::bybit::{self, BybitGateway};
 use smc_gateway::oanda::{self, OandaGateway};
-use smc_gateway::sign;
+use smc_gateway::sign::{self, KeyError, KeyKind, Signer};
 use smc_net::{Endpoint, Hold, Secret, TlsSettings};
 use std::net::IpAddr;
 use std::path::Path;
@@ -78,6 +80,19 @@ impl Link {
 
     fn endpoint(&self, key: &'static str, text: &str) -> Result<Endpoint, LaunchError> {
         endpoint(key, text, &self.tls)
+    }
+
+    /// Where the binary streams are, and the key whose name they want: any but an Ed25519 key would be turned away there.
+    fn binary(&self) -> Result<Option<BinaryStream>, LaunchError> {
+        let Some(address) = &self.at.sbe else { return Ok(None) };
+        let account = self.account()?;
+        let fault = |error: KeyError| LaunchError::Key(account.key_file.clone(), error.to_string());
+        let signer = Signer::new(&sign::Secret::from(read(&account.key_file)?)).map_err(fault)?;
+        if signer.kind() != KeyKind::Ed25519 {
+            return Err(fault(KeyError::NotEd25519));
+        }
+        let endpoint = self.endpoint("sbe", address)?;
+        Ok(Some(BinaryStream { endpoint, api_key: account.api_key.clone() }))
     }
 
     fn account(&self) -> Result<&AccountSection, LaunchError> {
@@ -282,10 +297,19 @@ pub(super) fn feed(
     let fault = |error: &dyn std::fmt::Display| LaunchError::Feed(error.to_string());
     match link.at.kind {
         VenueKind::BinanceSpot => {
-            let mut settings = binance(FeedSettings { hold, ..FeedSettings::new(streams, rest) }, silence);
+            let binary = link.binary()?;
+            let settings = match binary.clone() {
+                None => FeedSettings::new(streams, rest),
+                Some(binary) => FeedSettings::binary(binary, streams, rest),
+            };
+            let mut settings = binance(FeedSettings { hold, ..settings }, silence);
             if wants_candles {
                 settings.streams.klines =
                     kline_streams(config, |timeframe| candle_interval(timeframe) == timeframe);
+            }
+            if binary.is_some() {
+                let feed = BinanceSpotSbeFeed::new(settings, symbols).map_err(|error| fault(&error))?;
+                return Ok(AnyFeed::BinanceSpotSbe(Box::new(feed)));
             }
             let feed = BinanceSpotFeed::new(settings, symbols).map_err(|error| fault(&error))?;
             Ok(AnyFeed::BinanceSpot(Box::new(feed)))

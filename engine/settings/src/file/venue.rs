@@ -48,6 +48,9 @@ pub struct VenueSection {
     /// Longest silence of quotes and of the book before nothing is entered any more; after three times that the
     /// connection is made anew. Without the key 5 s. Longer where an instrument trades rarely.
     pub silence_max_ms: Option<u64>,
+    /// `host:port` of the binary market streams (SBE), live `stream-sbe.binance.com:9443`. With it quotes, trades and the
+    /// book come from there, and only candles from `market`. Binance spot only, with an Ed25519 key.
+    pub sbe: Option<String>,
 }
 
 /// `[venue]` as the file writes it.
@@ -64,6 +67,7 @@ struct Written {
     #[serde(default = "real_time")]
     speed: f64,
     silence_max_ms: Option<u64>,
+    sbe: Option<String>,
 }
 
 const fn real_time() -> f64 {
@@ -74,6 +78,9 @@ impl TryFrom<Written> for VenueSection {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
+        if written.sbe.is_some() && written.kind != VenueKind::BinanceSpot {
+            return Err(format!("sbe: {} has no binary market streams", written.kind));
+        }
         let [market, orders, rest] = match written.site {
             Some(site) => site.addresses(written.kind).map(Some),
             None => [None; 3],
@@ -92,6 +99,7 @@ impl TryFrom<Written> for VenueSection {
             ca_file: written.ca_file.or_else(|| is_sim.then(|| "sim-keys/ca.pem".into())),
             speed: written.speed,
             silence_max_ms: written.silence_max_ms,
+            sbe: written.sbe,
         })
     }
 }
@@ -222,6 +230,17 @@ mod tests {
             assert_ne!(live.orders, testnet.orders, "{kind}");
             let sim = at("site = \"sim\"").unwrap();
             assert_eq!((sim.orders.as_str(), sim.ca_file.is_some()), ("127.0.0.1:9443", true));
+        }
+    }
+
+    #[test]
+    fn binary_streams_are_refused_where_there_are_none() {
+        for kind in KINDS {
+            let text = format!("kind = \"{kind}\"\nsite = \"live\"\nsbe = \"a:4\"");
+            match toml::from_str::<VenueSection>(&text) {
+                Ok(section) => assert_eq!((kind, section.sbe.as_deref()), ("binance-spot", Some("a:4"))),
+                Err(error) => assert!(error.message().contains("no binary market streams"), "{error}"),
+            }
         }
     }
 

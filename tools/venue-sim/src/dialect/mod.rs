@@ -130,6 +130,10 @@ pub trait Dialect: Send {
     fn step(&mut self) -> bool;
     /// Opens a WebSocket on a path; none when the venue has no such path or something in it is malformed.
     fn open(&mut self, conn: ConnId, target: &str) -> Option<WsRules>;
+    /// The same with the request's header lines, names in lower case; most venues look at none.
+    fn open_with(&mut self, conn: ConnId, target: &str, _headers: &[(String, String)]) -> Option<WsRules> {
+        self.open(conn, target)
+    }
     /// Takes one text message of a connection.
     fn on_text(&mut self, conn: ConnId, text: &str);
     /// Takes one HTTP request.

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::lines;
-use super::spoil::{huge_chunk, huge_header, spoil};
+use super::spoil::{huge_chunk, huge_header, spoil, spoil_bytes};
 use super::venue::{FaultyVenue, NOBODY, PAINTER};
 use crate::dialect::{ConnId, Frame, Said};
 use smc_core::TsNs;
@@ -105,6 +105,14 @@ impl Outgoing {
     }
 }
 
+/// One message of the market or about an account.
+enum Message {
+    /// JSON.
+    Text(String),
+    /// A binary frame.
+    Bytes(Vec<u8>),
+}
+
 impl FaultyVenue {
     /// One frame of the venue, and what goes wrong with it. An opportunity of every fault named here.
     pub(super) fn sift_one(&mut self, conn: ConnId, frame: Frame) {
@@ -116,6 +124,7 @@ impl FaultyVenue {
         let frame = if self.rolls(Fault::Cut) { self.torn(frame) } else { frame };
         match (frame, self.lines.get_mut(&conn)) {
             (Frame::Text(text), _) => self.sift_text(conn, text),
+            (Frame::Binary(bytes), _) => self.market_frame(conn, Message::Bytes(bytes)),
             (Frame::Part(bytes), Some(lines)) if !lines.is_head(&bytes) => {
                 let whole = lines.take(&bytes);
                 whole.into_iter().for_each(|line| self.sift_text(conn, line));
@@ -127,10 +136,10 @@ impl FaultyVenue {
     /// One message: a text, or a line of a stream.
     fn sift_text(&mut self, conn: ConnId, text: String) {
         match self.inner.said(&text) {
-            Said::Market => self.market_frame(conn, text),
+            Said::Market => self.market_frame(conn, Message::Text(text)),
             Said::Report => self.report(conn, text),
             Said::Account => {
-                let frame = self.pack(conn, text);
+                let frame = self.pack(conn, Message::Text(text));
                 self.out.push_private(conn, frame);
             }
             Said::Answer if self.loses_answer == Some(conn) => self.loses_answer = None,
@@ -139,10 +148,13 @@ impl FaultyVenue {
     }
 
     /// A message as its connection carries it.
-    fn pack(&mut self, conn: ConnId, text: String) -> Frame {
-        match self.lines.contains_key(&conn) {
-            true => Frame::Part(lines::chunks(text, &mut self.random)),
-            false => Frame::Text(text),
+    fn pack(&mut self, conn: ConnId, message: Message) -> Frame {
+        match message {
+            Message::Bytes(bytes) => Frame::Binary(bytes),
+            Message::Text(text) if self.lines.contains_key(&conn) => {
+                Frame::Part(lines::chunks(text, &mut self.random))
+            }
+            Message::Text(text) => Frame::Text(text),
         }
     }
 
@@ -155,7 +167,7 @@ impl FaultyVenue {
         Frame::Torn(Box::new(frame), share)
     }
 
-    fn market_frame(&mut self, conn: ConnId, text: String) {
+    fn market_frame(&mut self, conn: ConnId, message: Message) {
         if self.out.is_muted(conn, self.inner.now()) {
             return;
         }
@@ -173,11 +185,14 @@ impl FaultyVenue {
         }
         if self.rolls(Fault::Malformed) {
             self.struck(Fault::Malformed);
-            let spoiled = spoil(&text, &mut self.random);
+            let spoiled = match message {
+                Message::Text(text) => Message::Text(spoil(&text, &mut self.random)),
+                Message::Bytes(bytes) => Message::Bytes(spoil_bytes(bytes, &mut self.random)),
+            };
             let frame = self.pack(conn, spoiled);
             return self.out.push(conn, frame);
         }
-        let frame = self.pack(conn, text);
+        let frame = self.pack(conn, message);
         if self.rolls(Fault::Duplicate) {
             self.struck(Fault::Duplicate);
             self.out.push(conn, frame.clone());
@@ -191,7 +206,7 @@ impl FaultyVenue {
             let until = self.later(10, 5_000);
             self.out.hold(conn, Hold::Private, until);
         }
-        let frame = self.pack(conn, text);
+        let frame = self.pack(conn, Message::Text(text));
         if self.rolls(Fault::RepeatedReport) {
             self.struck(Fault::RepeatedReport);
             self.out.push_private(conn, frame.clone());

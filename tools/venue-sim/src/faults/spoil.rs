@@ -41,6 +41,21 @@ pub(super) fn spoil(text: &str, random: &mut Random) -> String {
     }
 }
 
+/// A damaged copy of a binary frame: cut, longer than it says, or of a schema that nobody knows.
+pub(super) fn spoil_bytes(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
+    const SCHEMA_AT: usize = 4;
+    match random.bits() % 3 {
+        0 => bytes.truncate(random.bits() as usize % bytes.len().max(1)),
+        1 => bytes.push(0),
+        _ => {
+            if let Some(schema) = bytes.get_mut(SCHEMA_AT) {
+                *schema = !*schema;
+            }
+        }
+    }
+    bytes
+}
+
 /// Where texts that are decimal numbers lie, without their quotes.
 fn quoted_numbers(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();

@@ -222,12 +222,16 @@ impl Dialect for FaultyVenue {
     }
 
     fn open(&mut self, conn: ConnId, target: &str) -> Option<WsRules> {
+        self.open_with(conn, target, &[])
+    }
+
+    fn open_with(&mut self, conn: ConnId, target: &str, headers: &[(String, String)]) -> Option<WsRules> {
         if let Some(status) = self.refuses_upgrade() {
             self.refused_upgrade = status;
             return None;
         }
         self.refused_upgrade = self.inner.refused_upgrade();
-        let rules = self.inner.open(conn, target)?;
+        let rules = self.inner.open_with(conn, target, headers)?;
         self.lanes.insert(conn, self.inner.lane(target));
         self.sift();
         Some(rules)

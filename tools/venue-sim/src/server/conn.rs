@@ -156,11 +156,12 @@ impl Conn {
         if pipe.hoard() { Err(Gone) } else { Ok(self.bytes().1 != before) }
     }
 
-    /// Reads what the socket holds and hands it to the venue. True when anything came.
-    pub fn read(&mut self, venue: &mut dyn Dialect, edge_now_ns: u64) -> Result<bool, Gone> {
+    /// Reads what the socket holds and hands it to the venue; HTTP requests are kept for [`Conn::answer`] when `is_held`.
+    /// True when anything came.
+    pub fn read(&mut self, venue: &mut dyn Dialect, edge_now_ns: u64, is_held: bool) -> Result<bool, Gone> {
         let before = self.bytes().1;
         if let State::Http { .. } = self.state {
-            self.read_http(venue)?;
+            self.read_http(venue, is_held)?;
         }
         if let State::WebSocket(_) = self.state {
             self.read_messages(venue, edge_now_ns)?;
@@ -168,7 +169,23 @@ impl Conn {
         Ok(self.bytes().1 != before)
     }
 
-    fn read_http(&mut self, venue: &mut dyn Dialect) -> Result<(), Gone> {
+    /// Method and target of a whole request that was read and not handed on.
+    pub fn held(&self) -> Option<String> {
+        let State::Http { bytes, .. } = &self.state else { return None };
+        match http::parse(bytes) {
+            Parsed::Request { request, .. } if !self.is_last_answer => {
+                Some(format!("{} {}", request.method, request.target))
+            }
+            _ => None,
+        }
+    }
+
+    /// Hands what was read to the venue.
+    pub fn answer(&mut self, venue: &mut dyn Dialect) -> Result<(), Gone> {
+        self.hand_on(venue, false)
+    }
+
+    fn read_http(&mut self, venue: &mut dyn Dialect, is_held: bool) -> Result<(), Gone> {
         let State::Http { pipe, bytes } = &mut self.state else { return Ok(()) };
         let mut chunk = [0u8; 4096];
         while bytes.len() <= http::REQUEST_MAX {
@@ -179,6 +196,10 @@ impl Conn {
                 Err(_) => return Err(Gone),
             }
         }
+        self.hand_on(venue, is_held)
+    }
+
+    fn hand_on(&mut self, venue: &mut dyn Dialect, is_held: bool) -> Result<(), Gone> {
         loop {
             let State::Http { bytes, .. } = &mut self.state else { return Ok(()) };
             if bytes.is_empty() || self.is_last_answer {
@@ -187,14 +208,15 @@ impl Conn {
             match http::parse(bytes) {
                 Parsed::Partial => return Ok(()),
                 Parsed::Bad => return self.refuse(venue, 400),
+                Parsed::Request { .. } if is_held => return Ok(()),
                 Parsed::Request { request, len, is_last } => {
                     bytes.drain(..len);
                     venue.on_http(self.id, &request);
                     self.is_last_answer = is_last;
                 }
-                Parsed::Upgrade { target, accept, len } => {
+                Parsed::Upgrade { target, headers, accept, len } => {
                     bytes.drain(..len);
-                    return self.upgrade(venue, &target, &accept);
+                    return self.upgrade(venue, &target, &headers, &accept);
                 }
             }
         }
@@ -205,8 +227,14 @@ impl Conn {
         self.send(Frame::Http(venue.refusal(status)))
     }
 
-    fn upgrade(&mut self, venue: &mut dyn Dialect, target: &str, accept: &str) -> Result<(), Gone> {
-        let Some(rules) = venue.open(self.id, target) else {
+    fn upgrade(
+        &mut self,
+        venue: &mut dyn Dialect,
+        target: &str,
+        headers: &[(String, String)],
+        accept: &str,
+    ) -> Result<(), Gone> {
+        let Some(rules) = venue.open_with(self.id, target, headers) else {
             venue.close(self.id);
             return self.refuse(venue, venue.refused_upgrade());
         };

@@ -32,6 +32,8 @@ pub enum Parsed {
     Upgrade {
         /// Path and query.
         target: String,
+        /// Header lines: names in lower case, values trimmed.
+        headers: Vec<(String, String)>,
         /// The answer's `Sec-WebSocket-Accept`.
         accept: String,
         /// Its bytes.
@@ -58,7 +60,12 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     if header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
         let Some(key) = header("sec-websocket-key") else { return Parsed::Bad };
         let accept = derive_accept_key(key.as_bytes());
-        return Parsed::Upgrade { target: target.to_owned(), accept, len: head_len };
+        return Parsed::Upgrade {
+            target: target.to_owned(),
+            headers: lines(head.headers),
+            accept,
+            len: head_len,
+        };
     }
     let body_len = match header("content-length").map(str::parse::<usize>) {
         None => 0,
@@ -70,15 +77,20 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
     let Some(body) = bytes.get(head_len..head_len + body_len) else { return Parsed::Partial };
     let Ok(body) = std::str::from_utf8(body) else { return Parsed::Bad };
+    let is_last = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    let headers = lines(head.headers);
+    let request =
+        HttpRequest { method: method.to_owned(), target: target.to_owned(), headers, body: body.to_owned() };
+    Parsed::Request { request, len: head_len + body_len, is_last }
+}
+
+/// Header lines with names in lower case and values trimmed.
+fn lines(headers: &[httparse::Header<'_>]) -> Vec<(String, String)> {
     let text = |header: &httparse::Header<'_>| {
         let value = std::str::from_utf8(header.value).unwrap_or_default();
         (header.name.to_ascii_lowercase(), value.trim().to_owned())
     };
-    let is_last = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    let headers = head.headers.iter().map(text).collect();
-    let request =
-        HttpRequest { method: method.to_owned(), target: target.to_owned(), headers, body: body.to_owned() };
-    Parsed::Request { request, len: head_len + body_len, is_last }
+    headers.iter().map(text).collect()
 }
 
 /// The answer that turns a connection into a WebSocket.

@@ -73,6 +73,8 @@ pub struct Sim {
     edge_now_ns: u64,
     quiet_within: Duration,
     is_lock_step: bool,
+    /// HTTP requests wait until the peer is quiet, so that their order is not that of its threads.
+    holds_requests: bool,
 }
 
 impl Sim {
@@ -136,6 +138,7 @@ impl Sim {
             edge_now_ns: 0,
             quiet_within: QUIET_WITHIN,
             is_lock_step: false,
+            holds_requests: false,
         })
     }
 
@@ -227,6 +230,7 @@ impl Sim {
 
     /// Serves until `stop` without moving market time: after a lock-step run, while the peer winds down.
     pub fn serve_frozen(&mut self, stop: &AtomicBool) {
+        self.holds_requests = false;
         while !stop.load(Ordering::Relaxed) {
             let is_busy = self.serve();
             self.send_all();
@@ -255,6 +259,7 @@ impl Sim {
         // What goes wrong takes its time, and there is none yet.
         self.venue.hold_faults(true);
         while !peer.is_started() {
+            self.holds_requests = false;
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -264,6 +269,7 @@ impl Sim {
                 std::thread::sleep(IDLE);
             }
         }
+        self.holds_requests = true;
         // What it still asks is answered before time moves, or it would be chance at what time it hears the answer.
         self.settle(peer, stop)?;
         self.venue.hold_faults(false);
@@ -323,7 +329,7 @@ impl Sim {
     /// meanwhile join the end of the queue.
     fn deliver(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
         let mut is_announced = false;
-        while let Some((conn, frame)) = self.venue.pop_frame() {
+        while let Some((conn, frame)) = self.next_frame() {
             if !is_announced {
                 self.announce(peer, stop)?;
                 is_announced = true;
@@ -339,6 +345,21 @@ impl Sim {
             }
         }
         Ok(())
+    }
+
+    /// The next frame, once what was asked meanwhile is answered. Requests come over connections of several threads, and
+    /// which of them was faster may not matter: they are answered while the peer is quiet, in the order of their texts.
+    fn next_frame(&mut self) -> Option<(ConnId, Frame)> {
+        let mut held: Vec<(String, ConnId)> =
+            self.conns.iter().filter_map(|(id, conn)| Some((conn.held()?, *id))).collect();
+        held.sort();
+        for (_, id) in held {
+            let gone = self.conns.get_mut(&id).is_some_and(|conn| conn.answer(self.venue.as_mut()).is_err());
+            if gone {
+                self.drop_conn(id);
+            }
+        }
+        self.venue.pop_frame()
     }
 
     /// Tells the peer the time, and lets it act on that before anything else reaches it.
@@ -397,7 +418,9 @@ impl Sim {
         for (id, conn) in &mut self.conns {
             let result = match now < conn.asleep_until {
                 true => conn.sleep(),
-                false => conn.flush().and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns)),
+                false => conn
+                    .flush()
+                    .and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns, self.holds_requests)),
             };
             match result {
                 Ok(is_read) => is_busy |= is_read,

@@ -1,9 +1,11 @@
-//! What the market streams carry: the events of one symbol, in the venue's JSON.
+//! What the market streams carry: the events of one symbol, in the venue's JSON and in its binary form.
 //!
 //! Pure. The key order is the live venue's, so that scanners written for it find what they expect.
 
 use super::candles::{Bar, Candles, INTERVALS};
+use super::sbe;
 use super::streams::StreamKind;
+use crate::dialect::Frame;
 use crate::dialect::json::D8;
 use crate::exchange::PublicTrade;
 use crate::exchange::book::Book;
@@ -14,16 +16,18 @@ use std::fmt::Write;
 
 /// Trades kept for `GET /api/v3/trades`: the most that one request returns.
 const TRADES_MAX: usize = 1_000;
-/// Speeds of the depth streams, in ticks of 100 ms.
-const DEPTH_TICKS: [u64; 2] = [1, 10];
+/// Speeds of the depth streams, in ticks of 100 ms; the last is that of the binary ones.
+const DEPTH_TICKS: [u64; 3] = [1, 10, 1];
+/// Place of the binary streams' speed.
+const BINARY: usize = 2;
 /// A candle that changed is sent every so many ticks; the one-second candle more often.
 const KLINE_TICKS: u64 = 20;
 const KLINE_1S_TICKS: u64 = 10;
 /// Levels of the partial depth streams.
 const PARTIAL_LEVELS: [usize; 3] = [5, 10, 20];
 
-/// One event of one stream.
-pub type StreamEvent = (StreamKind, String);
+/// One event of one stream: a text without its envelope, or a whole binary message.
+pub type StreamEvent = (StreamKind, Frame);
 
 /// Best price and quantity of one side; zeros when it is empty.
 type Top = (i64, i64);
@@ -47,9 +51,9 @@ struct Aggregate {
 /// The stream state of one symbol.
 pub struct SymbolFeed {
     symbol: String,
-    windows: [DepthWindow; 2],
+    windows: [DepthWindow; 3],
     /// Whether the book changed since the last partial depth event of each speed.
-    is_partial_due: [bool; 2],
+    is_partial_due: [bool; 3],
     candles: Candles,
     top: Option<(Top, Top)>,
     aggregate: Option<Aggregate>,
@@ -63,7 +67,7 @@ impl SymbolFeed {
         Self {
             symbol: symbol.to_owned(),
             windows: Default::default(),
-            is_partial_due: [false; 2],
+            is_partial_due: [false; 3],
             candles: Candles::new(history, start),
             top: None,
             aggregate: None,
@@ -89,17 +93,19 @@ impl SymbolFeed {
             self.trades.pop_front();
         }
         self.trades.push_back((now, trade));
+        let frame = sbe::trades(&self.symbol, &[trade], now, now);
+        out.push((StreamKind::BinaryTrade, Frame::Binary(frame)));
         let ms = now.as_ms();
         out.push((
             StreamKind::Trade,
-            format!(
+            Frame::Text(format!(
                 r#"{{"e":"trade","E":{ms},"s":"{}","t":{},"p":"{}","q":"{}","T":{ms},"m":{},"M":true}}"#,
                 self.symbol,
                 trade.trade_id,
                 D8::from(trade.price),
                 D8::from(trade.qty),
                 trade.aggressor == Side::Sell,
-            ),
+            )),
         ));
         match &mut self.aggregate {
             Some(open) if open.taker == trade.taker && open.first.price == trade.price => {
@@ -131,11 +137,12 @@ impl SymbolFeed {
             window.first_id.get_or_insert(first_id);
             window.changed.extend(changes.iter().map(|(side, price)| (*side == Side::Sell, *price)));
         }
-        self.is_partial_due = [true; 2];
+        self.is_partial_due = [true; 3];
         let top = (book.best(Side::Buy).unwrap_or_default(), book.best(Side::Sell).unwrap_or_default());
         if self.top != Some(top) {
             self.top = Some(top);
-            out.push((StreamKind::BookTicker, self.book_ticker(book)));
+            out.push((StreamKind::BookTicker, Frame::Text(self.book_ticker(book))));
+            out.push((StreamKind::BinaryBest, self.binary_best(book, now)));
         }
     }
 
@@ -154,17 +161,23 @@ impl SymbolFeed {
         )
     }
 
+    /// The top of book as the binary stream sends it.
+    pub fn binary_best(&self, book: &Book, now: TsNs) -> Frame {
+        let [bid, ask] = [Side::Buy, Side::Sell].map(|side| book.best(side).unwrap_or_default());
+        Frame::Binary(sbe::best(&self.symbol, book.update_id(), bid, ask, now))
+    }
+
     /// What is due at a tick of 100 ms. `tick` counts them since the epoch.
     pub fn on_tick(&mut self, book: &Book, now: TsNs, tick: u64, out: &mut Vec<StreamEvent>) {
         for (index, every) in DEPTH_TICKS.into_iter().enumerate() {
             if tick.is_multiple_of(every) {
                 self.flush_depth(index, book, now, out);
-                self.flush_partial(index, book, out);
+                self.flush_partial(index, book, now, out);
             }
         }
         for (interval, bar) in self.candles.roll(now) {
             let event = self.kline(interval, &bar, true, now);
-            out.push((StreamKind::Kline(interval), event));
+            out.push((StreamKind::Kline(interval), Frame::Text(event)));
         }
         for interval in 0..INTERVALS.len() {
             let every = if interval == 0 { KLINE_1S_TICKS } else { KLINE_TICKS };
@@ -172,7 +185,7 @@ impl SymbolFeed {
                 && let Some(bar) = self.candles.take_changed(interval)
             {
                 let event = self.kline(interval, &bar, false, now);
-                out.push((StreamKind::Kline(interval), event));
+                out.push((StreamKind::Kline(interval), Frame::Text(event)));
             }
         }
     }
@@ -199,6 +212,11 @@ impl SymbolFeed {
         let mut bids: Vec<_> = levels(Side::Buy).collect();
         bids.reverse();
         let asks: Vec<_> = levels(Side::Sell).collect();
+        if index == BINARY {
+            let frame = sbe::depth(&self.symbol, [first_id, book.update_id()], [&bids, &asks], now);
+            out.push((StreamKind::BinaryDepth, Frame::Binary(frame)));
+            return;
+        }
         let event = format!(
             r#"{{"e":"depthUpdate","E":{},"s":"{}","U":{first_id},"u":{},"b":{},"a":{}}}"#,
             now.as_ms(),
@@ -207,17 +225,25 @@ impl SymbolFeed {
             levels_text(bids.into_iter()),
             levels_text(asks.into_iter()),
         );
-        out.push((StreamKind::Depth(*every), event));
+        out.push((StreamKind::Depth(*every), Frame::Text(event)));
     }
 
-    fn flush_partial(&mut self, index: usize, book: &Book, out: &mut Vec<StreamEvent>) {
+    fn flush_partial(&mut self, index: usize, book: &Book, now: TsNs, out: &mut Vec<StreamEvent>) {
         let (Some(is_due), Some(every)) = (self.is_partial_due.get_mut(index), DEPTH_TICKS.get(index)) else {
             return;
         };
-        if std::mem::take(is_due) {
-            for levels in PARTIAL_LEVELS {
-                out.push((StreamKind::PartialDepth(levels, *every), depth_text(book, levels)));
-            }
+        if !std::mem::take(is_due) {
+            return;
+        }
+        if index == BINARY {
+            let [bids, asks] =
+                [Side::Buy, Side::Sell].map(|side| book.levels(side).take(20).collect::<Vec<_>>());
+            let frame = sbe::depth20(&self.symbol, book.update_id(), [&bids, &asks], now);
+            out.push((StreamKind::BinaryDepth20, Frame::Binary(frame)));
+            return;
+        }
+        for levels in PARTIAL_LEVELS {
+            out.push((StreamKind::PartialDepth(levels, *every), Frame::Text(depth_text(book, levels))));
         }
     }
 
@@ -226,7 +252,7 @@ impl SymbolFeed {
         self.next_aggregate_id += 1;
         out.push((
             StreamKind::AggTrade,
-            format!(
+            Frame::Text(format!(
                 r#"{{"e":"aggTrade","E":{},"s":"{}","a":{},"p":"{}","q":"{}","f":{},"l":{},"T":{},"m":{},"M":true}}"#,
                 now.as_ms(),
                 self.symbol,
@@ -237,7 +263,7 @@ impl SymbolFeed {
                 aggregate.last_id,
                 aggregate.at.as_ms(),
                 aggregate.first.aggressor == Side::Sell,
-            ),
+            )),
         ));
     }
 

@@ -13,6 +13,7 @@ pub mod params;
 mod replacing;
 mod reports;
 pub mod rest;
+mod sbe;
 pub mod streams;
 pub mod trouble;
 
@@ -189,11 +190,14 @@ impl Venue {
 
     /// Queues stream events for the connections that want them.
     fn route(&mut self, symbol: usize, events: Vec<StreamEvent>) {
-        for (kind, text) in events {
+        for (kind, event) in events {
             for conn in &self.stream_order {
                 let Some(session) = self.stream_sessions.get(conn) else { continue };
                 let Some(name) = session.name_of(Stream { symbol, kind }) else { continue };
-                let frame = Frame::Text(session.wrap(name, &text));
+                let frame = match &event {
+                    Frame::Text(text) => Frame::Text(session.wrap(name, text)),
+                    frame => frame.clone(),
+                };
                 self.outbox.push_back((*conn, frame));
                 self.summary.frames_out += 1;
             }
@@ -237,7 +241,7 @@ impl Venue {
             let Some(book) = self.exchange.book_mut(stream.symbol) else { continue };
             let mut events = Vec::new();
             match stream.kind {
-                StreamKind::Depth(_) => {
+                StreamKind::Depth(_) | StreamKind::BinaryDepth => {
                     if let Some((price, _)) = book.best(smc_core::Side::Buy) {
                         book.touch(smc_core::Side::Buy, price);
                     }
@@ -252,9 +256,18 @@ impl Venue {
                     let frame = Frame::Text(session.wrap(name, &text));
                     self.send(conn, frame);
                 }
+                StreamKind::BinaryBest => {
+                    let frame = feed.binary_best(book, now);
+                    self.send(conn, frame);
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Whether a key may ask for binary streams.
+    fn reads_binary(&self, api_key: &str) -> bool {
+        self.keys.account(api_key).is_ok_and(|account| self.keys.may_log_on(account))
     }
 
     /// The exchange, to look at.
@@ -300,6 +313,10 @@ impl Dialect for Venue {
     }
 
     fn open(&mut self, conn: ConnId, target: &str) -> Option<WsRules> {
+        self.open_with(conn, target, &[])
+    }
+
+    fn open_with(&mut self, conn: ConnId, target: &str, headers: &[(String, String)]) -> Option<WsRules> {
         let rules = |messages_per_second| WsRules {
             ping_every: Some(PING_EVERY),
             pong_within: PONG_WITHIN,
@@ -311,10 +328,14 @@ impl Dialect for Venue {
             let _ = self.limits.charge(self.now, 2); // connecting costs weight, but is never refused for it
             return Some(rules(None));
         }
-        let exchange = &self.exchange;
-        let Some(Ok(session)) = StreamSession::open(target, &|symbol| exchange.symbol_index(symbol)) else {
+        let key = headers.iter().find(|(name, _)| name == sbe::KEY_HEADER).map(|(_, key)| key);
+        if key.is_some_and(|key| !self.reads_binary(key)) {
             return None;
-        };
+        }
+        let parse = if key.is_some() { sbe::parse_name } else { streams::parse_name };
+        let exchange = &self.exchange;
+        let index = |symbol: &str| exchange.symbol_index(symbol);
+        let Some(Ok(session)) = StreamSession::open_by(parse, target, &index) else { return None };
         let streams: Vec<Stream> = session.streams().collect();
         self.stream_sessions.insert(conn, session);
         self.sort_streams();

@@ -25,6 +25,14 @@ pub enum StreamKind {
     PartialDepth(usize, u64),
     /// Candles of one interval, by index.
     Kline(usize),
+    /// Every trade, in binary.
+    BinaryTrade,
+    /// Best bid and ask, in binary.
+    BinaryBest,
+    /// Changes of the book, in binary.
+    BinaryDepth,
+    /// The best twenty levels, in binary.
+    BinaryDepth20,
 }
 
 /// What streams of a market carry. The control protocol is the same on spot and futures; the names are not.
@@ -91,14 +99,23 @@ pub fn stream_name(symbol: &str, kind: StreamKind) -> String {
         StreamKind::Kline(interval) => {
             format!("{symbol}@kline_{}", INTERVALS.get(interval).map_or("", |(name, _)| name))
         }
+        StreamKind::BinaryTrade => format!("{symbol}@trade"),
+        StreamKind::BinaryBest => format!("{symbol}@bestBidAsk"),
+        StreamKind::BinaryDepth => format!("{symbol}@depth"),
+        StreamKind::BinaryDepth20 => format!("{symbol}@depth20"),
     }
 }
+
+/// Splits a stream name into its symbol and what it carries.
+pub type Parse<K> = fn(&str) -> Option<(&str, K)>;
 
 /// One market stream connection.
 #[derive(Clone, Debug)]
 pub struct StreamSession<K = StreamKind> {
     /// Names as subscribed, in order; none where the venue has no such symbol: it stays silent.
     subscriptions: Vec<(String, Option<Stream<K>>)>,
+    /// How the names of its streams are read.
+    parse: Parse<K>,
     /// Whether events come in an envelope with the stream's name.
     pub is_combined: bool,
 }
@@ -115,11 +132,20 @@ pub struct ControlAnswer<K = StreamKind> {
 impl<K: Kind> StreamSession<K> {
     /// A session without streams.
     pub const fn empty(is_combined: bool) -> Self {
-        Self { subscriptions: Vec::new(), is_combined }
+        Self { subscriptions: Vec::new(), parse: K::parse, is_combined }
     }
 
     /// A session from the path and query of its upgrade request; none when the venue has no such path.
     pub fn open(target: &str, symbol_index: &dyn Fn(&str) -> Option<usize>) -> Option<Result<Self, String>> {
+        Self::open_by(K::parse, target, symbol_index)
+    }
+
+    /// The same for streams of other names.
+    pub fn open_by(
+        parse: Parse<K>,
+        target: &str,
+        symbol_index: &dyn Fn(&str) -> Option<usize>,
+    ) -> Option<Result<Self, String>> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let names: Vec<&str> = if path == "/stream" {
             let streams = query.split('&').find_map(|pair| pair.strip_prefix("streams="));
@@ -130,7 +156,7 @@ impl<K: Kind> StreamSession<K> {
                 .split('/')
                 .collect()
         };
-        let mut session = Self { subscriptions: Vec::new(), is_combined: path == "/stream" };
+        let mut session = Self { subscriptions: Vec::new(), parse, is_combined: path == "/stream" };
         for name in names.into_iter().filter(|name| !name.is_empty()) {
             let name = super::params::percent_decode(name);
             if session.subscribe(&name, symbol_index).is_none() {
@@ -172,7 +198,7 @@ impl<K: Kind> StreamSession<K> {
         name: &str,
         symbol_index: &dyn Fn(&str) -> Option<usize>,
     ) -> Option<Option<Stream<K>>> {
-        let (symbol, kind) = K::parse(name)?;
+        let (symbol, kind) = (self.parse)(name)?;
         // Symbols in stream names are lower case; in any other case the live venue stays silent too.
         let is_lower = symbol.chars().all(|c| !c.is_uppercase());
         let index = match kind.is_exact() {
