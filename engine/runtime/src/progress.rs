@@ -1,6 +1,7 @@
 //! How far each thread has come, for a simulator that moves time only when nobody has work left.
 //!
-//! Every thread publishes, at the end of a turn in which it did nothing, how much it has taken in and put out.
+//! Every thread publishes, at the end of the second turn at one time in which it did nothing, how much it has taken in and
+//! put out: what an answer brings up may be sent only in the turn after it.
 //! When, over all channels, what was sent equals what was received, and everybody has seen the present time,
 //! nothing can happen until the outside sends something: the first thread to go on would need an input that
 //! nobody has sent.
@@ -51,6 +52,17 @@ pub struct Counts {
     pub busy: u64,
     /// The time the thread acted on.
     pub now: u64,
+}
+
+/// Whether a thread's turns change nothing any more. In real time they always might, and nobody has to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stillness(Option<Counts>);
+
+impl Stillness {
+    /// True when the last turn ended with the same counts at the same time.
+    pub fn holds(&mut self, counts: &Counts) -> bool {
+        self.0.replace(*counts) == Some(*counts)
+    }
 }
 
 impl Stage {

@@ -10,7 +10,7 @@ use crate::clock::{Clock, mono_ns};
 use crate::engine_thread::{EngineThread, Errand, Outbound};
 use crate::idle::{Idle, Idler, pin_to};
 use crate::latency::{Probe, Stretch};
-use crate::progress::{Counts, Progress};
+use crate::progress::{Counts, Progress, Stillness};
 use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, not_sent, send};
 use smc_core::TsNs;
 use smc_core::engine::Engine;
@@ -100,6 +100,7 @@ where
     let mut answers: VecDeque<Event> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
     let mut commands = 0;
+    let mut stillness = [Stillness::default(); 2];
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
@@ -155,7 +156,7 @@ where
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
             shared.progress.tell(engine.counters());
             engine.note_idle();
-            publish_inline(shared, now, feed, gateway, commands);
+            publish_inline(shared, now, feed, gateway, commands, &mut stillness);
             if let Some(reason) = gateway.fatal() {
                 return Err(RunError::Gateway(reason));
             }
@@ -192,15 +193,20 @@ fn publish_inline<F: MarketFeed, G: OrderGateway>(
     feed: &F,
     gateway: &G,
     commands: u64,
+    stillness: &mut [Stillness; 2],
 ) {
-    let (received, sent) = feed.bytes();
     let counts = Counts { now: now.0, ..Counts::default() };
-    let busy = u64::from(feed.in_flight());
-    shared.progress.feed.publish(&Counts { received, sent, busy, ..counts });
+    let (received, sent) = feed.bytes();
+    let at_feed = Counts { received, sent, busy: u64::from(feed.in_flight()), ..counts };
     let (received, sent) = gateway.bytes();
-    let busy = u64::from(gateway.in_flight());
-    shared.progress.gateway.publish(&Counts { received, sent, busy, ..counts });
-    shared.progress.engine.publish(&Counts { popped: [0, 0, commands], ..counts });
+    let at_gateway = Counts { received, sent, busy: u64::from(gateway.in_flight()), ..counts };
+    let [of_feed, of_gateway] = stillness;
+    // Both are asked in every turn.
+    if of_feed.holds(&at_feed) & of_gateway.holds(&at_gateway) {
+        shared.progress.feed.publish(&at_feed);
+        shared.progress.gateway.publish(&at_gateway);
+        shared.progress.engine.publish(&Counts { popped: [0, 0, commands], ..counts });
+    }
     if gateway.is_ready() && feed.is_subscribed() {
         shared.progress.is_started.store(true, Ordering::Release);
     }
@@ -320,6 +326,7 @@ fn feed_thread<F: MarketFeed>(
     }
     let mut idler = Idler::new(shared.idle);
     let mut out = FeedOutlet { ring, waiting: VecDeque::with_capacity(FEED_RING), conflated: 0, pushed: 0 };
+    let mut stillness = Stillness::default();
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         out.flush();
@@ -331,7 +338,9 @@ fn feed_thread<F: MarketFeed>(
             let (received, sent) = feed.bytes();
             let busy = u64::from(feed.in_flight());
             let counts = Counts { now: now.0, received, sent, pushed: out.pushed, busy, ..Counts::default() };
-            shared.progress.feed.publish(&counts);
+            if stillness.holds(&counts) {
+                shared.progress.feed.publish(&counts);
+            }
             shared.progress.note_feed(feed.tallies(), out.conflated);
             if feed.is_subscribed() {
                 shared.progress.is_started.store(true, Ordering::Release);
@@ -446,6 +455,7 @@ fn gateway_thread<G: OrderGateway>(
     let mut idler = Idler::new(shared.idle);
     let mut waiting: VecDeque<Stamped> = VecDeque::with_capacity(ORDER_RING);
     let mut counts = Counts::default();
+    let mut stillness = Stillness::default();
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
@@ -474,7 +484,9 @@ fn gateway_thread<G: OrderGateway>(
             (counts.received, counts.sent) = gateway.bytes();
             counts.busy = u64::from(gateway.in_flight());
             counts.now = now.0;
-            shared.progress.gateway.publish(&counts);
+            if stillness.holds(&counts) {
+                shared.progress.gateway.publish(&counts);
+            }
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Release);
             if gateway.is_ready() {
                 was_ready.store(true, Ordering::Release);
