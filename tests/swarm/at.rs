@@ -86,6 +86,16 @@ impl At {
         self != Self::Oanda
     }
 
+    /// Best levels of a side that must be equal: the engine is told a hundred at least, half of fifty at Bybit.
+    pub fn levels(self) -> usize {
+        if matches!(self, Self::BybitSpot | Self::BybitLinear) { 25 } else { 50 }
+    }
+
+    /// Whether the venue's own rule keeps an address out for ten minutes that came too often, whatever it says.
+    pub fn is_shut_long(self) -> bool {
+        matches!(self, Self::BybitSpot | Self::BybitLinear)
+    }
+
     /// Best prices carry the number of the book that they are the top of.
     pub fn has_numbered_quotes(self) -> bool {
         !matches!(self, Self::BybitSpot | Self::BybitLinear)

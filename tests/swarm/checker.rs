@@ -2,7 +2,7 @@
 //! only the replay is the engine's own.
 
 use super::at::At;
-use super::story::{Fate, LEVELS, Story, Told, ToldFill, Witness, best, differences, is_top};
+use super::story::{Fate, Story, Told, ToldFill, Witness, best, differences, is_top};
 use crate::Rec;
 use smc_core::engine::Engine;
 use smc_core::event::{FeedState, GatewayState};
@@ -131,8 +131,7 @@ fn named(orders: &[TrueOrder]) -> BTreeMap<&str, Vec<&TrueOrder>> {
 /// as an order of its own under the same name.
 fn order(told: &Told, parts: &[&TrueOrder], at: At, wrong: &mut Vec<String>) {
     let id = told.order.client_order_id;
-    let is_chain =
-        at == At::Oanda && parts.windows(2).all(|pair| !pair[0].is_open && pair[0].filled_qty > Qty::ZERO);
+    let is_chain = at == At::Oanda && parts.iter().rev().skip(1).all(|part| !part.is_open);
     let Some(last) = parts.last().filter(|_| parts.len() == 1 || is_chain) else {
         return wrong.push(format!("P2 two orders under one id {id:?}: {parts:?}"));
     };
@@ -140,8 +139,11 @@ fn order(told: &Told, parts: &[&TrueOrder], at: At, wrong: &mut Vec<String>) {
     let is_stop = told.order.kind == OrderKind::StopLimit;
     // Oanda's stop has a trigger, and its worst price beside it.
     let price = if at == At::Oanda && is_stop { told.order.stop_price } else { told.order.price };
-    let qty = if told.is_attached { last.qty } else { told.order.qty };
-    if (told.order.side, qty.0, price) != (last.side, before + last.qty.0, last.price) {
+    let qty = if told.is_attached { Qty(before + last.qty.0) } else { told.order.qty };
+    // An order for a trade that is closed by now is for nothing.
+    let is_void = at == At::Oanda && last.qty == Qty::ZERO && !last.is_open;
+    let is_same = (told.order.side, qty.0) == (last.side, before + last.qty.0);
+    if price != last.price || !is_same && !is_void {
         wrong.push(format!("P3 the venue's order is not the decision's: {parts:?}, {:?}", told.order));
     }
     if told.fate == Fate::Never {
@@ -268,10 +270,10 @@ fn alive(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
         }
     }
     for book in truth.books.iter().filter(|_| at.has_book()) {
-        let [bids, asks] = &story.books;
+        let ([bids, asks], count) = (&story.books, at.levels());
         let is_equal = story.book_id == book.update_id
-            && best(bids, Side::Buy).eq(book.bids.iter().copied().take(LEVELS))
-            && best(asks, Side::Sell).eq(book.asks.iter().copied().take(LEVELS));
+            && best(bids, Side::Buy, count).eq(book.bids.iter().copied().take(count))
+            && best(asks, Side::Sell, count).eq(book.asks.iter().copied().take(count));
         if !is_equal {
             wrong.push(format!(
                 "P6 the book is another: number {} for {}, {}",

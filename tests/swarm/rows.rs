@@ -11,6 +11,8 @@ use venue_sim::{Fault, FaultPlan};
 
 /// Market time with faults.
 const FAULTY: Duration = Duration::from_secs(120);
+/// Market time without, where the venue keeps an address out for ten minutes.
+const SHUT_OUT: Duration = Duration::from_secs(700);
 /// Books and quotes that a run must at least have held against the venue's.
 const COMPARED_MIN: u32 = 60;
 
@@ -70,7 +72,11 @@ pub fn row(program: &str, at: At, seeds: std::ops::Range<u64>, faults: &[(Fault,
     let mut struck = Counts::default();
     for seed in seeds {
         let plan = faults.iter().fold(FaultPlan::none(seed), |plan, (fault, ppm)| plan.with(*fault, *ppm));
-        let scene = Scene { kills, at, ..Scene::of(plan, FAULTY) };
+        let mut scene = Scene { kills, at, ..Scene::of(plan, FAULTY) };
+        let is_shut_out = |(fault, _): &(Fault, u32)| matches!(fault, Fault::Banned | Fault::Forbidden);
+        if at.is_shut_long() && faults.iter().any(is_shut_out) {
+            scene.calm = SHUT_OUT;
+        }
         let outcome = well(program, &scene);
         struck.add(&outcome.faults);
         sum.add(&outcome);

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use venue_sim::faults::Counts;
-use venue_sim::{Deed, FaultPlan, Sim};
+use venue_sim::{Deed, Fault, FaultPlan, Sim};
 
 /// Wall time that the engine may take for one message, on a machine that has much else to do.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
@@ -62,17 +62,23 @@ impl Scene {
     pub fn from_seed(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x05ce_0e00);
         let faulty = Duration::from_secs(100);
+        // Half at Binance spot, and half elsewhere.
+        let at = At::ALL.get(random.below(9) as usize).copied().unwrap_or_default();
+        let mut plan = FaultPlan::from_seed(seed).lasting(faulty);
+        if at.is_shut_long() {
+            // The rows of those faults have the time to wait for its end.
+            plan = plan.with(Fault::Banned, 0).with(Fault::Forbidden, 0);
+        }
         Self {
             seed,
-            plan: FaultPlan::from_seed(seed).lasting(faulty),
+            plan,
             kills: random.below(3) as u32,
             faulty,
             calm: Duration::from_secs(60),
             ends_by_kill: random.below(5) == 0,
             topology: if random.below(4) == 0 { "pipelined" } else { "inline" },
             is_patient: random.below(3) > 0,
-            // Half at Binance spot, and half elsewhere.
-            at: At::ALL.get(random.below(9) as usize).copied().unwrap_or_default(),
+            at,
             ..Self::of(FaultPlan::none(seed), faulty)
         }
     }
@@ -117,9 +123,9 @@ pub struct Outcome {
     /// Kills that hit a running engine.
     pub kills: u32,
     /// Working orders at the venue when an engine was about to be killed.
-    pub dying: Vec<usize>,
+    pub dying: Vec<Vec<String>>,
     /// Working orders at the venue when it was started again.
-    pub left: Vec<usize>,
+    pub left: Vec<Vec<String>>,
     /// When the market opened.
     pub start: TsNs,
     /// What the checker saw.
@@ -187,7 +193,14 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     }
     let mut remote = begin(&sim)?;
     let (mut kills, mut dying, mut left) = (0, Vec::new(), Vec::new());
-    let working = |sim: &Sim| at.of(sim.truth(0)).orders.iter().filter(|order| order.is_open).count();
+    let working = |sim: &Sim| -> Vec<String> {
+        at.of(sim.truth(0))
+            .orders
+            .into_iter()
+            .filter(|order| order.is_open)
+            .map(|order| order.client_order_id)
+            .collect()
+    };
     for (moment, deed) in moments {
         go(&mut sim, &remote, moment_of(moment))?;
         if let Some(deed) = deed {

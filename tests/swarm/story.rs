@@ -78,13 +78,10 @@ pub struct ToldFill {
 /// Levels of one side, by price.
 pub type Levels = BTreeMap<Price, Qty>;
 
-/// Best levels a side that must be equal; the engine is told a hundred at least.
-pub const LEVELS: usize = 50;
-
 /// Where the first difference of each side lies, for people.
 pub fn differences([bids, asks]: &[Levels; 2], truth: &TrueBook) -> String {
     let first = |ours: &Levels, side, theirs: &[(Price, Qty)]| {
-        let pairs = best(ours, side).zip(theirs).find(|(ours, theirs)| ours != *theirs);
+        let pairs = best(ours, side, theirs.len()).zip(theirs).find(|(ours, theirs)| ours != *theirs);
         pairs.map(|(ours, theirs)| format!("{ours:?} for {theirs:?}"))
     };
     format!(
@@ -99,13 +96,13 @@ pub fn differences([bids, asks]: &[Levels; 2], truth: &TrueBook) -> String {
 }
 
 /// The best of one side, best first.
-pub fn best(levels: &Levels, side: Side) -> impl Iterator<Item = (Price, Qty)> + '_ {
+pub fn best(levels: &Levels, side: Side, count: usize) -> impl Iterator<Item = (Price, Qty)> + '_ {
     let (rising, falling) = match side {
         Side::Buy => (None, Some(levels.iter().rev())),
         Side::Sell => (Some(levels.iter()), None),
     };
     let pairs = rising.into_iter().flatten().chain(falling.into_iter().flatten());
-    pairs.map(|(price, qty)| (*price, *qty)).take(LEVELS)
+    pairs.map(|(price, qty)| (*price, *qty)).take(count)
 }
 
 /// What a journal tells.
@@ -135,6 +132,8 @@ pub struct Story {
     pub rounds: u32,
     /// Working orders that were to be replaced in one step.
     pub replaced: u32,
+    /// Entries that followed the end of a loop of entries.
+    pub repeated: u32,
     /// Time of the last input.
     now: TsNs,
     /// Amounts as last told.
@@ -289,9 +288,9 @@ impl Story {
             self.market_price(level.price, level.qty);
         }
         if let Some(truth) = witness.get(&update.update_id).filter(|_| update.is_last) {
-            let [bids, asks] = &self.books;
-            let is_equal = best(bids, Side::Buy).eq(truth.bids.iter().copied().take(LEVELS))
-                && best(asks, Side::Sell).eq(truth.asks.iter().copied().take(LEVELS));
+            let ([bids, asks], count) = (&self.books, self.at.levels());
+            let is_equal = best(bids, Side::Buy, count).eq(truth.bids.iter().copied().take(count))
+                && best(asks, Side::Sell, count).eq(truth.asks.iter().copied().take(count));
             let what =
                 if is_equal { String::new() } else { format!("book ({})", differences(&self.books, truth)) };
             self.compare(is_equal, &what, update.update_id);
@@ -398,6 +397,8 @@ impl Story {
             self.faults
                 .push(format!("P6 record {seq}: an entry with data {feed:?} and order path {gateway:?}"));
         }
+        let is_looping = self.states.iter().any(|change| change.cause == Control::RepeatExec);
+        self.repeated += u32::from(is_looping && order.purpose == Purpose::Entry);
         let attached = attached(&order).map(|order| (order, Fate::Coming));
         for (order, fate) in std::iter::once((order, Fate::Open)).chain(attached) {
             let lives = (self.lives, self.lives);
