@@ -76,11 +76,13 @@ fn every_lie_is_found_where_contracts_are_held() {
 
 #[test]
 fn every_lie_is_found_where_prices_alone_are_told() {
+    // Two orders under one name may be one here: what a part left, and the rest.
     let prices: Lie = ("P6 the prices are others", |told| told.calm.books[0].asks[0].0.0 += 1);
     let quotes: Lie = ("P6 the quote", |told| {
         told.witness.values_mut().for_each(|book| book.bids[0].0.0 += 1);
     });
-    let lies: Vec<Lie> = HELD_LIES.into_iter().chain([prices, quotes]).collect();
+    let lies: Vec<Lie> =
+        HELD_LIES.into_iter().filter(|(what, _)| !what.starts_with("P2")).chain([prices, quotes]).collect();
     find(At::Oanda, &lies);
 }
 

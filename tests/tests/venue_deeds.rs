@@ -135,7 +135,7 @@ fn o11_orders_and_fills_of_other_hands_are_counted_and_told() {
 /// Entries that never fill, each followed by the next: the loop that feeds itself ends after five.
 #[test]
 fn o12_a_loop_of_entries_ends_after_five() {
-    for at in [At::Spot, At::Usdm] {
+    for at in [At::Usdm, At::BybitLinear] {
         let tweaks =
             vec![("repeat_max = 1000", "repeat_max = 5"), ("lifetime_bars = 30", "lifetime_bars = 1")];
         let outcome = well(PROGRAM, &Scene { tweaks, ..scene(at, 21_500) });

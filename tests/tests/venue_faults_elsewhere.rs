@@ -67,7 +67,7 @@ fn m4_a_mute_connection_is_left_and_the_order_path_stays() {
 
 #[test]
 fn m5_garbage_and_frames_of_ten_megabytes_change_no_price() {
-    row(CONTRACTS, 11_600, &[(Fault::Malformed, 5_000), (Fault::Huge, 1_000)], 0);
+    row(CONTRACTS, 11_600, &[(Fault::Malformed, 15_000), (Fault::Huge, 1_000)], 0);
 }
 
 #[test]
@@ -122,9 +122,12 @@ fn o5_a_cancel_that_loses_against_a_fill_loses_no_fill() {
 #[test]
 fn o6_partial_fills_across_reconnects_sum_to_the_venues_quantity() {
     let faults = [(Fault::PartFill, 80_000), (Fault::Cut, 4_000), (Fault::LoggedOut, 10_000)];
-    for sum in row(CONTRACTS, 12_500, &faults, 0) {
-        assert!(sum.in_parts > 0 && u64::from(sum.ready) > RUNS, "{sum:?}");
+    let [usdm, bybit, oanda] = row(CONTRACTS, 12_500, &faults, 0);
+    for sum in [&usdm, &bybit, &oanda] {
+        assert!(u64::from(sum.ready) > RUNS, "{sum:?}");
     }
+    // At Oanda the rest of an order is mostly taken back before it fills as well.
+    assert!(usdm.in_parts > 0 && bybit.in_parts > 0, "{usdm:?} {bybit:?}");
 }
 
 #[test]
