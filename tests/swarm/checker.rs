@@ -1,21 +1,28 @@
 //! The independent checker: the venue's truth and the journal, side by side. Nothing of the engine's decisions is used;
 //! only the replay is the engine's own.
 
-use super::story::{Fate, LEVELS, Story, Witness, best, differences};
+use super::at::At;
+use super::story::{Fate, Story, Told, ToldFill, Witness, best, differences, is_top};
 use crate::Rec;
 use smc_core::engine::Engine;
 use smc_core::event::{FeedState, GatewayState};
+use smc_core::output::OrderKind;
 use smc_core::strategy::Confluence;
-use smc_core::words::{ClientOrderId, Name, Qty, Side};
+use smc_core::words::{ClientOrderId, Money, Name, Price, Qty, SCALE, Side};
 use smc_journal::{Reader, RecordKind};
 use smc_runtime::config::FileConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use venue_sim::{SeenOrder, Truth};
+use venue_sim::{SeenOrder, TrueOrder, TruePosition, TrueTrade, Truth};
+
+/// How names of orders begin that another hand than the engine's has made.
+pub const HAND: &str = "hand-";
 
 /// What the checker is given.
 #[derive(Clone, Debug)]
 pub struct Evidence {
+    /// Where the run was.
+    pub at: At,
     /// The journal as a list.
     pub records: Vec<Rec>,
     /// Its directory.
@@ -35,14 +42,14 @@ pub struct Evidence {
 /// All that is not as promised, by the promise's number in the fault reference; empty when all is.
 pub fn check(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    let story = Story::read(&evidence.records, false, &evidence.witness);
+    let story = Story::read(&evidence.records, false, &evidence.witness, evidence.at);
     wrong.extend(story.faults.iter().cloned());
     fills(&story, &evidence.end, &mut wrong);
     orders(&story, evidence, &mut wrong);
     replay(evidence, &mut wrong);
-    let story = Story::read(&evidence.records, true, &evidence.witness);
-    sums(&story, &evidence.calm, &evidence.first, &mut wrong);
-    alive(&story, &evidence.calm, &mut wrong);
+    let story = Story::read(&evidence.records, true, &evidence.witness, evidence.at);
+    sums(&story, evidence, &mut wrong);
+    alive(&story, evidence, &mut wrong);
     wrong
 }
 
@@ -51,14 +58,19 @@ fn fills(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
     let names: BTreeMap<u64, &str> =
         truth.orders.iter().map(|order| (order.venue_order_id, order.client_order_id.as_str())).collect();
     for trade in &truth.trades {
+        let name = names.get(&trade.venue_order_id).copied().unwrap_or("");
         let Some(told) = story.fills.get(&trade.trade_id) else {
+            // What another hand did before us is in the position that was taken over.
+            if !is_ours(name) {
+                continue;
+            }
             wrong.push(format!("P1 the venue's trade is not in the journal: {trade:?}"));
             continue;
         };
         let is_same = (told.side, told.price, told.qty, told.fee, told.fee_asset)
             == (trade.side, trade.price, trade.qty, trade.fee, trade.fee_asset);
-        let name = names.get(&trade.venue_order_id).copied().unwrap_or("");
-        if !is_same || ClientOrderId::parse(name.as_bytes()) != Some(told.client_order_id) {
+        let of_hand = ClientOrderId::NONE;
+        if !is_same || ClientOrderId::parse(name.as_bytes()).unwrap_or(of_hand) != told.client_order_id {
             wrong.push(format!("P1 a fill is not as the venue has it: {told:?}, {trade:?} of {name}"));
         }
     }
@@ -76,7 +88,8 @@ fn fills(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
 /// P2 and P3: one decision, one order, and none without a decision.
 fn orders(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
     let mut asked = BTreeSet::new();
-    for seen in &evidence.seen {
+    // Oanda's list has cancels too.
+    for seen in evidence.seen.iter().filter(|seen| !seen.method.ends_with("cancel")) {
         let Some(id) = ClientOrderId::parse(seen.client_order_id.as_bytes()) else {
             wrong.push(format!("P2 an order without an id of ours: {seen:?}"));
             continue;
@@ -88,28 +101,59 @@ fn orders(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
             wrong.push(format!("P3 no cause in the journal: {seen:?}"));
         }
     }
-    let mut taken = BTreeSet::new();
-    for order in &evidence.end.orders {
-        let id = ClientOrderId::parse(order.client_order_id.as_bytes());
-        let Some((id, told)) = id.and_then(|id| Some((id, story.orders.get(&id)?))) else {
-            wrong.push(format!("P3 an order at the venue has no cause in the journal: {order:?}"));
+    for (name, parts) in named(&evidence.end.orders) {
+        if !is_ours(name) {
             continue;
-        };
-        if !taken.insert(id) {
-            wrong.push(format!("P2 two orders under one id: {order:?}"));
         }
-        if (told.order.side, told.order.qty, told.order.price) != (order.side, order.qty, order.price) {
-            wrong.push(format!("P3 the venue's order is not the decision's: {order:?}, {:?}", told.order));
+        let id = ClientOrderId::parse(name.as_bytes());
+        match id.and_then(|id| story.orders.get(&id)) {
+            None => wrong.push(format!("P3 an order at the venue has no cause in the journal: {parts:?}")),
+            Some(told) => order(told, &parts, evidence.at, wrong),
         }
-        if told.fate == Fate::Never {
-            wrong.push(format!("P2 an order that was told never to have been: {order:?}"));
-        }
-        if told.fate == Fate::Done && order.is_open {
-            wrong.push(format!("P2 an order that was told to be over works on: {order:?}"));
-        }
-        if told.filled != order.filled_qty.0 {
-            wrong.push(format!("P1 filled {} by the journal: {order:?}", Qty(told.filled)));
-        }
+    }
+}
+
+/// An order of another hand, made by the test itself.
+fn is_ours(name: &str) -> bool {
+    !name.starts_with(HAND)
+}
+
+/// The venue's orders under each name that a client gave.
+fn named(orders: &[TrueOrder]) -> BTreeMap<&str, Vec<&TrueOrder>> {
+    let mut named: BTreeMap<&str, Vec<&TrueOrder>> = BTreeMap::new();
+    for order in orders {
+        named.entry(&order.client_order_id).or_default().push(order);
+    }
+    named
+}
+
+/// What the venue has under one name against what was decided and told. At Oanda what a part leaves of an order goes on
+/// as an order of its own under the same name.
+fn order(told: &Told, parts: &[&TrueOrder], at: At, wrong: &mut Vec<String>) {
+    let id = told.order.client_order_id;
+    let is_chain = at == At::Oanda && parts.iter().rev().skip(1).all(|part| !part.is_open);
+    let Some(last) = parts.last().filter(|_| parts.len() == 1 || is_chain) else {
+        return wrong.push(format!("P2 two orders under one id {id:?}: {parts:?}"));
+    };
+    let before: i64 = parts.iter().rev().skip(1).map(|part| part.filled_qty.0).sum();
+    let is_stop = told.order.kind == OrderKind::StopLimit;
+    // Oanda's stop has a trigger, and its worst price beside it.
+    let price = if at == At::Oanda && is_stop { told.order.stop_price } else { told.order.price };
+    let qty = if told.is_attached { Qty(before + last.qty.0) } else { told.order.qty };
+    // An order for a trade that is closed by now is for nothing.
+    let is_void = at == At::Oanda && last.qty == Qty::ZERO && !last.is_open;
+    let is_same = (told.order.side, qty.0) == (last.side, before + last.qty.0);
+    if price != last.price || !is_same && !is_void {
+        wrong.push(format!("P3 the venue's order is not the decision's: {parts:?}, {:?}", told.order));
+    }
+    if told.fate == Fate::Never {
+        wrong.push(format!("P2 an order that was told never to have been: {parts:?}"));
+    }
+    if told.fate == Fate::Done && last.is_open {
+        wrong.push(format!("P2 an order that was told to be over works on: {parts:?}"));
+    }
+    if told.filled != before + last.filled_qty.0 {
+        wrong.push(format!("P1 filled {} by the journal: {parts:?}", Qty(told.filled)));
     }
 }
 
@@ -139,35 +183,71 @@ fn replay_of(evidence: &Evidence) -> Result<(), String> {
 }
 
 /// Position, money and balances are the venue's.
-fn sums(story: &Story, truth: &Truth, [base, quote]: &[(Name, Qty); 2], wrong: &mut Vec<String>) {
-    for balance in &truth.balances {
+fn sums(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
+    let Evidence { at, calm, first: [base, quote], .. } = evidence;
+    for balance in calm.balances.iter().filter(|_| at.tells_amounts()) {
         let told = story.balances.get(&balance.asset).map(|told| (told.free, told.locked));
-        if told != Some((balance.free, balance.locked)) {
+        // Where positions are held, what is free is the venue's own sum.
+        let is_same = match told {
+            Some(told) if at.is_spot() => told == (balance.free, balance.locked),
+            Some((free, locked)) => free.0 + locked.0 == balance.free.0 + balance.locked.0,
+            None => !story.balances.is_empty() && !at.is_spot() && balance.asset == base.0,
+        };
+        if !is_same {
             wrong.push(format!("P1 amounts: the venue has {balance:?}, the engine was told {told:?}"));
         }
     }
     let change = |(asset, before): &(Name, Qty)| {
-        let now = truth.balances.iter().find(|balance| balance.asset == *asset);
+        let now = calm.balances.iter().find(|balance| balance.asset == *asset);
         now.map_or(0, |now| now.free.0 + now.locked.0) - before.0
     };
-    if story.position != change(base) {
-        wrong.push(format!("P1 position {}, the venue's {}", Qty(story.position), Qty(change(base))));
+    let held = if at.is_spot() { change(base) } else { calm.positions.iter().map(|held| held.qty.0).sum() };
+    if story.position != held {
+        wrong.push(format!("P1 position {}, the venue's {}", Qty(story.position), Qty(held)));
     }
-    let paid: i64 = story
-        .fills
-        .values()
-        .map(|fill| {
-            let value = fill.price.notional_floor(fill.qty).0 * -fill.side.sign();
-            value - if fill.fee_asset == quote.0 { fill.fee.0 } else { 0 }
-        })
-        .sum();
-    if paid != change(quote) {
+    let (paid, slack) = match at.is_spot() {
+        true => (spent(story, quote.0), 0),
+        false => earned(story, calm, *at),
+    };
+    if (paid - change(quote)).abs() > slack {
         wrong.push(format!("P1 money {} by the fills, {} at the venue", Qty(paid), Qty(change(quote))));
     }
 }
 
+/// What the fills of coins brought in of the asset that they are paid in, each rounded as the venue books it.
+fn spent(story: &Story, quote: Name) -> i64 {
+    let flow = |fill: &ToldFill| {
+        let value = fill.price.notional_floor(fill.qty).0 * -fill.side.sign();
+        value - if fill.fee_asset == quote { fill.fee.0 } else { 0 }
+    };
+    story.fills.values().map(flow).sum()
+}
+
+/// Trades of the venue that the engine only knows by the position they made.
+fn untold<'a>(story: &'a Story, truth: &'a Truth) -> impl Iterator<Item = &'a TrueTrade> {
+    truth.trades.iter().filter(|trade| !story.fills.contains_key(&trade.trade_id))
+}
+
+/// What fills of a position booked: all that was received less all that was paid, what is still held at its mean price,
+/// fees, and other money; and what rounding may make of it.
+fn earned(story: &Story, truth: &Truth, at: At) -> (i64, i64) {
+    let one = i128::from(SCALE);
+    let flow = |side: Side, price: Price, qty: Qty, fee: Money| {
+        i128::from(price.0) * i128::from(qty.0) * i128::from(-side.sign()) - i128::from(fee.0) * one
+    };
+    let told = story.fills.values().map(|fill| flow(fill.side, fill.price, fill.qty, fill.fee));
+    let untold = untold(story, truth).map(|trade| flow(trade.side, trade.price, trade.qty, trade.fee));
+    let flows: i128 = told.chain(untold).sum();
+    let value = |held: &TruePosition| i128::from(held.qty.0) * i128::from(held.entry_price.0);
+    let still: i128 = truth.positions.iter().map(value).sum();
+    let paid = i64::try_from((flows + still) / one).unwrap_or(i64::MAX) + story.cash;
+    let held: i64 = truth.positions.iter().map(|held| held.qty.0.abs() / SCALE).sum();
+    (paid, at.grain() * (story.fills.len() as i64 + 1) + held + 1)
+}
+
 /// P6: after the faults everything works again, and the engine sees what is so.
-fn alive(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
+fn alive(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
+    let (truth, at) = (&evidence.calm, evidence.at);
     if story.feed != Some(FeedState::Live) {
         wrong.push(format!("P6 market data: {:?}", story.feed));
     }
@@ -184,11 +264,16 @@ fn alive(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
     if open != believed {
         wrong.push(format!("P6 working orders: the venue has {open:?}, the engine {believed:?}"));
     }
-    for book in &truth.books {
-        let [bids, asks] = &story.books;
+    for book in truth.books.iter().filter(|_| !at.has_book()) {
+        if !story.quote.is_some_and(|quote| is_top(&quote, book, at)) {
+            wrong.push(format!("P6 the prices are others: {:?} for {book:?}", story.quote));
+        }
+    }
+    for book in truth.books.iter().filter(|_| at.has_book()) {
+        let ([bids, asks], count) = (&story.books, at.levels());
         let is_equal = story.book_id == book.update_id
-            && best(bids, Side::Buy).eq(book.bids.iter().copied().take(LEVELS))
-            && best(asks, Side::Sell).eq(book.asks.iter().copied().take(LEVELS));
+            && best(bids, Side::Buy, count).eq(book.bids.iter().copied().take(count))
+            && best(asks, Side::Sell, count).eq(book.asks.iter().copied().take(count));
         if !is_equal {
             wrong.push(format!(
                 "P6 the book is another: number {} for {}, {}",

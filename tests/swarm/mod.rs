@@ -13,12 +13,15 @@
 //! Market time moves only when the engine has dealt with everything before, so a seed gives the same market, the same
 //! faults and, but for the moment of a kill, the same run.
 
+mod at;
 mod checker;
 pub mod protocol;
 mod remote;
+pub mod rows;
 mod run;
 mod story;
 
-pub use checker::{Evidence, check};
+pub use at::At;
+pub use checker::{Evidence, HAND, check};
 pub use run::{Outcome, Scene, run};
 pub use story::{Fate, Story, Told, Witness};

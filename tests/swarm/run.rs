@@ -1,23 +1,20 @@
 //! One run: a market, a plan of faults, a few kills, a calm at the end, and the checker's word.
 
+use super::at::{At, Opened};
 use super::checker::{Evidence, check};
 use super::remote::{Files, Remote, told};
 use super::story::{Story, Witness};
-use crate::{BUSY, Random, records_of};
+use crate::{Random, records_of};
 use smc_core::TsNs;
-use smc_core::words::{Name, Qty, SCALE};
+use smc_core::words::Name;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use venue_sim::credentials::Credentials;
 use venue_sim::faults::Counts;
-use venue_sim::market::{Generator, GeneratorSettings};
-use venue_sim::{AccountSettings, FaultPlan, Sim, SimSettings};
+use venue_sim::{Deed, Fault, FaultPlan, Sim};
 
 /// Wall time that the engine may take for one message, on a machine that has much else to do.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
-/// The name of the account's key.
-const API_KEY: &str = "swarm-key";
 /// Ticks of the venue, at which its depth streams are complete.
 const TICK_NS: u64 = 100_000_000;
 /// Market time between two looks at the venue's book.
@@ -46,6 +43,18 @@ pub struct Scene {
     pub topology: &'static str,
     /// Entries wait in the book for their price instead of taking at once.
     pub is_patient: bool,
+    /// Where.
+    pub at: At,
+    /// The venue cancels everything when it has not heard from the engine for so long; 0: never.
+    pub dead_man_ms: u32,
+    /// How long an engine that was killed stays dead at least.
+    pub dead: Duration,
+    /// Kills at these times, besides those at random ones.
+    pub kill_at: Vec<Duration>,
+    /// Words of the configuration that are others.
+    pub tweaks: Vec<(&'static str, &'static str)>,
+    /// What happens at the venue that nobody in the run asks for, and when.
+    pub deeds: Vec<(Duration, Deed)>,
 }
 
 impl Scene {
@@ -53,15 +62,27 @@ impl Scene {
     pub fn from_seed(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x05ce_0e00);
         let faulty = Duration::from_secs(100);
+        // Half at Binance spot, and half elsewhere.
+        let at = At::ALL.get(random.below(9) as usize).copied().unwrap_or_default();
+        let mut plan = FaultPlan::from_seed(seed).lasting(faulty);
+        // Bybit's rows of these have the time to wait for their end; at Oanda 403 is about the key, for good.
+        if at.is_shut_long() || at == At::Oanda {
+            plan = plan.with(Fault::Forbidden, 0);
+        }
+        if at.is_shut_long() {
+            plan = plan.with(Fault::Banned, 0);
+        }
         Self {
             seed,
-            plan: FaultPlan::from_seed(seed).lasting(faulty),
+            plan,
             kills: random.below(3) as u32,
             faulty,
             calm: Duration::from_secs(60),
             ends_by_kill: random.below(5) == 0,
             topology: if random.below(4) == 0 { "pipelined" } else { "inline" },
             is_patient: random.below(3) > 0,
+            at,
+            ..Self::of(FaultPlan::none(seed), faulty)
         }
     }
 
@@ -77,7 +98,24 @@ impl Scene {
             ends_by_kill: false,
             topology: "inline",
             is_patient: true,
+            at: At::Spot,
+            dead_man_ms: 0,
+            dead: Duration::from_millis(200),
+            kill_at: Vec::new(),
+            tweaks: Vec::new(),
+            deeds: Vec::new(),
         }
+    }
+}
+
+impl Scene {
+    /// What comes and goes of an asset without a trade.
+    fn moved(&self, of: Name) -> i64 {
+        let moved = self.deeds.iter().map(|(_, deed)| match deed {
+            Deed::Transfer { asset, amount } if *asset == of => amount.0,
+            _ => 0,
+        });
+        moved.sum()
     }
 }
 
@@ -87,6 +125,12 @@ pub struct Outcome {
     pub faults: Counts,
     /// Kills that hit a running engine.
     pub kills: u32,
+    /// Working orders at the venue when an engine was about to be killed.
+    pub dying: Vec<Vec<String>>,
+    /// Working orders at the venue when it was started again.
+    pub left: Vec<Vec<String>>,
+    /// When the market opened.
+    pub start: TsNs,
     /// What the checker saw.
     pub evidence: Evidence,
     /// What the journal tells, up to the shutdown.
@@ -98,7 +142,11 @@ pub struct Outcome {
 /// Runs a scene with its files in `home`. An error is a run that could not be made, which is a failure as well.
 pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String> {
     let error = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-    let (mut sim, first) = venue(scene, home)?;
+    let at = scene.at;
+    let Opened { mut sim, mut first } = at.open(scene, home)?;
+    for (asset, qty) in &mut first {
+        qty.0 += scene.moved(*asset);
+    }
     let files = Files {
         program: program.to_owned(),
         config: home.join("smc.toml"),
@@ -106,16 +154,19 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         socket: home.join("swarm.sock"),
         log: home.join("engine.log"),
     };
-    let config = config_text(scene, home, &sim.local_addr().to_string());
+    let config = at.config_text(scene, home, &sim.local_addr().to_string());
     std::fs::write(&files.config, config).map_err(|e| error("configuration", &e))?;
     std::fs::create_dir_all(&files.journal).map_err(|e| error("journal", &e))?;
 
     let mut random = Random::new(scene.seed ^ 0x0002_c111);
     let (start, stop) = (sim.now(), AtomicBool::new(false));
-    let at = |time: Duration| TsNs(start.0 + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-    let mut moments: Vec<u64> =
-        (0..scene.kills).map(|_| random.below(scene.faulty.as_millis() as u64)).collect();
-    moments.sort_unstable();
+    let moment_of = |time: Duration| TsNs(start.0 + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    let length = scene.faulty.as_millis() as u64;
+    let kills = (0..scene.kills).map(|_| Duration::from_millis(random.below(length)));
+    let kills: Vec<_> = kills.chain(scene.kill_at.iter().copied()).map(|time| (time, None)).collect();
+    let deeds = scene.deeds.iter().map(|(time, deed)| (*time, Some(deed)));
+    let mut moments: Vec<(Duration, Option<&Deed>)> = kills.into_iter().chain(deeds).collect();
+    moments.sort_by_key(|(time, _)| *time);
     let begin = |sim: &Sim| Remote::start(&files, sim.now(), sim.bytes()).map_err(|e| error("engine", &e));
     let step = |sim: &mut Sim, remote: &Remote, length: Duration| -> Result<(), String> {
         if let Err(hung) = sim.run_lock_step(remote, length, None, &stop) {
@@ -134,41 +185,59 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
             // On the venue's ticks, when it has told all of its book.
             look = (look - look % LOOK_NS + LOOK_NS).min(until.0);
             step(sim, remote, Duration::from_nanos(TsNs(look).since(sim.now())))?;
-            witness.extend(sim.truth(0).books.into_iter().map(|book| (book.update_id, book)));
+            let books = at.of(sim.truth(0)).books.into_iter().filter(|book| book.update_id > 0);
+            witness.extend(books.map(|book| (book.update_id, book)));
         }
         Ok(())
     };
 
+    for deed in moments.extract_if(.., |(time, _)| time.is_zero()).filter_map(|(_, deed)| deed) {
+        do_deed(&mut sim, deed)?;
+    }
     let mut remote = begin(&sim)?;
-    let mut kills = 0;
-    for moment in moments {
-        go(&mut sim, &remote, at(Duration::from_millis(moment)))?;
+    let (mut kills, mut dying, mut left) = (0, Vec::new(), Vec::new());
+    let working = |sim: &Sim| -> Vec<String> {
+        at.of(sim.truth(0))
+            .orders
+            .into_iter()
+            .filter(|order| order.is_open)
+            .map(|order| order.client_order_id)
+            .collect()
+    };
+    for (moment, deed) in moments {
+        go(&mut sim, &remote, moment_of(moment))?;
+        if let Some(deed) = deed {
+            do_deed(&mut sim, deed)?;
+            continue;
+        }
+        dying.push(working(&sim));
         // Within the next messages, and then the market goes on without it.
         remote.kill_after(random.below(QUESTIONS_MAX));
-        let dead = Duration::from_millis(moment + 200 + random.below(4_000));
-        go(&mut sim, &remote, at(dead))?;
+        let dead = moment + Duration::from_millis(random.below(4_000)) + scene.dead;
+        go(&mut sim, &remote, moment_of(dead))?;
         kills += u32::from(remote.kill());
+        left.push(working(&sim));
         if !sim.wait_gone(QUIET_WITHIN) {
             return Err("connections of a dead engine stay".into());
         }
         remote = begin(&sim)?;
     }
     // On a tick, when the venue has told all of its book, and one at which neither engine nor market changes it.
-    let end = at(scene.faulty + scene.calm);
+    let end = moment_of(scene.faulty + scene.calm);
     let mut end = TsNs(end.0 - end.0 % TICK_NS);
     go(&mut sim, &remote, end)?;
     let stand =
-        |sim: &Sim| (sim.bytes().1, sim.truth(0).books.iter().map(|book| book.update_id).sum::<u64>());
+        |sim: &Sim| (sim.bytes().1, at.of(sim.truth(0)).books.iter().map(|book| book.update_id).sum::<u64>());
     for _ in 0..QUIET_TICKS_MAX {
         end.0 += TICK_NS;
         go(&mut sim, &remote, TsNs(end.0 - 1))?;
         let before = stand(&sim);
         go(&mut sim, &remote, end)?;
-        if stand(&sim) == before {
+        if stand(&sim) == before && at.has_told(&sim) {
             break;
         }
     }
-    let calm = sim.truth(0);
+    let calm = at.of(sim.truth(0));
     if scene.ends_by_kill {
         remote.kill();
     } else {
@@ -184,68 +253,21 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         return Err(log);
     }
     let evidence = Evidence {
+        at,
         records: records_of(&files.journal),
         journal: files.journal,
         calm,
-        end: sim.truth(0),
+        end: at.of(sim.truth(0)),
         seen: sim.orders_seen().to_vec(),
         witness,
         first,
     };
     let wrong = check(&evidence);
     let faults = sim.faults().copied().unwrap_or_default();
-    let story = Story::read(&evidence.records, true, &evidence.witness);
-    Ok(Outcome { faults, kills, evidence, story, wrong })
+    let story = Story::read(&evidence.records, true, &evidence.witness, at);
+    Ok(Outcome { faults, kills, dying, left, start, evidence, story, wrong })
 }
 
-fn venue(scene: &Scene, home: &Path) -> Result<(Sim, [(Name, Qty); 2]), String> {
-    let market = GeneratorSettings { seed: scene.seed, ..GeneratorSettings::default() };
-    let [_, base, quote] = market.symbol.clone();
-    let first = [(base.as_str(), Qty(5 * SCALE)), (quote.as_str(), Qty(100_000 * SCALE))];
-    let credentials = Credentials::generate()?;
-    let account = AccountSettings {
-        maker_fee_bps: 1,
-        taker_fee_bps: 2,
-        ..AccountSettings::new(API_KEY, credentials.credential(), &first)
-    };
-    let market = Generator::new(market).ok_or("the market's settings")?;
-    let mut settings = SimSettings::new(Box::new(market), vec![account]);
-    settings.seed = scene.seed;
-    settings.faults = Some(scene.plan.clone());
-    let mut sim = Sim::bind(settings).map_err(|error| error.to_string())?;
-    sim.set_quiet_within(QUIET_WITHIN);
-    let write = |name: &str, text: &str| std::fs::write(home.join(name), text).map_err(|e| e.to_string());
-    write("ca.pem", sim.ca_pem())?;
-    write("key.pem", credentials.private_pem())?;
-    let name = |(asset, qty): (&str, Qty)| (Name::new(asset).unwrap_or_default(), qty);
-    Ok((sim, first.map(name)))
-}
-
-fn config_text(scene: &Scene, home: &Path, address: &str) -> String {
-    let (home, topology) = (home.display(), scene.topology);
-    let patient =
-        [("entry_kind = \"take\"", "entry_kind = \"rest\""), ("lifetime_bars = 1", "lifetime_bars = 30")];
-    let patient = patient.iter().filter(|_| scene.is_patient);
-    let decides = patient.fold(BUSY.to_owned(), |text, (busy, waits)| text.replace(busy, waits));
-    format!(
-        r#"{decides}
-[venue]
-kind = "binance-spot"
-market = "{address}"
-orders = "{address}"
-rest = "{address}"
-ca_file = "{home}/ca.pem"
-
-[account]
-api_key = "{API_KEY}"
-key_file = "{home}/key.pem"
-
-[process]
-topology = "{topology}"
-segment_mib = 4
-sync_ms = 0
-unsynced_max_ms = 0
-snapshot_records = 0
-"#
-    )
+fn do_deed(sim: &mut Sim, deed: &Deed) -> Result<(), String> {
+    if sim.stage(deed) { Ok(()) } else { Err(format!("cannot be done at the venue: {deed:?}")) }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tests::swarm::{Outcome, Scene, run};
+use tests::swarm::{At, Outcome, Scene, run};
 use venue_sim::Fault;
 use venue_sim::faults::Counts;
 
@@ -23,6 +23,7 @@ const FULL: u64 = 200;
 struct Tally {
     faults: Counts,
     runs: u64,
+    at: BTreeMap<At, [u64; 3]>,
     kills: u64,
     orders: u64,
     unknown: u64,
@@ -39,10 +40,15 @@ impl Tally {
     fn add(&mut self, scene: &Scene, done: Result<Outcome, String>) {
         self.runs += 1;
         match done {
-            Err(error) => self.failures.push(format!("seed {}: {error}", scene.seed)),
+            Err(error) => {
+                self.failures.push(format!("seed {} at {}: {error}", scene.seed, scene.at.word()));
+            }
             Ok(outcome) => {
                 let story = &outcome.story;
                 self.faults.add(&outcome.faults);
+                let at = self.at.entry(scene.at).or_default();
+                let counted = [1, story.orders.len() as u64, story.fills.len() as u64];
+                at.iter_mut().zip(counted).for_each(|(sum, count)| *sum += count);
                 self.kills += u64::from(outcome.kills);
                 self.orders += story.orders.len() as u64;
                 self.unknown += story.orders.values().filter(|told| told.was_unknown).count() as u64;
@@ -58,7 +64,8 @@ impl Tally {
                 if !outcome.wrong.is_empty() {
                     let wrong = outcome.wrong.join("\n  ");
                     let plan = scene.plan.describe();
-                    self.failures.push(format!("seed {} ({plan}):\n  {wrong}", scene.seed));
+                    let at = scene.at.word();
+                    self.failures.push(format!("seed {} at {at} ({plan}):\n  {wrong}", scene.seed));
                 }
             }
         }
@@ -79,6 +86,9 @@ impl Tally {
             self.compared,
             self.not_normal
         );
+        for (at, [runs, orders, fills]) in &self.at {
+            text += &format!("{runs:>8}  runs at {}: {orders} orders, {fills} fills\n", at.word());
+        }
         for fault in Fault::ALL {
             text += &format!("{:>8}  {}\n", self.faults.of(fault), fault.name());
         }
@@ -132,5 +142,6 @@ fn no_promise_is_broken_at_a_venue_that_goes_wrong() {
     let silent = Fault::ALL.into_iter().filter(|fault| tally.faults.of(*fault) == 0).map(Fault::name);
     let silent = silent.collect::<Vec<_>>();
     assert!(runs < FULL || silent.is_empty(), "never struck: {}", silent.join(", "));
+    assert!(runs < FULL || tally.at.len() == At::ALL.len(), "{:?}", tally.at);
     assert!(runs < FULL || tally.kills > 50, "{} kills", tally.kills);
 }

@@ -5,82 +5,22 @@
 //! exact, sums and every book seen equal to the venue's, no entry while blind, all well a minute after the trouble. A
 //! test adds that the trouble struck and had the effect that the row is about.
 //!
-//! Not here, since this venue or its simulator has no such thing yet: M6, M8, O7, O9 to O12, O16 to O18.
+//! The same rows at the other venues are in `venue_faults_elsewhere.rs`; what no request asks for in `venue_deeds.rs`.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a step that fails is a failed test")]
+#![allow(missing_docs)]
 
-use std::path::Path;
-use std::time::Duration;
-use tests::swarm::{Outcome, Scene, run};
-use venue_sim::{Fault, FaultPlan};
+use tests::swarm::At;
+use tests::swarm::rows::Sum;
+use venue_sim::Fault;
 
 /// Runs of each row; their seeds count up from one of the row's own.
 const RUNS: u64 = 3;
 
-/// What the runs of a row came to, together.
-#[derive(Debug, Default)]
-struct Sum {
-    feed_losses: u32,
-    /// How often the order path was ready.
-    ready: u32,
-    compared: u32,
-    kills: u32,
-    fills: usize,
-    /// Fills that were told more than once.
-    told_again: usize,
-    unknown: usize,
-    /// Orders that something was heard of in a later life of the engine than decided them.
-    outlived: usize,
-    /// Orders with more than one fill.
-    in_parts: usize,
-    too_early: u64,
-}
-
-impl Sum {
-    fn add(&mut self, outcome: &Outcome) {
-        let story = &outcome.story;
-        let orders = story.orders.values();
-        self.feed_losses += story.feed_losses;
-        self.ready += story.ready;
-        self.compared += story.compared;
-        self.kills += outcome.kills;
-        self.fills += story.fills.len();
-        self.told_again += story.fills.values().filter(|fill| fill.told > 1).count();
-        self.unknown += orders.clone().filter(|told| told.was_unknown).count();
-        self.outlived += orders.filter(|told| told.lives.1 > told.lives.0).count();
-        let of = |id| story.fills.values().filter(|fill| fill.client_order_id == id).count();
-        self.in_parts += story.orders.keys().filter(|id| of(**id) > 1).count();
-        self.too_early += outcome.faults.too_early;
-    }
-}
-
-/// Runs with these faults, each at its chance in ppm, and with kills of the engine. Every fault must have struck.
+/// The row at Binance spot.
 #[track_caller]
 fn row(first_seed: u64, faults: &[(Fault, u32)], kills: u32) -> Sum {
-    let program = Path::new(env!("CARGO_BIN_EXE_swarm-engine"));
-    let mut sum = Sum::default();
-    let mut struck = venue_sim::faults::Counts::default();
-    for seed in first_seed..first_seed + RUNS {
-        let home = tempfile::tempdir().unwrap();
-        let plan = faults.iter().fold(FaultPlan::none(seed), |plan, (fault, ppm)| plan.with(*fault, *ppm));
-        let scene = Scene { kills, ..Scene::of(plan, Duration::from_secs(120)) };
-        let outcome = match run(&scene, program, home.path()) {
-            Ok(outcome) if outcome.wrong.is_empty() => outcome,
-            bad => {
-                // The journal and the engine's words, for a look at what went wrong.
-                let kept = home.keep();
-                let wrong = bad.map(|outcome| outcome.wrong);
-                panic!("seed {seed}: {wrong:#?}; kept in {}", kept.display());
-            }
-        };
-        struck.add(&outcome.faults);
-        sum.add(&outcome);
-    }
-    let list: Vec<_> = faults.iter().map(|(fault, _)| (fault.name(), struck.of(*fault))).collect();
-    println!("{list:?} {sum:?}");
-    assert!(list.iter().all(|(_, count)| *count > 0), "{list:?}");
-    assert!(sum.compared > 300, "the market was hardly seen: {sum:?}");
-    sum
+    let program = env!("CARGO_BIN_EXE_swarm-engine");
+    tests::swarm::rows::row(program, At::Spot, first_seed..first_seed + RUNS, faults, kills)
 }
 
 #[test]

@@ -143,10 +143,11 @@ impl OandaFeed {
         self.opened.is_some()
     }
 
-    /// Streams being made, and requests that have not left yet; 0 is quiet.
+    /// Connections being made, and requests that have not left yet; 0 is quiet. An answer that has not begun does not
+    /// count: the byte counts show the request.
     pub fn in_flight(&self) -> u32 {
-        let is_opening = self.stream.as_ref().is_some_and(|stream| !stream.is_open());
-        u32::from(is_opening) + self.caller.in_flight()
+        let is_sending = self.stream.as_ref().is_some_and(|stream| stream.pending_send() > 0);
+        u32::from(is_sending) + self.caller.in_flight()
     }
 
     /// What happened so far.

@@ -124,7 +124,11 @@ impl Session {
         };
         let done = self.orders.done(id);
         if done.is_some_and(|done| done.by > at) {
-            // An older word about an order that has ended.
+            // An older word about an order that has ended. Where that was heard first, its end is told only now, when it
+            // is known what it was an order for.
+            if self.orders.take_untold(id) {
+                out.order(ts, instrument, id, at, OrderUpdateKind::Canceled { cum_qty: Qty::ZERO });
+            }
             return;
         }
         if self.orders.get(id).is_none() {
@@ -303,6 +307,11 @@ impl Session {
     fn tell_attached(&mut self, order: &Order, fill: &Fill<'_>, ts: TsNs, out: &mut Out<'_>) {
         for (is_wanted, places) in [(order.has_stop, 1), (order.has_target, 2)] {
             let id = order.id.after(places);
+            if is_wanted && self.orders.take_untold(id) {
+                // Its end was heard before the fill that it came with.
+                let kind = OrderUpdateKind::Canceled { cum_qty: Qty::ZERO };
+                out.order(ts, order.instrument, id, 0, kind);
+            }
             if !is_wanted || self.orders.done(id).is_some() || self.orders.get(id).is_some() {
                 continue;
             }
@@ -326,7 +335,7 @@ impl Session {
         };
         let Some(order) = self.orders.get(id).copied() else {
             if self.orders.done(id).is_none() {
-                self.orders.finish(id, by);
+                self.orders.finish_untold(id, by);
             }
             return;
         };

@@ -185,6 +185,12 @@ impl Desk {
         }
     }
 
+    /// What the stream has not shown yet, for a test that shows it otherwise.
+    pub fn take_lines(&mut self) -> Vec<Value> {
+        let from = std::mem::replace(&mut self.streamed, self.venue.last()) + 1 - self.venue.first;
+        self.venue.transactions[from as usize..].to_vec()
+    }
+
     pub fn heartbeat(&mut self) {
         let last = self.venue.last().to_string();
         self.hear(&json!({"type": "HEARTBEAT", "lastTransactionID": last, "time": "2026-07-22T07:01:05.000000000Z"}));

@@ -203,8 +203,8 @@ impl OandaGateway {
 
     /// Connections being made, requests on their way out, and bytes the sockets have not taken yet; 0 when quiet.
     pub fn in_flight(&self) -> u32 {
-        let is_opening = self.stream.as_ref().is_some_and(|stream| !stream.is_open());
-        u32::from(is_opening) + self.orders.in_flight() + self.asks.in_flight()
+        let is_sending = self.stream.as_ref().is_some_and(|stream| stream.pending_send() > 0);
+        u32::from(is_sending) + self.orders.in_flight() + self.asks.in_flight()
     }
 
     fn connect(&mut self, now: TsNs) {

@@ -117,6 +117,8 @@ pub(super) struct Done {
     /// Asked for, and told of it.
     pub qty: Qty,
     pub reported: Qty,
+    /// Its end came before we had heard of it, and has been told to nobody.
+    is_untold: bool,
 }
 
 /// An open trade: orders that close one name no instrument.
@@ -148,7 +150,13 @@ impl Orders {
         Self {
             live: Vec::with_capacity(ORDERS_MAX),
             done: vec![
-                Done { id: ClientOrderId::NONE, by: 0, qty: Qty::ZERO, reported: Qty::ZERO };
+                Done {
+                    id: ClientOrderId::NONE,
+                    by: 0,
+                    qty: Qty::ZERO,
+                    reported: Qty::ZERO,
+                    is_untold: false
+                };
                 DONE_MAX
             ],
             done_next: 0,
@@ -181,11 +189,26 @@ impl Orders {
 
     /// Forgets an order that is finished, by this transaction.
     pub fn finish(&mut self, id: ClientOrderId, by: u64) {
-        let mut done = Done { id, by, qty: Qty::ZERO, reported: Qty::ZERO };
+        let mut done = Done { id, by, qty: Qty::ZERO, reported: Qty::ZERO, is_untold: false };
         if let Some(at) = self.live.iter().position(|order| order.id == id) {
             let order = self.live.swap_remove(at);
             (done.qty, done.reported) = (order.qty, order.reported);
         }
+        self.remember(done);
+    }
+
+    /// Notes the end of an order that nobody has told us of yet.
+    pub fn finish_untold(&mut self, id: ClientOrderId, by: u64) {
+        self.remember(Done { id, by, qty: Qty::ZERO, reported: Qty::ZERO, is_untold: true });
+    }
+
+    /// Whether the end of an order is still to be told; it counts as told from now on.
+    pub fn take_untold(&mut self, id: ClientOrderId) -> bool {
+        let done = self.done.iter_mut().filter(|done| done.id == id).max_by_key(|done| done.by);
+        done.is_some_and(|done| std::mem::take(&mut done.is_untold))
+    }
+
+    fn remember(&mut self, done: Done) {
         if let Some(slot) = self.done.get_mut(self.done_next % DONE_MAX) {
             *slot = done;
         }

@@ -532,3 +532,31 @@ fn what_could_not_be_read_proves_nothing_absent() {
     desk.answer(&call, 404, &json!({"html": "not found"}));
     assert_eq!(desk.words(), ["2 Unknown"]);
 }
+
+/// Lines change places on their way: that target and stop are over comes before they are made.
+#[test]
+fn an_end_that_is_heard_before_its_order_is_told_with_it() {
+    for is_late_fill in [false, true] {
+        let mut desk = Desk::ready();
+        desk.place(&bracketed(10)).unwrap();
+        let call = desk.calls.remove(0);
+        desk.venue.handle(&call);
+        let stop = desk.venue.pending.iter().find(|order| order.wish["type"] == "STOP_LOSS").unwrap().id;
+        desk.venue.fill(stop, 0);
+        let lines = desk.take_lines();
+        let is_end = |line: &serde_json::Value| line["type"] == "ORDER_CANCEL";
+        let is_fill = |line: &serde_json::Value| line["type"] == "ORDER_FILL";
+        if is_late_fill {
+            lines.iter().rev().for_each(|line| desk.hear(line));
+        } else {
+            let (ends, others): (Vec<_>, Vec<_>) = lines.iter().partition(|line| is_end(line));
+            let first = others.iter().position(|line| is_fill(line)).unwrap();
+            let (before, after) = others.split_at(first + 1);
+            before.iter().chain(&ends).chain(after).for_each(|line| desk.hear(line));
+        }
+        let words = desk.words();
+        let count = |word: &str| words.iter().filter(|told| *told == word).count();
+        assert_eq!((count("11 Sell 100 of 100"), count("12 Canceled 0")), (1, 1), "{words:?}");
+        assert!(!words.contains(&"12 Ack".to_owned()), "{words:?}");
+    }
+}

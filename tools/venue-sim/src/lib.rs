@@ -16,7 +16,9 @@ mod server;
 mod settings;
 
 pub use dialect::oanda::{OandaFaults, OandaLimits, OandaSettings};
-pub use dialect::{SeenOrder, Summary, TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth};
+pub use dialect::{
+    Deed, HandOrder, SeenOrder, Summary, TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth,
+};
 pub use faults::{Fault, FaultPlan};
 pub use server::{Peer, Sim};
 pub use settings::{

@@ -6,6 +6,7 @@
 pub mod binance_spot;
 pub mod binance_usdm;
 pub mod bybit;
+mod deed;
 pub mod json;
 pub mod oanda;
 pub(crate) mod signature;
@@ -14,6 +15,7 @@ mod truth;
 
 pub use binance_spot::Venue;
 pub use binance_usdm::UsdmVenue;
+pub use deed::{Deed, HandOrder};
 pub use trouble::{Asked, Farewell, Lane, Request, Said, Trouble};
 pub use truth::{TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth};
 
@@ -217,6 +219,11 @@ pub trait Dialect: Send {
     /// Lets the market fill a resting order of a client in part (`share_ppm` of its rest) or whole: the one that a
     /// cancel names, else any. False when there is none.
     fn fill_resting(&mut self, _cancel: Option<Request<'_>>, _share_ppm: u32) -> bool {
+        false
+    }
+
+    /// Lets something happen that no request asks for; false where it cannot.
+    fn stage(&mut self, _deed: &Deed) -> bool {
         false
     }
 

@@ -107,7 +107,7 @@ pub struct TrueBook {
     pub symbol: Name,
     /// What is traded under the symbol.
     pub kind: ContractKind,
-    /// Number of the last change.
+    /// Number of the last change, as clients read it; 0 while they have not been told of it.
     pub update_id: u64,
     /// Bids, best first.
     pub bids: Vec<(Price, Qty)>,

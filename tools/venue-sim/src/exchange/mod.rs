@@ -25,6 +25,7 @@ use margin::Bracket;
 use order::{Order, OrderId, OrderStatus};
 use position::Position;
 use reject::Reject;
+use smc_core::instrument::TradingStatus;
 use smc_core::words::Name;
 use smc_core::{Price, Qty, Side, TsNs};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -258,6 +259,26 @@ impl Exchange {
     /// One account.
     pub fn account(&self, account: usize) -> Option<&Account> {
         self.accounts.get(account)
+    }
+
+    /// Money that came, or went where it is negative; false when there is not so much.
+    pub fn transfer(&mut self, account: usize, asset: Name, amount: i64) -> bool {
+        let Some(owner) = self.accounts.get_mut(account) else { return false };
+        if owner.balance(asset).free.saturating_add(amount) < 0 {
+            return false;
+        }
+        owner.receive(asset, amount);
+        self.settle_balances();
+        true
+    }
+
+    /// Other rules for a market; what works there stays. False when there is none.
+    pub fn set_rules(&mut self, symbol: usize, status: TradingStatus, tick_times: i64) -> bool {
+        let Some(market) = self.markets.get_mut(symbol).filter(|_| tick_times > 0) else { return false };
+        let spec = &mut market.info.spec;
+        spec.status = status;
+        spec.tick = Price(spec.tick.0.saturating_mul(tick_times));
+        true
     }
 
     /// One order by the venue's number.

@@ -6,8 +6,8 @@ use super::plan::FaultPlan;
 use super::requests::Trouble;
 use super::{Counts, Fault};
 use crate::dialect::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Truth,
-    WsRules,
+    Asked, ConnId, Deed, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary,
+    Truth, WsRules,
 };
 use crate::market::random::Random;
 use smc_core::TsNs;
@@ -271,6 +271,12 @@ impl Dialect for FaultyVenue {
 
     fn summary(&self) -> Summary {
         self.inner.summary()
+    }
+
+    fn stage(&mut self, deed: &Deed) -> bool {
+        let is_done = self.inner.stage(deed);
+        self.sift();
+        is_done
     }
 
     fn truth(&self, account: usize) -> Truth {

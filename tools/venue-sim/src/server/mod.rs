@@ -9,7 +9,7 @@ mod pipe;
 mod tls;
 
 use crate::dialect::oanda::Oanda;
-use crate::dialect::{ConnId, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue, bybit};
+use crate::dialect::{ConnId, Deed, Dialect, Frame, SeenOrder, Summary, Truth, UsdmVenue, Venue, bybit};
 use crate::faults::{Counts, FaultyVenue};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
@@ -180,6 +180,11 @@ impl Sim {
     /// What is so at the venue, of one account and of the books.
     pub fn truth(&self, account: usize) -> Truth {
         self.venue.truth(account)
+    }
+
+    /// As [`Dialect::stage`]: what it makes the venue say goes out with the next step.
+    pub fn stage(&mut self, deed: &Deed) -> bool {
+        self.venue.stage(deed)
     }
 
     /// How often which fault has struck; none without faults.

@@ -16,12 +16,15 @@ const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
 /// The keys of all accounts.
 pub struct Keys {
     keys: Vec<(String, Credential)>,
+    /// The venue knows none of them any more.
+    pub is_withdrawn: bool,
 }
 
 impl Keys {
     /// One key per account, in the order of the accounts.
     pub fn new(accounts: &[AccountSettings]) -> Self {
-        Self { keys: accounts.iter().map(|a| (a.api_key.clone(), a.credential.clone())).collect() }
+        let keys = accounts.iter().map(|a| (a.api_key.clone(), a.credential.clone())).collect();
+        Self { keys, is_withdrawn: false }
     }
 
     /// The account of an API key.
@@ -29,7 +32,7 @@ impl Keys {
         if !api_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
             return Err(Reject::KEY_FORMAT.with_status(401));
         }
-        let found = self.keys.iter().position(|(key, _)| key == api_key);
+        let found = self.keys.iter().position(|(key, _)| key == api_key && !self.is_withdrawn);
         found.ok_or(Reject::KEY.with_status(401))
     }
 

@@ -18,8 +18,8 @@ pub mod streams;
 pub mod trouble;
 
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
-    Truth, WsRules, answer,
+    Asked, ConnId, Deed, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary,
+    Trouble, Truth, WsRules, answer,
 };
 use crate::exchange::account::Account;
 use crate::exchange::{Exchange, ExchangeEvent, Execution};
@@ -418,6 +418,12 @@ impl Dialect for Venue {
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
+    }
+
+    fn stage(&mut self, deed: &Deed) -> bool {
+        let is_done = self.do_deed(deed);
+        self.publish();
+        is_done
     }
 
     fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {

@@ -3,6 +3,7 @@
 use super::Venue;
 use super::api::{envelope, error_text};
 use super::params::Params;
+use crate::dialect::deed::{self, Deed};
 use crate::dialect::{Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Request, Said, Trouble, answer};
 use crate::exchange::Exchange;
 use crate::exchange::order::Order;
@@ -124,6 +125,15 @@ impl Venue {
                 true
             }
         }
+    }
+
+    /// Does a deed; the connections of a key that is withdrawn are closed.
+    pub(super) fn do_deed(&mut self, deed: &Deed) -> bool {
+        let Deed::Key { is_good } = deed else { return deed::stage(&mut self.exchange, deed) };
+        self.keys.is_withdrawn = !is_good;
+        let conns: Vec<ConnId> = self.api_sessions.keys().copied().filter(|_| !is_good).collect();
+        conns.into_iter().for_each(|conn| self.send(conn, Frame::Close));
+        true
     }
 
     /// Fills a part of a resting order at its own price.

@@ -8,11 +8,14 @@ use super::info::Grid;
 use super::orders::{one_way, refuse_unsupported, self_trade, side, time_in_force};
 use super::private::{average_price, side_word, type_word, working_word};
 use super::{SeenOrder, UsdmVenue, refusals};
+use crate::dialect::TrueOrder;
 use crate::dialect::binance_spot::params::Params;
 use crate::dialect::json::{Text, to_text};
 use crate::exchange::order::{NewOrder, Order, OrderType, Scope, TriggerBy};
 use crate::exchange::reject::Reject;
 use serde_json::{Value, json};
+use smc_core::instrument::ContractKind;
+use smc_core::words::Name;
 use smc_core::{Price, Qty, TsNs};
 use std::collections::BTreeMap;
 
@@ -323,6 +326,26 @@ impl UsdmVenue {
         algo.updated = now;
         let algo = algo.clone();
         self.tell_algo(&algo);
+    }
+
+    /// The conditional orders that have become no plain one; those that have are the exchange's.
+    pub(super) fn waiting_algos(&self, account: usize) -> impl Iterator<Item = TrueOrder> + '_ {
+        let is_meant = move |algo: &&Algo| algo.request.account == account && algo.order.is_none();
+        self.algos.list.values().filter(is_meant).map(|algo| TrueOrder {
+            venue_order_id: algo.id,
+            venue_order_name: algo.id.to_string(),
+            client_order_id: algo.name.clone(),
+            symbol: self
+                .exchange
+                .market(algo.request.symbol)
+                .map_or_else(Name::default, |it| it.info.spec.symbol),
+            kind: ContractKind::Linear,
+            side: algo.request.side,
+            price: algo.request.price,
+            qty: algo.request.qty,
+            filled_qty: Qty::ZERO,
+            is_open: algo.status == Status::New,
+        })
     }
 
     fn tell_algo(&mut self, algo: &Algo) {

@@ -23,8 +23,8 @@ use super::binance_spot::limits::Limits;
 use super::binance_spot::streams::{Stream, StreamSession};
 use super::binance_spot::trouble as binance;
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
-    Truth, WsRules, answer,
+    Asked, ConnId, Deed, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary,
+    Trouble, Truth, WsRules, answer,
 };
 use crate::exchange::account::Account;
 use crate::exchange::{Exchange, ExchangeEvent, Execution};
@@ -443,7 +443,10 @@ impl Dialect for UsdmVenue {
     }
 
     fn truth(&self, account: usize) -> Truth {
-        Truth::of(&self.exchange, account)
+        let mut truth = Truth::of(&self.exchange, account);
+        truth.orders.extend(self.waiting_algos(account));
+        truth.books.iter_mut().for_each(|book| book.update_id = feed::book_id(book.update_id));
+        truth
     }
 
     fn lane(&self, target: &str) -> Lane {
@@ -472,6 +475,12 @@ impl Dialect for UsdmVenue {
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
+    }
+
+    fn stage(&mut self, deed: &Deed) -> bool {
+        let is_done = self.do_deed(deed);
+        self.publish();
+        is_done
     }
 
     fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {

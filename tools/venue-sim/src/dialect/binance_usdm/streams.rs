@@ -34,6 +34,8 @@ pub enum StreamKind {
     },
     /// Private events of an account, named by its listen key.
     User,
+    /// Changes of contracts' terms.
+    Contract,
     /// A stream that the venue has and the simulator keeps silent.
     Silent,
 }
@@ -47,7 +49,8 @@ impl Kind for StreamKind {
         let Some((symbol, what)) = name.split_once('@') else {
             let is_key = (20..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
             return match name {
-                "!bookTicker" | "!contractInfo" => Some((ALL_NAME, Self::Silent)),
+                "!bookTicker" => Some((ALL_NAME, Self::Silent)),
+                "!contractInfo" => Some((ALL_NAME, Self::Contract)),
                 key => is_key.then_some((key, Self::User)),
             };
         };

@@ -1,9 +1,10 @@
 //! Futures' words for what a fault needs: what a text is, how the venue refuses and says goodbye.
 
 use super::UsdmVenue;
-use super::private::listen_key_expired;
-use super::streams::StreamKind;
+use super::private::{leverage_update, listen_key_expired};
+use super::streams::{ALL_SYMBOLS, StreamKind};
 use crate::dialect::binance_spot::streams::Stream;
+use crate::dialect::deed::{self, Deed};
 use crate::dialect::{ConnId, Farewell, Frame, HttpRequest, Lane, Said};
 
 /// Whom a path serves.
@@ -34,6 +35,50 @@ pub(super) fn is_snapshot(request: &HttpRequest) -> bool {
 }
 
 impl UsdmVenue {
+    /// Does a deed. Changed rules are announced; the connections of a key that is withdrawn are closed.
+    pub(super) fn do_deed(&mut self, deed: &Deed) -> bool {
+        match deed {
+            Deed::Key { is_good } => {
+                self.keys.is_withdrawn = !is_good;
+                let is_private = |to: &&super::StreamConn| {
+                    to.session.streams().any(|stream| stream.kind == StreamKind::User)
+                };
+                let private = self.streams.iter().filter(|(_, to)| is_private(to)).map(|(conn, _)| *conn);
+                let conns: Vec<ConnId> =
+                    self.api_sessions.keys().copied().chain(private).filter(|_| !is_good).collect();
+                conns.into_iter().for_each(|conn| self.send(conn, Frame::Close));
+                true
+            }
+            Deed::Rules { kind, .. } => {
+                let is_done = deed::stage(&mut self.exchange, deed);
+                if let Some(market) = deed::market_of(&self.exchange, *kind) {
+                    self.announce_contract(market);
+                }
+                is_done
+            }
+            Deed::Leverage { kind, times } => {
+                let is_done = deed::stage(&mut self.exchange, deed);
+                if let Some(market) = deed::market_of(&self.exchange, *kind).filter(|_| is_done) {
+                    let event = leverage_update(&self.grid(market), *times, self.now);
+                    self.tell_account(0, "ACCOUNT_CONFIG_UPDATE", &event);
+                }
+                is_done
+            }
+            _ => deed::stage(&mut self.exchange, deed),
+        }
+    }
+
+    /// Tells those who want to know that a contract's terms have changed.
+    fn announce_contract(&mut self, market: usize) {
+        let symbol = self.grid(market).symbol;
+        let now_ms = self.now.as_ms();
+        let text = format!(
+            r#"{{"e":"contractInfo","E":{now_ms},"s":"{s}","ps":"{s}","ct":"PERPETUAL","cs":"TRADING"}}"#,
+            s = symbol.as_str()
+        );
+        self.route(ALL_SYMBOLS, vec![(StreamKind::Contract, text)]);
+    }
+
     /// Private events end with their listen key, whose end is told. Before it shuts down the venue says nothing.
     pub(super) fn say_farewell(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         if farewell == Farewell::Shutdown {

@@ -13,12 +13,15 @@ const AHEAD_MS: u64 = 1_000;
 /// The keys of all accounts.
 pub struct Keys {
     keys: Vec<(String, Credential)>,
+    /// The venue knows none of them any more.
+    pub is_withdrawn: bool,
 }
 
 impl Keys {
     /// One key per account, in the order of the accounts.
     pub fn new(accounts: &[AccountSettings]) -> Self {
-        Self { keys: accounts.iter().map(|a| (a.api_key.clone(), a.credential.clone())).collect() }
+        let keys = accounts.iter().map(|a| (a.api_key.clone(), a.credential.clone())).collect();
+        Self { keys, is_withdrawn: false }
     }
 
     /// All accounts.
@@ -32,7 +35,7 @@ impl Keys {
     }
 
     fn verified(&self, api_key: &str, payload: &str, signature: &str) -> Option<Result<usize, ()>> {
-        let account = self.keys.iter().position(|(key, _)| key == api_key)?;
+        let account = self.keys.iter().position(|(key, _)| key == api_key && !self.is_withdrawn)?;
         let (_, credential) = self.keys.get(account)?;
         Some(if signature::verify(credential, payload, signature) { Ok(account) } else { Err(()) })
     }

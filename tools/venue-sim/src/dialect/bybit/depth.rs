@@ -52,6 +52,11 @@ impl BookTopic {
         DEPTHS.get(self.index).map_or(1, |(depth, _)| *depth)
     }
 
+    /// Number of the message that told its readers of a book as it is now; 0 while none has.
+    pub fn number_of(&self, book_id: u64) -> u64 {
+        if self.seq == book_id { self.update_id } else { 0 }
+    }
+
     /// Whether a message may be due at a tick of 10 ms.
     pub fn is_tick(&self, tick: u64) -> bool {
         DEPTHS.get(self.index).is_some_and(|(_, every)| tick.is_multiple_of(*every))

@@ -166,6 +166,12 @@ impl SymbolFeed {
         topic.update(paper, book, self.changed_at, now)
     }
 
+    /// The number under which a book is known to those who read so many levels; 0 while they do not know it.
+    pub fn number_of(&self, depth: u16, book_id: u64) -> u64 {
+        let at = DEPTHS.iter().position(|(levels, _)| *levels == usize::from(depth));
+        at.and_then(|at| self.books.get(at)).map_or(0, |topic| topic.number_of(book_id))
+    }
+
     /// Notes which topics are read.
     pub fn set_read(&mut self, is_read: [bool; DEPTHS.len()]) {
         self.is_read = is_read;

@@ -27,8 +27,8 @@ mod words;
 
 use super::binance_spot::account as account_of_settings;
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Request, Said, SeenOrder, Summary, Trouble, Truth,
-    WsRules, answer,
+    Asked, ConnId, Deed, Dialect, Farewell, Frame, HttpRequest, Request, Said, SeenOrder, Summary, Trouble,
+    Truth, WsRules, answer,
 };
 use crate::exchange::{Exchange, PublicTrade};
 use crate::market::{MarketOp, MarketSource};
@@ -406,6 +406,12 @@ impl Dialect for Venue {
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
+    }
+
+    fn stage(&mut self, deed: &Deed) -> bool {
+        let is_done = self.do_deed(deed);
+        self.publish();
+        is_done
     }
 
     fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {

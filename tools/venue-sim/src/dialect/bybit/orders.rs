@@ -117,7 +117,7 @@ impl Venue {
         Ok(Ids { order_id: record.order_id.clone(), link_id: record.link_id.clone() })
     }
 
-    fn place(&mut self, account: usize, params: &Params) -> Result<OrderId, Refusal> {
+    pub(super) fn place(&mut self, account: usize, params: &Params) -> Result<OrderId, Refusal> {
         let (category, symbol) = self.instrument(params)?;
         let link_id = params.link_id()?.unwrap_or("").to_owned();
         if !link_id.is_empty() && self.ledger.is_used(account, category, &link_id) {

@@ -12,12 +12,17 @@ use super::rest::envelope;
 use super::session::Lane as Purpose;
 use super::trade::{Sender, action, brief};
 use super::words::{Category, scatter};
+use crate::dialect::deed::{self, Deed, HandOrder};
 use crate::dialect::{
     Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Request, Said, Trouble, Truth, answer,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smc_core::instrument::ContractKind;
+use smc_core::{Price, Side};
+
+/// The topic whose numbers the truth about a book has.
+const TRUE_DEPTH: u16 = 50;
 
 /// What orders over a WebSocket are asked with, as far as faults look.
 #[derive(Deserialize)]
@@ -119,6 +124,48 @@ impl Venue {
         true
     }
 
+    /// Does a deed; the connections of a key that is withdrawn are closed.
+    pub(super) fn do_deed(&mut self, deed: &Deed) -> bool {
+        match deed {
+            Deed::Key { is_good } => {
+                self.keys.is_withdrawn = !is_good;
+                let has_account =
+                    |(_, session): &(&ConnId, &super::session::Session)| session.account.is_some();
+                let conns: Vec<ConnId> = self
+                    .sessions
+                    .iter()
+                    .filter(has_account)
+                    .map(|(conn, _)| *conn)
+                    .filter(|_| !is_good)
+                    .collect();
+                conns.into_iter().for_each(|conn| self.send(conn, Frame::Close));
+                true
+            }
+            Deed::Order(order) => self.place_by_hand(order).is_some(),
+            _ => deed::stage(&mut self.exchange, deed),
+        }
+    }
+
+    fn place_by_hand(&mut self, order: &HandOrder) -> Option<u64> {
+        let market = deed::market_of(&self.exchange, order.kind)?;
+        let price = deed::price_of(&self.exchange, market, order)?;
+        let symbol = self.exchange.market(market)?.info.spec.symbol;
+        let category = if order.kind == ContractKind::Spot { Category::Spot } else { Category::Linear };
+        let (word, at) = match price {
+            Price::ZERO => ("Market", String::new()),
+            price => ("Limit", format!(r#","price":"{price}""#)),
+        };
+        let side = if order.side == Side::Buy { "Buy" } else { "Sell" };
+        let text = format!(
+            r#"{{"category":"{}","symbol":"{}","side":"{side}","orderType":"{word}","qty":"{}"{at},"marketUnit":"baseCoin","orderLinkId":"{}"}}"#,
+            category.word(),
+            symbol.as_str(),
+            order.qty,
+            order.name
+        );
+        self.place(0, &Params::from_json(&text).ok()?).ok()
+    }
+
     /// Fills a part of a resting order at its own price: of the one that a cancel names, or of any.
     pub(super) fn fill_one(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {
         let id = cancel.map(|request| self.named_by(request).map(|record| record.order.id));
@@ -151,6 +198,10 @@ impl Venue {
             let Some(record) = self.ledger.get(order.venue_order_id) else { continue };
             order.venue_order_name.clone_from(&record.order_id);
             order.client_order_id.clone_from(&record.link_id);
+        }
+        // The numbers of a book are a topic's own.
+        for (book, feed) in truth.books.iter_mut().zip(&self.feeds) {
+            book.update_id = feed.number_of(TRUE_DEPTH, book.update_id);
         }
         for trade in &mut truth.trades {
             let category = if trade.kind == ContractKind::Spot { Category::Spot } else { Category::Linear };

@@ -34,8 +34,8 @@ mod wire;
 pub use settings::{OandaFaults, OandaLimits, OandaSettings};
 
 use super::{
-    Asked, ConnId, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary, Trouble,
-    Truth, WsRules, answer,
+    Asked, ConnId, Deed, Dialect, Farewell, Frame, HttpRequest, Lane, Request, Said, SeenOrder, Summary,
+    Trouble, Truth, WsRules, answer,
 };
 use crate::market::fx::calendar;
 use crate::market::fx::{FxQuote, QuoteSource};
@@ -71,6 +71,8 @@ pub struct Oanda {
     audited: usize,
     summary: Summary,
     limits: OandaLimits,
+    /// The venue knows no token any more.
+    is_withdrawn: bool,
     budget: Budget,
     faults: OandaFaults,
     dice: Dice,
@@ -115,6 +117,7 @@ impl Oanda {
             audited: 0,
             summary: Summary::default(),
             limits,
+            is_withdrawn: false,
             budget: Budget::default(),
             faults,
             dice: Dice::new(seed),
@@ -367,6 +370,10 @@ impl Dialect for Oanda {
 
     fn announce_end(&mut self, conn: ConnId, farewell: Farewell) -> bool {
         self.say_farewell(conn, farewell)
+    }
+
+    fn stage(&mut self, deed: &Deed) -> bool {
+        self.do_deed(deed)
     }
 
     fn fill_resting(&mut self, cancel: Option<Request<'_>>, share_ppm: u32) -> bool {

@@ -103,8 +103,9 @@ impl Oanda {
             return Some(Answer::sentence(503, "Service Unavailable"));
         }
         let token = request.header("authorization").and_then(|it| it.strip_prefix("Bearer "));
-        let token =
-            token.map(str::trim).filter(|it| self.accounts.iter().any(|account| account.token == *it));
+        let token = token
+            .map(str::trim)
+            .filter(|it| !self.is_withdrawn && self.accounts.iter().any(|account| account.token == *it));
         let Some(token) = token else { return Some(Answer::sentence(401, UNAUTHORIZED)) };
         let Some((parts, query)) = query::split(&request.target) else {
             return Some(Answer::sentence(400, "Malformed request"));

@@ -5,15 +5,18 @@
 use super::Oanda;
 use super::account::Account;
 use super::order::Order;
+use super::orders::Room;
 use super::refusal::Answer;
 use super::streams::Stream;
 use super::terms::{Kind, Trigger};
 use super::triggers;
+use crate::dialect::deed::{Deed, HandOrder};
 use crate::dialect::{
     Asked, ConnId, Farewell, Frame, HttpRequest, Lane, Request, Said, Trouble, TrueBalance, TrueBook,
     TrueOrder, TruePosition, TrueTrade, Truth, answer,
 };
 use crate::market::fx::{FxLevel, FxQuote, LEVELS};
+use serde_json::json;
 use smc_core::instrument::ContractKind;
 use smc_core::words::Name;
 use smc_core::{Money, Price, Qty, Side};
@@ -73,6 +76,41 @@ impl Oanda {
         }
         self.send(conn, Frame::Close);
         true
+    }
+
+    /// Does a deed; streams of a token that is withdrawn are closed.
+    pub(super) fn do_deed(&mut self, deed: &Deed) -> bool {
+        let is_done = match deed {
+            Deed::Order(order) => self.place_by_hand(order).is_some(),
+            Deed::Key { is_good } => {
+                self.is_withdrawn = !is_good;
+                let conns: Vec<ConnId> = self.streams.keys().copied().filter(|_| !is_good).collect();
+                conns.into_iter().for_each(|conn| self.send(conn, Frame::Close));
+                true
+            }
+            // Money, rules and leverage are changed by the venue's own people alone, or by requests.
+            Deed::Transfer { .. } | Deed::Rules { .. } | Deed::Leverage { .. } => false,
+        };
+        self.tell();
+        is_done
+    }
+
+    fn place_by_hand(&mut self, order: &HandOrder) -> Option<u64> {
+        let quote = *self.market.quote(0);
+        let rules = self.market.rules(0);
+        let best = if order.side == Side::Buy { quote.bid() } else { quote.ask() };
+        let units = Qty(order.qty.0 * order.side.sign()).to_string();
+        let (name, instrument) = (&order.name, rules.name.as_str());
+        let body = match order.price(best, Price(1_000)) {
+            None => json!({"type": "MARKET", "instrument": instrument, "units": units,
+                "clientExtensions": {"id": name}}),
+            Some(price) => json!({"type": "LIMIT", "instrument": instrument, "units": units,
+                "price": price.to_string(), "clientExtensions": {"id": name}}),
+        };
+        let account = self.accounts.first_mut()?;
+        account.begin(self.now, None);
+        let mut room = Room { account, market: &mut self.market, limits: &self.limits };
+        room.create(&json!({ "order": body })).ok()?.1
     }
 
     /// Lets the dealer deal for an instant at the price of a waiting order: of the one that a cancel names, or of any
