@@ -23,7 +23,7 @@ fn row<const N: usize>(at: [At; N], first_seed: u64, faults: &[(Fault, u32)], ki
 
 #[test]
 fn m1_a_disconnect_at_any_byte_ends_in_a_book_that_is_the_venues() {
-    let faults = [(Fault::Cut, 5_000), (Fault::SlowHandshake, 200_000)];
+    let faults = [(Fault::Cut, 10_000), (Fault::SlowHandshake, 400_000)];
     for sum in row([At::Usdm, At::BybitSpot, At::BybitLinear, At::Oanda], 11_000, &faults, 0) {
         assert!(sum.feed_losses > 1 && u64::from(sum.ready) > RUNS, "{sum:?}");
     }
@@ -151,7 +151,7 @@ fn o13_after_too_many_requests_nothing_is_asked_before_the_time() {
 #[test]
 fn o14_a_ban_stops_all_requests_until_its_end() {
     for sum in
-        row([At::Usdm, At::BybitLinear], 12_800, &[(Fault::Banned, 40_000), (Fault::Forbidden, 40_000)], 0)
+        row([At::Usdm, At::BybitLinear], 12_800, &[(Fault::Banned, 60_000), (Fault::Forbidden, 100_000)], 0)
     {
         assert_eq!(sum.too_early, 0, "{sum:?}");
     }

@@ -21,11 +21,19 @@ const BAN_FORBIDDEN: u64 = 600 * SECOND;
 const BAN_PROTECTION: u64 = 5 * SECOND;
 /// A moment that the venue names further ahead is not believed.
 const WAIT_MAX: u64 = 60 * SECOND;
+/// Added to a moment that a refusal names: the venue's clock is known to half a round trip.
+const WAIT_MARGIN: u64 = SECOND / 4;
 
 /// What became of a REST request.
 pub(super) enum RestOutcome<'b> {
-    /// The venue answered with this status and body.
-    Answer(u16, &'b mut [u8]),
+    /// The venue answered.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        body: &'b mut [u8],
+        /// The venue's clock when its limit is whole again; 0 where it is not told.
+        reset_ms: u64,
+    },
     /// No byte of it has left.
     NotSent,
     /// It left, and no whole answer came.
@@ -74,7 +82,7 @@ impl Session {
         match meant {
             Reaction::Wait => {
                 let reset = self.reset_of(answer.limit.reset_ms, out.now);
-                self.budget.create.close(reset);
+                self.budget.create.close(TsNs(reset.0.saturating_add(WAIT_MARGIN)));
             }
             Reaction::Clock => self.clock_asked = TsNs(0),
             Reaction::Reconnect => self.drain(out.now),
@@ -178,8 +186,17 @@ impl Session {
         let flight = self.flights.swap_remove(at);
         self.counters.messages += 1;
         match outcome {
-            RestOutcome::Answer(status, body) => {
-                let is_read = decode_reply(body, scratch, |reply| self.on_reply(&flight, reply, out)).is_ok();
+            RestOutcome::Answer { status, body, reset_ms } => {
+                let mut is_limited = false;
+                let is_read = decode_reply(body, scratch, |reply| {
+                    is_limited = reply.head.code == 10_006;
+                    self.on_reply(&flight, reply, out);
+                })
+                .is_ok();
+                if is_limited {
+                    let reset = self.reset_of(reset_ms, out.now);
+                    self.budget.query.close(TsNs(reset.0.saturating_add(WAIT_MARGIN)));
+                }
                 if !is_read {
                     self.counters.refused += 1;
                     let meant = reaction_to_status(status);
@@ -324,10 +341,8 @@ impl Session {
     ) {
         match meant {
             Reaction::Clock => self.clock_asked = TsNs(0),
-            Reaction::Wait if code == 10_006 => {
-                self.budget.query.close(TsNs(out.now.0.saturating_add(SECOND)));
-            }
-            Reaction::Wait if code != 403 && code != 429 => {
+            // 10006 is the limit of one endpoint.
+            Reaction::Wait if !matches!(code, 403 | 429 | 10_006) => {
                 self.budget.ban(TsNs(out.now.0.saturating_add(BAN_PROTECTION)));
             }
             _ => {}

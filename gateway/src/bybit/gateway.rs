@@ -200,8 +200,11 @@ impl BybitGateway {
         let now = out.now.0;
         self.rest.turn(now, &mut |tag, outcome| match outcome {
             Outcome::Answer(response) => {
-                let mut body = response.body.to_vec();
-                session.on_rest(tag, RestOutcome::Answer(response.status, &mut body), scratch, out);
+                let (status, mut body) = (response.status, response.body.to_vec());
+                let reset = response.header("x-bapi-limit-reset-timestamp");
+                let reset_ms = reset.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+                let answer = RestOutcome::Answer { status, body: &mut body, reset_ms };
+                session.on_rest(tag, answer, scratch, out);
             }
             Outcome::NotSent(_) => session.on_rest(tag, RestOutcome::NotSent, scratch, out),
             Outcome::Unknown(_) => session.on_rest(tag, RestOutcome::Unknown, scratch, out),

@@ -145,7 +145,12 @@ impl Desk {
         let mut bytes = body.to_string().into_bytes();
         let tag = call.tag;
         self.with(|session, scratch, out| {
-            session.on_rest(tag, RestOutcome::Answer(200, &mut bytes), scratch, out);
+            session.on_rest(
+                tag,
+                RestOutcome::Answer { status: 200, body: &mut bytes, reset_ms: 0 },
+                scratch,
+                out,
+            );
         });
         self.turn();
     }
@@ -481,7 +486,7 @@ fn a_certain_refusal_is_told_with_its_number_and_a_limit_waits() {
     assert_eq!(desk.told(), [(second.client_order_id, OrderUpdateKind::Reject { code: 10_006 })]);
     assert!(matches!(desk.place(&order(0, 3)), Err(SendError::RateLimited { .. })));
     assert!(desk.cancel(order(0, 9).client_order_id, 0).is_ok(), "a cancel passes");
-    desk.wait(SECOND);
+    desk.wait(SECOND + 250 * MS);
     assert!(desk.place(&order(0, 3)).is_ok());
 }
 
@@ -662,7 +667,8 @@ fn a_ban_stops_rest_and_orders_and_is_told() {
     let tag = call.tag;
     let mut body = b"access too frequent".to_vec();
     desk.with(|session, scratch, out| {
-        session.on_rest(tag, RestOutcome::Answer(403, &mut body), scratch, out)
+        let answer = RestOutcome::Answer { status: 403, body: &mut body, reset_ms: 0 };
+        session.on_rest(tag, answer, scratch, out);
     });
     let banned_at = desk.now;
     desk.wait(20 * MS);
@@ -674,6 +680,25 @@ fn a_ban_stops_rest_and_orders_and_is_told() {
     assert!(matches!(desk.place(&order(0, 1)), Err(SendError::RateLimited { .. })));
     desk.wait(30 * SECOND);
     assert!(desk.rest.is_empty(), "nothing is asked until then");
+}
+
+#[test]
+fn a_limit_of_questions_is_waited_out_as_told() {
+    let mut desk = Desk::ready();
+    desk.session.want_round();
+    desk.wait(SECOND);
+    let tag = desk.rest.remove(0).tag;
+    let reset_ms = desk.now.as_ms() + AHEAD_MS + 3_000;
+    let mut body =
+        json!({"retCode": 10_006, "retMsg": "Too many visits.", "result": {}}).to_string().into_bytes();
+    desk.with(|session, scratch, out| {
+        session.on_rest(tag, RestOutcome::Answer { status: 200, body: &mut body, reset_ms }, scratch, out);
+    });
+    desk.rest.clear();
+    desk.wait(3 * SECOND);
+    assert!(desk.rest.is_empty(), "{:?}", desk.rest.iter().map(|call| &call.path).collect::<Vec<_>>());
+    desk.wait(SECOND);
+    assert!(!desk.rest.is_empty(), "the round goes on");
 }
 
 /// Fills and ends of one order in any order, twice, some lost: each fill is told once, and the end after them.

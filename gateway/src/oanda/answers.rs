@@ -115,9 +115,9 @@ impl Session {
                     self.look_at(old, out.now);
                 }
             }
-            AskKind::Cancel { id, .. } => {
+            AskKind::Cancel { id, instrument } => {
                 self.apply_all(answer, out);
-                self.on_cancel_answer(id, status, answer, out);
+                self.on_cancel_answer((id, instrument), status, answer, out);
             }
             AskKind::CancelForeign { venue_id, instrument } => {
                 self.apply_all(answer, out);
@@ -179,8 +179,19 @@ impl Session {
         self.reject(id, instrument, code, 0, TsNs(0), out);
     }
 
-    fn on_cancel_answer(&mut self, id: ClientOrderId, status: u16, answer: &Answer<'_>, out: &mut Out<'_>) {
-        let Some(venue_id) = self.orders.get(id).map(|order| order.venue_id) else { return };
+    fn on_cancel_answer(
+        &mut self,
+        (id, instrument): (ClientOrderId, InstrumentId),
+        status: u16,
+        answer: &Answer<'_>,
+        out: &mut Out<'_>,
+    ) {
+        let Some(venue_id) = self.orders.get(id).map(|order| order.venue_id) else {
+            return match reason(status, answer) {
+                _ if (200..300).contains(&status) => {}
+                (_, code) => self.refuse_stray_cancel((id, instrument), code, out),
+            };
+        };
         let is_us = |order_id: u64, client_id: &str| {
             client_id == id.to_string() || order_id != 0 && order_id == venue_id
         };

@@ -305,7 +305,8 @@ impl Session {
     /// Stop and target belong to the trade that a fill opens. Where it opened none, because it closed another, there are
     /// none; where it filled before this process, they are asked about.
     fn tell_attached(&mut self, order: &Order, fill: &Fill<'_>, ts: TsNs, out: &mut Out<'_>) {
-        for (is_wanted, places) in [(order.has_stop, 1), (order.has_target, 2)] {
+        let kinds = [(order.has_stop, 1, Kind::StopLoss), (order.has_target, 2, Kind::TakeProfit)];
+        for (is_wanted, places, kind) in kinds {
             let id = order.id.after(places);
             if is_wanted && self.orders.take_untold(id) {
                 // Its end was heard before the fill that it came with.
@@ -315,12 +316,20 @@ impl Session {
             if !is_wanted || self.orders.done(id).is_some() || self.orders.get(id).is_some() {
                 continue;
             }
-            if fill.opened.is_none() {
+            let Some((trade_id, _)) = fill.opened else {
                 self.reject(id, order.instrument, errors::code("NO_TRADE_OPENED"), 0, ts, out);
-            } else if order.is_from_before {
-                let child = Order::new(id, order.instrument, out.now, Phase::InDoubt);
-                self.orders.insert(Order { is_from_before: true, is_acked: true, ..child });
-            }
+                continue;
+            };
+            let child = Order::new(id, order.instrument, out.now, Phase::InDoubt);
+            let child = if order.is_from_before {
+                Order { is_from_before: true, is_acked: true, ..child }
+            } else {
+                // Told of next, unless that came before the fill and meant nothing to us then.
+                let qty = self.orders.trade(trade_id).map_or(Qty::ZERO, |trade| trade.entry_qty);
+                let ask_at = TsNs(out.now.0.saturating_add(REST_PAUSE));
+                Order { qty, trade: Some((kind, trade_id)), ask_at, ..child }
+            };
+            self.orders.insert(child);
         }
     }
 
@@ -388,6 +397,22 @@ impl Session {
         let (instrument, venue_id) = (order.instrument, order.venue_id);
         self.counters.cancel_rejects += 1;
         out.order(ts, instrument, id, venue_id, OrderUpdateKind::CancelReject { code });
+    }
+
+    /// A cancel of an order that we do not have was refused. Whoever asked for it still has it.
+    pub fn refuse_stray_cancel(
+        &mut self,
+        (id, instrument): (ClientOrderId, InstrumentId),
+        code: i32,
+        out: &mut Out<'_>,
+    ) {
+        if self.orders.take_untold(id) {
+            return out.order(TsNs(0), instrument, id, 0, OrderUpdateKind::Canceled { cum_qty: Qty::ZERO });
+        }
+        // An end that was told crossed the cancel.
+        if self.orders.done(id).is_none() && self.resolve(out.now, instrument, id, Qty::ZERO) {
+            self.refuse_cancel(id, code, TsNs(0), out);
+        }
     }
 
     fn on_cash(&mut self, at: u64, ts: TsNs, kind: CashKind, rows: &[(&str, Money)], out: &mut Out<'_>) {

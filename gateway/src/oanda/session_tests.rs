@@ -560,3 +560,32 @@ fn an_end_that_is_heard_before_its_order_is_told_with_it() {
         assert!(!words.contains(&"12 Ack".to_owned()), "{words:?}");
     }
 }
+
+/// The stop is made before the fill that it belongs to, as far as we hear; then the target fills.
+#[test]
+fn an_order_that_is_made_before_the_fill_it_came_with_still_ends() {
+    let mut desk = Desk::ready();
+    desk.place(&bracketed(10)).unwrap();
+    let call = desk.calls.remove(0);
+    desk.venue.handle(&call);
+    let made = desk.take_lines();
+    let (fills, others): (Vec<_>, Vec<_>) = made.iter().partition(|line| line["type"] == "ORDER_FILL");
+    others.iter().chain(&fills).for_each(|line| desk.hear(line));
+    let stop = desk.venue.pending.iter().find(|order| order.wish["type"] == "STOP_LOSS").unwrap().id;
+    desk.venue.fill(stop, 0);
+    desk.take_lines().iter().for_each(|line| desk.hear(line));
+    let words = desk.words();
+    let count = |word: &str| words.iter().filter(|told| *told == word).count();
+    assert_eq!((count("11 Sell 100 of 100"), count("12 Canceled 0")), (1, 1), "{words:?}");
+}
+
+/// The engine knows an order that we do not: it hears what the venue says to its cancel, and then what became of it.
+#[test]
+fn a_cancel_of_an_order_that_only_the_engine_knows_is_answered() {
+    let mut desk = Desk::ready();
+    desk.cancel(order(7).client_order_id, 0).unwrap();
+    desk.settle(60);
+    let words = desk.words();
+    assert!(words.iter().any(|told| told.starts_with("7 CancelReject")), "{words:?}");
+    assert!(words.last().is_some_and(|told| !told.starts_with("7 CancelReject")), "{words:?}");
+}

@@ -195,6 +195,11 @@ pub trait Dialect: Send {
         status != 403
     }
 
+    /// Whether each kind of request has a limit of its own, so that too many of one leave the others free.
+    fn keeps_limits_apart(&self) -> bool {
+        false
+    }
+
     /// Whether a request asks for a picture of a book.
     fn is_snapshot(&self, _request: &HttpRequest) -> bool {
         false

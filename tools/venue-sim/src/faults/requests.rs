@@ -18,8 +18,8 @@ pub(super) struct Trouble {
     pub until: TsNs,
     /// The refusal says until when.
     pub is_told_when: bool,
-    /// When that was first said.
-    pub told_at: Option<TsNs>,
+    /// When that was first said, to each kind of request where each has a limit of its own.
+    pub told_at: [Option<TsNs>; 3],
 }
 
 impl Trouble {
@@ -43,11 +43,12 @@ enum Fate {
 
 impl FaultyVenue {
     /// Notes that a refusal tells the client to wait, and whether it had been told before and did not.
-    fn note_patience(&mut self, is_cancel: bool) {
+    fn note_patience(&mut self, asked: Asked) {
         let now = self.inner.now();
+        let place = if self.inner.keeps_limits_apart() { asked as usize } else { 0 };
         let Some(trouble) = self.trouble.as_mut().filter(|trouble| trouble.is_told_when) else { return };
-        let told_at = trouble.told_at.get_or_insert(now);
-        if now.since(*told_at) > PATIENCE_NS && !is_cancel {
+        let Some(told_at) = trouble.told_at.get_mut(place) else { return };
+        if now.since(*told_at.get_or_insert(now)) > PATIENCE_NS && asked != Asked::Cancel {
             self.counts.too_early += 1;
         }
     }
@@ -63,7 +64,7 @@ impl FaultyVenue {
                 self.struck(fault);
                 let until = self.later(1_000, 15_000);
                 let is_told_when = self.inner.tells_when(status);
-                self.trouble = Some(Trouble { status, until, is_told_when, told_at: None });
+                self.trouble = Some(Trouble { status, until, is_told_when, told_at: [None; 3] });
                 return self.present_trouble().map_or(Fate::Done, |words| Fate::Refused(words, false));
             }
         }
@@ -106,13 +107,13 @@ impl FaultyVenue {
             self.inner.on_text(conn, text);
             return self.sift();
         }
-        let is_cancel = self.is_cancel(Request::Text(text));
+        let asked = self.asked_of(Request::Text(text));
         match self.fate() {
             Fate::Done => self.inner.on_text(conn, text),
             Fate::Dropped => {}
             Fate::Unanswered => self.do_silently(conn, text),
             Fate::Refused(words, is_done) => {
-                self.note_patience(is_cancel);
+                self.note_patience(asked);
                 if is_done {
                     self.do_silently(conn, text);
                 }
@@ -124,16 +125,16 @@ impl FaultyVenue {
         self.sift();
     }
 
-    /// Whether a request is a cancel; then the market may be faster.
-    fn is_cancel(&mut self, request: Request<'_>) -> bool {
-        let is_cancel = self.inner.asked(request) == Asked::Cancel;
-        if is_cancel && self.rolls(Fault::FillBeforeCancel) {
+    /// What a request is for. The market may be faster than a cancel.
+    fn asked_of(&mut self, request: Request<'_>) -> Asked {
+        let asked = self.inner.asked(request);
+        if asked == Asked::Cancel && self.rolls(Fault::FillBeforeCancel) {
             let share = if self.random.chance(0.5) { 1_000_000 } else { self.share_ppm(100_000, 900_000) };
             if self.inner.fill_resting(Some(request), share) {
                 self.struck(Fault::FillBeforeCancel);
             }
         }
-        is_cancel
+        asked
     }
 
     /// Lets the venue do what a text asks; its answer is lost, what it says besides is not.
@@ -151,7 +152,7 @@ impl FaultyVenue {
         if is_snapshot {
             self.picture_request.get_or_insert_with(|| request.clone());
         }
-        let is_cancel = self.is_cancel(Request::Http(request));
+        let asked = self.asked_of(Request::Http(request));
         if self.inner.takes_orders_by_http() {
             self.lanes.entry(conn).or_insert(Lane::Orders);
         }
@@ -163,7 +164,7 @@ impl FaultyVenue {
             Fate::Dropped => {}
             Fate::Unanswered => self.answer_nobody(request),
             Fate::Refused(words, is_done) => {
-                self.note_patience(is_cancel);
+                self.note_patience(asked);
                 if is_done {
                     self.answer_nobody(request);
                 }

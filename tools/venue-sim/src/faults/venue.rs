@@ -160,7 +160,7 @@ impl FaultyVenue {
 
     fn begin_maintenance(&mut self) {
         let until = self.later(1_000, 10_000);
-        self.trouble = Some(Trouble { status: 503, until, is_told_when: false, told_at: None });
+        self.trouble = Some(Trouble { status: 503, until, is_told_when: false, told_at: [None; 3] });
         self.struck(Fault::Maintenance);
         if self.random.chance(0.5) {
             for conn in self.lanes.keys() {

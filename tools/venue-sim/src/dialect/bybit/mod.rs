@@ -392,6 +392,10 @@ impl Dialect for Venue {
         status == 429
     }
 
+    fn keeps_limits_apart(&self) -> bool {
+        true
+    }
+
     fn is_snapshot(&self, request: &HttpRequest) -> bool {
         trouble::is_snapshot(request)
     }
