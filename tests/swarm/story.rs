@@ -31,7 +31,9 @@ pub enum Fate {
     Coming,
     /// Filled, cancelled or expired.
     Done,
-    /// It never came to be: refused by the venue or before it, or proved not to have arrived.
+    /// Refused by the venue or before it.
+    Refused,
+    /// Proved not to have arrived.
     Never,
 }
 
@@ -343,7 +345,8 @@ impl Story {
                 return Some(trade_id);
             }
             OrderUpdateKind::Canceled { .. } | OrderUpdateKind::Expired { .. } => told.fate = Fate::Done,
-            OrderUpdateKind::Reject { .. } | OrderUpdateKind::NotFound => told.fate = Fate::Never,
+            OrderUpdateKind::Reject { .. } => told.fate = Fate::Refused,
+            OrderUpdateKind::NotFound => told.fate = Fate::Never,
             OrderUpdateKind::Unknown => told.was_unknown = true,
             OrderUpdateKind::Ack | OrderUpdateKind::CancelReject { .. } => {}
         }

@@ -239,6 +239,10 @@ impl Session {
                 Qty(order.reported.0.saturating_add(qty.0))
             };
             order.reported = cum_qty;
+        } else if let Some(done) = id.and_then(|id| self.orders.done_mut(id)) {
+            // Each part of an entry that fills brings a stop and a target of its own, all under the entry's two names.
+            cum_qty = Qty(done.reported.0.saturating_add(qty.0));
+            done.reported = cum_qty;
         }
         if let Some((trade_id, units)) = fill.opened {
             let opened_by = id.unwrap_or(ClientOrderId::NONE);
@@ -277,6 +281,9 @@ impl Session {
         let Some(order) = self.orders.get(id) else {
             if self.orders.done(id).is_none() {
                 self.orders.finish(id, at);
+                if let Some(done) = self.orders.done_mut(id) {
+                    done.reported = fill.units.abs();
+                }
             }
             return;
         };

@@ -204,8 +204,7 @@ impl Orders {
 
     /// Whether the end of an order is still to be told; it counts as told from now on.
     pub fn take_untold(&mut self, id: ClientOrderId) -> bool {
-        let done = self.done.iter_mut().filter(|done| done.id == id).max_by_key(|done| done.by);
-        done.is_some_and(|done| std::mem::take(&mut done.is_untold))
+        self.done_mut(id).is_some_and(|done| std::mem::take(&mut done.is_untold))
     }
 
     fn remember(&mut self, done: Done) {
@@ -218,6 +217,11 @@ impl Orders {
     /// How it ended, for the orders that finished last; the last end where it had several.
     pub fn done(&self, id: ClientOrderId) -> Option<Done> {
         self.done.iter().filter(|done| done.id == id).max_by_key(|done| done.by).copied()
+    }
+
+    /// The same, to be changed.
+    pub fn done_mut(&mut self, id: ClientOrderId) -> Option<&mut Done> {
+        self.done.iter_mut().filter(|done| done.id == id).max_by_key(|done| done.by)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Order> {

@@ -589,3 +589,35 @@ fn a_cancel_of_an_order_that_only_the_engine_knows_is_answered() {
     assert!(words.iter().any(|told| told.starts_with("7 CancelReject")), "{words:?}");
     assert!(words.last().is_some_and(|told| !told.starts_with("7 CancelReject")), "{words:?}");
 }
+
+/// Two parts of an entry, a target for each under one name: what the second target fills comes on top of the first's, even
+/// where its making was heard before the trade that it is for.
+#[test]
+fn targets_of_two_parts_fill_under_one_name_and_add_up() {
+    for is_early in [false, true] {
+        let mut desk = Desk::ready();
+        desk.place(&NewOrder { terms: bracketed(10).terms, ..order(10) }).unwrap();
+        let call = desk.calls.remove(0);
+        desk.venue.handle(&call);
+        for units in [60, 40] {
+            let of = |desk: &Desk, kind: &str| {
+                desk.venue.pending.iter().find(|order| order.wish["type"] == kind).unwrap().id
+            };
+            let entry = of(&desk, "LIMIT");
+            desk.venue.fill(entry, units);
+            let target = of(&desk, "TAKE_PROFIT");
+            desk.venue.fill(target, 0);
+            let lines = desk.take_lines();
+            let is_target = |line: &&serde_json::Value| line["type"] == "TAKE_PROFIT_ORDER";
+            let (targets, others): (Vec<_>, Vec<_>) = lines.iter().partition(is_target);
+            match is_early {
+                true => targets.iter().chain(&others).for_each(|line| desk.hear(line)),
+                false => lines.iter().for_each(|line| desk.hear(line)),
+            }
+        }
+        let words = desk.words();
+        for told in ["10 Buy 60 of 60", "12 Sell 60 of 60", "10 Buy 40 of 100", "12 Sell 40 of 100"] {
+            assert_eq!(words.iter().filter(|word| *word == told).count(), 1, "{is_early}: {told}: {words:?}");
+        }
+    }
+}
