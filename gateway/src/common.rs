@@ -15,6 +15,40 @@ pub struct GatewayInstrument {
     pub spec: InstrumentSpec,
 }
 
+/// Refusals of key, signature, permission or address. Before the gateway was ever ready the first one is for good: whoever
+/// starts an engine is there to mend it. Later it takes three with nothing let through between them, and half a minute: an
+/// address that is kept out for moments gets the same words. No key is tried for ever, which could lock it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Refusals {
+    was_ready: bool,
+    count: u32,
+    since: TsNs,
+}
+
+impl Refusals {
+    const MAX: u32 = 3;
+    const SPAN: u64 = 30_000_000_000;
+
+    /// Notes one; true when it is for good.
+    pub fn note(&mut self, now: TsNs) -> bool {
+        if self.count == 0 {
+            self.since = now;
+        }
+        self.count = self.count.saturating_add(1);
+        !self.was_ready || self.count >= Self::MAX && now.since(self.since) >= Self::SPAN
+    }
+
+    /// Something was let through.
+    pub const fn forget(&mut self) {
+        self.count = 0;
+    }
+
+    /// Orders may be sent.
+    pub const fn on_ready(&mut self) {
+        self.was_ready = true;
+    }
+}
+
 /// Why a gateway could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayError {

@@ -129,6 +129,8 @@ pub struct Outcome {
     pub dying: Vec<Vec<String>>,
     /// Working orders at the venue when it was started again.
     pub left: Vec<Vec<String>>,
+    /// Connections made in all.
+    pub connections: u64,
     /// When the market opened.
     pub start: TsNs,
     /// What the checker saw.
@@ -265,7 +267,8 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     let wrong = check(&evidence);
     let faults = sim.faults().copied().unwrap_or_default();
     let story = Story::read(&evidence.records, true, &evidence.witness, at);
-    Ok(Outcome { faults, kills, dying, left, start, evidence, story, wrong })
+    let connections = sim.connections();
+    Ok(Outcome { faults, kills, dying, left, connections, start, evidence, story, wrong })
 }
 
 fn do_deed(sim: &mut Sim, deed: &Deed) -> Result<(), String> {

@@ -4,8 +4,8 @@ use super::at::At;
 use crate::Rec;
 use smc_core::codec;
 use smc_core::event::{
-    Balance, BookUpdate, Cash, CashKind, Command, Event, EventBody, FeedState, GatewayState, Margin,
-    OrderUpdate, OrderUpdateKind, Quote, RiskScope,
+    Balance, BookUpdate, Cash, CashKind, Command, Event, EventBody, FeedState, GatewayState, KeyScope,
+    Margin, OrderUpdate, OrderUpdateKind, Quote, RiskScope,
 };
 use smc_core::instrument::InstrumentSpec;
 use smc_core::output::{
@@ -130,6 +130,8 @@ pub struct Story {
     pub rules: Vec<(TsNs, InstrumentSpec)>,
     /// What the venue counted the account's margin to be, each with when.
     pub margins: Vec<(TsNs, Margin)>,
+    /// What was said of the key.
+    pub keys: Vec<(TsNs, KeyScope)>,
     /// Rounds of reconciliation that ended.
     pub rounds: u32,
     /// Working orders that were to be replaced in one step.
@@ -229,6 +231,7 @@ impl Story {
             EventBody::Cash(cash) => self.cash(&cash),
             EventBody::Instrument(spec) => self.rules.push((event.ts_recv, spec)),
             EventBody::Margin(margin) => self.margins.push((event.ts_recv, margin)),
+            EventBody::Key(key) => self.keys.push((event.ts_recv, key)),
             EventBody::Round(round) => self.rounds += u32::from(round.is_end),
             EventBody::Order(update) => return self.update(&update),
             _ => {}

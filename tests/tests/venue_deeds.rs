@@ -188,6 +188,23 @@ fn o17_an_engine_whose_key_is_refused_does_not_start() {
     }
 }
 
+/// The engine lives on, enters nothing more, and asks so seldom that no venue would lock the key.
+#[test]
+fn o17_a_key_that_is_withdrawn_later_stops_the_venue_and_not_the_engine() {
+    for at in [At::Spot, At::Usdm, At::BybitLinear, At::Oanda] {
+        let deeds = vec![(secs(45), Deed::Key { is_good: false })];
+        let home = tempfile::tempdir().unwrap();
+        let outcome = tests::swarm::run(&Scene { deeds, ..scene(at, 21_750) }, PROGRAM.as_ref(), home.path());
+        let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", at.word()));
+        let late = entries(&outcome).filter(|told| since(&outcome, told) > secs(46)).count();
+        assert_eq!(late, 0, "{}", at.word());
+        let keys: Vec<bool> = outcome.story.keys.iter().map(|(_, key)| key.can_trade).collect();
+        assert_eq!(keys.last(), Some(&false), "{}: {keys:?}", at.word());
+        println!("{}: {} connections in all", at.word(), outcome.connections);
+        assert!(outcome.connections < 40, "{}: {} connections", at.word(), outcome.connections);
+    }
+}
+
 /// Orders of a dead engine are gone within the venue's own time, and the next life learns it.
 #[test]
 fn o18_the_venue_cancels_what_a_dead_engine_left() {

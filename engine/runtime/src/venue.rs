@@ -58,7 +58,7 @@ pub trait OrderGateway: Send {
     fn want_round(&mut self, _now: TsNs, _venue: u8) {}
     /// Orders may be sent.
     fn is_ready(&self) -> bool;
-    /// Why it will never be ready (a wrong key, say).
+    /// Why it will never be ready (a wrong key, say); none once a venue was, which is then lost alone.
     fn fatal(&self) -> Option<String>;
     /// Raw bytes read from and written to its sockets.
     fn bytes(&self) -> (u64, u64);

@@ -4,7 +4,7 @@
 //! of that venue, by which the core knows whose it is. With one venue nothing is changed.
 
 use crate::venue::{MarketFeed, OrderGateway};
-use smc_core::event::{Event, EventBody};
+use smc_core::event::{Event, EventBody, KeyScope};
 use smc_core::output::{CancelOrder, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
@@ -76,8 +76,17 @@ pub struct Feeds {
 /// All gateways of an engine; a venue's number is its place here.
 pub struct Gateways {
     venues: Vec<(Place, AnyGateway)>,
+    /// Of each venue, whether orders could ever be sent, and whether its refusal for good was told since.
+    lives: Vec<Life>,
     /// Of each instrument, the venue of its orders.
     venue_of: Vec<u8>,
+}
+
+/// What a gateway has come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Life {
+    was_ready: bool,
+    is_lost: bool,
 }
 
 /// Whose the words are that name no instrument.
@@ -138,7 +147,8 @@ impl Gateways {
             ours.map(|(id, _)| InstrumentId(id as u16)).collect()
         };
         let places = places((0..gateways.len()).map(ids));
-        Self { venues: places.into_iter().zip(gateways).collect(), venue_of }
+        let lives = vec![Life::default(); gateways.len()];
+        Self { venues: places.into_iter().zip(gateways).collect(), lives, venue_of }
     }
 
     /// Takes over an order that the engine believes to be working; see the gateway's own words. False when there is no
@@ -195,9 +205,20 @@ impl OrderGateway for Gateways {
     #[inline]
     fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32 {
         let mut handled = 0;
-        for (place, any) in &mut self.venues {
+        for (venue, ((place, any), life)) in self.venues.iter_mut().zip(&mut self.lives).enumerate() {
             let mut emit = |event| place.tell(event, emit);
-            handled += gateway!(any, gateway => gateway.turn(now, &mut emit));
+            let fatal = gateway!(any, gateway => {
+                handled += gateway.turn(now, &mut emit);
+                life.was_ready |= gateway.is_ready();
+                gateway.fatal()
+            });
+            if let Some(reason) = fatal.filter(|_| life.was_ready && !life.is_lost) {
+                life.is_lost = true;
+                handled += 1;
+                eprintln!("smc: no more orders at venue {venue}: {reason}");
+                let body = EventBody::Key(KeyScope { can_trade: false, can_withdraw: false });
+                emit(Event { seq: 0, ts_event: now, ts_recv: now, instrument: InstrumentId::NONE, body });
+            }
         }
         handled
     }
@@ -228,9 +249,11 @@ impl OrderGateway for Gateways {
     }
 
     fn fatal(&self) -> Option<String> {
-        self.venues
-            .iter()
-            .find_map(|(_, any)| gateway!(any, gateway => gateway.fatal().map(ToString::to_string)))
+        // A venue that turns us away at run time is lost alone: the others go on, and whoever looks sees it down.
+        let at_start = self.venues.iter().zip(&self.lives).filter(|(_, life)| !life.was_ready);
+        at_start
+            .map(|((_, any), _)| any)
+            .find_map(|any| gateway!(any, gateway => gateway.fatal().map(ToString::to_string)))
     }
 
     fn bytes(&self) -> (u64, u64) {

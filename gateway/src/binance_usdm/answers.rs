@@ -161,7 +161,10 @@ impl Session {
                     Kind::PositionMode => "positionSide",
                     _ => "account",
                 };
-                self.fatal = Some(GatewayFatal { code: error.code, step, message: error.message.to_owned() });
+                if self.refusals.note(out.now) {
+                    let message = error.message.to_owned();
+                    self.fatal = Some(GatewayFatal { code: error.code, step, message });
+                }
                 self.lost(request, out);
             }
             _ => self.lost(request, out),

@@ -18,6 +18,7 @@ use super::budget::Budget;
 use super::encode::{Encoder, Target};
 use super::orders::{Kind, Order, Orders, Phase, Request, Requests};
 use super::settings::{GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, SendError};
+use crate::common::Refusals;
 use crate::sign::Signer;
 use smc_core::event::{Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind, ReconcileRound};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind};
@@ -182,6 +183,7 @@ pub(super) struct Session {
     told: GatewayState,
     /// The connections are no good any more; their owner closes them.
     pub wants_cut: bool,
+    pub refusals: Refusals,
     pub fatal: Option<GatewayFatal>,
     pub counters: GatewayCounters,
 }
@@ -252,6 +254,7 @@ impl Session {
             failures: 0,
             told: GatewayState::Down,
             wants_cut: false,
+            refusals: Refusals::default(),
             fatal: None,
             counters: GatewayCounters::default(),
         })
@@ -746,6 +749,10 @@ impl Session {
         };
         if self.told != state {
             self.told = state;
+            if state == GatewayState::Ready {
+                self.refusals.on_ready();
+                self.refusals.forget();
+            }
             out.event(None, InstrumentId::NONE, EventBody::Gateway(state));
         }
     }

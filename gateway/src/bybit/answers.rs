@@ -48,11 +48,12 @@ impl Session {
         let read = decode(payload, scratch, |message| match message {
             Message::LoggedOn { is_yes: true, .. } => {
                 if matches!(self.trade.step, Step::LoggingOn(_)) {
-                    self.trade.refusals = 0;
                     self.trade.step = Step::On;
                 }
             }
-            Message::LoggedOn { is_yes: false, code, text } => self.on_refused_link(true, code, text),
+            Message::LoggedOn { is_yes: false, code, text } => {
+                self.on_refused_link(true, code, text, out.now)
+            }
             Message::Answer(answer) => self.on_answer(&answer, out),
             Message::Pong => {}
             _ => self.counters.stray_answers += 1,
@@ -218,6 +219,10 @@ impl Session {
         if code != 0 {
             return self.on_rest_refused(flight, reaction(code), code, text, out);
         }
+        // The clock is told to everybody.
+        if !matches!(flight.kind, AskKind::Time) {
+            self.refusals.forget();
+        }
         match flight.kind {
             AskKind::Time => match reply.time_ns() {
                 Some(venue_ns) => {
@@ -356,7 +361,9 @@ impl Session {
                 out.order(None, instrument, ClientOrderId::NONE, number, kind);
                 self.want_round();
             }
-            AskKind::Key | AskKind::Round if meant == Reaction::Fatal => self.fail(code, "the key", text),
+            AskKind::Key | AskKind::Round if meant == Reaction::Fatal && self.refusals.note(out.now) => {
+                self.fail(code, "the key", text);
+            }
             AskKind::DeadMan if !matches!(meant, Reaction::Unknown | Reaction::Wait | Reaction::Clock) => {
                 self.fail(code, "the dead-man switch", text);
             }

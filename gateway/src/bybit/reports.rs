@@ -67,7 +67,6 @@ impl Session {
             }
             Message::LoggedOn { is_yes: true, .. } => {
                 if matches!(self.private.step, Step::LoggingOn(_)) {
-                    self.private.refusals = 0;
                     self.private.step = Step::LoggedOn;
                 }
             }
@@ -76,8 +75,10 @@ impl Session {
                     self.private.step = Step::On;
                 }
             }
-            Message::LoggedOn { is_yes: false, code, text } => self.on_refused_link(false, code, text),
-            Message::Subscribed { is_yes: false, text } => self.on_refused_link(false, 0, text),
+            Message::LoggedOn { is_yes: false, code, text } => {
+                self.on_refused_link(false, code, text, out.now)
+            }
+            Message::Subscribed { is_yes: false, text } => self.on_refused_link(false, 0, text, out.now),
             Message::Pong | Message::Ignored { .. } => {}
             Message::Answer(_) => self.counters.stray_answers += 1,
         }

@@ -15,6 +15,7 @@
 
 use super::budget::Budget;
 use super::encode::{self, Encoder, PING};
+use super::errors::{Reaction, reaction};
 use super::orders::{Order, Orders, Phase, VenueId};
 use super::rest::{self, Ask, Rest};
 use super::rounds::Rounds;
@@ -22,6 +23,7 @@ use super::settings::{
     Category, GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
 };
 use super::sign::Signer;
+use crate::common::Refusals;
 use crate::requests::{InFlight, Request, RequestKind};
 use smc_core::event::{Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind, RequestBudget};
 use smc_core::output::{CancelOrder, NewOrder};
@@ -49,8 +51,6 @@ const CHECK_EVERY: u64 = 10 * MS;
 const DRAIN_TIMEOUT: u64 = SECOND;
 /// A log-on carries a time until which it is good.
 const LOG_ON_LIFE_MS: u64 = 10_000;
-/// Log-ons refused in a row after which a person has to look.
-const REFUSALS_MAX: u32 = 3;
 /// What failed at the start is asked again after this pause.
 const RETRY_PAUSE: u64 = SECOND;
 /// First pause between two questions about an order; doubles up to the longest.
@@ -144,16 +144,13 @@ pub(super) struct Link {
     pinged: TsNs,
     /// The connection is no good any more; its owner closes it.
     pub wants_cut: bool,
-    /// Log-ons refused in a row.
-    pub refusals: u32,
 }
 
 impl Link {
-    const OFF: Self =
-        Self { step: Step::Off, heard: TsNs(0), pinged: TsNs(0), wants_cut: false, refusals: 0 };
+    const OFF: Self = Self { step: Step::Off, heard: TsNs(0), pinged: TsNs(0), wants_cut: false };
 
     fn open(&mut self, now: TsNs) {
-        *self = Self { step: Step::Open, heard: now, pinged: now, wants_cut: false, refusals: self.refusals };
+        *self = Self { step: Step::Open, heard: now, pinged: now, wants_cut: false };
     }
 
     pub fn is_on(&self) -> bool {
@@ -257,6 +254,8 @@ pub(super) struct Session {
     next_check: TsNs,
     /// Said last.
     told: GatewayState,
+    /// Of log-ons, subscriptions and the key.
+    pub refusals: Refusals,
     pub fatal: Option<GatewayFatal>,
     pub counters: GatewayCounters,
 }
@@ -306,6 +305,7 @@ impl Session {
             draining: None,
             next_check: TsNs(0),
             told: GatewayState::Down,
+            refusals: Refusals::default(),
             fatal: None,
             counters: GatewayCounters::default(),
         })
@@ -327,7 +327,7 @@ impl Session {
     /// The trade socket is gone, and with it every answer that was under way.
     pub fn on_trade_cut(&mut self, out: &mut Out<'_>) {
         self.counters.cuts += u64::from(self.trade.step != Step::Off);
-        self.trade = Link { refusals: self.trade.refusals, ..Link::OFF };
+        self.trade = Link::OFF;
         self.draining = None;
         while let Some(request) = self.in_flight.take_any() {
             if !request.is_late {
@@ -341,7 +341,7 @@ impl Session {
     /// The private socket is gone, and reports may be missed from now on.
     pub fn on_private_cut(&mut self, out: &mut Out<'_>) {
         self.counters.cuts += u64::from(self.private.step != Step::Off);
-        self.private = Link { refusals: self.private.refusals, ..Link::OFF };
+        self.private = Link::OFF;
         self.break_rounds(out);
         self.tell_state(out);
     }
@@ -577,11 +577,12 @@ impl Session {
     }
 
     /// A log-on or subscription was refused: by what can pass, or for good.
-    pub fn on_refused_link(&mut self, is_trade: bool, code: i64, text: &str) {
+    pub fn on_refused_link(&mut self, is_trade: bool, code: i64, text: &str, now: TsNs) {
         let link = if is_trade { &mut self.trade } else { &mut self.private };
         link.wants_cut = true;
-        link.refusals += 1;
-        if link.refusals >= REFUSALS_MAX {
+        // What the venue cannot do just now says nothing of the key.
+        let is_ours = code == 0 || matches!(reaction(code), Reaction::Fatal | Reaction::Refuse);
+        if is_ours && self.refusals.note(now) {
             let step = if is_trade { "trade log-on" } else { "private log-on" };
             self.fail(code, step, text);
         }
@@ -759,6 +760,10 @@ impl Session {
         let state = self.state();
         if self.told != state {
             self.told = state;
+            if state == GatewayState::Ready {
+                self.refusals.on_ready();
+                self.refusals.forget();
+            }
             out.event(None, InstrumentId::NONE, EventBody::Gateway(state));
         }
     }

@@ -101,7 +101,7 @@ impl Session {
     fn on_answer(&mut self, flight: &Flight, status: u16, answer: &Answer<'_>, out: &mut Out<'_>) {
         let is_good = (200..300).contains(&status);
         if is_good {
-            self.refusals = 0;
+            self.refusals.forget();
         }
         match flight.kind {
             AskKind::Place { id, .. } => {
@@ -127,7 +127,7 @@ impl Session {
             }
             // Reads.
             kind if matches!(status, 401 | 403) => {
-                self.on_unauthorized(status, "a question", answer.text);
+                self.on_unauthorized(status, "a question", answer.text, out.now);
                 self.on_lost(&Flight { kind, ..*flight }, out);
             }
             AskKind::Details { id } if is_good || status == 404 => {
@@ -167,7 +167,7 @@ impl Session {
     fn on_placed(&mut self, id: ClientOrderId, status: u16, answer: &Answer<'_>, out: &mut Out<'_>) {
         let (reaction, code) = reason(status, answer);
         if reaction == Reaction::Fatal {
-            self.fail(i32::from(status), "an order", answer.words());
+            self.on_unauthorized(status, "an order", answer.words(), out.now);
         }
         let Some(order) = self.orders.get(id).filter(|order| order.phase == Phase::Placing) else { return };
         let instrument = order.instrument;
@@ -197,7 +197,7 @@ impl Session {
         };
         let (reaction, code) = reason(status, answer);
         if reaction == Reaction::Fatal {
-            self.fail(i32::from(status), "a cancel", answer.words());
+            self.on_unauthorized(status, "a cancel", answer.words(), out.now);
         }
         let is_told = answer.shows(|body| match body {
             Body::Cancelled { order_id, client_id, .. } | Body::CancelRefused { order_id, client_id, .. } => {

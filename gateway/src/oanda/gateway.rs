@@ -292,7 +292,7 @@ impl OandaGateway {
         let pause = match &error {
             NetError::StreamRefused { status: status @ (401 | 403), body } => {
                 let text = String::from_utf8_lossy(body).into_owned();
-                self.session.on_unauthorized(*status, "the transaction stream", &text);
+                self.session.on_unauthorized(*status, "the transaction stream", &text, out.now);
                 RETRY_FIRST
             }
             NetError::StreamRefused { status: 400..=499, .. } => RETRY_REFUSED,

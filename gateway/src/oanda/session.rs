@@ -23,6 +23,7 @@ use super::rounds::Rounds;
 use super::settings::{
     GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError, check,
 };
+use crate::common::Refusals;
 use smc_core::event::{
     Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock,
 };
@@ -49,8 +50,6 @@ pub(super) const RETRY_PAUSE: u64 = SECOND;
 const FIGURES_EVERY: u64 = 15 * SECOND;
 /// Questions under way at once.
 const FLIGHTS_MAX: usize = 16;
-/// Reads refused in a row for want of authorization after which a person has to look: single ones were seen under load.
-const REFUSALS_MAX: u32 = 2;
 
 /// Where requests go; false when there is no room.
 pub(super) type RestWire<'w> = dyn FnMut(Call) -> bool + 'w;
@@ -181,7 +180,7 @@ pub(super) struct Session {
     /// The engine was told what the token may do.
     pub is_key_told: bool,
     /// Reads refused in a row for want of authorization.
-    pub refusals: u32,
+    pub refusals: Refusals,
     next_check: TsNs,
     /// Said last.
     told: GatewayState,
@@ -213,7 +212,7 @@ impl Session {
             listed: TsNs(0),
             figures_at: TsNs(0),
             is_key_told: false,
-            refusals: 0,
+            refusals: Refusals::default(),
             next_check: TsNs(0),
             told: GatewayState::Down,
             fatal: None,
@@ -237,9 +236,8 @@ impl Session {
     }
 
     /// The stream or a read was refused for want of authorization: for good, or once more.
-    pub fn on_unauthorized(&mut self, status: u16, step: &'static str, text: &str) {
-        self.refusals += 1;
-        if status == 403 || self.refusals >= REFUSALS_MAX {
+    pub fn on_unauthorized(&mut self, status: u16, step: &'static str, text: &str, now: TsNs) {
+        if self.refusals.note(now) {
             self.fail(i32::from(status), step, text);
         }
     }
@@ -494,6 +492,9 @@ impl Session {
         let state = self.state();
         if self.told != state {
             self.told = state;
+            if state == GatewayState::Ready {
+                self.refusals.on_ready();
+            }
             out.event(TsNs(0), InstrumentId::NONE, EventBody::Gateway(state));
         }
     }

@@ -405,6 +405,11 @@ impl Sim {
         self.conns.values().any(|conn| now < conn.asleep_until)
     }
 
+    /// Connections taken so far, those that ended included.
+    pub const fn connections(&self) -> u64 {
+        self.next_conn
+    }
+
     /// Raw bytes sent and received on all connections ever.
     pub fn bytes(&self) -> (u64, u64) {
         let lingering = self.lingering.iter().map(|pipe| (pipe.sent, pipe.received));
