@@ -236,7 +236,7 @@ fn a_lost_connection_leaves_nothing_behind() {
 }
 
 #[test]
-fn only_closed_sound_bars_become_events_once() {
+fn only_closed_sound_bars_become_events_once_and_second_thoughts_again() {
     let mut streams = Streams::default();
     (streams.klines[0], streams.klines[3]) = (Timeframe::parse("1m"), Timeframe::parse("1d"));
     let mut bench = Bench::live(&FeedSettings { streams, ..settings() });
@@ -258,6 +258,8 @@ fn only_closed_sound_bars_become_events_once() {
     };
     assert_eq!(bar(60_000, "4", "1m", false), [""; 0]);
     assert_eq!(bar(60_000, "4", "1m", true), ["bar 60000"]);
+    assert_eq!(bar(60_000, "4", "1m", true), [""; 0]);
+    assert_eq!(bar(60_000, "3", "1m", true), ["bar 60000"]);
     assert_eq!(bar(60_000, "3", "1m", true), [""; 0]);
     assert_eq!(bar(120_000, "4", "1h", true), [""; 0]);
     assert_eq!(bar(120_000, "6", "1m", true), [""; 0]);

@@ -64,6 +64,21 @@ fn m6_a_contract_that_is_settled_gets_no_entry_and_new_steps_are_kept_to() {
     assert!(!after.is_empty() && after.iter().all(|told| told.order.price.0 % (10 * tick) == 0), "{after:?}");
 }
 
+/// What was decided on a bar stays decided: the venue's second thought is told, and nothing else changes.
+#[test]
+fn m8_a_candle_that_the_venue_revises_is_told_and_changes_nothing() {
+    let tweaks = vec![("timer_ms = 250", "timer_ms = 250\nwarm_up_bars = 20")];
+    let plain = well(PROGRAM, &Scene { tweaks: tweaks.clone(), ..scene(At::Spot, 21_050) });
+    let deeds = vec![(Duration::from_millis(60_300), Deed::Revision)];
+    let revised = well(PROGRAM, &Scene { tweaks, deeds, ..scene(At::Spot, 21_050) });
+    assert_eq!((plain.alerts(AlertKind::BarRevised), revised.alerts(AlertKind::BarRevised)), (0, 1));
+    let orders = |outcome: &Outcome| -> Vec<_> {
+        outcome.story.orders.values().map(|told| (told.at, told.order.price, told.order.qty)).collect()
+    };
+    assert!(orders(&plain).len() > 10);
+    assert_eq!(orders(&plain), orders(&revised));
+}
+
 /// Oanda alone replaces in one step today; stops that follow the price are replaced all the time.
 #[test]
 fn o7_a_stop_that_is_replaced_at_a_venue_that_loses_answers_closes_no_more_than_is_held() {

@@ -170,6 +170,19 @@ struct Told {
     bar: Option<Bar>,
     /// First instant after the last bucket that was closed or came as a candle.
     until: TsNs,
+    /// The bar of that bucket.
+    last: Option<Bar>,
+}
+
+/// What a venue's candle is to the bars that were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueBar {
+    /// It closes its bucket: nothing was told of that before.
+    Closes,
+    /// It says of the bucket that was told last something else than was told. The bar stays as it was.
+    Revises,
+    /// Off the grid, of prices that cannot be, or told already.
+    Nothing,
 }
 
 /// Prices after the first of a bucket.
@@ -283,21 +296,30 @@ impl BarSet {
     }
 
     /// Takes a venue's closed candle of one timeframe: it stands for whatever was seen of its bucket, and what
-    /// is seen of it later is late. False when the candle is off the grid or its bucket has been told already.
-    pub fn on_venue_bar(&mut self, timeframe: Timeframe, bar: &Bar) -> bool {
+    /// is seen of it later is late.
+    pub fn on_venue_bar(&mut self, timeframe: Timeframe, bar: &Bar) -> VenueBar {
         self.flush();
         let mut places = self.builders.iter_mut().zip(&mut self.told);
         let Some((builder, told)) = places.find(|(builder, _)| builder.timeframe == timeframe) else {
-            return false;
+            return VenueBar::Nothing;
         };
-        if timeframe.open_of(bar.open_ts) != bar.open_ts {
+        let Bar { open_ts, open, high, low, close, volume, trades: _ } = *bar;
+        let is_sound =
+            low > Price::ZERO && low <= open.min(close) && open.max(close) <= high && volume >= Qty::ZERO;
+        if timeframe.open_of(open_ts) != open_ts || !is_sound {
             builder.refused += 1;
-            return false;
+            return VenueBar::Nothing;
         }
         if bar.open_ts < told.until {
-            return false;
+            let prices = |bar: &Bar| (bar.open, bar.high, bar.low, bar.close);
+            let is_other = |last: &Bar| last.open_ts == bar.open_ts && prices(last) != prices(bar);
+            return if told.last.as_ref().is_some_and(is_other) {
+                VenueBar::Revises
+            } else {
+                VenueBar::Nothing
+            };
         }
-        told.until = builder.end_of(bar.open_ts);
+        (told.until, told.last) = (builder.end_of(bar.open_ts), Some(*bar));
         // A later bucket that is forming already goes on; an earlier one has no end any more.
         if builder.forming.is_none_or(|forming| forming.open_ts <= bar.open_ts) {
             self.incomplete +=
@@ -306,7 +328,7 @@ impl BarSet {
             builder.closed_until = builder.closed_until.max(told.until);
             self.piece.is_open = false;
         }
-        true
+        VenueBar::Closes
     }
 
     /// Takes out the bar of the timeframe at `slot` (ascending) that the last call closed.
@@ -370,7 +392,7 @@ impl Told {
     fn keep(&mut self, bar: Bar, end: TsNs, watched_from: TsNs, incomplete: &mut u64) -> bool {
         let is_complete = watched_from <= bar.open_ts;
         if is_complete {
-            *self = Self { bar: Some(bar), until: end };
+            *self = Self { bar: Some(bar), until: end, last: Some(bar) };
         } else {
             *incomplete += 1;
         }
@@ -403,6 +425,9 @@ impl BarSet {
             }
             bucket_end(io, &mut told.until, builder.timeframe)?;
             io.sound(told.until <= builder.closed_until)?;
+            io.option(&mut told.last, || Bar::BLANK, |io, bar| price_bar(io, bar, builder.timeframe))?;
+            let is_last = |last: Bar| builder.end_of(last.open_ts) == told.until;
+            io.sound(told.last.is_none_or(is_last))?;
         }
         io.past(watched_from, now)?;
         io.tally(incomplete)?;
@@ -614,12 +639,20 @@ mod tests {
             volume: Qty(9),
             trades: 3,
         };
-        assert!(set.on_venue_bar(minute, &candle(60)), "the bucket that was dropped");
-        assert!(!set.on_venue_bar(minute, &candle(61)), "not on the grid");
-        assert!(set.on_venue_bar(minute, &candle(120)), "stands for what was forming");
+        assert_eq!(set.on_venue_bar(minute, &candle(60)), VenueBar::Closes, "the bucket that was dropped");
+        assert_eq!(set.on_venue_bar(minute, &candle(61)), VenueBar::Nothing, "not on the grid");
+        assert_eq!(set.on_venue_bar(minute, &candle(120)), VenueBar::Closes, "stands for what was forming");
         set.on_trade(TsNs(130 * SECOND), Price(7), Qty(1));
         assert_eq!(set.builders()[0].late(), 1);
-        assert!(!set.on_venue_bar(minute, &candle(120)), "closed already");
+        assert_eq!(set.on_venue_bar(minute, &candle(120)), VenueBar::Nothing, "closed already");
+        assert_eq!(
+            set.on_venue_bar(minute, &Bar { low: Price(0), ..candle(180) }),
+            VenueBar::Nothing,
+            "no price"
+        );
+        let other = Bar { high: Price(5), ..candle(120) };
+        assert_eq!(set.on_venue_bar(minute, &other), VenueBar::Revises);
+        assert_eq!(set.on_venue_bar(minute, &candle(60)), VenueBar::Nothing, "older ones are not kept");
         set.on_trade(TsNs(181 * SECOND), Price(8), Qty(1));
         assert!(set.on_clock(TsNs(240 * SECOND)));
         assert_eq!(set.closed(0).map(|bar| bar.close), Some(Price(8)));

@@ -263,7 +263,7 @@ tags! {
     TradingState { Normal, Warn, ReduceOnly, CancelOnly, Halt }
     AlertKind {
         VenueReject, UnknownOrder, OrderUnknown, OutboundFull, BlindWithPosition, Instrument, Unprotected, Control,
-        PositionMismatch, Adopted, Unacknowledged, LimitChanged, LimitRefused, Overfill, Revalidation
+        PositionMismatch, Adopted, Unacknowledged, LimitChanged, LimitRefused, Overfill, Revalidation, BarRevised
     }
 }
 

@@ -28,7 +28,7 @@ pub use plan::Plan;
 pub use reconcile::ROUNDS_MAX;
 pub use why::{CAPS, Cap, Ignorance, Ignored, LEGS, Move, Sizing, Why};
 
-use crate::bars::BarSet;
+use crate::bars::{BarSet, VenueBar};
 use crate::book::Book;
 use crate::config::{BarSource, ConfigError, EngineConfig};
 use crate::digest::Digest;
@@ -236,13 +236,18 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// A venue's candle, for warm-up: structure is told as if we had watched it being made. One that repeats a
-    /// bucket already closed changes nothing.
+    /// A venue's candle, for warm-up: structure is told as if we had watched it being made. One of a bucket already closed
+    /// changes nothing; where it differs from what was told, that is said.
     fn on_venue_bar(&mut self, at: usize, timeframe: &crate::Timeframe, bar: &Bar, outbox: &mut Outbox) {
         let Some(slot) = self.config.timeframes.iter().position(|known| known == timeframe) else { return };
         let Some(market) = self.markets.get_mut(at) else { return };
-        if market.bars.on_venue_bar(*timeframe, bar) {
-            self.close_bar(at, slot, bar, outbox);
+        match market.bars.on_venue_bar(*timeframe, bar) {
+            VenueBar::Closes => self.close_bar(at, slot, bar, outbox),
+            VenueBar::Revises => {
+                let (instrument, opened) = (market.id, bar.open_ts.0.cast_signed());
+                self.alert(AlertKind::BarRevised, instrument, ClientOrderId::NONE, opened, outbox);
+            }
+            VenueBar::Nothing => {}
         }
     }
 

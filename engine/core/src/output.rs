@@ -449,6 +449,8 @@ pub enum AlertKind {
     Overfill = 13,
     /// Working orders were checked again and no longer pass; `detail` is the set of violated codes.
     Revalidation = 14,
+    /// The venue's candle of a bar that was closed is another than ours, which stays; `detail` is when it opened, in ns.
+    BarRevised = 15,
 }
 
 impl OrderKind {

@@ -63,7 +63,7 @@ struct Instrument {
     live_since: TsNs,
     quote_id: u64,
     trade_id: u64,
-    bar_open: [TsNs; KLINES_MAX],
+    last_bar: [Option<Bar>; KLINES_MAX],
     /// When each kind of stream last said something new.
     heard_trade: TsNs,
     heard_quote: TsNs,
@@ -91,7 +91,7 @@ impl<D: Dialect> Market<D> {
             live_since: TsNs(0),
             quote_id: 0,
             trade_id: 0,
-            bar_open: [TsNs(0); KLINES_MAX],
+            last_bar: [None; KLINES_MAX],
             heard_trade: TsNs(0),
             heard_quote: TsNs(0),
             heard_depth: TsNs(0),
@@ -548,14 +548,15 @@ impl Instrument {
         counters: &mut FeedCounters,
         emit: &mut E,
     ) {
-        let Some(bar_open) = self.bar_open.get_mut(place) else { return };
+        let Some(last) = self.last_bar.get_mut(place) else { return };
+        let is_old = |last: Bar| bar.open_ts < last.open_ts || bar == last;
         let is_sound = bar.low <= bar.open.min(bar.close) && bar.high >= bar.open.max(bar.close);
         let ts_close = bar.open_ts.0.checked_add(timeframe.nanos());
         match ts_close {
-            // Closed bars do not change: a second telling is dropped.
-            Some(_) if bar.open_ts <= *bar_open => counters.old += 1,
+            // A second telling is dropped, unless it is a second thought.
+            Some(_) if last.is_some_and(is_old) => counters.old += 1,
             Some(ts_close) if is_sound && timeframe.open_of(bar.open_ts) == bar.open_ts => {
-                *bar_open = bar.open_ts;
+                *last = Some(bar);
                 // Without a trade the venue repeats the last price; nobody who watched would have seen a bar.
                 if bar.trades > 0 {
                     emit(event(self.id, TsNs(ts_close), now, EventBody::Bar(timeframe, bar)));

@@ -94,7 +94,7 @@ struct Instrument {
     mark: Price,
     funding: Funding,
     trades_seen: Vec<u64>,
-    bar_open: [TsNs; KLINES_MAX],
+    last_bar: [Option<Bar>; KLINES_MAX],
     /// When each kind of topic last said something new.
     heard_trade: TsNs,
     heard_best: TsNs,
@@ -126,7 +126,7 @@ impl Market {
             mark: Price::ZERO,
             funding: Funding::default(),
             trades_seen: vec![0; TRADES_SEEN],
-            bar_open: [TsNs(0); KLINES_MAX],
+            last_bar: [None; KLINES_MAX],
             heard_trade: TsNs(0),
             heard_best: TsNs(0),
             heard_depth: TsNs(0),
@@ -514,13 +514,14 @@ impl Instrument {
         counters: &mut FeedCounters,
         emit: &mut E,
     ) {
-        let Some(bar_open) = self.bar_open.get_mut(place) else { return };
+        let Some(last) = self.last_bar.get_mut(place) else { return };
+        let is_old = |last: Bar| bar.open_ts < last.open_ts || bar == last;
         let is_sound = bar.low <= bar.open.min(bar.close) && bar.high >= bar.open.max(bar.close);
         match bar.open_ts.0.checked_add(timeframe.nanos()) {
-            // Closed bars do not change: a second telling is dropped.
-            Some(_) if bar.open_ts <= *bar_open => counters.old += 1,
+            // A second telling is dropped, unless it is a second thought.
+            Some(_) if last.is_some_and(is_old) => counters.old += 1,
             Some(ts_close) if is_sound && timeframe.open_of(bar.open_ts) == bar.open_ts => {
-                *bar_open = bar.open_ts;
+                *last = Some(bar);
                 // Without a trade the venue repeats the last price; nobody who watched would have seen a bar.
                 if bar.trades > 0 {
                     emit(event(self.id, TsNs(ts_close), now, EventBody::Bar(timeframe, bar)));

@@ -100,7 +100,7 @@ words! {
         OutboundFull "outbound_full", BlindWithPosition "blind_with_position", Instrument "instrument",
         Unprotected "unprotected", Control "control", PositionMismatch "position_mismatch",
         Adopted "adopted", Unacknowledged "unacknowledged", LimitChanged "limit_changed",
-        LimitRefused "limit_refused", Overfill "overfill", Revalidation "revalidation",
+        LimitRefused "limit_refused", Overfill "overfill", Revalidation "revalidation", BarRevised "bar_revised",
     }
     UpdateKind {
         Ack "ack", Reject "reject", Fill "fill", Canceled "canceled", Expired "expired",

@@ -18,7 +18,7 @@ use crate::strategy::Strategy;
 use alloc::vec::Vec;
 
 /// First byte of a saved engine.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl<S: Strategy + State> Engine<S> {
     /// Appends the state after the last event. Changes nothing that anyone could notice.

@@ -37,6 +37,8 @@ pub enum Deed {
         /// So many times.
         times: u32,
     },
+    /// The newest closed candle of a second is sent again, with a higher high.
+    Revision,
     /// The venue knows the key no more, or knows it again; connections that it opened are closed.
     Key {
         /// It is taken.
@@ -80,7 +82,7 @@ pub fn stage(exchange: &mut Exchange, deed: &Deed) -> bool {
         Deed::Leverage { kind, times } => {
             market_of(exchange, *kind).is_some_and(|market| exchange.set_leverage(0, market, *times).is_ok())
         }
-        Deed::Key { .. } => false,
+        Deed::Key { .. } | Deed::Revision => false,
     }
 }
 

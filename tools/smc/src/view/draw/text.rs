@@ -147,6 +147,7 @@ pub fn alert(alert: &Alert) -> String {
         (AlertKind::Revalidation, _) => {
             format!("withdrawn: {}", codes_text(u32::try_from(alert.detail).unwrap_or_default()))
         }
+        (AlertKind::BarRevised, _) => "the venue revised a closed bar; ours stays".to_owned(),
         (kind, _) => format!("{} {}", words(&kind), alert.detail),
     }
 }

@@ -10,6 +10,7 @@ use crate::dialect::json::D8;
 use crate::exchange::PublicTrade;
 use crate::exchange::book::Book;
 use crate::market::Kline;
+use smc_core::words::Price;
 use smc_core::{Side, TsNs};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -265,6 +266,13 @@ impl SymbolFeed {
                 aggregate.first.aggressor == Side::Sell,
             )),
         ));
+    }
+
+    /// The newest closed candle of a second as the venue would tell it after a second thought.
+    pub fn revision(&self, now: TsNs) -> Option<StreamEvent> {
+        let mut bar = *self.candles.bars(0).rev().nth(1)?;
+        bar.kline.high = Price(bar.kline.high.0 + bar.kline.high.0 / 1_000);
+        Some((StreamKind::Kline(0), Frame::Text(self.kline(0, &bar, true, now))))
     }
 
     fn kline(&self, interval: usize, bar: &Bar, is_closed: bool, now: TsNs) -> String {

@@ -189,7 +189,7 @@ impl Venue {
     }
 
     /// Queues stream events for the connections that want them.
-    fn route(&mut self, symbol: usize, events: Vec<StreamEvent>) {
+    pub(super) fn route(&mut self, symbol: usize, events: Vec<StreamEvent>) {
         for (kind, event) in events {
             for conn in &self.stream_order {
                 let Some(session) = self.stream_sessions.get(conn) else { continue };

@@ -129,6 +129,13 @@ impl Venue {
 
     /// Does a deed; the connections of a key that is withdrawn are closed.
     pub(super) fn do_deed(&mut self, deed: &Deed) -> bool {
+        if matches!(deed, Deed::Revision) {
+            let Some(event) = self.feeds.first().and_then(|feed| feed.revision(self.now)) else {
+                return false;
+            };
+            self.route(0, vec![event]);
+            return true;
+        }
         let Deed::Key { is_good } = deed else { return deed::stage(&mut self.exchange, deed) };
         self.keys.is_withdrawn = !is_good;
         let conns: Vec<ConnId> = self.api_sessions.keys().copied().filter(|_| !is_good).collect();

@@ -88,8 +88,8 @@ impl Oanda {
                 conns.into_iter().for_each(|conn| self.send(conn, Frame::Close));
                 true
             }
-            // Money, rules and leverage are changed by the venue's own people alone, or by requests.
-            Deed::Transfer { .. } | Deed::Rules { .. } | Deed::Leverage { .. } => false,
+            // Money, rules and leverage are changed by the venue's own people alone, or by requests; no stream has candles.
+            Deed::Transfer { .. } | Deed::Rules { .. } | Deed::Leverage { .. } | Deed::Revision => false,
         };
         self.tell();
         is_done
