@@ -111,7 +111,7 @@ pub struct Margin {
 /// Fair price of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarkPrice {
-    /// As the venue values positions.
+    /// As the venue values positions; zero when it gives no such price any more, and the book's counts again.
     pub price: Price,
 }
 

@@ -421,14 +421,16 @@ impl PositionBook {
         }
     }
 
-    /// Values an instrument from now on at the venue's `price`, whatever the book says.
+    /// Values an instrument from now on at the venue's `price`, whatever the book says; at the book's again when it is zero.
     pub fn mark_by_venue(&mut self, instrument: InstrumentId, price: Price) {
-        if price > Price::ZERO
+        if price >= Price::ZERO
             && let Some(held) = self.instruments.get_mut(instrument.index())
         {
             self.equity.set(None);
             held.venue_mark = price;
-            self.pay_due(instrument, price);
+            if price > Price::ZERO {
+                self.pay_due(instrument, price);
+            }
         }
     }
 

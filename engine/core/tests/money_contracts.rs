@@ -470,6 +470,8 @@ fn the_venues_mark_values_positions() {
     assert_eq!(whole_equity(&fills), -whole(1_000), "the venue counts less");
     fills.book.on_margin(&Margin { equity: Money(whole(200_000)), free: Money(whole(90_000)) });
     assert_eq!(whole_equity(&fills), -whole(10), "the venue counts more");
+    fills.book.mark_by_venue(ONE, Price::ZERO);
+    assert_eq!(whole_equity(&fills), whole(20), "the venue marks it no more: the book's price counts again");
 }
 
 #[test]

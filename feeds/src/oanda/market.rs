@@ -3,7 +3,8 @@
 //! Knows no socket. Says of each instrument whether its data can be trusted, and whether its market is open. Runs on the
 //! feed's thread for every line and does not allocate there. Time is an argument.
 //!
-//! A price of a closed market is no quote, for nobody can trade on it; it values what is held, and so is told as a mark.
+//! A price of a closed market is no quote, for nobody can trade on it; it values what is held, and so is told as a mark until
+//! the market opens again, if anything is held here.
 
 use smc_core::event::{AssetRate, Event, EventBody, FeedState, MarkPrice, Quote};
 use smc_core::instrument::{InstrumentSpec, TradingStatus};
@@ -39,6 +40,8 @@ struct Instrument {
     priced: TsNs,
     /// When the stream last brought a price that was not of the past.
     heard: TsNs,
+    /// The price of a closed market was told, by us or perhaps by a process before us.
+    is_marked: bool,
 }
 
 impl Market {
@@ -54,6 +57,7 @@ impl Market {
             is_tradeable: None,
             priced: TsNs(0),
             heard: TsNs(0),
+            is_marked: settings.tells_rules,
         });
         Self {
             decoder: Decoder::new(&places),
@@ -189,8 +193,8 @@ impl Market {
         if is_first || instrument.state != Some(FeedState::Live) {
             self.settle(tick.symbol.index(), now, emit);
         }
-        let Some(instrument) = self.instruments.get(tick.symbol.index()) else { return };
-        if !instrument.show(tick, now, emit) {
+        let Some(instrument) = self.instruments.get_mut(tick.symbol.index()) else { return };
+        if !instrument.show(tick, self.tells_rules, now, emit) {
             self.counters.refused += 1;
         }
     }
@@ -238,11 +242,12 @@ impl Market {
 impl Instrument {
     /// Tells a price; false when it is none that could be.
     #[inline]
-    fn show<E: FnMut(Event)>(&self, tick: &Tick, now: TsNs, emit: &mut E) -> bool {
+    fn show<E: FnMut(Event)>(&mut self, tick: &Tick, tells_marks: bool, now: TsNs, emit: &mut E) -> bool {
         if !tick.is_tradeable {
             let (bid, ask) = (tick.closeout_bid, tick.closeout_ask);
             let is_sound = Price::ZERO < bid && bid <= ask;
-            if is_sound {
+            if is_sound && tells_marks {
+                self.is_marked = true;
                 let price = Price(bid.0 + (ask.0 - bid.0) / 2);
                 emit(event(self.id, tick.ts, now, EventBody::Mark(MarkPrice { price })));
             }
@@ -251,6 +256,9 @@ impl Instrument {
         let (Some(bid), Some(ask)) = (tick.bid, tick.ask) else { return false };
         if ask.price <= bid.price || bid.qty <= Qty::ZERO || ask.qty <= Qty::ZERO {
             return false;
+        }
+        if std::mem::take(&mut self.is_marked) {
+            emit(event(self.id, tick.ts, now, EventBody::Mark(MarkPrice { price: Price::ZERO })));
         }
         // The venue numbers nothing; its time only rises within a connection, which is what a number is for.
         let quote = Quote {

@@ -116,8 +116,11 @@ impl FlashWatch {
 
     /// The venue's fair price.
     pub fn on_mark(&mut self, price: Price) {
-        if price > Price::ZERO {
+        if price >= Price::ZERO {
             self.mark = price;
+        }
+        if price == Price::ZERO {
+            self.apart_since = None;
         }
     }
 
@@ -310,5 +313,9 @@ mod tests {
         assert!(watch.is_diverged(TsNs(START + 2_000_000_000), &params));
         top(&mut watch, 2_100, 100_500);
         assert!(!watch.is_diverged(TsNs(START + 9_000_000_000), &params), "as far as allowed");
+        top(&mut watch, 2_200, 100_600);
+        watch.on_mark(Price::ZERO);
+        top(&mut watch, 2_300, 100_600);
+        assert!(!watch.is_diverged(TsNs(START + 9_000_000_000), &params), "from nothing at all");
     }
 }
