@@ -11,6 +11,7 @@ mod demo;
 mod detect;
 mod failure;
 mod journal;
+mod memory;
 mod presets;
 mod replay;
 mod risk;
@@ -24,6 +25,9 @@ mod watchdog;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+#[global_allocator]
+static MEMORY: memory::Faulted = memory::Faulted;
 
 /// A trading engine for Smart Money Concepts: deterministic, journaled, measured in microseconds.
 #[derive(Parser)]
