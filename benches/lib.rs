@@ -172,7 +172,7 @@ pub fn limits() -> (AccountLimits, Limits) {
 pub fn config() -> EngineConfig {
     let (account, limits) = limits();
     let timeframes = ["1s", "5s", "1m"].map(|text| Timeframe::parse(text).expect("a timeframe"));
-    let instruments = vec![InstrumentConfig { symbol: spec().symbol, venue: 0, limits }];
+    let instruments = vec![InstrumentConfig { symbol: spec().symbol, venue: 0, bars_from: None, limits }];
     EngineConfig::new(spec().quote, instruments, timeframes.to_vec(), account)
 }
 

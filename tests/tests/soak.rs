@@ -174,7 +174,7 @@ fn config_text(home: &Path, places: &[Place]) -> String {
     let (instrument, tail) = rest.split_once("\n[").unwrap();
     let head = head.replace(
         "timer_ms = 250",
-        "timer_ms = 250\nbars_from = \"quotes\"\naccount_assets = { oanda = \"USD\" }\nfixed_rates = { USD = \"1\" }",
+        "timer_ms = 250\naccount_assets = { oanda = \"USD\" }\nfixed_rates = { USD = \"1\" }",
     );
     let tail = tail
         .replace("entry_kind = \"take\"", "entry_kind = \"rest\"")
@@ -185,6 +185,7 @@ fn config_text(home: &Path, places: &[Place]) -> String {
             instrument.replace("BTCUSDT\"", &format!("{}\"\nvenue = \"{}\"", place.symbol, place.kind));
         let limits = if place.kind == "oanda" {
             limits
+                .replace("order_qty_max", "bars_from = \"quotes\"\norder_qty_max")
                 .replace("order_qty_max = \"5\"", "order_qty_max = \"100000\"")
                 .replace("position_qty_max = \"15\"", "position_qty_max = \"300000\"")
         } else {
@@ -196,11 +197,13 @@ fn config_text(home: &Path, places: &[Place]) -> String {
     for Place { kind, address, api_key, key_file, .. } in places {
         let dir = home.join(kind);
         let dir = dir.display();
+        // A currency is not dealt in for minutes at night: that is no loss of data.
+        let silence_ms = if *kind == "oanda" { 900_000 } else { 60_000 };
         text += &format!(
             r#"
 [[venues]]
 name = "{kind}"
-at = {{ kind = "{kind}", market = "{address}", orders = "{address}", rest = "{address}", ca_file = "{dir}/ca.pem", speed = {SPEED:.1}, silence_max_ms = 60000 }}
+at = {{ kind = "{kind}", market = "{address}", orders = "{address}", rest = "{address}", ca_file = "{dir}/ca.pem", speed = {SPEED:.1}, silence_max_ms = {silence_ms} }}
 account = {{ api_key = "{api_key}", key_file = "{dir}/{key_file}", recv_window_ms = 60000 }}
 "#
         );

@@ -72,6 +72,8 @@ pub struct InstrumentConfig {
     pub symbol: Name,
     /// Number of the venue its orders go to, and of the account there. Below [`VENUES_MAX`].
     pub venue: u8,
+    /// What its bars are made of, where that is not what the others' are.
+    pub bars_from: Option<BarSource>,
     /// What its orders and positions may not exceed.
     pub limits: Limits,
 }
@@ -219,6 +221,12 @@ impl EngineConfig {
             starting_equity: None,
             timer_interval_ns: 100_000_000,
         }
+    }
+
+    /// What an instrument's bars are made of.
+    pub fn bar_source(&self, instrument: InstrumentId) -> BarSource {
+        let own = self.instruments.get(instrument.index()).and_then(|instrument| instrument.bars_from);
+        own.unwrap_or(self.bars.source)
     }
 
     /// The venue of an instrument, and of what is told without one.
@@ -447,7 +455,7 @@ mod tests {
         let quote = Name::new("USDT").unwrap();
         EngineConfig::new(
             quote,
-            vec![InstrumentConfig { symbol, venue: 0, limits }],
+            vec![InstrumentConfig { symbol, venue: 0, bars_from: None, limits }],
             timeframes,
             account_limits,
         )

@@ -195,7 +195,7 @@ impl<S: Strategy> Engine<S> {
         if market.bracket.is_stop_reached(trade.price) {
             market.bracket.stop_reached.get_or_insert(now);
         }
-        if self.config.bars.source == BarSource::Trades {
+        if market.bar_source == BarSource::Trades {
             self.feed_bars(at, outbox, |bars| bars.on_trade(ts_event, trade.price, trade.qty));
         }
     }
@@ -205,7 +205,7 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get_mut(at) else { return };
         market.book.on_quote(quote, now);
         self.positions.mark(market.id, market.book.mark());
-        if self.config.bars.source == BarSource::QuoteMid && market.book.is_trusted() {
+        if market.bar_source == BarSource::QuoteMid && market.book.is_trusted() {
             self.feed_bars(at, outbox, |bars| bars.on_quote(ts_event, quote.bid, quote.ask));
         }
         self.check_target(at, outbox);

@@ -28,8 +28,8 @@ struct Desk {
 fn config(asset_there: &str) -> EngineConfig {
     let config = engine_harness::config();
     let instruments = vec![
-        InstrumentConfig { symbol: name("BTCUSDT"), venue: 0, limits: limits() },
-        InstrumentConfig { symbol: name("BTCUSDT"), venue: 1, limits: limits() },
+        InstrumentConfig { symbol: name("BTCUSDT"), venue: 0, bars_from: None, limits: limits() },
+        InstrumentConfig { symbol: name("BTCUSDT"), venue: 1, bars_from: None, limits: limits() },
     ];
     let venue_assets = vec![(1, name(asset_there))];
     EngineConfig { instruments, venue_assets, ..config }

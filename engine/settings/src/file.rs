@@ -137,6 +137,15 @@ pub enum BarsFrom {
     Quotes,
 }
 
+impl BarsFrom {
+    const fn core(self) -> BarSource {
+        match self {
+            Self::Trades => BarSource::Trades,
+            Self::Quotes => BarSource::QuoteMid,
+        }
+    }
+}
+
 /// `[[instruments]]`: limits have no defaults.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +158,9 @@ pub struct InstrumentSection {
     /// Where its prices come from, if that is not where its orders go. The two must be priced in the same unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataSection>,
+    /// `trades` or `quotes`, where it is not as in `[engine]`: quotes where a venue tells no trades, as Oanda.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bars_from: Option<BarsFrom>,
     /// Largest quantity of one order, base units.
     pub order_qty_max: Decimal,
     /// Largest value of one order, quote units.
@@ -503,10 +515,7 @@ impl FileConfig {
         config.instance = self.engine.instance;
         config.order_sequence_first = self.engine.order_sequence_first;
         config.bars = BarParams {
-            source: match self.engine.bars_from {
-                BarsFrom::Trades => BarSource::Trades,
-                BarsFrom::Quotes => BarSource::QuoteMid,
-            },
+            source: self.engine.bars_from.core(),
             close_grace_ns: ns(self.engine.bar_close_grace_ms),
         };
         config.timer_interval_ns = ns(self.engine.timer_ms);
@@ -556,7 +565,8 @@ impl InstrumentSection {
         let own = self.venue.as_deref().unwrap_or_default();
         let venue = venues.iter().position(|&known| known == own).unwrap_or_default();
         let venue = u8::try_from(venue).unwrap_or(u8::MAX);
-        Ok(InstrumentConfig { symbol: name(&self.symbol)?, venue, limits })
+        let bars_from = self.bars_from.map(BarsFrom::core);
+        Ok(InstrumentConfig { symbol: name(&self.symbol)?, venue, bars_from, limits })
     }
 }
 

@@ -5,7 +5,7 @@ use super::plan::{Plan, Sight, on_tick};
 use super::reconcile::Reconcile;
 use crate::bars::BarSet;
 use crate::book::Book;
-use crate::config::EngineConfig;
+use crate::config::{BarSource, EngineConfig};
 use crate::event::FeedState;
 use crate::instrument::{Contract, InstrumentSpec, TradingStatus};
 use crate::orders::Orders;
@@ -27,6 +27,8 @@ pub(super) struct Market {
     /// The venue's rules; none until told.
     pub(super) spec: Option<InstrumentSpec>,
     pub(super) book: Book,
+    /// What the bars are made of.
+    pub(super) bar_source: BarSource,
     /// All timeframes.
     pub(super) bars: BarSet,
     /// Its market data has been live since the last time the connection was down: no trade is missing.
@@ -51,6 +53,7 @@ impl Market {
             id,
             spec: None,
             book: Book::new(),
+            bar_source: config.bar_source(id),
             bars: BarSet::new(&config.timeframes).with_grace(config.bars.close_grace_ns),
             is_watched: false,
             smc: timeframes()
@@ -282,6 +285,7 @@ impl Market {
             id: _,
             spec,
             book,
+            bar_source: _,
             bars,
             is_watched,
             smc,

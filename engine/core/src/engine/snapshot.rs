@@ -234,7 +234,7 @@ mod tests {
         let symbol = Name::new("BTCUSDT").unwrap();
         let timeframes = vec![Timeframe::parse("1m").unwrap()];
         let quote = Name::new("USDT").unwrap();
-        let instruments = vec![InstrumentConfig { symbol, venue: 0, limits }];
+        let instruments = vec![InstrumentConfig { symbol, venue: 0, bars_from: None, limits }];
         let config = EngineConfig::new(quote, instruments, timeframes, account_limits);
         let strategy = Confluence::for_config(&config);
         Engine::new(config, strategy).unwrap()

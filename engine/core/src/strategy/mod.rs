@@ -72,7 +72,7 @@
 //! #         budget_reserve_ppm: 200_000,
 //! #     };
 //! #     let symbol = Name::new("EURUSDT").unwrap();
-//! #     let instruments = vec![smc_core::config::InstrumentConfig { symbol, venue: 0, limits }];
+//! #     let instruments = vec![smc_core::config::InstrumentConfig { symbol, venue: 0, bars_from: None, limits }];
 //! #     let timeframes = vec![Timeframe::parse("5m").unwrap()];
 //! #     let quote = Name::new("USDT").unwrap();
 //! #     smc_core::config::EngineConfig::new(quote, instruments, timeframes, account_limits)

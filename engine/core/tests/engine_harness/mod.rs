@@ -80,7 +80,8 @@ pub fn account_limits() -> AccountLimits {
 
 pub fn config() -> EngineConfig {
     let timeframes = ["1s", "5s", "1m"].iter().filter_map(|text| Timeframe::parse(text)).collect();
-    let instruments = vec![InstrumentConfig { symbol: name("BTCUSDT"), venue: 0, limits: limits() }];
+    let instruments =
+        vec![InstrumentConfig { symbol: name("BTCUSDT"), venue: 0, bars_from: None, limits: limits() }];
     let config = EngineConfig::new(name("USDT"), instruments, timeframes, account_limits());
     EngineConfig { breakers: patient(), ..config }
 }

@@ -79,7 +79,8 @@ pub fn config() -> EngineConfig {
         budget_reserve_ppm: 200_000,
     };
     let timeframes = TIMEFRAMES.iter().filter_map(|text| Timeframe::parse(text)).collect();
-    let instruments = SYMBOLS.map(|symbol| InstrumentConfig { symbol: name(symbol), venue: 0, limits });
+    let instruments =
+        SYMBOLS.map(|symbol| InstrumentConfig { symbol: name(symbol), venue: 0, bars_from: None, limits });
     let config = EngineConfig::new(name("USDT"), instruments.to_vec(), timeframes, account_limits);
     // A storm loses, refuses and jumps all the time: the breakers trip now and then, and somebody arms again.
     let breakers = BreakerParams {

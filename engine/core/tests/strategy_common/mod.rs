@@ -62,7 +62,7 @@ pub fn config(params: ConfluenceParams) -> EngineConfig {
         budget_reserve_ppm: 200_000,
     };
     let quote = Name::new("USDT").unwrap();
-    let instruments = vec![InstrumentConfig { symbol, venue: 0, limits }];
+    let instruments = vec![InstrumentConfig { symbol, venue: 0, bars_from: None, limits }];
     let mut config = EngineConfig::new(quote, instruments, timeframes(), account_limits);
     config.smc = SmcParams {
         internal: Some(InternalParams { ignores_swing_level: false, ..InternalParams::leg(2) }),

@@ -293,7 +293,8 @@ pub(super) fn feed(
     let hold = link.hold.clone();
     let silence = link.at.silence_max_ms.map(|ms| ms.saturating_mul(1_000_000));
     // The venue's candles are made of trades: they must not stand for bars of mids.
-    let wants_candles = file.engine.warm_up_bars > 0 && config.bars.source == BarSource::Trades;
+    let is_of_trades = |(id, _): &(InstrumentId, Name)| config.bar_source(*id) == BarSource::Trades;
+    let wants_candles = file.engine.warm_up_bars > 0 && symbols.iter().all(is_of_trades);
     let fault = |error: &dyn std::fmt::Display| LaunchError::Feed(error.to_string());
     match link.at.kind {
         VenueKind::BinanceSpot => {
