@@ -54,6 +54,8 @@ mod template;
 mod trades;
 
 pub use decode::{Scratch, decode};
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::BinanceSpotGateway;
 pub use message::{Message, Refusal};
 pub use settings::{

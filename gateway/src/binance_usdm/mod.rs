@@ -30,6 +30,8 @@ mod settings;
 #[cfg(test)]
 mod wire_tests;
 
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::BinanceUsdmGateway;
 pub use message::{Refusal, Scratch, describe};
 pub use settings::{

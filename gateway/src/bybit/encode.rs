@@ -12,6 +12,8 @@
 
 use super::settings::{Category, GatewayError, GatewayInstrument, SendError};
 use super::sign::Signer;
+#[cfg(feature = "bench")]
+use crate::common::Encoding;
 use crate::digits::{decimals, fill_digits, push_decimal};
 use crate::requests::ID_DIGITS;
 use smc_core::output::{NewOrder, OrderKind, TimeInForce};
@@ -126,6 +128,13 @@ impl Encoder {
     pub fn symbol_of(&self, id: InstrumentId) -> Option<Name> {
         self.instruments.iter().find(|i| i.id == id).map(|i| i.symbol)
     }
+}
+
+/// An encoder by itself, for benches. The socket is logged on, so nothing is signed.
+#[cfg(feature = "bench")]
+pub fn encoding(category: Category, instruments: &[GatewayInstrument]) -> Result<Encoding, GatewayError> {
+    let mut encoder = Encoder::new(category, instruments, 5_000)?;
+    Ok(Box::new(move |id, time_ms, order, sink| encoder.place(id, time_ms, order).map(sink)))
 }
 
 /// What logs a socket on: the trade socket spells the request's name otherwise.

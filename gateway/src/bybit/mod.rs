@@ -36,6 +36,8 @@ pub mod sign;
 mod tape;
 
 pub use describe::describe;
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::BybitGateway;
 pub use settings::{
     Category, GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
