@@ -516,7 +516,7 @@ fn hexadecimal(digits: u64) -> Option<u64> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
     let reach = |bytes: u64, bound: u8| (bytes & !TOPS) + ONES * u64::from(0x80 - bound);
-    let small = digits | ONES * 0x20;
+    let small = digits | (ONES * 0x20);
     let is_decimal = reach(digits, b'0') & !reach(digits, b'9' + 1);
     let is_letter = reach(small, b'a') & !reach(small, b'f' + 1) & TOPS;
     if (is_decimal | is_letter) & !digits & TOPS != TOPS {

@@ -37,6 +37,8 @@ mod orders;
 #[cfg(test)]
 mod replace_tests;
 mod reports;
+#[cfg(test)]
+mod request_tests;
 mod rest;
 #[cfg(test)]
 mod rest_tests;

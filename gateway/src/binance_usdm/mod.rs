@@ -23,6 +23,8 @@ mod message;
 mod orders;
 mod params;
 mod reports;
+#[cfg(test)]
+mod request_tests;
 mod session;
 #[cfg(test)]
 mod session_tests;

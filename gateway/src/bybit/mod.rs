@@ -26,6 +26,8 @@ mod gateway;
 pub mod message;
 mod orders;
 mod reports;
+#[cfg(test)]
+mod request_tests;
 mod rest;
 mod rounds;
 mod session;
