@@ -119,3 +119,35 @@ impl Tally {
         assert!(total == 0 || (self.equal, &self.not_ours) == (equal, &expected), "{what}");
     }
 }
+
+/// What became of the lines of a corpus file.
+#[derive(Default)]
+pub(crate) struct Outcomes {
+    decoded: BTreeMap<String, u32>,
+    refused: BTreeMap<String, u32>,
+}
+
+impl Outcomes {
+    /// Counts a line: what it was, or why it was refused.
+    pub fn count(&mut self, outcome: Result<&str, impl std::fmt::Display>) {
+        match outcome {
+            Ok(kind) => *self.decoded.entry(kind.to_owned()).or_default() += 1,
+            Err(refusal) => *self.refused.entry(refusal.to_string()).or_default() += 1,
+        }
+    }
+
+    /// All counts, printed and given.
+    pub fn line(&self, file: &str) -> String {
+        let mut line = format!("{file}:");
+        for (what, of) in [("decoded", &self.decoded), ("refused", &self.refused)] {
+            of.iter().for_each(|(name, count)| line.push_str(&format!(" {count} {what} {name};")));
+        }
+        println!("{line}");
+        line
+    }
+
+    /// Lines counted.
+    pub fn total(&self) -> usize {
+        self.decoded.values().chain(self.refused.values()).sum::<u32>() as usize
+    }
+}

@@ -21,6 +21,8 @@ mod atomic;
 mod budget;
 #[cfg(test)]
 mod chaos_tests;
+#[cfg(test)]
+mod corpus_tests;
 pub mod decode;
 mod describe;
 #[cfg(test)]

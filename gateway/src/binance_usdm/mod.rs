@@ -16,6 +16,8 @@
 
 mod answers;
 mod budget;
+#[cfg(test)]
+mod corpus_tests;
 mod encode;
 pub mod errors;
 mod gateway;

@@ -19,6 +19,8 @@
 
 mod answers;
 mod budget;
+#[cfg(test)]
+mod corpus_tests;
 mod describe;
 mod encode;
 pub mod errors;
