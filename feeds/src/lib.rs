@@ -15,5 +15,6 @@ mod ladder;
 mod number;
 pub mod oanda;
 mod symbols;
+mod text;
 
 pub use backoff::Backoff;

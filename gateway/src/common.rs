@@ -3,6 +3,8 @@
 
 use crate::sign::KeyError;
 use smc_core::instrument::InstrumentSpec;
+#[cfg(feature = "bench")]
+use smc_core::output::NewOrder;
 use smc_core::words::{InstrumentId, Name, TsNs};
 use std::fmt;
 
@@ -48,6 +50,10 @@ impl Refusals {
         self.was_ready = true;
     }
 }
+
+/// A venue's encoder by itself: request number, venue's time in milliseconds, order; the bytes go to the last argument.
+#[cfg(feature = "bench")]
+pub type Encoding = Box<dyn FnMut(u64, u64, &NewOrder, &mut dyn FnMut(&[u8])) -> Result<(), SendError>>;
 
 /// Why a gateway could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

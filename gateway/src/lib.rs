@@ -18,3 +18,5 @@ mod requests;
 pub mod sign;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod vectors;

@@ -495,24 +495,37 @@ fn plain_number(text: &[u8]) -> Option<u64> {
 
 /// `8-4-4-4-12` hexadecimal digits.
 fn folded_uuid(text: &[u8]) -> Option<u64> {
-    if text.len() != 36 {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
         return None;
     }
-    let (mut halves, mut digits) = ([0u64; 2], 0);
-    for (at, &byte) in text.iter().enumerate() {
-        let nibble = match byte {
-            b'-' if matches!(at, 8 | 13 | 18 | 23) => continue,
-            _ if matches!(at, 8 | 13 | 18 | 23) => return None,
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            _ => return None,
-        };
-        let half = halves.get_mut(digits / 16)?;
-        *half = *half << 4 | u64::from(nibble);
-        digits += 1;
+    let eight = |from: usize, then: usize| {
+        let mut digits = [0; 8];
+        digits[..4].copy_from_slice(&text[from..from + 4]);
+        digits[4..].copy_from_slice(&text[then..then + 4]);
+        hexadecimal(u64::from_le_bytes(digits))
+    };
+    let high = eight(0, 4)? << 32 | eight(9, 14)?;
+    let low = eight(19, 24)? << 32 | eight(28, 32)?;
+    Some(high ^ low)
+}
+
+/// The number of eight hexadecimal digits, first digit in the lowest byte. All are looked at at once: a sum carries into a
+/// byte's top bit from the bound on, and never into its neighbour.
+fn hexadecimal(digits: u64) -> Option<u64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let reach = |bytes: u64, bound: u8| (bytes & !TOPS) + ONES * u64::from(0x80 - bound);
+    let small = digits | (ONES * 0x20);
+    let is_decimal = reach(digits, b'0') & !reach(digits, b'9' + 1);
+    let is_letter = reach(small, b'a') & !reach(small, b'f' + 1) & TOPS;
+    if (is_decimal | is_letter) & !digits & TOPS != TOPS {
+        return None;
     }
-    Some(halves[0] ^ halves[1])
+    let nibbles = (digits & (ONES * 0x0f)) + 9 * (is_letter >> 7);
+    let pairs = (nibbles << 4 | nibbles >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs << 8 | pairs >> 16) & 0x0000_ffff_0000_ffff;
+    Some((fours << 16 | fours >> 32) & 0xffff_ffff)
 }
 
 fn fnv_1a(text: &[u8]) -> u64 {
@@ -666,5 +679,35 @@ mod tests {
         assert_eq!(Timeframe::parse("7s"), None);
         assert_eq!(Timeframe::parse("é"), None);
         assert_eq!(Timeframe::parse("4h").unwrap().to_string(), "4h");
+    }
+
+    /// Every byte at every place of a UUID in both cases.
+    #[test]
+    fn a_uuid_folds_as_its_slow_twin_does() {
+        let twin = |text: &[u8]| {
+            let is_dash = |at: &usize| matches!(at, 8 | 13 | 18 | 23);
+            let (mut value, mut digits) = (0u128, 0);
+            for (at, &byte) in text.iter().enumerate() {
+                match char::from(byte).to_digit(16) {
+                    None if byte == b'-' && is_dash(&at) => {}
+                    Some(digit) if !is_dash(&at) => {
+                        (value, digits) = (value << 4 | u128::from(digit), digits + 1)
+                    }
+                    _ => return None,
+                }
+            }
+            (digits == 32 && text.len() == 36).then_some((value >> 64) as u64 ^ value as u64)
+        };
+        for text in ["68bc1c35-dcc0-58e8-a4c5-f59a6b790814", "09AFaf5E-C0DE-9999-FFFF-0123456789aB"] {
+            assert_eq!(number_of_text(text.as_bytes()), twin(text.as_bytes()).unwrap());
+            for at in 0..text.len() {
+                assert_eq!(folded_uuid(&text.as_bytes()[..at]), None);
+                for byte in 0..=255 {
+                    let mut changed = text.as_bytes().to_vec();
+                    changed[at] = byte;
+                    assert_eq!(folded_uuid(&changed), twin(&changed), "{changed:?}");
+                }
+            }
+        }
     }
 }

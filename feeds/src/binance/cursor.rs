@@ -7,7 +7,7 @@ use smc_core::event::{Bar, Level};
 use smc_core::words::{Price, Qty, Side, Timeframe, TsNs};
 
 use super::message::{Decoded, TimeUnit};
-use crate::number;
+use crate::{number, text};
 
 /// A place in the message. Every step checks what it passes over.
 pub struct Cursor<'a> {
@@ -90,13 +90,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn plain_text(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let end =
-            rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || !(0x20..0x7f).contains(&byte))?;
-        if rest.get(end) != Some(&b'"') {
-            return None;
-        }
-        self.at += end + 1;
-        rest.get(..end)
+        let len = text::short_len(rest)?;
+        self.at += len + 1;
+        rest.get(..len)
     }
 
     /// True or false.

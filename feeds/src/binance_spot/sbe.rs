@@ -154,6 +154,7 @@ impl SbeDecoder {
     }
 
     /// Several trades of one taker. All are checked, and the symbol behind them, before the first is handed on.
+    #[inline]
     fn trades(
         &self,
         block: &[u8],
@@ -211,6 +212,7 @@ impl SbeDecoder {
     }
 
     /// The symbol, with which the oldest version ends.
+    #[inline]
     fn symbol(&self, reader: &mut Reader<'_>, version: u16) -> Result<InstrumentId, DecodeError> {
         let len = reader.take(1)?.first().copied().unwrap_or(0);
         let text = reader.take(usize::from(len))?;
@@ -225,6 +227,7 @@ impl SbeDecoder {
     }
 }
 
+#[inline]
 fn best(block: &[u8]) -> Result<Quote, DecodeError> {
     stamp(block, 0)?;
     let (price, qty) = (Scale::new(i8_at(block, 16)), Scale::new(i8_at(block, 17)));
@@ -253,6 +256,17 @@ fn trade(entry: &[u8], price: Scale, qty: Scale) -> Result<Trade, DecodeError> {
     })
 }
 
+/// Powers of ten that fit.
+const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 /// From mantissas to 1e-8 units.
 #[derive(Clone, Copy)]
 enum Scale {
@@ -263,9 +277,10 @@ enum Scale {
 }
 
 impl Scale {
+    #[inline]
     fn new(exponent: i8) -> Self {
         let shift = i32::from(exponent) + 8;
-        let power = 10i64.checked_pow(shift.unsigned_abs()).unwrap_or(0);
+        let power = POWERS.get(shift.unsigned_abs() as usize).copied().unwrap_or(0);
         if shift >= 0 { Self::Up(power) } else { Self::Down(power) }
     }
 
@@ -287,12 +302,14 @@ impl Scale {
 }
 
 /// A stamp in microseconds.
+#[inline]
 fn stamp(block: &[u8], at: usize) -> Result<TsNs, DecodeError> {
     let wrong = DecodeError::WrongType { field: "eventTime" };
     let value = u64::try_from(i64_at(block, at)).map_err(|_| wrong)?;
     TimeUnit::Micros.stamp(value).ok_or(wrong)
 }
 
+#[inline]
 fn id(block: &[u8], at: usize, field: &'static str) -> Result<u64, DecodeError> {
     u64::try_from(i64_at(block, at)).map_err(|_| DecodeError::WrongType { field })
 }
@@ -340,18 +357,22 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..at + N).and_then(|part| part.try_into().ok()).unwrap_or([0; N])
 }
 
+#[inline]
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(array(bytes, at))
 }
 
+#[inline]
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(array(bytes, at))
 }
 
+#[inline]
 fn i64_at(bytes: &[u8], at: usize) -> i64 {
     i64::from_le_bytes(array(bytes, at))
 }
 
+#[inline]
 fn i8_at(bytes: &[u8], at: usize) -> i8 {
     i8::from_le_bytes(array(bytes, at))
 }

@@ -10,7 +10,7 @@ use smc_core::words::{Price, Qty, Side, TsNs, number_of_text};
 
 use super::message::{Decoded, Rows, TRADES_MAX, TradeRow};
 use super::tape::stamp;
-use crate::number;
+use crate::{number, text};
 
 /// What the scanner found; the rows are in the [`Rows`] it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +111,45 @@ fn trades<S: Copy>(
 /// The fields that every trade has, as bits.
 const EVERY_FIELD: u8 = 0b11_1111;
 
-/// One trade, its fields in any order, none twice.
+/// One trade.
 fn trade(cursor: &mut Cursor<'_>, symbol: &[u8]) -> Option<TradeRow> {
+    let start = cursor.at;
+    contract_trade(cursor, symbol).or_else(|| {
+        cursor.at = start;
+        any_trade(cursor, symbol)
+    })
+}
+
+/// A contract's trade, its fields in the order in which the venue writes them.
+#[inline]
+fn contract_trade(cursor: &mut Cursor<'_>, symbol: &[u8]) -> Option<TradeRow> {
+    cursor.eat(b"{\"T\":")?;
+    let ts = cursor.stamp()?;
+    cursor.eat(b",\"s\":\"")?;
+    (cursor.plain_text()? == symbol).then_some(())?;
+    cursor.eat(b",\"S\":")?;
+    let aggressor = cursor.side()?;
+    cursor.eat(b",\"v\":")?;
+    let qty = Qty(cursor.quoted_positive()?);
+    cursor.eat(b",\"p\":")?;
+    let price = Price(cursor.quoted_positive()?);
+    cursor.eat(b",\"L\":\"")?;
+    cursor.plain_text()?;
+    cursor.eat(b",\"i\":")?;
+    let trade_id = cursor.trade_id()?;
+    cursor.eat(b",\"BT\":")?;
+    let is_block = cursor.flag()?;
+    if cursor.try_eat(b",\"RPI\":") {
+        cursor.flag()?;
+    }
+    cursor.eat(b",\"seq\":")?;
+    let seq = cursor.integer()?;
+    cursor.eat(b"}")?;
+    Some(TradeRow { ts, trade: Trade { price, qty, aggressor, trade_id }, seq, is_block })
+}
+
+/// One trade, its fields in any order, none twice.
+fn any_trade(cursor: &mut Cursor<'_>, symbol: &[u8]) -> Option<TradeRow> {
     let mut row = TradeRow {
         ts: TsNs(0),
         trade: Trade { price: Price::ZERO, qty: Qty::ZERO, aggressor: Side::Buy, trade_id: 0 },
@@ -145,16 +182,10 @@ fn trade(cursor: &mut Cursor<'_>, symbol: &[u8]) -> Option<TradeRow> {
         match (bit, other) {
             (1, _) => row.ts = cursor.stamp()?,
             (2, _) => (cursor.quoted()? == symbol).then_some(())?,
-            (4, _) => {
-                row.trade.aggressor = match cursor.quoted()? {
-                    b"Buy" => Side::Buy,
-                    b"Sell" => Side::Sell,
-                    _ => return None,
-                }
-            }
+            (4, _) => row.trade.aggressor = cursor.side()?,
             (8, _) => row.trade.qty = Qty(cursor.quoted_positive()?),
             (16, _) => row.trade.price = Price(cursor.quoted_positive()?),
-            (32, _) => row.trade.trade_id = number_of_text(cursor.quoted()?),
+            (32, _) => row.trade.trade_id = cursor.trade_id()?,
             (_, 1) => row.seq = cursor.integer()?,
             (_, 2) => row.is_block = cursor.flag()?,
             (_, 4) => drop(cursor.quoted()?),
@@ -247,6 +278,14 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
+    fn side(&mut self) -> Option<Side> {
+        if self.try_eat(b"\"Buy\"") {
+            return Some(Side::Buy);
+        }
+        self.eat(b"\"Sell\"").map(|()| Side::Sell)
+    }
+
+    #[inline]
     fn quoted(&mut self) -> Option<&'a [u8]> {
         self.eat(b"\"")?;
         self.plain_text()
@@ -257,13 +296,19 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn plain_text(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let end =
-            rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || !(0x20..0x7f).contains(&byte))?;
-        if rest.get(end) != Some(&b'"') {
-            return None;
-        }
-        self.at += end + 1;
-        rest.get(..end)
+        let len = text::short_len(rest)?;
+        self.at += len + 1;
+        rest.get(..len)
+    }
+
+    /// A trade's name: a UUID, or a number on spot.
+    #[inline]
+    fn trade_id(&mut self) -> Option<u64> {
+        self.eat(b"\"")?;
+        let rest = self.rest();
+        let len = text::long_len(rest)?;
+        self.at += len + 1;
+        rest.get(..len).map(number_of_text)
     }
 
     #[inline]

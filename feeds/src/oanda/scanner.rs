@@ -9,7 +9,7 @@ use smc_core::words::{Price, Qty, SCALE};
 use smc_net::date;
 
 use super::message::{Decoded, Tick};
-use crate::number;
+use crate::{number, text};
 
 /// Scans one line. `resolve` names the instrument; an unknown one is left to the tape, which refuses it by name.
 #[inline]
@@ -70,17 +70,18 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn text(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let len = rest.iter().position(|&byte| byte == b'"')?;
-        let text = rest.get(..len)?;
+        let len = text::short_len(rest)?;
         self.at += len + 1;
-        let is_plain = text.iter().all(|&byte| byte.is_ascii() && byte >= b' ' && byte != b'\\');
-        is_plain.then_some(text)
+        rest.get(..len)
     }
 
     /// RFC 3339 alone: other forms are the tape's.
     #[inline]
     fn moment(&mut self) -> Option<smc_core::TsNs> {
-        date::rfc3339_ns(self.text()?).map(smc_core::TsNs)
+        let rest = self.rest();
+        let len = text::long_len(rest)?;
+        self.at += len + 1;
+        date::rfc3339_ns(rest.get(..len)?).map(smc_core::TsNs)
     }
 
     #[inline]

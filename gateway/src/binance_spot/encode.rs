@@ -7,6 +7,8 @@
 use super::form::{Form, Keys};
 use super::settings::{GatewayError, GatewayInstrument, SendError};
 use super::template::Template;
+#[cfg(feature = "bench")]
+use crate::common::Encoding;
 use crate::digits::decimals;
 use crate::sign::{KeyKind, Signer};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, TimeInForce};
@@ -317,6 +319,17 @@ impl Encoder {
     pub fn instruments(&self) -> usize {
         self.instruments.len()
     }
+}
+
+/// An encoder by itself, for benches.
+#[cfg(feature = "bench")]
+pub fn encoding(
+    instruments: &[GatewayInstrument],
+    api_key: &str,
+    signer: Signer,
+) -> Result<Encoding, GatewayError> {
+    let mut encoder = Encoder::new(instruments, 1_000, api_key, signer)?;
+    Ok(Box::new(move |id, time_ms, order, sink| encoder.place(id, time_ms, order).map(sink)))
 }
 
 /// Only an Ed25519 key can log on; the others sign each request.

@@ -170,7 +170,8 @@ mod tests {
             }
             checked += 1;
         }
-        assert!(checked == 0 || checked >= 10, "{checked} frames");
+        println!("binance/requests, frames: {checked} equal with their signatures");
+        assert!(checked == 0 || checked == 16, "{checked} frames");
     }
 
     #[test]

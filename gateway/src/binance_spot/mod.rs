@@ -21,6 +21,8 @@ mod atomic;
 mod budget;
 #[cfg(test)]
 mod chaos_tests;
+#[cfg(test)]
+mod corpus_tests;
 pub mod decode;
 mod describe;
 #[cfg(test)]
@@ -37,6 +39,8 @@ mod orders;
 #[cfg(test)]
 mod replace_tests;
 mod reports;
+#[cfg(test)]
+mod request_tests;
 mod rest;
 #[cfg(test)]
 mod rest_tests;
@@ -54,6 +58,8 @@ mod template;
 mod trades;
 
 pub use decode::{Scratch, decode};
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::BinanceSpotGateway;
 pub use message::{Message, Refusal};
 pub use settings::{

@@ -591,7 +591,7 @@ fn engine_id(client_order_id: &str) -> Option<ClientOrderId> {
 }
 
 /// One of the account's trades.
-struct TradeRow<'a> {
+pub(super) struct TradeRow<'a> {
     trade_id: u64,
     order_id: u64,
     qty: Qty,
@@ -604,7 +604,7 @@ struct TradeRow<'a> {
 }
 
 impl<'a> TradeRow<'a> {
-    fn read(row: &Fields<'_, 'a>) -> Result<Self, Refusal> {
+    pub fn read(row: &Fields<'_, 'a>) -> Result<Self, Refusal> {
         Ok(Self {
             trade_id: row.integer("id")?,
             order_id: row.integer("orderId")?,

@@ -4,6 +4,8 @@
 
 use super::params::Params;
 use super::settings::{GatewayError, GatewayInstrument, SendError};
+#[cfg(feature = "bench")]
+use crate::common::Encoding;
 use crate::digits::decimals;
 use crate::sign::{KeyKind, Signer};
 use smc_core::output::{NewOrder, OrderKind, TimeInForce};
@@ -247,6 +249,19 @@ impl Encoder {
         let headers = vec![("X-MBX-APIKEY".to_owned(), self.api_key.clone())];
         Call { tag, method, path: path.to_owned(), headers, body: Vec::new(), is_repeatable: true }
     }
+}
+
+/// An encoder by itself, for benches; `is_logged_on` as after a log-on, when nothing is signed.
+#[cfg(feature = "bench")]
+pub fn encoding(
+    instruments: &[GatewayInstrument],
+    api_key: &str,
+    signer: Signer,
+    is_logged_on: bool,
+) -> Result<Encoding, GatewayError> {
+    let mut encoder = Encoder::new(instruments, api_key, signer, 1_000)?;
+    encoder.is_logged_on = is_logged_on;
+    Ok(Box::new(move |id, time_ms, order, sink| encoder.place(id, time_ms, order).map(sink)))
 }
 
 impl Instrument {

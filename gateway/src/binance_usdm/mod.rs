@@ -16,6 +16,8 @@
 
 mod answers;
 mod budget;
+#[cfg(test)]
+mod corpus_tests;
 mod encode;
 pub mod errors;
 mod gateway;
@@ -23,6 +25,8 @@ mod message;
 mod orders;
 mod params;
 mod reports;
+#[cfg(test)]
+mod request_tests;
 mod session;
 #[cfg(test)]
 mod session_tests;
@@ -30,6 +34,8 @@ mod settings;
 #[cfg(test)]
 mod wire_tests;
 
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::BinanceUsdmGateway;
 pub use message::{Refusal, Scratch, describe};
 pub use settings::{

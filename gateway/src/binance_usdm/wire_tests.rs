@@ -1,15 +1,15 @@
-//! Requests against what other clients send, and every message of the corpus, whole and damaged.
+//! Requests by themselves, and every message of the corpus, whole and damaged.
 
-use super::encode::{Encoder, Target};
+use super::encode::Encoder;
 use super::message::{Refusal, Scratch, describe};
 use super::settings::{GatewayInstrument, SendError};
 use crate::sign::{Secret, Signer};
-use crate::testing::{lines, messages, shared};
+use crate::testing::messages;
+use crate::vectors::plain;
 use serde_json::{Map, Value};
 use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side};
-use smc_net::Method;
 
 pub(super) const INSTANCE: u16 = 7;
 pub(super) const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
@@ -49,7 +49,7 @@ pub(super) fn order(sequence: u64) -> NewOrder {
     }
 }
 
-fn signer() -> Signer {
+pub(super) fn signer() -> Signer {
     Signer::new(&Secret::new(SECRET)).unwrap()
 }
 
@@ -58,7 +58,7 @@ fn encoder() -> Encoder {
 }
 
 /// The parameters of a frame, whose signature must be that of all the others, sorted.
-fn params(frame: &[u8]) -> Map<String, Value> {
+pub(super) fn params(frame: &[u8]) -> Map<String, Value> {
     let frame: Value = serde_json::from_slice(frame).unwrap();
     let mut params = frame["params"].as_object().unwrap().clone();
     let signature = params.remove("signature").unwrap();
@@ -71,7 +71,7 @@ fn params(frame: &[u8]) -> Map<String, Value> {
 }
 
 /// The query of a call, whose signature must come last and be that of everything before it.
-fn query(path: &str) -> (String, Map<String, Value>) {
+pub(super) fn query(path: &str) -> (String, Map<String, Value>) {
     let (path, query) = path.split_once('?').unwrap();
     let (signed, signature) = query.split_once("&signature=").unwrap();
     assert_eq!(signer().sign(signed.as_bytes()).as_str(), signature);
@@ -79,110 +79,7 @@ fn query(path: &str) -> (String, Map<String, Value>) {
     (path.to_owned(), pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
 }
 
-/// The same as text, numbers without trailing zeros.
-fn plain(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match text.split_once('.') {
-        Some((whole, fraction)) if fraction.trim_end_matches('0').is_empty() => whole.to_owned(),
-        Some(_) => text.trim_end_matches('0').to_owned(),
-        None => text,
-    }
-}
-
-/// Every field of theirs is in ours, with the same value, but for who asks, when, and under which id.
-fn expect_fields(ours: &Map<String, Value>, theirs: &Map<String, Value>) {
-    for (name, value) in theirs.iter().filter(|(name, _)| *name != "signature") {
-        let is_own = matches!(name.as_str(), "apiKey" | "timestamp" | "newClientOrderId" | "recvWindow");
-        let found = ours.get(name).unwrap_or_else(|| panic!("{name} is missing in {ours:?}"));
-        assert!(is_own || plain(found) == plain(value), "{name}: {found} instead of {value}");
-    }
-}
-
 const MAKER: OrderKind = OrderKind::LimitMaker;
-
-#[test]
-fn orders_and_cancels_say_what_the_venues_own_client_says() {
-    let mut checked = 0;
-    for line in lines("data/binance/requests/ws_api.jsonl") {
-        let outer: Value = serde_json::from_str(&line).unwrap();
-        let raw: Value = serde_json::from_str(outer["raw"].as_str().unwrap()).unwrap();
-        if outer["connect_path"].as_str().is_none_or(|path| !path.contains("ws-fapi")) {
-            continue;
-        }
-        let theirs = raw["params"].as_object().unwrap();
-        let mut encoder = encoder();
-        let ours = match raw["method"].as_str().unwrap() {
-            "order.place" => {
-                let price = Price::parse(theirs["price"].as_str().unwrap().as_bytes()).unwrap();
-                let order = NewOrder { kind: MAKER, price, qty: Qty(SCALE / 100), ..order(1) };
-                params(encoder.place(9, TIME, &order).unwrap())
-            }
-            "order.cancel" => {
-                let venue_id = theirs["orderId"].as_str().unwrap().parse().unwrap();
-                let target =
-                    Target { instrument: InstrumentId(0), id: ClientOrderId::NONE, venue_id, is_algo: false };
-                params(encoder.cancel(9, TIME, target).unwrap())
-            }
-            _ => continue,
-        };
-        expect_fields(&ours, theirs);
-        checked += 1;
-    }
-    assert!(checked >= 2 || shared("data/binance/requests/ws_api.jsonl").is_none());
-}
-
-#[test]
-fn rest_calls_say_what_the_venues_own_client_says() {
-    let mut found = Vec::new();
-    for line in lines("data/binance/requests/http.jsonl") {
-        let request: Value = serde_json::from_str(&line).unwrap();
-        if request["market"] != "usdm" || !request["client"].as_str().unwrap().contains("sdk") {
-            continue;
-        }
-        let mut encoder = encoder();
-        let target = |venue_id, is_algo| Target {
-            instrument: InstrumentId(0),
-            id: ClientOrderId::new(INSTANCE, 1, 1),
-            venue_id,
-            is_algo,
-        };
-        let name = request["call"].as_str().unwrap();
-        let call = match name {
-            "cancel_order" => encoder.cancel_call(1, TIME, target(283_194_212, false)).unwrap(),
-            "cancel_algo_order" => encoder.cancel_call(1, TIME, target(0, true)).unwrap(),
-            "query_order" => encoder.status_call(1, TIME, target(0, false)).unwrap(),
-            "auto_cancel_all_open_orders" => {
-                encoder.countdown_call(1, TIME, InstrumentId(0), 120_000).unwrap()
-            }
-            "account_information_v3" => encoder.account_call(1, TIME, "/fapi/v3/account"),
-            "start_user_data_stream" => encoder.listen_key_call(1, Method::Post),
-            "keepalive_user_data_stream" => encoder.listen_key_call(1, Method::Put),
-            _ => continue,
-        };
-        let method = format!("{:?}", call.method).to_uppercase();
-        assert_eq!(request["method"], method.as_str(), "{name}");
-        assert_eq!(call.headers, [("X-MBX-APIKEY".to_owned(), "KEY".to_owned())]);
-        found.push(name.to_owned());
-        let Some(theirs) = request["query"].as_str().filter(|query| !query.is_empty()) else {
-            assert_eq!(request["path"], call.path.as_str());
-            continue;
-        };
-        let (path, ours) = query(&call.path);
-        assert_eq!(request["path"], path.as_str());
-        let pairs = theirs.split('&').filter(|pair| !pair.starts_with("signature="));
-        let pairs = pairs.map(|pair| pair.split_once('=').unwrap());
-        for (field, value) in pairs.filter(|(field, _)| *field != "timestamp") {
-            let is_id = field.to_lowercase().contains("client");
-            assert!(
-                ours.contains_key(field) && (is_id || plain(&ours[field]) == plain(&value.into())),
-                "{field}"
-            );
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    assert!(found.len() == 7 || found.is_empty(), "{found:?}");
-}
 
 #[test]
 fn each_order_type_says_what_the_venue_asks_for() {

@@ -19,6 +19,8 @@
 
 mod answers;
 mod budget;
+#[cfg(test)]
+mod corpus_tests;
 mod describe;
 mod encode;
 pub mod errors;
@@ -26,6 +28,8 @@ mod gateway;
 pub mod message;
 mod orders;
 mod reports;
+#[cfg(test)]
+mod request_tests;
 mod rest;
 mod rounds;
 mod session;
@@ -36,6 +40,8 @@ pub mod sign;
 mod tape;
 
 pub use describe::describe;
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::BybitGateway;
 pub use settings::{
     Category, GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,

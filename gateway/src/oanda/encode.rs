@@ -5,8 +5,12 @@
 
 use super::message::Kind;
 use super::settings::{GatewayInstrument, GatewaySettings, SendError};
+#[cfg(feature = "bench")]
+use crate::common::Encoding;
 use smc_core::output::{NewOrder, OrderKind, Purpose, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Price, Qty, SCALE, Side};
+#[cfg(feature = "bench")]
+use smc_net::http::request::encode_request;
 use smc_net::{Call, Method};
 use std::fmt::Write as _;
 
@@ -222,6 +226,20 @@ impl Encoder {
             is_repeatable: ask.method == Method::Get,
         }
     }
+}
+
+/// An encoder by itself, for benches. Its bytes are the whole HTTP request, which carries a token and no signature.
+#[cfg(feature = "bench")]
+pub fn encoding(settings: &GatewaySettings, instruments: &[GatewayInstrument]) -> Encoding {
+    let (encoder, host) = (Encoder::new(settings, instruments), settings.rest.host.clone());
+    Box::new(move |id, _, order, sink| {
+        let Call { method, path, headers, body, .. } = encoder.call(id, encoder.place(order)?);
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let bytes =
+            encode_request(method, &host, &path, &headers, &body).map_err(|_| SendError::Unsupported)?;
+        sink(&bytes);
+        Ok(())
+    })
 }
 
 /// The venue's type, its price and the worst price it may fill at. A stop is bounded by its limit: where the market jumps

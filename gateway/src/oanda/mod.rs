@@ -52,6 +52,8 @@ mod settings;
 mod tape;
 
 pub use describe::describe;
+#[cfg(feature = "bench")]
+pub use encode::encoding;
 pub use gateway::OandaGateway;
 pub use settings::{
     GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,

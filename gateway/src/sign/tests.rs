@@ -27,9 +27,9 @@ fn every_vector_is_signed_byte_for_byte() {
         kinds.push(kind);
     }
     let count = |wanted| kinds.iter().filter(|&&kind| kind == wanted).count();
-    assert!(count(KeyKind::Hmac) >= 7, "{kinds:?}");
-    assert!(count(KeyKind::Ed25519) >= 6, "{kinds:?}");
-    assert!(count(KeyKind::Rsa) >= 1, "{kinds:?}");
+    let counts = [KeyKind::Hmac, KeyKind::Ed25519, KeyKind::Rsa].map(count);
+    println!("binance/signing: {} vectors, equal: HMAC, Ed25519, RSA {counts:?}", kinds.len());
+    assert_eq!(counts, [7, 6, 1]);
 }
 
 /// The clients' requests over HTTP: what each signed, and what came of it.
@@ -55,7 +55,8 @@ fn every_signed_request_of_other_clients_is_signed_alike() {
         assert_eq!(signer.sign(payload.as_bytes()).as_str(), expected, "{}", request["id"]);
         checked += 1;
     }
-    assert!(checked >= 40, "{checked} requests");
+    println!("binance/requests over HTTP: {checked} signatures equal");
+    assert_eq!(checked, 51);
 }
 
 #[test]

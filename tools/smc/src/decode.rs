@@ -73,8 +73,8 @@ pub fn decode(args: &Args) -> Outcome {
     Ok(())
 }
 
-/// Reads one venue's messages: market data first, then the private stream; what neither knows is refused with the market's
-/// reason.
+/// Reads one venue's messages: market data first, then the private stream and the answers to orders and questions; what
+/// neither knows is refused with the market's reason.
 struct Decoder {
     market: Market,
     private: Private,
@@ -123,7 +123,11 @@ impl Decoder {
             Market::Oanda(oanda) => vec![oanda.describe(message)],
         };
         let is_refused = said.iter().all(|said| said.kind == "refused");
-        let Some(rows) = is_refused.then(|| self.private.describe(&mut self.copy)).flatten() else {
+        // An answer to an order or a question looks to the market like one to a subscription.
+        let is_answer = said.iter().all(|said| said.kind.starts_with("control_"));
+        let rows = if is_refused || is_answer { self.private.describe(&mut self.copy) } else { None };
+        let is_answer = |rows: &Vec<(&str, String)>| rows.first().is_some_and(|(kind, _)| *kind == "answer");
+        let Some(rows) = rows.filter(|rows| is_refused || is_answer(rows)) else {
             for said in &said {
                 said.write_json(number, out);
                 out.push('\n');
