@@ -243,11 +243,12 @@ impl<S: Strategy> Engine<S> {
         let Some(market) = self.markets.get_mut(at) else { return };
         match market.bars.on_venue_bar(*timeframe, bar) {
             VenueBar::Closes => self.close_bar(at, slot, bar, outbox),
-            VenueBar::Revises => {
+            // A candle of all prices is another than our bar of those that were streamed, and no second thought.
+            VenueBar::Revises if market.bar_source == BarSource::Trades => {
                 let (instrument, opened) = (market.id, bar.open_ts.0.cast_signed());
                 self.alert(AlertKind::BarRevised, instrument, ClientOrderId::NONE, opened, outbox);
             }
-            VenueBar::Nothing => {}
+            VenueBar::Revises | VenueBar::Nothing => {}
         }
     }
 
