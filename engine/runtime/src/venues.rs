@@ -12,7 +12,7 @@ use smc_feeds::binance_spot::{BinanceSpotFeed, BinanceSpotSbeFeed};
 use smc_feeds::binance_usdm::BinanceUsdmFeed;
 use smc_feeds::bybit::BybitFeed;
 use smc_feeds::oanda::OandaFeed;
-use smc_gateway::binance_spot::BinanceSpotGateway;
+use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayFatal};
 use smc_gateway::binance_usdm::BinanceUsdmGateway;
 use smc_gateway::bybit::BybitGateway;
 use smc_gateway::oanda::OandaGateway;
@@ -209,15 +209,13 @@ impl OrderGateway for Gateways {
             let mut emit = |event| place.tell(event, emit);
             let fatal = gateway!(any, gateway => {
                 handled += gateway.turn(now, &mut emit);
-                life.was_ready |= gateway.is_ready();
+                life.was_ready = life.was_ready || gateway.is_ready();
                 gateway.fatal()
             });
             if let Some(reason) = fatal.filter(|_| life.was_ready && !life.is_lost) {
                 life.is_lost = true;
                 handled += 1;
-                eprintln!("smc: no more orders at venue {venue}: {reason}");
-                let body = EventBody::Key(KeyScope { can_trade: false, can_withdraw: false });
-                emit(Event { seq: 0, ts_event: now, ts_recv: now, instrument: InstrumentId::NONE, body });
+                emit(loss(venue, reason, now));
             }
         }
         handled
@@ -265,6 +263,14 @@ impl OrderGateway for Gateways {
     fn in_flight(&self) -> u32 {
         self.venues.iter().map(|(_, any)| gateway!(any, gateway => gateway.in_flight())).sum()
     }
+}
+
+/// A venue has turned us away for good: says so to whoever looks, and gives the event that stops orders there.
+#[cold]
+fn loss(venue: usize, reason: &GatewayFatal, now: TsNs) -> Event {
+    eprintln!("smc: no more orders at venue {venue}: {reason}");
+    let body = EventBody::Key(KeyScope { can_trade: false, can_withdraw: false });
+    Event { seq: 0, ts_event: now, ts_recv: now, instrument: InstrumentId::NONE, body }
 }
 
 fn sum(bytes: impl Iterator<Item = (u64, u64)>) -> (u64, u64) {

@@ -126,11 +126,6 @@ impl<'t, 'a> Rules<'t, 'a> {
         }
     }
 
-    /// A flag of the symbol is there and set.
-    pub fn says(&self, field: &str) -> bool {
-        self.row.get(field).and_then(|flag| flag.as_bool()) == Some(true)
-    }
-
     /// An asset.
     pub fn name(&self, field: &'static str) -> Result<Name, SpecError> {
         text(&self.row, field)

@@ -31,12 +31,8 @@ fn spec(rules: &Rules<'_, '_>) -> Result<InstrumentSpec, SpecError> {
         qty_max,
         notional_min: notional_min(rules)?,
         status: status(rules),
-        // What the venue does not say it can, it cannot.
-        contract: Contract {
-            can_replace: rules.says("cancelReplaceAllowed"),
-            can_oco: rules.says("ocoAllowed"),
-            ..Contract::SPOT
-        },
+        // Neither replacing nor pairs, though the venue has both: no simulated venue has shown yet what goes wrong with them.
+        contract: Contract::SPOT,
     })
 }
 
@@ -113,21 +109,6 @@ mod tests {
         check(&[PRICE, &turned, NOTIONAL], "ETHBTC: minQty is out of range");
         let unquoted = LOT.replace("\"9000\"", "9000");
         check(&[PRICE, &unquoted, NOTIONAL], "ETHBTC: maxQty is missing or of the wrong kind");
-    }
-
-    #[test]
-    fn what_the_venue_does_with_orders_is_what_it_says_it_does() {
-        let filters = [PRICE, LOT, NOTIONAL].join(",");
-        let read = |flags: &str| {
-            let text = String::from_utf8(info("TRADING", &filters)).unwrap();
-            let text = text.replace("\"isSpot", &format!("{flags}\"isSpot"));
-            let contract = instrument_spec(&mut text.into_bytes(), "ETHBTC").unwrap().contract;
-            (contract.can_replace, contract.can_oco)
-        };
-        assert_eq!(read(""), (false, false));
-        assert_eq!(read(r#""cancelReplaceAllowed":true,"ocoAllowed":false,"#), (true, false));
-        assert_eq!(read(r#""cancelReplaceAllowed":false,"ocoAllowed":true,"#), (false, true));
-        assert_eq!(read(r#""cancelReplaceAllowed":"true","ocoAllowed":1,"#), (false, false));
     }
 
     #[test]

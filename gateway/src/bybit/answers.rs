@@ -361,8 +361,12 @@ impl Session {
                 out.order(None, instrument, ClientOrderId::NONE, number, kind);
                 self.want_round();
             }
-            AskKind::Key | AskKind::Round if meant == Reaction::Fatal && self.refusals.note(out.now) => {
-                self.fail(code, "the key", text);
+            AskKind::Key | AskKind::Round if meant == Reaction::Fatal => {
+                if self.refusals.note(out.now) {
+                    self.fail(code, "the key", text);
+                } else {
+                    self.on_rest_lost(flight, out);
+                }
             }
             AskKind::DeadMan if !matches!(meant, Reaction::Unknown | Reaction::Wait | Reaction::Clock) => {
                 self.fail(code, "the dead-man switch", text);
