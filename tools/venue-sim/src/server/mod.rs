@@ -14,12 +14,14 @@ use crate::faults::{Counts, FaultyVenue};
 use crate::settings::{LockStepError, SimError, SimSettings, VenueKind};
 use conn::{Conn, Gone};
 use pipe::Pipe;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ServerConfig;
 use smc_core::TsNs;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -75,6 +77,9 @@ pub struct Sim {
     is_lock_step: bool,
     /// HTTP requests wait until the peer is quiet, so that their order is not that of its threads.
     holds_requests: bool,
+    /// In lock step: the market time that the peer was last told and has dealt with. Clients that are kept waiting are
+    /// heard by this clock: one that gives up at the very time its wait would have ended has given up.
+    dealt_with: TsNs,
 }
 
 impl Sim {
@@ -139,6 +144,7 @@ impl Sim {
             quiet_within: QUIET_WITHIN,
             is_lock_step: false,
             holds_requests: false,
+            dealt_with: TsNs(0),
         })
     }
 
@@ -367,16 +373,20 @@ impl Sim {
         self.venue.pop_frame()
     }
 
-    /// Tells the peer the time, and lets it act on that before anything else reaches it.
+    /// Tells the peer the time, and lets it act on that before anything else reaches it; then hears whom it kept waiting
+    /// until now.
     fn announce(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
         peer.set_now(self.venue.now());
-        self.wait_quiet(peer, stop)
+        self.wait_quiet(peer, stop)?;
+        let before = std::mem::replace(&mut self.dealt_with, self.venue.now());
+        let is_due = |conn: &Conn| before < conn.asleep_until && conn.asleep_until <= self.dealt_with;
+        if self.conns.values().any(is_due) { self.wait_quiet(peer, stop) } else { Ok(()) }
     }
 
     fn wait_quiet(&mut self, peer: &dyn Peer, stop: &AtomicBool) -> Result<(), LockStepError> {
         let started = Instant::now();
         loop {
-            let is_busy = self.serve();
+            let is_busy = self.serve_news();
             let has_unsent = self.conns.values().any(Conn::has_unsent);
             let (sent, received) = self.bytes();
             let is_quiet = |is_stalling| match is_stalling {
@@ -385,7 +395,7 @@ impl Sim {
             };
             // The second look: a connection that the peer closed on its way to quiet takes no more frames, and what
             // were sent on it would never be counted as read.
-            if !is_busy && !has_unsent && is_quiet(self.is_stalling()) && !self.serve() {
+            if !is_busy && !has_unsent && is_quiet(self.is_stalling()) && !self.serve_news() {
                 return Ok(());
             }
             if stop.load(Ordering::Relaxed) {
@@ -401,8 +411,13 @@ impl Sim {
 
     /// Whether a client waits for an answer that is held back on purpose.
     fn is_stalling(&self) -> bool {
-        let now = self.venue.now();
+        let now = self.hearing_time();
         self.conns.values().any(|conn| now < conn.asleep_until)
+    }
+
+    /// Until when clients are kept waiting is told by this clock.
+    fn hearing_time(&self) -> TsNs {
+        if self.is_lock_step { self.dealt_with } else { self.venue.now() }
     }
 
     /// Connections taken so far, those that ended included.
@@ -420,16 +435,34 @@ impl Sim {
             .fold(self.past_bytes, |(sent, received), (s, r)| (sent + s, received + r))
     }
 
+    /// As [`Sim::serve`], where one question to the system says whether there is anything to do: a peer in lock step is
+    /// looked at ten thousand times a minute, and mostly says nothing.
+    fn serve_news(&mut self) -> bool {
+        let now = self.hearing_time();
+        let is_due = |conn: &Conn| conn.has_unsent() || conn.is_waking(now);
+        if self.conns.values().any(is_due) {
+            return self.serve();
+        }
+        let pipes = self.conns.values().filter_map(Conn::pipe).chain(&self.lingering);
+        let sockets = pipes.map(|pipe| PollFd::from_borrowed_fd(pipe.socket(), PollFlags::IN));
+        let listener = PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN);
+        let mut all: Vec<PollFd<'_>> = sockets.chain([listener]).collect();
+        // A question that fails is none that was answered with no.
+        let is_silent = poll(&mut all, Some(&Timespec::default())).is_ok_and(|ready| ready == 0);
+        !is_silent && self.serve()
+    }
+
     /// Accepts, reads and flushes once. True when anything happened.
     fn serve(&mut self) -> bool {
         let mut is_busy = self.accept();
         let mut gone = Vec::new();
-        let now = self.venue.now();
+        let now = self.hearing_time();
         for (id, conn) in &mut self.conns {
             let result = match now < conn.asleep_until {
                 true => conn.sleep(),
                 false => conn
-                    .flush()
+                    .wake()
+                    .and_then(|()| conn.flush())
                     .and_then(|()| conn.read(self.venue.as_mut(), self.edge_now_ns, self.holds_requests)),
             };
             match result {

@@ -3,6 +3,7 @@
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 /// Plaintext that may wait for a client that does not read; beyond it the client is cut off.
@@ -32,6 +33,11 @@ impl Pipe {
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(None);
         Ok(Self { tcp, tls, backlog: 0, is_held: false, early: Vec::new(), received: 0, sent: 0 })
+    }
+
+    /// The socket, to ask the system about it.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.tcp.as_fd()
     }
 
     /// Whether bytes wait for the socket.
