@@ -35,6 +35,8 @@ struct Life {
     questions_left: Option<u64>,
     /// Bytes of the simulator's connections before this life.
     base: (u64, u64),
+    /// The time that it is to be told with the next question: telling it alone would wake it twice.
+    now: Option<TsNs>,
     /// Why it is over.
     why: Option<String>,
 }
@@ -67,6 +69,7 @@ impl Remote {
             state,
             questions_left: None,
             base,
+            now: None,
             why: None,
         })))
     }
@@ -175,10 +178,8 @@ impl Life {
     fn ask(&mut self, request: Request) -> Option<u8> {
         let stream = self.stream.as_mut().filter(|_| self.state == State::Running)?;
         let mut answer = [0];
-        let asked = request.write(stream).and_then(|()| match request {
-            Request::Now(_) => Ok(()),
-            _ => stream.read_exact(&mut answer),
-        });
+        let told = self.now.take().map_or(Ok(()), |now| Request::Now(now.0).write(stream));
+        let asked = told.and_then(|()| request.write(stream)).and_then(|()| stream.read_exact(&mut answer));
         if asked.is_err() || answer[0] == OVER {
             self.over(format!("asked {request:?}: {asked:?}"));
             return None;
@@ -189,7 +190,7 @@ impl Life {
 
 impl Peer for Remote {
     fn set_now(&self, now: TsNs) {
-        self.life().ask(Request::Now(now.0));
+        self.life().now = Some(now);
     }
 
     /// Also when it is gone: the market goes on.
