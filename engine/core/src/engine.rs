@@ -462,6 +462,11 @@ impl<S> Engine<S> {
         Money(self.positions.instruments().fold(0, |sum: i64, id| sum.saturating_add(amount(id).0)))
     }
 
+    /// An order by its id, open or in recent history.
+    pub fn order(&self, id: ClientOrderId) -> Option<Order> {
+        self.orders.find(id)
+    }
+
     /// Orders that may still fill.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter()

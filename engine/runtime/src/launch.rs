@@ -237,6 +237,10 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
                 "more open orders in the journal than the gateway can ask about".into(),
             ));
         }
+        gateways.recall(order);
+        // The next part of an entry brings a stop and a target under the names of those that have ended.
+        let attached = [1, 2].map(|places| core.order(order.client_order_id.after(places)));
+        attached.iter().flatten().filter(|order| !order.is_open()).for_each(|ended| gateways.recall(ended));
     }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
     let counters = counters(&options.journal.join(FILE_NAME)).map_err(fail)?;

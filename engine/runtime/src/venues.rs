@@ -5,6 +5,7 @@
 
 use crate::venue::{MarketFeed, OrderGateway};
 use smc_core::event::{Event, EventBody, KeyScope};
+use smc_core::orders::Order;
 use smc_core::output::{CancelOrder, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
@@ -156,6 +157,13 @@ impl Gateways {
     pub fn resolve(&mut self, now: TsNs, instrument: InstrumentId, id: ClientOrderId, filled: Qty) -> bool {
         let Some(any) = self.of(instrument) else { return false };
         gateway!(any, gateway => gateway.resolve(now, instrument, id, filled))
+    }
+
+    /// Says what the engine knows of an order from before, to the one venue that speaks of parts of orders.
+    pub fn recall(&mut self, order: &Order) {
+        if let Some(AnyGateway::Oanda(gateway)) = self.of(order.instrument) {
+            gateway.recall(order.client_order_id, order.qty, order.filled_qty);
+        }
     }
 
     fn of(&mut self, instrument: InstrumentId) -> Option<&mut AnyGateway> {

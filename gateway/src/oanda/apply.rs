@@ -156,6 +156,7 @@ impl Session {
         if order.qty == Qty::ZERO {
             order.qty = asked;
         }
+        order.note_part(asked);
         (order.phase, order.proof, order.absent) = (Phase::Live, 0, None);
         let is_cancel_lost = is_working && std::mem::take(&mut order.is_cancel_lost);
         let is_news = is_working && (!order.is_acked || order.is_doubt_told);
@@ -232,9 +233,9 @@ impl Session {
         let qty = fill.units.abs();
         let mut cum_qty = qty;
         if let Some(order) = id.and_then(|id| self.orders.get(id)) {
-            // An order has one fill: of one from before us, it may be the one that its owner knows.
+            // A part has one fill: of an order from before us, it may be the one that its owner knows.
             cum_qty = if order.is_from_before {
-                order.reported.max(qty)
+                order.reported.max(Qty(order.filled_before.0.saturating_add(qty.0)))
             } else {
                 Qty(order.reported.0.saturating_add(qty.0))
             };

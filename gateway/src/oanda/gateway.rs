@@ -159,6 +159,12 @@ impl OandaGateway {
         self.session.resolve(now, instrument, client_order_id, filled)
     }
 
+    /// Says what the engine asked for with an order before this process, and what of it has filled: the venue speaks of
+    /// parts. After [`resolve`](Self::resolve) of those that work, for stops and targets of them that are over too.
+    pub fn recall(&mut self, client_order_id: ClientOrderId, asked: Qty, filled: Qty) {
+        self.session.recall(client_order_id, asked, filled);
+    }
+
     /// True while orders may be sent.
     pub fn is_ready(&self) -> bool {
         self.session.is_ready()

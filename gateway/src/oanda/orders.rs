@@ -26,6 +26,11 @@ pub(super) struct Order {
     pub qty: Qty,
     /// Sum of the fills handed on.
     pub reported: Qty,
+    /// Asked for by the engine, of an order from before; 0 where it is not known. The venue speaks of the part that is
+    /// left: an order that fills in part goes on under another number.
+    pub asked: Qty,
+    /// What the parts before the one that the venue speaks of have filled, of an order from before.
+    pub filled_before: Qty,
     /// When the order left, or when we began to care.
     pub sent: TsNs,
     pub phase: Phase,
@@ -79,6 +84,8 @@ impl Order {
             venue_id: 0,
             qty: Qty::ZERO,
             reported: Qty::ZERO,
+            asked: Qty::ZERO,
+            filled_before: Qty::ZERO,
             sent,
             phase,
             trade: None,
@@ -96,6 +103,13 @@ impl Order {
             absent: None,
             is_clouded: false,
             proof: 0,
+        }
+    }
+
+    /// The venue speaks of a part of it that asks for so much.
+    pub fn note_part(&mut self, part: Qty) {
+        if self.asked > Qty::ZERO {
+            self.filled_before = Qty(self.asked.0.saturating_sub(part.0).max(0));
         }
     }
 
@@ -195,6 +209,11 @@ impl Orders {
             (done.qty, done.reported) = (order.qty, order.reported);
         }
         self.remember(done);
+    }
+
+    /// Remembers an order that ended before this process: it may go on under its name.
+    pub fn recall(&mut self, id: ClientOrderId, qty: Qty, reported: Qty) {
+        self.remember(Done { id, by: 0, qty, reported, is_untold: false });
     }
 
     /// Notes the end of an order that nobody has told us of yet.

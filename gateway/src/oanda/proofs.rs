@@ -159,6 +159,7 @@ impl Session {
                 if order.qty == Qty::ZERO {
                     order.qty = asked;
                 }
+                order.note_part(asked);
                 let is_told = by != 0 && self.ledger.has(by);
                 if is_told && last_id != 0 && last_id <= self.ledger.applied_to() {
                     // Its fill was told, and nothing that was made of the rest.
@@ -247,6 +248,7 @@ impl Session {
         if let Some(order) = self.ours(row.client_id).and_then(|id| self.orders.get(id)) {
             order.venue_id = transaction.id;
             order.qty = row.units.abs();
+            order.note_part(row.units.abs());
             order.is_immediate = row.is_immediate;
             (order.has_stop, order.has_target) = (row.has_stop, row.has_target);
         }

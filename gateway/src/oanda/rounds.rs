@@ -219,7 +219,8 @@ impl Session {
         }
         for row in account.orders.iter().flatten().filter(|row| row.state == OrderState::Pending) {
             let Some(id) = self.ours(row.order.client_id) else { continue };
-            let is_over = self.orders.done(id).is_some_and(|done| done.by > row.id);
+            let done = self.orders.done(id);
+            let is_over = done.is_some_and(|done| done.by > row.id);
             let trade = self.orders.trade(row.order.trade_id);
             let instrument = match row.order.kind.is_of_trade() {
                 true => trade.map(|trade| trade.instrument),
@@ -227,9 +228,12 @@ impl Session {
             };
             let Some(instrument) = instrument.filter(|_| !is_over) else { continue };
             if self.orders.get(id).is_none() {
-                // Sent by a process of this instance before us; the row of the round tells of it.
+                // Sent by a process of this instance before us, or the next part of one that ended; the row of the round
+                // tells of it.
                 let order = Order::new(id, instrument, out.now, Phase::Live);
-                self.orders.insert(Order { is_acked: true, is_from_before: true, ..order });
+                let (qty, reported) = done.map(|done| (done.qty, done.reported)).unwrap_or_default();
+                let is_from_before = done.is_none();
+                self.orders.insert(Order { qty, reported, is_acked: true, is_from_before, ..order });
             }
             if let Some(order) = self.orders.get(id) {
                 order.answered = sent;

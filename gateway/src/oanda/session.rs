@@ -352,6 +352,15 @@ impl Session {
         self.orders.insert(Order { reported: filled, is_from_before, is_acked, is_doubt_told, ..order })
     }
 
+    /// What the engine knows of an order that it sent before this process: how much it asked for and what of that has
+    /// filled. Of one that it holds for over too, when that belongs to one that is not.
+    pub fn recall(&mut self, id: ClientOrderId, asked: Qty, filled: Qty) {
+        match self.orders.get(id) {
+            Some(order) => order.asked = asked,
+            None => self.orders.recall(id, asked, filled),
+        }
+    }
+
     /// Asks a question; false when there is no room for it now.
     pub fn ask(&mut self, kind: AskKind, ask: Ask, now: TsNs, wire: &mut RestWire<'_>) -> bool {
         let open = self.flights.iter().filter(|flight| !flight.kind.changes_something()).count();

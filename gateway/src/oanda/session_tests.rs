@@ -626,3 +626,39 @@ fn targets_of_two_parts_fill_under_one_name_and_add_up() {
         }
     }
 }
+
+/// One part of an entry and its target had filled when the process before us died; the next part fills while we live.
+#[test]
+fn a_part_that_fills_after_a_restart_comes_on_top_of_the_one_before() {
+    let mut desk = Desk::new();
+    let [entry, stop, target] = [10, 11, 12].map(|sequence| order(sequence).client_order_id);
+    let on_fill =
+        |price: &str, id: ClientOrderId| json!({"price": price, "clientExtensions": {"id": id.to_string()}});
+    desk.venue.create(
+        json!({"type": "LIMIT", "instrument": "EUR_USD", "units": "100", "price": "1.1", "timeInForce": "GTC",
+            "clientExtensions": {"id": entry.to_string()}, "stopLossOnFill": on_fill("1.05", stop),
+            "takeProfitOnFill": on_fill("1.15", target)}),
+        None,
+    );
+    let fill = |desk: &mut Desk, kind: &str, units: i64| {
+        let of_kind = desk.venue.pending.iter().find(|order| order.wish["type"] == kind);
+        let id = of_kind.unwrap().id;
+        desk.venue.fill(id, units);
+    };
+    fill(&mut desk, "LIMIT", 60);
+    fill(&mut desk, "TAKE_PROFIT", 0);
+    let (asked, filled) = (Qty(100 * SCALE), Qty(60 * SCALE));
+    assert!(desk.session.resolve(desk.now, InstrumentId(0), entry, filled));
+    desk.session.recall(entry, asked, filled);
+    desk.session.recall(target, asked, filled);
+    desk.connect();
+    desk.settle(5);
+    assert!(desk.session.is_ready());
+    fill(&mut desk, "LIMIT", 40);
+    fill(&mut desk, "TAKE_PROFIT", 0);
+    desk.stream();
+    let words = desk.words();
+    for told in ["10 Buy 40 of 100", "12 Sell 40 of 100"] {
+        assert_eq!(words.iter().filter(|word| *word == told).count(), 1, "{told}: {words:?}");
+    }
+}
