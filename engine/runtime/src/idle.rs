@@ -58,14 +58,75 @@ impl Idler {
     }
 }
 
-/// Pins the calling thread to the `nth` core it may use; says whether it worked.
-/// A wish, not a need: behaviour does not change, only latency.
-pub fn pin_to(nth: usize) -> bool {
-    let Some(cores) = core_affinity::get_core_ids() else { return false };
-    cores.get(nth).is_some_and(|core| core_affinity::set_for_current(*core))
+/// Why a thread runs where the scheduler puts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinError {
+    /// The system does not say which cores this process may use.
+    Unknown,
+    /// This process may use fewer cores.
+    TooFew {
+        /// The one that was asked for, counted from 0 among them.
+        nth: usize,
+        /// How many there are.
+        allowed: usize,
+    },
+    /// The system refused it.
+    Refused {
+        /// The system's number of the core.
+        core: usize,
+    },
+}
+
+impl std::fmt::Display for PinError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("the system does not say which cores this process may use"),
+            Self::TooFew { nth, allowed } => write!(
+                f,
+                "core {nth} of those this process may use, counted from 0, does not exist: it may use {allowed}"
+            ),
+            Self::Refused { core } => write!(f, "the system refused core {core}"),
+        }
+    }
+}
+
+/// Pins the calling thread to the `nth` core that this process may use, counted from 0; gives the system's number of it.
+pub fn pin_to(nth: usize) -> Result<usize, PinError> {
+    let cores = core_affinity::get_core_ids().ok_or(PinError::Unknown)?;
+    let core = *cores.get(nth).ok_or(PinError::TooFew { nth, allowed: cores.len() })?;
+    if core_affinity::set_for_current(core) { Ok(core.id) } else { Err(PinError::Refused { core: core.id }) }
+}
+
+/// Pins the calling thread, which is called `thread`. A wish, not a need: where it fails only latency changes, so it is
+/// told on standard error and the thread goes on. Call it once, before the first turn.
+pub fn pin_or_tell(thread: &str, nth: usize) {
+    if let Err(error) = pin_to(nth) {
+        eprintln!("smc: the {thread} thread is not pinned (process.first_core): {error}");
+    }
 }
 
 /// Cores this process may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_that_is_not_there_is_named_and_the_thread_goes_on() {
+        let error = std::thread::spawn(|| pin_to(100_000)).join().unwrap().unwrap_err();
+        let allowed = core_affinity::get_core_ids().map_or(0, |cores| cores.len());
+        assert_eq!(error, PinError::TooFew { nth: 100_000, allowed });
+        assert!(error.to_string().contains("core 100000"), "{error}");
+    }
+
+    #[test]
+    fn a_pinned_thread_may_use_the_core_it_was_told() {
+        let at_first = || (pin_to(0), core_affinity::get_core_ids().unwrap_or_default());
+        let (pinned, allowed) = std::thread::spawn(at_first).join().unwrap();
+        let core = pinned.unwrap();
+        assert_eq!(allowed.iter().map(|core| core.id).collect::<Vec<_>>(), [core]);
+    }
 }

@@ -530,3 +530,23 @@ fn counters(path: &Path) -> std::io::Result<Counters> {
     }
     Counters::create(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The map of the host holds a `[process]` section that stands in the engine's configuration as it is.
+    #[test]
+    fn the_hosts_map_speaks_the_engines_words() {
+        let expected = [(Topology::Inline, 3), (Topology::Pipelined, 5)];
+        let maps =
+            [include_str!("../../../tuning/host.toml"), include_str!("../../../tuning/tests/host.toml")];
+        for (text, (topology, first_core)) in maps.into_iter().zip(expected) {
+            let map: toml::Table = text.parse().unwrap();
+            let process: ProcessSection = map["process"].clone().try_into().unwrap();
+            let words = automatic(process.topology.as_deref(), process.idle.as_deref());
+            assert_eq!(words, Ok((topology, Idle::Spin)));
+            assert_eq!(process.first_core, Some(first_core));
+        }
+    }
+}

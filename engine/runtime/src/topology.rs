@@ -8,7 +8,7 @@
 
 use crate::clock::{Clock, mono_ns};
 use crate::engine_thread::{EngineThread, Errand, Outbound};
-use crate::idle::{Idle, Idler, pin_to};
+use crate::idle::{Idle, Idler, pin_or_tell};
 use crate::latency::{Probe, Stretch};
 use crate::progress::{Counts, Progress, Stillness};
 use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, not_sent, send};
@@ -46,7 +46,7 @@ pub struct Shared {
     pub stop: Arc<AtomicBool>,
     /// What to do when there is nothing to do.
     pub idle: Idle,
-    /// First core to pin to; none leaves it to the scheduler.
+    /// First core to pin to, counted from 0 among those this process may use; none leaves it to the scheduler.
     pub first_core: Option<usize>,
 }
 
@@ -94,7 +94,7 @@ where
     G: OrderGateway,
 {
     if let Some(core) = shared.first_core {
-        pin_to(core);
+        pin_or_tell("engine", core);
     }
     let mut idler = Idler::new(shared.idle);
     let mut answers: VecDeque<Event> = VecDeque::with_capacity(FEED_RING);
@@ -322,7 +322,7 @@ fn feed_thread<F: MarketFeed>(
     was_ready: &AtomicBool,
 ) {
     if let Some(core) = shared.first_core {
-        pin_to(core + 1);
+        pin_or_tell("feed", core + 1);
     }
     let mut idler = Idler::new(shared.idle);
     let mut out = FeedOutlet { ring, waiting: VecDeque::with_capacity(FEED_RING), conflated: 0, pushed: 0 };
@@ -359,7 +359,7 @@ fn engine_thread<S: Strategy>(
     mut orders: rtrb::Producer<Errand>,
 ) -> (Result<(), RunError>, rtrb::Producer<Errand>) {
     if let Some(core) = shared.first_core {
-        pin_to(core);
+        pin_or_tell("engine", core);
     }
     let result = engine_turns(shared, engine, &mut control, &mut feed, &mut answers, &mut orders);
     (result, orders)
@@ -450,7 +450,7 @@ fn gateway_thread<G: OrderGateway>(
     was_ready: &AtomicBool,
 ) -> Result<(), RunError> {
     if let Some(core) = shared.first_core {
-        pin_to(core + 2);
+        pin_or_tell("gateway", core + 2);
     }
     let mut idler = Idler::new(shared.idle);
     let mut waiting: VecDeque<Stamped> = VecDeque::with_capacity(ORDER_RING);

@@ -313,7 +313,8 @@ pub struct ProcessSection {
     pub topology: Option<String>,
     /// `auto` (default), `spin`, `yield` or `park`.
     pub idle: Option<String>,
-    /// First core to pin to.
+    /// First core to pin to, counted from 0 among those the process may use: the engine's; the feed's and the gateway's are
+    /// the next two (pipelined).
     pub first_core: Option<usize>,
     /// Directory of the journal.
     pub journal: Option<PathBuf>,

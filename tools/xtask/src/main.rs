@@ -2,12 +2,13 @@
 //!
 //! | name | does |
 //! |---|---|
-//! | `test` | everything below in its short form: format, clippy, tests, doc tests, guards, fuzzing |
+//! | `test` | everything below in its short form: format, clippy, tests, doc tests, guards, tuning, fuzzing |
 //! | `guards` | the core builds without std and without unsafe |
 //! | `fuzz [SECONDS]` | every fuzz target, side by side for 60 s unless told otherwise (`smc` half of it) |
 //! | `parity [CASES]` | the batch tables against the real Python package, 1,000 random files unless told otherwise |
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
 //! | `clients` | other people's programs trade at the simulated venues |
+//! | `tuning` | shellcheck over the host's scripts, their tests on fake hosts |
 //! | `tables` | exported journals as DuckDB and pandas read them |
 //! | `soak [SECONDS]` | all venues at once at ten times their recorded rate, ten minutes unless told otherwise |
 //! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
@@ -26,6 +27,7 @@ mod python;
 mod step;
 mod swarm;
 mod tables;
+mod tuning;
 
 use std::process::ExitCode;
 use step::{Step, root, run_all};
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some("smc") => number(20_000).map(laws).map_err(|_| "smc takes a number of cases".into()),
         Some("tables") => Ok(tables::steps()),
         Some("clients") => Ok(clients::steps()),
+        Some("tuning") => Ok(tuning::steps()),
         Some("soak") => number(600).map(soak).map_err(|_| "soak takes a number of seconds".into()),
         Some("swarm") => swarm::steps(args.get(1..).unwrap_or_default()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
         Some("builds") => Ok(builds::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, soak, swarm, crash, builds, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, soak, swarm, crash, builds, risk-campaign or journal-…"
                 .into(),
         ),
     };
@@ -120,6 +123,7 @@ fn test() -> Result<Vec<Step>, String> {
         Step::cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
     ];
     steps.extend(guards());
+    steps.extend(tuning::steps());
     steps.push(Step::cargo("the binary that the tests start", &["build", "--release", "--package", "smc"]));
     steps.push(Step::cargo("tests", &["test", "--workspace", "--all-targets", "--exclude", "benches"]));
     steps.push(Step::cargo("doc tests", &["test", "--workspace", "--doc"]));
