@@ -4,7 +4,9 @@
 //! carry. Every run checks the answers of what it timed: a journal that does not replay is no result.
 
 mod echo;
+mod engine;
 mod journal;
+mod limits;
 mod machine;
 mod market;
 mod rig;
@@ -19,17 +21,24 @@ use serde::Serialize;
 /// What to measure.
 #[derive(Subcommand)]
 pub enum Command {
+    Limits(limits::Args),
+    Engine(engine::Args),
     Stages(stages::Args),
     Journal(journal::Args),
     Wire(wire::Args),
+    #[command(hide = true)]
+    WireEngine(wire::EngineArgs),
 }
 
 /// Runs one of them.
 pub fn bench(command: &Command) -> Outcome {
     match command {
+        Command::Limits(args) => limits::limits(args),
+        Command::Engine(args) => engine::engine(args),
         Command::Stages(args) => stages::stages(args),
         Command::Journal(args) => journal::journal(args),
         Command::Wire(args) => wire::wire(args),
+        Command::WireEngine(args) => wire::serve(args),
     }
 }
 

@@ -113,6 +113,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         speed: 1.0,
         silence_max_ms: None,
         sbe: None,
+        plain: false,
     });
     config.process.unsynced_max_ms = Some(0);
     config.process.snapshot_records = Some(0);
