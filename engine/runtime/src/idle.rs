@@ -1,6 +1,9 @@
 //! What a thread does when a turn found nothing to do, and where it runs.
 
+use core_affinity::CoreId;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What to do after an empty turn.
@@ -58,11 +61,27 @@ impl Idler {
     }
 }
 
-/// Pins the calling thread to the `nth` core it may use; says whether it worked.
+/// The cores that the process was given, as they were when it was first asked.
+fn given() -> &'static [CoreId] {
+    static GIVEN: OnceLock<Vec<CoreId>> = OnceLock::new();
+    GIVEN.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
+}
+
+/// Pins the calling thread to the `nth` core the process was given; says whether it worked.
 /// A wish, not a need: behaviour does not change, only latency.
 pub fn pin_to(nth: usize) -> bool {
-    let Some(cores) = core_affinity::get_core_ids() else { return false };
-    cores.get(nth).is_some_and(|core| core_affinity::set_for_current(*core))
+    given().get(nth).is_some_and(|core| core_affinity::set_for_current(*core))
+}
+
+/// Keeps the calling thread, and those it starts from now on, off `count` cores from the `first` on: they belong to threads
+/// that never wait. Nothing changes where no other core is left.
+pub fn keep_off(first: usize, count: usize) {
+    let others = given().iter().enumerate().filter(|(nth, _)| !(first..first + count).contains(nth));
+    let mut set = CpuSet::new();
+    others.for_each(|(_, core)| set.set(core.id));
+    if set.count() > 0 {
+        let _ = sched_setaffinity(None, &set);
+    }
 }
 
 /// Cores this process may use.

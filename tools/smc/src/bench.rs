@@ -3,6 +3,7 @@
 //! Says what it measured and how many samples stand behind each figure; never prints a tail that its samples cannot
 //! carry. Every run checks the answers of what it timed: a journal that does not replay is no result.
 
+mod cores;
 mod echo;
 mod engine;
 mod journal;

@@ -10,7 +10,19 @@ use std::process::Command;
 /// Runs that the profile is taken from: all that a live engine does most, on generated markets.
 const TRAINING: [&[&str]; 4] = [
     &["bench", "wire", "--transport", "tls", "--load", "closed", "--rounds", "3", "--seconds", "1", "--json"],
-    &["bench", "wire", "--transport", "tls", "--load", "open_2k", "--rounds", "1", "--seconds", "1", "--json"],
+    &[
+        "bench",
+        "wire",
+        "--transport",
+        "tls",
+        "--load",
+        "open_2k",
+        "--rounds",
+        "1",
+        "--seconds",
+        "1",
+        "--json",
+    ],
     &["bench", "engine", "--passes", "1", "--json"],
     &["bench", "stages", "--seconds", "1", "--json"],
 ];

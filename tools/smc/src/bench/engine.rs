@@ -224,7 +224,9 @@ fn report(args: &Args, machine: &Machine, passes: &[Vec<Minute>], events: usize,
     let all = median(passes.iter().map(|minutes| rate(minutes)).collect());
     // The last may be cut short, and the first has cold caches in it: like is compared with like.
     let tenth = |minutes: &[Minute]| (minutes.len() / 10).max(1);
-    let early = median(passes.iter().map(|minutes| rate(minutes.get(..tenth(minutes)).unwrap_or_default())).collect());
+    let early = median(
+        passes.iter().map(|minutes| rate(minutes.get(..tenth(minutes)).unwrap_or_default())).collect(),
+    );
     let late = |minutes: &[Minute]| {
         let whole = minutes.len().saturating_sub(1);
         rate(minutes.get(whole.saturating_sub(tenth(minutes))..whole).unwrap_or_default())

@@ -1,5 +1,6 @@
 //! `smc bench limits`: what this machine allows at best, measured with nothing of the engine in it.
 
+use super::cores::stay_on;
 use super::echo::{Sizes, echo};
 use super::machine::{Machine, lost_percent};
 use super::{Figures, head};
@@ -59,9 +60,8 @@ pub fn limits(args: &Args) -> Outcome {
         return Err(Failure::Wrong("--seconds must be 0.05 to 600".into()));
     }
     let machine = Machine::look();
-    if smc_runtime::idle::cores() > 1 {
-        smc_runtime::idle::pin_to(0);
-    }
+    let cores = smc_runtime::idle::cores();
+    stay_on(0);
     let length = Duration::from_secs_f64(args.seconds);
     let failed = |error: std::io::Error| Failure::wrong("loopback", error);
     let mut rows = vec![
@@ -73,14 +73,22 @@ pub fn limits(args: &Args) -> Outcome {
         copy("copy of 160 B", 160, 4_096),
         copy("copy of 1 MiB", 1 << 20, 4),
     ];
-    if smc_runtime::idle::cores() > 1 {
+    if cores > 1 {
         rows.push(line_transfer(length));
     }
     let sizes: [Sizes; 1] = [(TICK, ORDER)];
     let note = "182 B there, 302 B back, both ends spinning, back to back";
-    rows.push(Row { name: "loopback TCP echo", note, figures: Figures::of(echo(&sizes, length).map_err(failed)?) });
+    rows.push(Row {
+        name: "loopback TCP echo",
+        note,
+        figures: Figures::of(echo(&sizes, length).map_err(failed)?),
+    });
     let figures = Figures::of(sealed_echo(length)?);
-    rows.push(Row { name: "loopback TLS + WebSocket echo", note: "the same sizes, through our own network edge", figures });
+    rows.push(Row {
+        name: "loopback TLS + WebSocket echo",
+        note: "the same sizes, through our own network edge",
+        figures,
+    });
     let jitter = jitter(length);
     report(args, &machine, &rows, &jitter);
     Ok(())
@@ -126,7 +134,7 @@ fn line_transfer(length: Duration) -> Row {
     let mut samples = Vec::with_capacity(1 << 20);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            smc_runtime::idle::pin_to(1);
+            stay_on(1);
             let mut last = 0;
             loop {
                 let now = there.load(Ordering::Acquire);
@@ -155,7 +163,11 @@ fn line_transfer(length: Duration) -> Row {
         there.store(END, Ordering::Release);
     });
     samples.drain(..samples.len() / 10);
-    Row { name: "cache line to the other core, back", note: "one clock read in it", figures: Figures::of(samples) }
+    Row {
+        name: "cache line to the other core, back",
+        note: "one clock read in it",
+        figures: Figures::of(samples),
+    }
 }
 
 /// Our client answers a server's messages: TLS, WebSocket and kernel, nothing decided.
@@ -169,7 +181,8 @@ fn sealed_echo(length: Duration) -> Result<Vec<u64>, Failure> {
         .map_err(|error| wrong(&error))?;
     let tls = TlsSettings::from_ca_pem(sim.ca_pem()).map_err(|error| wrong(&error))?;
     let address = sim.local_addr();
-    let endpoint = Endpoint { host: address.ip().to_string(), port: address.port(), address: Some(address), tls };
+    let endpoint =
+        Endpoint { host: address.ip().to_string(), port: address.port(), address: Some(address), tls };
     let connect = WsClient::connect(&endpoint, "/stream", WsLimits::default());
     let mut client = connect.map_err(|error| wrong(&error))?;
     let started = Instant::now();
@@ -184,9 +197,7 @@ fn sealed_echo(length: Duration) -> Result<Vec<u64>, Failure> {
     let (is_over, text) = (AtomicU64::new(0), vec![b'x'; ORDER - AROUND[1]]);
     std::thread::scope(|scope| {
         let answering = scope.spawn(|| {
-            if smc_runtime::idle::cores() > 1 {
-                smc_runtime::idle::pin_to(1);
-            }
+            stay_on(1);
             while is_over.load(Ordering::Relaxed) == 0 {
                 let mut count = 0;
                 client.poll(&mut |_: &mut [u8]| count += 1)?;

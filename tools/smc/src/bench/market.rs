@@ -181,7 +181,11 @@ pub fn recorded_messages(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     } else {
         text = String::from_utf8(bytes).map_err(|error| Failure::wrong(path.display(), error))?;
     }
-    Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(_, text)| text.as_bytes().to_vec()).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(_, text)| text.as_bytes().to_vec())
+        .collect())
 }
 
 #[cfg(test)]

@@ -226,15 +226,7 @@ impl Sim {
             let elapsed = wall_start.elapsed();
             self.edge_now_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
             let target = TsNs(market_start.0.saturating_add((elapsed.as_nanos() as f64 * self.speed) as u64));
-            let mut is_busy = self.serve();
-            for _ in 0..STEPS_MAX {
-                if self.venue.next_due() > target {
-                    break;
-                }
-                self.venue.step();
-                is_busy = true;
-            }
-            self.venue.set_now(target);
+            let is_busy = self.serve() | self.advance(target);
             self.send_all();
             self.ping_all();
             if !is_busy {
@@ -251,12 +243,40 @@ impl Sim {
         is_busy
     }
 
+    /// Lets the market go on until `target`, in bounded steps; true when it did anything.
+    pub fn advance(&mut self, target: TsNs) -> bool {
+        let mut is_busy = false;
+        for _ in 0..STEPS_MAX {
+            if self.venue.next_due() > target {
+                break;
+            }
+            self.venue.step();
+            is_busy = true;
+        }
+        self.venue.set_now(target);
+        is_busy
+    }
+
+    /// What the venue says to this text on a connection that was taken: its answers, as texts.
+    pub fn answer(&mut self, taken: &Taken, text: &str) -> Vec<String> {
+        self.send_all();
+        self.venue.on_text(taken.id, text);
+        let mut texts = Vec::new();
+        while let Some((id, frame)) = self.venue.pop_frame() {
+            match frame {
+                Frame::Text(text) if id == taken.id => texts.push(text),
+                frame => drop(self.send(id, frame)),
+            }
+        }
+        texts
+    }
+
     /// Takes the first WebSocket whose path begins so out of the simulator's hands, once all that was said to it is sent.
     /// The venue believes it open from then on, and what it says to it is lost. None where there is none, or bytes wait.
     pub fn take(&mut self, path: &str) -> Option<Taken> {
         let found = self.conns.iter().find(|(_, conn)| conn.is_at(path) && !conn.has_unsent());
         let id = *found?.0;
-        self.conns.remove(&id)?.into_pipe().map(Pipe::into_taken)
+        self.conns.remove(&id)?.into_pipe().map(|pipe| pipe.into_taken(id))
     }
 
     /// Serves until `stop` without moving market time: after a lock-step run, while the peer winds down.

@@ -1,6 +1,7 @@
 //! One connection over a non-blocking socket, with TLS or without, as a plain `Read + Write`, its raw bytes counted.
 
 use super::taken::Taken;
+use crate::dialect::ConnId;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -71,12 +72,12 @@ impl Pipe {
     }
 
     /// Gives the socket and its keys away.
-    pub fn into_taken(self) -> Taken {
+    pub fn into_taken(self, id: ConnId) -> Taken {
         let tls = match self.layer {
             Layer::Tls(tls) => Some(tls),
             Layer::Plain(_) => None,
         };
-        Taken::new(self.tcp, tls)
+        Taken::new(id, self.tcp, tls)
     }
 
     /// The socket, to ask the system about it.

@@ -1,6 +1,7 @@
 //! A WebSocket connection outside the simulator's hands: its socket and its keys, for a load generator that decides itself
 //! when which byte leaves.
 
+use crate::dialect::ConnId;
 use rustls::ServerConnection;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -14,14 +15,15 @@ const MASKED: u8 = 0x80;
 pub struct Taken {
     /// The socket, not blocking.
     pub tcp: TcpStream,
+    pub(super) id: ConnId,
     tls: Option<Box<ServerConnection>>,
     /// Opened and not yet whole frames.
     plain: Vec<u8>,
 }
 
 impl Taken {
-    pub(super) fn new(tcp: TcpStream, tls: Option<Box<ServerConnection>>) -> Self {
-        Self { tcp, tls, plain: Vec::with_capacity(1 << 16) }
+    pub(super) fn new(id: ConnId, tcp: TcpStream, tls: Option<Box<ServerConnection>>) -> Self {
+        Self { tcp, id, tls, plain: Vec::with_capacity(1 << 16) }
     }
 
     /// Appends one text message to `wire` as it must be sent: framed, and sealed where there is TLS. Sealed messages must
@@ -109,7 +111,7 @@ mod tests {
         let mut wire = Vec::new();
         for text in &texts {
             let mut frame = Vec::new();
-            let mut server = Taken::new(tcp.try_clone().expect("a second handle"), None);
+            let mut server = Taken::new(1, tcp.try_clone().expect("a second handle"), None);
             server.seal(text.as_bytes(), &mut frame).expect("no socket is written");
             // The same as a client sends it.
             let head = frame.len() - text.len();
@@ -119,7 +121,7 @@ mod tests {
             wire.extend(text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         }
         for piece in [1, 7, 1_000, wire.len()] {
-            let mut taken = Taken::new(tcp.try_clone().expect("a second handle"), None);
+            let mut taken = Taken::new(1, tcp.try_clone().expect("a second handle"), None);
             let mut heard = Vec::new();
             for part in wire.chunks(piece) {
                 let on_text = |text: &mut [u8]| heard.push(String::from_utf8_lossy(text).into_owned());

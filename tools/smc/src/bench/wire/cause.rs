@@ -22,7 +22,8 @@ pub fn causes(journal: &Path) -> Result<HashMap<String, Option<u64>>, Failure> {
                 cause = matches!(event.body, EventBody::Trade(_)).then_some(event.ts_event.0 / 1_000_000);
             }
             RecordKind::Output => {
-                let output = codec::decode::<Output<NewOrder>>(record.payload).map_err(|error| fail(&error))?;
+                let output =
+                    codec::decode::<Output<NewOrder>>(record.payload).map_err(|error| fail(&error))?;
                 if let Output::NewOrder(order) = output {
                     orders.insert(order.client_order_id.to_string(), cause);
                 }

@@ -61,8 +61,8 @@ pub fn serve(args: &Args) -> Outcome {
     let path = args.home.join(CONFIG);
     let text = std::fs::read_to_string(&path).map_err(|error| Failure::wrong(path.display(), error))?;
     let config = FileConfig::parse(&text).map_err(|error| Failure::wrong(path.display(), error))?;
-    let (topology, idle) =
-        automatic(config.process.topology.as_deref(), config.process.idle.as_deref()).map_err(Failure::Wrong)?;
+    let (topology, idle) = automatic(config.process.topology.as_deref(), config.process.idle.as_deref())
+        .map_err(Failure::Wrong)?;
     let progress = Arc::new(Progress::default());
     let options = Options {
         config,
@@ -75,7 +75,8 @@ pub fn serve(args: &Args) -> Outcome {
         progress: progress.clone(),
     };
     let running = launch(options).map_err(|error| Failure::Wrong(error.to_string()))?;
-    let is_ready = || progress.is_started.load(Ordering::Acquire) && progress.gateway_ready.load(Ordering::Acquire);
+    let is_ready =
+        || progress.is_started.load(Ordering::Acquire) && progress.gateway_ready.load(Ordering::Acquire);
     while !is_ready() && !running.is_over() {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -115,9 +116,8 @@ fn own_thread() -> (u64, u64) {
     let stat = read(engine.join("stat"));
     let faults = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(7)?.parse().ok());
     let status = read(engine.join("status"));
-    let switches = status
-        .lines()
-        .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:")?.trim().parse().ok());
+    let switches =
+        status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:")?.trim().parse().ok());
     (faults.unwrap_or_default(), switches.unwrap_or_default())
 }
 
@@ -188,7 +188,8 @@ impl Engine {
     }
 
     fn ask<T: for<'a> Deserialize<'a>>(&mut self, what: &str) -> Result<T, Failure> {
-        let gone = |error: &dyn std::fmt::Display| Failure::No(format!("the engine does not answer: {error}"));
+        let gone =
+            |error: &dyn std::fmt::Display| Failure::No(format!("the engine does not answer: {error}"));
         writeln!(self.to, "{what}").map_err(|error| gone(&error))?;
         let line = self.from.recv_timeout(ANSWER_MAX).map_err(|error| gone(&error))?;
         serde_json::from_str(&line).map_err(|error| gone(&error))

@@ -21,6 +21,9 @@ const STREAMS: &str = "/stream?streams=btcusdt@trade/btcusdt@bookTicker/btcusdt@
 const MARKET_PATH: &str = "/stream";
 const ORDERS_PATH: &str = "/ws-api";
 
+/// More orders than any venue would take.
+const LIMIT: u32 = 4_000_000_000;
+
 /// An order, as it came out of the socket.
 #[derive(Clone, Debug)]
 pub struct Arrival {
@@ -196,12 +199,21 @@ impl Exchange {
                     self.arrivals.push(Arrival { client_order_id: name.to_owned(), at, bytes });
                     self.expire(id, name, &text)?;
                 }
-                ("time", _) => {
-                    let ms = self.now_ms();
-                    let answer = format!("{{\"id\":{id},\"status\":200,\"result\":{{\"serverTime\":{ms}}}}}");
+                // It has ended before the cancel came.
+                ("order.cancel", _) => {
+                    let answer = format!(
+                        "{{\"id\":{id},\"status\":400,\"error\":{{\"code\":-2011,\"msg\":\"Unknown order sent.\"}}}}"
+                    );
                     self.orders.seal(answer.as_bytes(), &mut self.reply)?;
                 }
-                _ => self.unexpected.push(text),
+                // An order of another kind would change what the simulator holds.
+                (method, _) if method.starts_with("order.") => self.unexpected.push(text),
+                _ => {
+                    self.sim.advance(TsNs(self.now_ms() * 1_000_000));
+                    for answer in self.sim.answer(&self.orders, &text) {
+                        self.orders.seal(answer.as_bytes(), &mut self.reply)?;
+                    }
+                }
             }
         }
         self.orders_seen += u64::from(orders);
@@ -212,14 +224,17 @@ impl Exchange {
     /// What the venue says to an order that finds nothing to take: acknowledged, new, expired.
     fn expire(&mut self, id: &str, name: &str, order: &str) -> std::io::Result<()> {
         let (number, ms) = (self.next_order_id, self.now_ms());
+        let count = number % 10_000;
         self.next_order_id += 1;
         let ack = format!(
             "{{\"id\":{id},\"status\":200,\"result\":{{\"symbol\":\"BTCUSDT\",\"orderId\":{number},\"orderListId\":-1,\
-             \"clientOrderId\":\"{name}\",\"transactTime\":{ms}}}}}"
+             \"clientOrderId\":\"{name}\",\"transactTime\":{ms}}},\"rateLimits\":[{{\"rateLimitType\":\"ORDERS\",\
+             \"interval\":\"SECOND\",\"intervalNum\":10,\"limit\":{LIMIT},\"count\":{count}}},{{\"rateLimitType\":\"ORDERS\",\
+             \"interval\":\"DAY\",\"intervalNum\":1,\"limit\":{LIMIT},\"count\":{number}}},{{\"rateLimitType\":\"REQUEST_WEIGHT\",\
+             \"interval\":\"MINUTE\",\"intervalNum\":1,\"limit\":6000,\"count\":80}}]}}"
         );
         self.orders.seal(ack.as_bytes(), &mut self.reply)?;
-        let [side, price, qty] =
-            ["\"side\":", "\"price\":", "\"quantity\":"].map(|key| field(order, key));
+        let [side, price, qty] = ["\"side\":", "\"price\":", "\"quantity\":"].map(|key| field(order, key));
         for (what, status) in [("NEW", "NEW"), ("EXPIRED", "EXPIRED")] {
             let report = format!(
                 "{{\"subscriptionId\":0,\"event\":{{\"e\":\"executionReport\",\"E\":{ms},\"s\":\"BTCUSDT\",\"c\":\"{name}\",\
@@ -236,6 +251,7 @@ impl Exchange {
 
     /// Answers what the engine asks by REST; between slices.
     pub fn serve_rest(&mut self) {
+        self.sim.advance(TsNs(self.now_ms() * 1_000_000));
         self.sim.serve_once();
     }
 

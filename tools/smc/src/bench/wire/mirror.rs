@@ -4,6 +4,7 @@
 //! No TLS, no parsing, no deciding, no answers to orders: what is left is the kernel and the way between two cores.
 
 use super::load::{Load, Wire, drive};
+use crate::bench::cores::stay_on;
 use crate::bench::echo::write_all;
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
@@ -100,9 +101,7 @@ pub fn mirror(plan: &[Exchanged], load: Load, random: &mut impl FnMut() -> f64) 
 }
 
 fn answer(mut server: TcpStream, plan: &[Exchanged]) -> io::Result<()> {
-    if smc_runtime::idle::cores() > 1 {
-        smc_runtime::idle::pin_to(CORE);
-    }
+    stay_on(CORE);
     let mut buffer = vec![0xa5; BYTES_MAX];
     let mut held = 0;
     for &(there, back) in plan {
@@ -133,7 +132,8 @@ mod tests {
 
     #[test]
     fn every_answer_comes_once_under_every_load() {
-        let plan: Vec<Exchanged> = (0..200).map(|nth| (1 + nth * 7 % 900, (nth % 3 == 0).then_some(1 + nth))).collect();
+        let plan: Vec<Exchanged> =
+            (0..200).map(|nth| (1 + nth * 7 % 900, (nth % 3 == 0).then_some(1 + nth))).collect();
         for (load, name) in Load::ALL {
             let samples = mirror(&plan, load, &mut || 0.5).expect("loopback");
             assert_eq!(samples.len(), plan.iter().filter(|(_, back)| back.is_some()).count(), "{name}");

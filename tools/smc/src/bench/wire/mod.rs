@@ -17,6 +17,7 @@ mod load;
 mod mirror;
 mod report;
 
+use super::cores::{leave, stay_on};
 use super::machine::{Machine, lost_percent};
 use super::market::{Random, recorded_prices};
 use super::rig::Home;
@@ -203,9 +204,6 @@ pub fn wire(args: &Args) -> Outcome {
     let is_stopped = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&is_stopped).map_err(|error| Failure::wrong("signals", error))?;
     let machine = Machine::look();
-    if smc_runtime::idle::cores() > 1 {
-        smc_runtime::idle::pin_to(0);
-    }
     let home = Home::new()?;
     let mut cases = Vec::new();
     for transport in [Transport::Tls, Transport::Plain] {
@@ -236,7 +234,10 @@ fn life(
     prices: &[i64],
     is_stopped: &AtomicBool,
 ) -> Result<Vec<Case>, Failure> {
+    // The engine's process inherits where we may run.
+    leave();
     let (mut exchange, mut engine) = Exchange::open(dir, setup, args.seed, prices)?;
+    stay_on(0);
     let mut random = Random(args.seed);
     let mut slices = Vec::new();
     // The first is for caches and branch predictors alone.

@@ -53,7 +53,8 @@ impl<'a> Summary<'a> {
             in_process: Inside::of(&rounds),
             ratio_p50: ratios(|round| ratio(median(&round.tick_to_order), median(&round.echo))),
             ratio_p99: ratios(|round| {
-                let [ours, echo] = [&round.tick_to_order, &round.echo].map(|of| Figures::of(of.clone()).p99_ns);
+                let [ours, echo] =
+                    [&round.tick_to_order, &round.echo].map(|of| Figures::of(of.clone()).p99_ns);
                 ratio(ours?, echo?)
             })
             .map(|[middle, ..]| middle),
@@ -63,9 +64,7 @@ impl<'a> Summary<'a> {
     }
 
     fn json(&self) -> Value {
-        let figures = |of: &Figures| {
-            json!({ "p50_ns": of.p50_ns, "p99_ns": of.p99_ns, "p999_ns": of.p999_ns, "max_ns": of.max_ns, "samples": of.samples })
-        };
+        let figures = |of: &Figures| json!({ "p50_ns": of.p50_ns, "p99_ns": of.p99_ns, "p999_ns": of.p999_ns, "max_ns": of.max_ns, "samples": of.samples });
         let Case { transport, auth, load, topology, rounds } = self.case;
         json!({
             "transport": transport, "load": load, "auth": auth, "topology": topology,
@@ -81,7 +80,8 @@ impl<'a> Summary<'a> {
 
 impl Inside {
     fn of(rounds: &[&Round]) -> Self {
-        let mut counted: Vec<(u64, u64)> = rounds.iter().flat_map(|round| round.inside.iter().copied()).collect();
+        let mut counted: Vec<(u64, u64)> =
+            rounds.iter().flat_map(|round| round.inside.iter().copied()).collect();
         counted.sort_unstable();
         let total: u64 = counted.iter().map(|(_, count)| count).sum();
         let at = |per_mille: u64| {
@@ -122,15 +122,26 @@ pub fn report(args: &Args, machine: &Machine, cases: &[Case]) -> Outcome {
     println!("{}\n{METHOD}\n", machine.line());
     println!(
         "{:26} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>13} {:>8} {:>7}",
-        "microseconds", "order p50", "p99", "p99.9", "echo p50", "p99", "p99.9", "ratio", "rounds' range", "inside", "samples"
+        "microseconds",
+        "order p50",
+        "p99",
+        "p99.9",
+        "echo p50",
+        "p99",
+        "p99.9",
+        "ratio",
+        "rounds' range",
+        "inside",
+        "samples"
     );
     let us = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| format!("{:.2}", ns as f64 / 1_000.0));
     for summary in &summaries {
         let Case { transport, auth, load, .. } = summary.case;
         let (ours, echo) = (&summary.tick_to_order, &summary.echo);
-        let [middle, range] = summary.ratio_p50.map_or(["-".to_owned(), "-".to_owned()], |[middle, low, high]| {
-            [format!("{middle:.3}"), format!("{low:.2} to {high:.2}")]
-        });
+        let [middle, range] =
+            summary.ratio_p50.map_or(["-".to_owned(), "-".to_owned()], |[middle, low, high]| {
+                [format!("{middle:.3}"), format!("{low:.2} to {high:.2}")]
+            });
         println!(
             "{:26} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {middle:>7} {range:>13} {:>8} {:>7}",
             format!("{transport} {auth} {load}"),
@@ -144,7 +155,10 @@ pub fn report(args: &Args, machine: &Machine, cases: &[Case]) -> Outcome {
             ours.samples,
         );
     }
-    let (rounds, noisy) = (cases.iter().map(|case| case.rounds.len()).sum::<usize>(), summaries.iter().map(|s| s.noisy).sum::<usize>());
+    let (rounds, noisy) = (
+        cases.iter().map(|case| case.rounds.len()).sum::<usize>(),
+        summaries.iter().map(|s| s.noisy).sum::<usize>(),
+    );
     let faults: u64 = summaries.iter().map(|summary| summary.faults).sum();
     println!(
         "\n{rounds} slices, {noisy} of them noisy (others had a core) and left out where a case has quiet ones; {faults} page \
@@ -197,7 +211,14 @@ fn plot(out: &mut String, case: &Case, x: f64, y: f64) {
     let (low, high) = ((low.max(1) as f64).log10().floor(), (high.max(1) as f64).log10().ceil());
     let down = |ns: f64| y + PLOT.1 * (1.0 - (ns.max(1.0).log10() - low) / (high - low).max(1.0));
     let right = |share: f64| x + PLOT.0 * -(1.0 - share).log10() / 4.0;
-    let _ = writeln!(out, "<text x=\"{x:.0}\" y=\"{:.0}\">{} {} {}</text>", y - 6.0, case.transport, case.auth, case.load);
+    let _ = writeln!(
+        out,
+        "<text x=\"{x:.0}\" y=\"{:.0}\">{} {} {}</text>",
+        y - 6.0,
+        case.transport,
+        case.auth,
+        case.load
+    );
     for power in low as i32..=high as i32 {
         let (ns, at) = (10f64.powi(power), down(10f64.powi(power)));
         let _ = writeln!(
@@ -255,7 +276,9 @@ mod tests {
         assert_eq!((summary.noisy, summary.tick_to_order.max_ns), (1, 2_000));
         assert_eq!((summary.in_process.p50, summary.in_process.p999), (500, None));
         let json = summary.json();
-        for key in ["transport", "load", "auth", "topology", "echo", "tick_to_order", "ratio_p50", "ratio_p99"] {
+        for key in
+            ["transport", "load", "auth", "topology", "echo", "tick_to_order", "ratio_p50", "ratio_p99"]
+        {
             assert!(!json[key].is_null(), "{key}");
         }
         assert_eq!((&json["rounds"], &json["noisy_rounds"]), (&json!(3), &json!(1)));
