@@ -1,5 +1,6 @@
 //! What can go wrong between us and a peer, each by its name and with its numbers.
 
+use std::net::SocketAddr;
 use std::{fmt, io};
 
 /// Why a call on a connection failed. Only what [`NetError::is_fatal`] claims ends the connection.
@@ -13,6 +14,8 @@ pub enum NetError {
     NoAddress,
     /// The host is neither a DNS name nor an IP address.
     HostName,
+    /// A connection without TLS to an address that is not this machine.
+    PlainBeyondLoopback(SocketAddr),
     /// A path, header name or header value holds bytes that would break the request apart.
     BadRequest(&'static str),
     /// The TLS layer failed.
@@ -83,6 +86,9 @@ impl fmt::Display for NetError {
             Self::Resolve(kind) => write!(f, "the host name could not be resolved: {kind}"),
             Self::NoAddress => f.write_str("the host name has no address"),
             Self::HostName => f.write_str("the host is neither a DNS name nor an IP address"),
+            Self::PlainBeyondLoopback(address) => {
+                write!(f, "without TLS only this machine is spoken to, not {address}")
+            }
             Self::BadRequest(what) => write!(f, "the request holds forbidden bytes: {what}"),
             Self::Tls(e) => write!(f, "TLS: {e}"),
             Self::Ws(e) => write!(f, "the peer broke the WebSocket protocol: {e:?}"),

@@ -75,6 +75,12 @@ impl Inbox {
         }
     }
 
+    /// Everything received is plain already: without TLS.
+    pub(crate) fn opened_all(&mut self) {
+        let len = self.filled - self.cipher;
+        self.opened(len, 0, len);
+    }
+
     /// What was opened and not consumed.
     pub(crate) fn plain(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.plain..self.plain_end).unwrap_or_default()

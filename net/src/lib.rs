@@ -2,7 +2,7 @@
 //!
 //! Every protocol is a state machine over bytes (`tls`, `ws`, `http`) that knows no socket and can be tested and fuzzed
 //! alone. One file, `link`, joins them to a non-blocking socket. Nothing here blocks (but for [`get_blocking`], which
-//! says so), reads a clock, logs, or starts a thread; the caller polls and the caller decides when waiting was too long.
+//! says so), decides by a clock, logs, or starts a thread; the caller polls and the caller decides when waiting was too long.
 //!
 //! ```text
 //!  recv ─► inbox ─► TLS record opened in place ─► frame parsed in place ─► caller's `&mut [u8]`
@@ -10,6 +10,7 @@
 //! ```
 //!
 //! After the handshake neither direction allocates. Certificates are always verified: there is no way to switch it off.
+//! To a simulator on this machine TLS can be left out, to measure what it costs.
 
 pub mod date;
 mod error;
@@ -19,6 +20,7 @@ mod inbox;
 mod link;
 mod outbox;
 mod secret;
+pub mod stamp;
 mod tls;
 pub mod ws;
 

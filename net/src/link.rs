@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::error::{NetError, TlsError};
 use crate::inbox::Inbox;
 use crate::outbox::{Lane, Outbox};
+use crate::stamp;
 use crate::tls::record::{Alert, Opened, RecordLayer};
 use crate::tls::session::{Handshake, Step};
 use crate::tls::settings::TlsSettings;
@@ -52,7 +53,7 @@ impl Endpoint {
     }
 }
 
-/// One TLS connection over one socket.
+/// One TLS connection over one socket; to this machine also one without TLS.
 pub(crate) struct Link {
     stream: TcpStream,
     phase: Phase,
@@ -69,6 +70,8 @@ enum Phase {
     Connecting(Box<Connecting>),
     Handshaking(Handshake),
     Open(Box<RecordLayer>),
+    /// Open without TLS.
+    Plain,
     /// Broken during the handshake, or shut down.
     Gone,
 }
@@ -77,7 +80,8 @@ enum Phase {
 struct Connecting {
     poll: Poll,
     events: Events,
-    handshake: Handshake,
+    /// None without TLS.
+    handshake: Option<Handshake>,
 }
 
 impl Link {
@@ -88,7 +92,11 @@ impl Link {
         send_bytes_max: usize,
     ) -> Result<Self, NetError> {
         let handshake = Handshake::new(&endpoint.tls, &endpoint.host)?;
-        let mut stream = TcpStream::connect(endpoint.resolve()?)?;
+        let address = endpoint.resolve()?;
+        if handshake.is_none() && !address.ip().is_loopback() {
+            return Err(NetError::PlainBeyondLoopback(address));
+        }
+        let mut stream = TcpStream::connect(address)?;
         let poll = Poll::new()?;
         poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
         let connecting = Connecting { poll, events: Events::with_capacity(4), handshake };
@@ -113,7 +121,7 @@ impl Link {
 
     /// True once data can flow, until the connection is shut down.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
+        matches!(self.phase, Phase::Open(_) | Phase::Plain)
     }
 
     pub(crate) fn pending_send(&self) -> usize {
@@ -131,14 +139,18 @@ impl Link {
                 }
                 connecting.poll.registry().deregister(&mut self.stream)?;
                 self.stream.set_nodelay(true)?;
-                self.shake_hands(connecting.handshake)
+                let Some(handshake) = connecting.handshake else {
+                    self.phase = Phase::Plain;
+                    return Ok(true);
+                };
+                self.shake_hands(handshake)
             }
             Phase::Handshaking(handshake) => {
                 self.receive()?;
                 self.shake_hands(handshake)
             }
-            Phase::Open(records) => {
-                self.phase = Phase::Open(records);
+            open @ (Phase::Open(_) | Phase::Plain) => {
+                self.phase = open;
                 Ok(true)
             }
             Phase::Gone => Err(NetError::NotOpen),
@@ -189,7 +201,7 @@ impl Link {
         let room = space.len();
         if room == 0 {
             return match self.phase {
-                Phase::Open(_) => Ok(false),
+                Phase::Open(_) | Phase::Plain => Ok(false),
                 _ => Err(TlsError::HandshakeTooLarge { got: self.inbox.cipher().len() }.into()),
             };
         }
@@ -199,6 +211,7 @@ impl Link {
                 Ok(false)
             }
             Ok(count) => {
+                stamp::received();
                 self.inbox.received(count);
                 self.bytes_received += count as u64;
                 // A read that did not fill the room has emptied the socket: no second look needed.
@@ -212,7 +225,11 @@ impl Link {
 
     /// Opens records until one adds payload. False when no whole record is left; an error once the peer has ended.
     pub(crate) fn open_next(&mut self) -> Result<bool, NetError> {
-        let Phase::Open(records) = &mut self.phase else { return Err(NetError::NotOpen) };
+        let records = match &mut self.phase {
+            Phase::Open(records) => records,
+            Phase::Plain => return self.take_plain(),
+            _ => return Err(NetError::NotOpen),
+        };
         loop {
             match records.open(self.inbox.cipher())? {
                 Opened::Payload { record_len, at, len } => {
@@ -225,6 +242,16 @@ impl Link {
                 Opened::Incomplete => return Ok(false),
             }
         }
+    }
+
+    /// As [`Link::open_next`], without TLS. The end of the stream is no goodbye that could be believed.
+    #[cold]
+    fn take_plain(&mut self) -> Result<bool, NetError> {
+        if self.inbox.cipher().is_empty() {
+            return if self.is_at_end { Err(NetError::Truncated) } else { Ok(false) };
+        }
+        self.inbox.opened_all();
+        Ok(true)
     }
 
     /// What was opened and not consumed.
@@ -249,10 +276,17 @@ impl Link {
         &mut self,
         len: usize,
         lane: Lane,
-        fill: impl FnMut(usize, &mut [u8]),
+        mut fill: impl FnMut(usize, &mut [u8]),
     ) -> Result<(), NetError> {
-        let Phase::Open(records) = &mut self.phase else { return Err(NetError::NotOpen) };
-        records.seal_into(&mut self.outbox, len, lane, fill)?;
+        match &mut self.phase {
+            Phase::Open(records) => records.seal_into(&mut self.outbox, len, lane, fill)?,
+            Phase::Plain => {
+                self.outbox.reserve(len, lane)?;
+                fill(0, self.outbox.append(len));
+            }
+            _ => return Err(NetError::NotOpen),
+        }
+        stamp::sealed();
         self.flush()
     }
 

@@ -116,3 +116,28 @@ fn a_server_that_says_nothing_runs_into_the_callers_patience() {
         assert_eq!(client.poll(), Ok(None));
     }
 }
+
+/// TLS can be left out towards this machine alone, and what is said there goes out as it is.
+#[test]
+fn without_tls_only_this_machine_is_spoken_to() {
+    let plain = TlsSettings::plain_on_loopback();
+    let elsewhere = "192.0.2.1:443".parse().unwrap();
+    let refused = HttpClient::connect(&endpoint(elsewhere, plain.clone())).map(|_| ());
+    assert_eq!(refused, Err(NetError::PlainBeyondLoopback(elsewhere)));
+
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let here = endpoint(listener.local_addr().unwrap(), plain);
+    let server = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = [0; 4];
+        socket.read_exact(&mut request).unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        // What the client still says is read, or the answer would be cut off with the connection.
+        let _ = socket.set_read_timeout(Some(Duration::from_millis(200)));
+        let _ = socket.read_to_end(&mut Vec::new());
+        request
+    });
+    let response = get_blocking(&here, "/", Duration::from_secs(5)).unwrap();
+    assert_eq!((response.status, response.body.as_ref()), (200, &b"hi"[..]));
+    assert_eq!(&server.join().unwrap(), b"GET ");
+}

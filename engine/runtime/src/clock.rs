@@ -1,6 +1,7 @@
 //! The edge's clocks. The core never sees them: time reaches it as a field of the event.
 
 use smc_core::TsNs;
+pub use smc_net::stamp::mono_ns;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -44,11 +45,4 @@ impl Clock {
             Self::Virtual(handle) => TsNs(handle.load(Ordering::Acquire)),
         }
     }
-}
-
-/// Monotonic nanoseconds since the process first asked; what latencies are differences of.
-pub fn mono_ns() -> u64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let start = START.get_or_init(Instant::now);
-    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

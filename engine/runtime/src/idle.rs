@@ -1,6 +1,9 @@
 //! What a thread does when a turn found nothing to do, and where it runs.
 
+use core_affinity::CoreId;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What to do after an empty turn.
@@ -58,6 +61,12 @@ impl Idler {
     }
 }
 
+/// The cores that the process was given, as they were when it was first asked.
+fn given() -> &'static [CoreId] {
+    static GIVEN: OnceLock<Vec<CoreId>> = OnceLock::new();
+    GIVEN.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
+}
+
 /// Why a thread runs where the scheduler puts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinError {
@@ -92,7 +101,10 @@ impl std::fmt::Display for PinError {
 
 /// Pins the calling thread to the `nth` core that this process may use, counted from 0; gives the system's number of it.
 pub fn pin_to(nth: usize) -> Result<usize, PinError> {
-    let cores = core_affinity::get_core_ids().ok_or(PinError::Unknown)?;
+    let cores = given();
+    if cores.is_empty() {
+        return Err(PinError::Unknown);
+    }
     let core = *cores.get(nth).ok_or(PinError::TooFew { nth, allowed: cores.len() })?;
     if core_affinity::set_for_current(core) { Ok(core.id) } else { Err(PinError::Refused { core: core.id }) }
 }
@@ -102,6 +114,17 @@ pub fn pin_to(nth: usize) -> Result<usize, PinError> {
 pub fn pin_or_tell(thread: &str, nth: usize) {
     if let Err(error) = pin_to(nth) {
         eprintln!("smc: the {thread} thread is not pinned (process.first_core): {error}");
+    }
+}
+
+/// Keeps the calling thread, and those it starts from now on, off `count` cores from the `first` on: they belong to threads
+/// that never wait. Nothing changes where no other core is left.
+pub fn keep_off(first: usize, count: usize) {
+    let others = given().iter().enumerate().filter(|(nth, _)| !(first..first + count).contains(nth));
+    let mut set = CpuSet::new();
+    others.for_each(|(_, core)| set.set(core.id));
+    if set.count() > 0 {
+        let _ = sched_setaffinity(None, &set);
     }
 }
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stretch {
-    /// From the turn that read the bytes to the engine's outputs being journaled, events that led to an order.
+    /// From the return of the read that brought the bytes, still sealed, to the engine's outputs being journaled, events that
+    /// led to an order.
     WireToDecision = 0,
-    /// From there to the order's bytes being written to the socket.
+    /// From there to the order's bytes being sealed and ready for the socket.
     DecisionToWire = 1,
     /// The sum, per order.
     WireToWire = 2,
@@ -113,6 +114,16 @@ impl Latencies {
             max: histogram.max(),
             count: histogram.len(),
         }
+    }
+
+    /// The histogram of one stretch so far, which begins anew.
+    pub fn take(&self, stretch: Stretch) -> Histogram<u64> {
+        self.collect();
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let histogram = &mut shared.by_stretch[stretch as usize];
+        let taken = histogram.clone();
+        histogram.reset();
+        taken
     }
 
     /// Samples that found their ring full.

@@ -13,7 +13,7 @@ use crate::config::{FileConfig, FileError, InstrumentSection, ProcessSection, Ve
 use crate::control::{ControlError, ControlPort, Operators, StatusSource, act_event};
 use crate::counters::{Counters, CountersView, FILE_NAME};
 use crate::engine_thread::{EngineThread, Outbound};
-use crate::idle::{Idle, cores};
+use crate::idle::{Idle, cores, keep_off};
 use crate::journal_watch::JournalWatch;
 use crate::latency::Latencies;
 use crate::operator::{Desk, Factor};
@@ -185,6 +185,10 @@ pub struct Running {
 
 /// Starts an engine, on a new journal or on the one a former process left.
 pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
+    if let Some(first) = options.config.process.first_core {
+        let spinning = if options.topology == Topology::Inline { 1 } else { 3 };
+        keep_off(first, spinning);
+    }
     let journal_settings = journal_settings(&options);
     let no_journal = |error| LaunchError::Journal(journal_settings.dir.clone(), error);
     let former = resume::config_of(&journal_settings).map_err(no_journal)?;

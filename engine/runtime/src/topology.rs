@@ -19,6 +19,7 @@ use smc_core::orders::Order;
 use smc_core::output::{CancelOrder, Output, Purpose};
 use smc_core::strategy::Strategy;
 use smc_journal::{AppendError, JournalError};
+use smc_net::stamp;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +80,12 @@ impl std::error::Error for RunError {}
 /// An event with the moment its bytes were read.
 type Stamped = (Event, u64);
 
+/// When the bytes of an event that a turn brings were read: in this turn, which began at `turn_at`, or else its begin.
+#[inline]
+fn received_since(turn_at: u64) -> u64 {
+    stamp::received_at().max(turn_at)
+}
+
 /// Runs feed, engine and gateway turns on the calling thread until `stop`.
 pub fn inline<S, F, G>(
     shared: &Shared,
@@ -97,7 +104,7 @@ where
         pin_or_tell("engine", core);
     }
     let mut idler = Idler::new(shared.idle);
-    let mut answers: VecDeque<Event> = VecDeque::with_capacity(FEED_RING);
+    let mut answers: VecDeque<Stamped> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
     let mut commands = 0;
     let mut stillness = [Stillness::default(); 2];
@@ -108,25 +115,28 @@ where
 
         for (nth, ring) in control.iter_mut().enumerate() {
             while let Ok(event) = ring.pop() {
-                answers.push_back(at(event, now));
+                answers.push_back((at(event, now), read_at));
                 commands += u64::from(nth == 0);
             }
         }
-        handled += gateway.turn(now, &mut |event| answers.push_back(event));
+        handled += gateway.turn(now, &mut |event| answers.push_back((event, received_since(read_at))));
+        let refused = |event| (event, read_at);
         if was_ready {
             let mut take = |event| {
-                let mut forward = |out: Outbound| answers.extend(send_out(gateway, now, &out, probe));
+                let mut forward =
+                    |out: Outbound| answers.extend(send_out(gateway, now, &out, probe).map(refused));
                 if failure.is_none() {
-                    failure = engine.take(event, read_at, &mut forward).err();
+                    failure = engine.take(event, received_since(read_at), &mut forward).err();
                 }
             };
             handled += feed.turn(now, &mut take);
         }
         // What answering these brings up is for the next turn.
         for _ in 0..answers.len() {
-            let Some(event) = answers.pop_front() else { break };
+            let Some((event, read_at)) = answers.pop_front() else { break };
             handled += 1;
-            let mut forward = |out: Outbound| answers.extend(send_out(gateway, now, &out, probe));
+            let mut forward =
+                |out: Outbound| answers.extend(send_out(gateway, now, &out, probe).map(refused));
             if failure.is_none() {
                 failure = engine.take(event, read_at, &mut forward).err();
             }
@@ -134,7 +144,7 @@ where
         if handled == 0 {
             let mut forward = |out: Outbound| {
                 handled += 1;
-                answers.extend(send_out(gateway, now, &out, probe));
+                answers.extend(send_out(gateway, now, &out, probe).map(refused));
             };
             failure = failure.or(engine.advance_to(now, read_at, &mut forward).err());
         }
@@ -142,7 +152,7 @@ where
             cancel_unjournaled(gateway, engine.core(), &shared.clock);
             return Err(RunError::Journal(error));
         }
-        answers.extend(engine.journal_event(now, read_at));
+        answers.extend(engine.journal_event(now, read_at).map(refused));
         if handled == 0 && answers.is_empty() {
             // A wish is sent in the next turn; until then nobody may take this thread for quiet.
             engine.rounds_wanted(now, &mut |venue| {
@@ -220,9 +230,10 @@ const fn at(event: Event, now: TsNs) -> Event {
 fn send_out<G: OrderGateway>(gateway: &mut G, now: TsNs, out: &Outbound, probe: &mut Probe) -> Option<Event> {
     let refused = send(gateway, now, &out.output);
     if refused.is_none() {
-        let sent_at = mono_ns();
-        probe.note(Stretch::DecisionToWire, sent_at.saturating_sub(out.decided_at));
-        probe.note(Stretch::WireToWire, sent_at.saturating_sub(out.read_at));
+        // What waits for a connection or for its answer's turn has not been sealed yet.
+        let sealed_at = Some(stamp::sealed_at()).filter(|&at| at >= out.decided_at).unwrap_or_else(mono_ns);
+        probe.note(Stretch::DecisionToWire, sealed_at.saturating_sub(out.decided_at));
+        probe.note(Stretch::WireToWire, sealed_at.saturating_sub(out.read_at));
     }
     refused
 }
@@ -332,7 +343,7 @@ fn feed_thread<F: MarketFeed>(
         out.flush();
         let mut handled = 0;
         if out.waiting.is_empty() && was_ready.load(Ordering::Acquire) {
-            handled = feed.turn(now, &mut |event| out.push(event, read_at));
+            handled = feed.turn(now, &mut |event| out.push(event, received_since(read_at)));
         }
         if handled == 0 && out.waiting.is_empty() {
             let (received, sent) = feed.bytes();
@@ -471,7 +482,7 @@ fn gateway_thread<G: OrderGateway>(
         }
         // Order events are never dropped: while one waits for room the socket is not read.
         if waiting.is_empty() {
-            handled += gateway.turn(now, &mut |event| waiting.push_back((event, read_at)));
+            handled += gateway.turn(now, &mut |event| waiting.push_back((event, received_since(read_at))));
         }
         while let Some(item) = waiting.pop_front() {
             if let Err(rtrb::PushError::Full(item)) = answers.push(item) {

@@ -22,10 +22,12 @@ pub(crate) enum Step {
 }
 
 impl Handshake {
-    pub(crate) fn new(settings: &TlsSettings, host: &str) -> Result<Self, NetError> {
+    /// None without TLS.
+    pub(crate) fn new(settings: &TlsSettings, host: &str) -> Result<Option<Self>, NetError> {
+        let Some(config) = settings.config() else { return Ok(None) };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| NetError::HostName)?;
-        UnbufferedClientConnection::new(settings.config(), name)
-            .map(|connection| Self(Box::new(connection)))
+        UnbufferedClientConnection::new(config, name)
+            .map(|connection| Some(Self(Box::new(connection))))
             .map_err(|e| TlsError::Handshake(e).into())
     }
 

@@ -1,4 +1,5 @@
-//! Whom we trust and which ciphers we offer. Verification cannot be switched off.
+//! Whom we trust and which ciphers we offer. Verification cannot be switched off; TLS as a whole can, towards this
+//! machine alone, to measure what it costs.
 
 use std::sync::Arc;
 use std::{fmt, fs};
@@ -20,7 +21,7 @@ const RESUMPTION_SESSIONS: usize = 32;
 
 /// The trust and cipher settings of a connection; cheap to clone.
 #[derive(Clone)]
-pub struct TlsSettings(Arc<ClientConfig>);
+pub struct TlsSettings(Option<Arc<ClientConfig>>);
 
 impl fmt::Debug for TlsSettings {
     /// Without the whole of rustls' configuration, which fills a page.
@@ -30,6 +31,12 @@ impl fmt::Debug for TlsSettings {
 }
 
 impl TlsSettings {
+    /// No TLS: for measuring it against a simulator on this machine. A connection to any other machine is refused with
+    /// [`NetError::PlainBeyondLoopback`](crate::NetError::PlainBeyondLoopback).
+    pub const fn plain_on_loopback() -> Self {
+        Self(None)
+    }
+
     /// Trusts the certificate authorities in this PEM text and no others.
     pub fn from_ca_pem(pem: &str) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
@@ -61,10 +68,11 @@ impl TlsSettings {
         // The record layer after the handshake is ours and needs the keys.
         config.enable_secret_extraction = true;
         config.resumption = Resumption::in_memory_sessions(RESUMPTION_SESSIONS);
-        Ok(Self(Arc::new(config)))
+        Ok(Self(Some(Arc::new(config))))
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+    /// None without TLS.
+    pub(crate) fn config(&self) -> Option<Arc<ClientConfig>> {
         self.0.clone()
     }
 }

@@ -41,7 +41,7 @@ impl Pair {
     fn shake_hands(settings: &TlsSettings, config: Arc<ServerConfig>) -> Self {
         let mut server = ServerConnection::new(config).unwrap();
         let (mut inbox, mut outbox) = (Inbox::new(100_000), Outbox::new(1_000_000));
-        let mut handshake = Handshake::new(settings, "localhost").unwrap();
+        let mut handshake = Handshake::new(settings, "localhost").unwrap().unwrap();
         let records = loop {
             let step = handshake.step(&mut inbox, &mut outbox).unwrap();
             give_to_server(&mut outbox, &mut server);
@@ -259,7 +259,7 @@ proptest! {
             let mut pair = Pair::new(suite);
             let _ = pair.arrive(&bytes, piece);
             // And where the handshake still goes on.
-            let mut handshake = Handshake::new(&settings(), "localhost").unwrap();
+            let mut handshake = Handshake::new(&settings(), "localhost").unwrap().unwrap();
             let (mut inbox, mut outbox) = (Inbox::new(10_000), Outbox::new(100_000));
             for piece in bytes.chunks(piece) {
                 receive(&mut inbox, piece);

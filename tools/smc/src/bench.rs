@@ -3,13 +3,15 @@
 //! Says what it measured and how many samples stand behind each figure; never prints a tail that its samples cannot
 //! carry. Every run checks the answers of what it timed: a journal that does not replay is no result.
 
+mod cores;
 mod echo;
+mod engine;
 mod journal;
+mod limits;
 mod machine;
 mod market;
 mod rig;
 mod stages;
-mod tap;
 mod wire;
 
 use crate::failure::Outcome;
@@ -19,17 +21,24 @@ use serde::Serialize;
 /// What to measure.
 #[derive(Subcommand)]
 pub enum Command {
+    Limits(limits::Args),
+    Engine(engine::Args),
     Stages(stages::Args),
     Journal(journal::Args),
     Wire(wire::Args),
+    #[command(hide = true)]
+    WireEngine(wire::EngineArgs),
 }
 
 /// Runs one of them.
 pub fn bench(command: &Command) -> Outcome {
     match command {
+        Command::Limits(args) => limits::limits(args),
+        Command::Engine(args) => engine::engine(args),
         Command::Stages(args) => stages::stages(args),
         Command::Journal(args) => journal::journal(args),
         Command::Wire(args) => wire::wire(args),
+        Command::WireEngine(args) => wire::serve(args),
     }
 }
 

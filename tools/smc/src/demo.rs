@@ -78,11 +78,13 @@ pub struct Args {
 }
 
 /// What the simulator sees of our process.
-struct LockStep {
-    progress: Arc<Progress>,
-    clock: Arc<AtomicU64>,
+pub struct LockStep {
+    /// How far the threads are.
+    pub progress: Arc<Progress>,
+    /// The engine's virtual clock.
+    pub clock: Arc<AtomicU64>,
     /// Bytes of the connection that fetched the rules, which no thread counts; set when the launch is done.
-    preamble: OnceLock<(u64, u64)>,
+    pub preamble: OnceLock<(u64, u64)>,
 }
 
 impl Peer for LockStep {
@@ -284,6 +286,7 @@ fn at_venue(
         speed: 1.0,
         silence_max_ms: scene.silence_max_ms(),
         sbe: args.sbe.then(|| address.into()),
+        plain: false,
     });
     // Neither a full nor a slow disk may change what a demonstration shows.
     config.process.unsynced_max_ms = Some(0);

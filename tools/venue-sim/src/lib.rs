@@ -20,7 +20,7 @@ pub use dialect::{
     Deed, HandOrder, SeenOrder, Summary, TrueBalance, TrueBook, TrueOrder, TruePosition, TrueTrade, Truth,
 };
 pub use faults::{Fault, FaultPlan};
-pub use server::{Peer, Sim};
+pub use server::{Peer, Sim, Taken};
 pub use settings::{
     AccountSettings, Credential, LimitSettings, LockStepError, SimError, SimSettings, VenueKind,
 };

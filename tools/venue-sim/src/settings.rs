@@ -46,6 +46,8 @@ pub struct SimSettings {
     pub audit: Option<PathBuf>,
     /// What goes wrong; nothing unless set.
     pub faults: Option<FaultPlan>,
+    /// Spoken without TLS: to measure what it costs.
+    pub plain: bool,
 }
 
 impl SimSettings {
@@ -63,6 +65,7 @@ impl SimSettings {
             ca_file: None,
             audit: None,
             faults: None,
+            plain: false,
         }
     }
 

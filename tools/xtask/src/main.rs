@@ -17,12 +17,14 @@
 //! | `journal-kills [RUNS]` | kill -9 of a writing process and of an engine at full speed, 2,000 of each unless told otherwise |
 //! | `journal-stall` | a disk that stands still for ten seconds |
 //! | `journal-restart` | a journal of 1 GiB, left by a kill, restarts from its snapshot |
+//! | `pgo` | the deployed binary, laid out by a profile of itself, under `target/pgo/optimised/dist` |
 //! | `builds` | debug and release builds and other instruction sets replay to the same digest |
 
 mod anchor;
 mod builds;
 mod clients;
 mod fuzz;
+mod pgo;
 mod python;
 mod step;
 mod swarm;
@@ -59,9 +61,10 @@ fn main() -> ExitCode {
             number(10).map(risk_campaign).map_err(|_| "risk-campaign takes a number of million orders".into())
         }
         Some("builds") => Ok(builds::steps()),
+        Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, soak, swarm, crash, builds, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, soak, swarm, crash, builds, pgo, risk-campaign or journal-…"
                 .into(),
         ),
     };

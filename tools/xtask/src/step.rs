@@ -80,10 +80,10 @@ fn status(ended: std::io::Result<std::process::ExitStatus>) -> Result<(), String
 /// Runs the steps in order and says how long each took; stops at the first that fails.
 pub fn run_all(steps: Vec<Step>) -> ExitCode {
     let mut times = Vec::new();
-    let count = steps.len();
+    let (count, begun) = (steps.len(), Instant::now());
     for (nth, step) in steps.into_iter().enumerate() {
         let (name, may_fail, started) = (step.name.clone(), step.may_fail, Instant::now());
-        println!("\n==> {}/{count} {name}", nth + 1);
+        println!("\n==> {}/{count} {name} ({:.0} s)", nth + 1, begun.elapsed().as_secs_f64());
         let outcome = step.run();
         let seconds = started.elapsed().as_secs_f64();
         match outcome {
@@ -95,7 +95,8 @@ pub fn run_all(steps: Vec<Step>) -> ExitCode {
             }
         }
     }
-    println!("\nall done:\n{}", times.join("\n"));
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("\nall done in {seconds:.0} s:\n{}", times.join("\n"));
     ExitCode::SUCCESS
 }
 

@@ -263,6 +263,9 @@ pub(super) fn named<'a>(file: &'a FileConfig, name: &str) -> Result<NamedVenue<'
 }
 
 fn trust(section: &VenueSection) -> Result<TlsSettings, LaunchError> {
+    if section.plain {
+        return Ok(TlsSettings::plain_on_loopback());
+    }
     let Some(path) = &section.ca_file else {
         return TlsSettings::system_roots()
             .map_err(|error| LaunchError::Tls("system roots".into(), error.to_string()));

@@ -51,6 +51,14 @@ pub struct VenueSection {
     /// `host:port` of the binary market streams (SBE), live `stream-sbe.binance.com:9443`. With it quotes, trades and the
     /// book come from there, and only candles from `market`. Binance spot only, with an Ed25519 key.
     pub sbe: Option<String>,
+    /// Without TLS, to a simulator on this machine alone: to measure what TLS costs.
+    #[serde(skip_serializing_if = "is_false")]
+    pub plain: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde hands over
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// `[venue]` as the file writes it.
@@ -68,6 +76,8 @@ struct Written {
     speed: f64,
     silence_max_ms: Option<u64>,
     sbe: Option<String>,
+    #[serde(default)]
+    plain: bool,
 }
 
 const fn real_time() -> f64 {
@@ -100,6 +110,7 @@ impl TryFrom<Written> for VenueSection {
             speed: written.speed,
             silence_max_ms: written.silence_max_ms,
             sbe: written.sbe,
+            plain: written.plain,
         })
     }
 }

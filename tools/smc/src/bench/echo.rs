@@ -29,7 +29,10 @@ pub fn echo(sizes: &[Sizes], length: Duration) -> std::io::Result<Vec<u64>> {
     }
     std::thread::scope(|scope| {
         let theirs = sizes.clone();
-        let answering = scope.spawn(move || answer(server, &theirs));
+        let answering = scope.spawn(move || {
+            super::cores::stay_on(1);
+            answer(server, &theirs)
+        });
         let samples = ask(client, &sizes, length);
         // The client's end is closed by now: that is how the server ends.
         match answering.join() {

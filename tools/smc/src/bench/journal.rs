@@ -306,7 +306,7 @@ fn replayed(args: &Args, home: &Home) -> Result<Vec<Rate>, Failure> {
         Some(journal) => journal.clone(),
         None => {
             let load = Load { seed: 7, length: Duration::from_secs(4), idle: Idle::Yield };
-            round(&home.path().join("round"), load, &Arc::new(AtomicBool::new(false)))?.journal
+            round(&home.path().join("round"), load, &Arc::new(AtomicBool::new(false)))?
         }
     };
     let records = sound(&journal)?;

@@ -39,7 +39,7 @@ impl Machine {
             profile: profile(),
             version: env!("CARGO_PKG_VERSION"),
             load: load.split(' ').next().unwrap_or_default().into(),
-            lost_percent: lost_percent(),
+            lost_percent: lost_percent(200),
         }
     }
 
@@ -70,13 +70,12 @@ const fn profile() -> &'static str {
     }
 }
 
-/// A hiccup meter: the part of 200 ms that passed in steps too long to be ours, in percent.
-pub fn lost_percent() -> f64 {
-    const SPAN_NS: u64 = 200_000_000;
+/// A hiccup meter: the part of so many milliseconds that passed in steps too long to be ours, in percent.
+pub fn lost_percent(span_ms: u64) -> f64 {
     const HICCUP_NS: u64 = 5_000;
     let started = Instant::now();
     let (mut last, mut lost) = (0, 0);
-    while last < SPAN_NS {
+    while last < span_ms * 1_000_000 {
         let now = started.elapsed().as_nanos() as u64;
         if now - last > HICCUP_NS {
             lost += now - last;

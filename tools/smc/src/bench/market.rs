@@ -3,10 +3,14 @@
 //! A seeded walk with drifts, fast to simulate: what is timed is the engine, and everything the venue does between two
 //! messages is time in which nothing is measured. It is a load and not a likeness of any market.
 
+use crate::failure::Failure;
 use smc_core::instrument::{Contract, InstrumentSpec, TradingStatus};
 use smc_core::words::{Money, Name, SCALE};
-use smc_core::{Price, Qty, Side, TsNs};
+use smc_core::{InstrumentId, Price, Qty, Side, TsNs};
+use smc_feeds::binance_spot::{Decoded, Decoder, TimeUnit, decode};
 use std::collections::VecDeque;
+use std::io::Read;
+use std::path::Path;
 use venue_sim::market::{MarketOp, MarketOpKind, MarketSource, SymbolInfo};
 
 /// Market time between two steps: one bar of the lowest timeframe.
@@ -25,6 +29,9 @@ pub struct Walk {
     bid: i64,
     drift: i64,
     drift_left: u64,
+    /// Recorded prices in ticks, gone through again and again; none for a walk of its own.
+    prices: Vec<i64>,
+    steps: usize,
     ready: VecDeque<MarketOp>,
 }
 
@@ -67,13 +74,20 @@ pub fn spec() -> InstrumentSpec {
 impl Walk {
     /// The walk of a seed, around 60 000.
     pub fn new(seed: u64) -> Self {
+        Self::along(seed, &[])
+    }
+
+    /// The same along recorded prices, in ticks, where there are any: one a step, gone through again and again.
+    pub fn along(seed: u64, prices: &[i64]) -> Self {
         let mut walk = Self {
             symbols: [SymbolInfo::new(spec())],
             random: Random(seed),
             at: START,
-            bid: 6_000_000,
+            bid: prices.first().copied().unwrap_or(6_000_000),
             drift: 0,
             drift_left: 0,
+            prices: prices.to_vec(),
+            steps: 0,
             ready: VecDeque::with_capacity(64),
         };
         walk.quote();
@@ -87,7 +101,11 @@ impl Walk {
             self.drift = self.random.within(25);
         }
         self.drift_left -= 1;
-        let by = self.drift + self.random.within(60);
+        let by = match self.prices.get(self.steps % self.prices.len().max(1)) {
+            Some(price) => price - self.bid,
+            None => self.drift + self.random.within(60),
+        };
+        self.steps += 1;
         let (side, price) = if by > 0 { (Side::Buy, self.bid + 2) } else { (Side::Sell, self.bid) };
         let qty = Qty(1_000 * (1 + self.random.below(20_000) as i64));
         self.say(MarketOpKind::Trade { price: Price(price * TICK), qty, aggressor: side });
@@ -134,6 +152,40 @@ impl MarketSource for Walk {
         }
         self.ready.pop_front()
     }
+}
+
+/// The trades' prices, in ticks, of a recording of Binance's streams: gzip or text, one timed message a line.
+pub fn recorded_prices(path: &Path) -> Result<Vec<i64>, Failure> {
+    let symbols = [(InstrumentId(0), spec().symbol)];
+    let mut decoder = Decoder::new(&symbols, TimeUnit::Millis);
+    let prices: Vec<i64> = recorded_messages(path)?
+        .iter_mut()
+        .filter_map(|message| match decode(message, &mut decoder) {
+            Ok(Decoded::Trade { trade, .. }) => Some(trade.price.0 / TICK),
+            _ => None,
+        })
+        .collect();
+    if prices.is_empty() {
+        return Err(Failure::wrong(path.display(), "no trades of BTCUSDT in it"));
+    }
+    Ok(prices)
+}
+
+/// The messages of a recording: gzip or text, one timed message a line.
+pub fn recorded_messages(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let fail = |error| Failure::wrong(path.display(), error);
+    let bytes = std::fs::read(path).map_err(fail)?;
+    let mut text = String::new();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).map_err(fail)?;
+    } else {
+        text = String::from_utf8(bytes).map_err(|error| Failure::wrong(path.display(), error))?;
+    }
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(_, text)| text.as_bytes().to_vec())
+        .collect())
 }
 
 #[cfg(test)]

@@ -1,23 +1,22 @@
-//! One round: venue, tap and engine from start to end, with the load of the bench's own preset.
+//! One run in lock step: venue and engine from start to end, with the load of the bench's own preset.
 //!
 //! The venue is the simulator in lock step, as in the demo; the engine is launched as `smc run` launches it: real
 //! sockets, TLS, feed, structure, strategy, gate, journal, gateway.
 
 use super::market::Walk;
-use super::tap::{Sample, Tap};
+use crate::demo::LockStep;
 use crate::failure::Failure;
 use crate::replay::{replay_dir, sound};
 use crate::sim::{API_KEY, account, private_dir, private_file};
 use smc_core::event::Command;
 use smc_runtime::clock::Clock;
 use smc_runtime::config::{AccountSection, FileConfig, VenueKind, VenueSection};
-use smc_runtime::control::Status;
 use smc_runtime::idle::Idle;
 use smc_runtime::launch::{Options, Topology, launch};
 use smc_runtime::progress::Progress;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use venue_sim::credentials::Credentials;
 use venue_sim::market::MarketSource;
@@ -36,20 +35,6 @@ pub struct Load {
     pub length: Duration,
     /// What the engine does when idle.
     pub idle: Idle,
-}
-
-/// What a round gave.
-pub struct Round {
-    /// Orders with their causes, the first tenth left out.
-    pub samples: Vec<Sample>,
-    /// The engine's own figures.
-    pub status: Status,
-    /// Wall seconds of the market.
-    pub seconds: f64,
-    /// Times the kernel took the engine's thread off its core against its will; none where it does not say.
-    pub switches: Option<u64>,
-    /// The journal, in the round's directory.
-    pub journal: PathBuf,
 }
 
 /// A directory of the run's own, gone when the run is.
@@ -82,11 +67,10 @@ impl Drop for Home {
     }
 }
 
-/// Runs one round in `home`, which must not exist. Its journal must replay to the same answers.
-pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, Failure> {
+/// Runs one round in `home`, which must not exist; gives its journal, which must replay to the same answers.
+pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<PathBuf, Failure> {
     private_dir(home)?;
     let journal = home.join("journal");
-    let wrong = |error: std::io::Error| Failure::wrong("loopback", error);
     let credentials = Credentials::generate().map_err(|error| Failure::wrong("credentials", error))?;
     let source = Walk::new(load.seed);
     let start = source.start_ts();
@@ -99,20 +83,21 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
 
     let (clock, handle) = Clock::virtual_at(start);
     let progress = Arc::new(Progress::default());
-    let address = sim.local_addr();
-    let tap = Arc::new(Tap::new(address, progress.clone(), handle).map_err(wrong)?);
-    let [market, orders] = tap.addresses().map_err(wrong)?.map(|address| address.to_string());
+    let address = sim.local_addr().to_string();
+    let peer = LockStep { progress: progress.clone(), clock: handle, preamble: OnceLock::new() };
+    let peer = Arc::new(peer);
     let mut config = FileConfig::parse(PRESET).map_err(|error| Failure::wrong("preset", error))?;
     config.venue = Some(VenueSection {
         name: None,
         kind: VenueKind::BinanceSpot,
-        market,
-        orders,
-        rest: address.to_string(),
+        market: address.clone(),
+        orders: address.clone(),
+        rest: address,
         ca_file: Some(home.join("ca.pem")),
         speed: 1.0,
         silence_max_ms: None,
         sbe: None,
+        plain: false,
     });
     config.process.unsynced_max_ms = Some(0);
     config.process.snapshot_records = Some(0);
@@ -125,9 +110,9 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
 
     let stop = Arc::new(AtomicBool::new(false));
     let venue = {
-        let (tap, stop) = (tap.clone(), stop.clone());
+        let (peer, stop) = (peer.clone(), stop.clone());
         std::thread::spawn(move || {
-            let result = sim.run_lock_step(&*tap, FOREVER, None, &stop);
+            let result = sim.run_lock_step(&*peer, FOREVER, None, &stop);
             (sim, result)
         })
     };
@@ -145,7 +130,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         stop.store(true, Ordering::Release);
         Failure::Wrong(error.to_string())
     })?;
-    let _ = tap.preamble.set(running.preamble);
+    let _ = peer.preamble.set(running.preamble);
 
     let started = Instant::now();
     while started.elapsed() < load.length
@@ -156,18 +141,14 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
         std::thread::sleep(Duration::from_millis(20));
         running.status.latencies.collect();
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let switches = engine_switches();
     stop.store(true, Ordering::Release);
     let (mut sim, result) = venue.join().map_err(|_| Failure::No("the simulator panicked".into()))?;
-    let mut samples = tap.take_samples();
     // The venue answers the last cancels in market time that stands still.
     if !running.is_over() && running.command(Command::Shutdown) {
-        let settled = sim.settle(&*tap, is_stopped);
+        let settled = sim.settle(&*peer, is_stopped);
         settled.map_err(|error| Failure::No(format!("{error}; {}", progress.describe())))?;
     }
     result.map_err(|error| Failure::No(format!("{error}; {}", progress.describe())))?;
-    let status = running.status.status();
     let ended = running.stop().map_err(Failure::No)?;
     if let Some(error) = ended.error {
         return Err(Failure::No(error));
@@ -176,16 +157,5 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<Round, 
     if let Some(difference) = replay_dir(&journal, None, u64::MAX)?.replay.difference {
         return Err(Failure::No(format!("the replay differs from the run: {difference}")));
     }
-    samples.drain(..samples.len() / 10);
-    Ok(Round { samples, status, seconds, switches, journal })
-}
-
-/// Involuntary switches of the thread called `engine`, as Linux counts them.
-fn engine_switches() -> Option<u64> {
-    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
-    let mut paths = tasks.filter_map(|task| Some(task.ok()?.path()));
-    let engine = paths
-        .find(|path| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "engine"))?;
-    let status = std::fs::read_to_string(engine.join("status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:")?.trim().parse().ok())
+    Ok(journal)
 }

@@ -26,7 +26,6 @@ use smc_feeds::binance_spot::{Decoded, Decoder, TimeUnit, decode};
 use smc_journal::{AppendError, Header, JournalSettings, Reader, RecordKind, SyncPolicy, Writer};
 use smc_runtime::idle::Idle;
 use std::hint::black_box;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -81,7 +80,7 @@ pub fn stages(args: &Args) -> Outcome {
     rows.extend(decoding(&messages(args)?)?);
     let load = Load { seed: args.seed, length: Duration::from_secs_f64(args.seconds), idle: Idle::Yield };
     let run = round(&home.path().join("round"), load, &Arc::new(AtomicBool::new(false)))?;
-    let (config, events) = recorded(&run.journal)?;
+    let (config, events) = recorded(&run)?;
     rows.push(gate(&config)?);
     rows.extend(engine(&config, &events)?);
     report(args, &machine, &rows, events.len());
@@ -170,16 +169,9 @@ fn append(dir: &Path) -> Result<Stage, Failure> {
 /// Market messages: recorded ones, or what the simulator says.
 fn messages(args: &Args) -> Result<Vec<Vec<u8>>, Failure> {
     if let Some(path) = &args.data {
-        let fail = |error| Failure::wrong(path.display(), error);
-        let bytes = std::fs::read(path).map_err(fail)?;
-        let mut text = String::new();
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).map_err(fail)?;
-        } else {
-            text = String::from_utf8(bytes).map_err(|error| Failure::wrong(path.display(), error))?;
-        }
-        let lines = text.lines().filter_map(|line| line.split_once(' '));
-        return Ok(lines.take(MESSAGES).map(|(_, message)| message.as_bytes().to_vec()).collect());
+        let mut messages = super::market::recorded_messages(path)?;
+        messages.truncate(MESSAGES);
+        return Ok(messages);
     }
     let market = crate::sim::market(None, args.seed)?;
     let venue = Venue::new(market, &[], LimitSettings::default(), args.seed);

@@ -25,6 +25,8 @@ pub struct Conn {
     state: State,
     /// How the venue treats it, once it is a WebSocket.
     rules: Option<WsRules>,
+    /// Path and query of the upgrade.
+    target: String,
     /// Start of the current second of message counting, and messages in it.
     counted: (u64, u32),
     /// When the last unanswered ping went out, in the edge's clock.
@@ -58,6 +60,7 @@ impl Conn {
             id,
             state: State::Http { pipe: Box::new(pipe), bytes: Vec::new() },
             rules: None,
+            target: String::new(),
             counted: (edge_now_ns, 0),
             ping_sent_ns: None,
             last_ping_ns: edge_now_ns,
@@ -80,6 +83,11 @@ impl Conn {
     /// Raw bytes sent and received.
     pub fn bytes(&self) -> (u64, u64) {
         self.pipe().map_or((0, 0), |pipe| (pipe.sent, pipe.received))
+    }
+
+    /// Whether it is a WebSocket whose path begins so.
+    pub fn is_at(&self, path: &str) -> bool {
+        matches!(self.state, State::WebSocket(_)) && self.target.starts_with(path)
     }
 
     /// Whether bytes wait for the socket.
@@ -256,6 +264,7 @@ impl Conn {
         // before it has this, and nothing else is sent until it is quiet.
         self.send(Frame::Http(http::switching_protocols(accept)))?;
         self.rules = Some(rules);
+        target.clone_into(&mut self.target);
         let State::Http { pipe, bytes } = std::mem::replace(&mut self.state, State::Turning) else {
             return Err(Gone);
         };

@@ -6,6 +6,7 @@
 mod conn;
 mod http;
 mod pipe;
+mod taken;
 mod tls;
 
 use crate::dialect::oanda::Oanda;
@@ -25,6 +26,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+pub use taken::Taken;
 
 /// How long the loop sleeps when nothing is to be done.
 const IDLE: Duration = Duration::from_micros(50);
@@ -58,7 +60,8 @@ pub trait Peer: Sync {
 pub struct Sim {
     listener: TcpListener,
     local_addr: SocketAddr,
-    tls: Arc<ServerConfig>,
+    /// None where it is spoken without.
+    tls: Option<Arc<ServerConfig>>,
     ca_pem: String,
     venue: Box<dyn Dialect>,
     conns: BTreeMap<ConnId, Conn>,
@@ -97,6 +100,7 @@ impl Sim {
             ca_file,
             audit,
             faults,
+            plain,
         } = settings;
         if !(speed.is_finite() && speed > 0.0) {
             return Err(SimError::Settings(format!("speed is {speed}, must be more than zero")));
@@ -130,7 +134,7 @@ impl Sim {
         Ok(Self {
             listener,
             local_addr,
-            tls,
+            tls: (!plain).then_some(tls),
             ca_pem,
             venue,
             conns: BTreeMap::new(),
@@ -222,15 +226,7 @@ impl Sim {
             let elapsed = wall_start.elapsed();
             self.edge_now_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
             let target = TsNs(market_start.0.saturating_add((elapsed.as_nanos() as f64 * self.speed) as u64));
-            let mut is_busy = self.serve();
-            for _ in 0..STEPS_MAX {
-                if self.venue.next_due() > target {
-                    break;
-                }
-                self.venue.step();
-                is_busy = true;
-            }
-            self.venue.set_now(target);
+            let is_busy = self.serve() | self.advance(target);
             self.send_all();
             self.ping_all();
             if !is_busy {
@@ -239,13 +235,54 @@ impl Sim {
         }
     }
 
+    /// One pass over the sockets, market time standing still; true when something came.
+    pub fn serve_once(&mut self) -> bool {
+        self.holds_requests = false;
+        let is_busy = self.serve();
+        self.send_all();
+        is_busy
+    }
+
+    /// Lets the market go on until `target`, in bounded steps; true when it did anything.
+    pub fn advance(&mut self, target: TsNs) -> bool {
+        let mut is_busy = false;
+        for _ in 0..STEPS_MAX {
+            if self.venue.next_due() > target {
+                break;
+            }
+            self.venue.step();
+            is_busy = true;
+        }
+        self.venue.set_now(target);
+        is_busy
+    }
+
+    /// What the venue says to this text on a connection that was taken: its answers, as texts.
+    pub fn answer(&mut self, taken: &Taken, text: &str) -> Vec<String> {
+        self.send_all();
+        self.venue.on_text(taken.id, text);
+        let mut texts = Vec::new();
+        while let Some((id, frame)) = self.venue.pop_frame() {
+            match frame {
+                Frame::Text(text) if id == taken.id => texts.push(text),
+                frame => drop(self.send(id, frame)),
+            }
+        }
+        texts
+    }
+
+    /// Takes the first WebSocket whose path begins so out of the simulator's hands, once all that was said to it is sent.
+    /// The venue believes it open from then on, and what it says to it is lost. None where there is none, or bytes wait.
+    pub fn take(&mut self, path: &str) -> Option<Taken> {
+        let found = self.conns.iter().find(|(_, conn)| conn.is_at(path) && !conn.has_unsent());
+        let id = *found?.0;
+        self.conns.remove(&id)?.into_pipe().map(|pipe| pipe.into_taken(id))
+    }
+
     /// Serves until `stop` without moving market time: after a lock-step run, while the peer winds down.
     pub fn serve_frozen(&mut self, stop: &AtomicBool) {
-        self.holds_requests = false;
         while !stop.load(Ordering::Relaxed) {
-            let is_busy = self.serve();
-            self.send_all();
-            if !is_busy {
+            if !self.serve_once() {
                 std::thread::sleep(IDLE);
             }
         }
@@ -506,7 +543,7 @@ impl Sim {
             }
             let id = self.next_conn;
             self.next_conn += 1;
-            if let Ok(pipe) = Pipe::new(tcp, Arc::clone(&self.tls)) {
+            if let Ok(pipe) = Pipe::new(tcp, self.tls.clone()) {
                 let mut conn = Conn::new(id, pipe, self.edge_now_ns, !self.is_lock_step);
                 let delay = u64::try_from(self.venue.handshake_delay().as_nanos()).unwrap_or(u64::MAX);
                 if delay > 0 {

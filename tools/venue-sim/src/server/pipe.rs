@@ -1,5 +1,7 @@
-//! One TLS connection over a non-blocking socket, as a plain `Read + Write`, with its raw bytes counted.
+//! One connection over a non-blocking socket, with TLS or without, as a plain `Read + Write`, its raw bytes counted.
 
+use super::taken::Taken;
+use crate::dialect::ConnId;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +14,7 @@ const BACKLOG_MAX: usize = 8 << 20;
 /// The connection. Reads and writes never block: what the socket does not take now waits inside.
 pub struct Pipe {
     tcp: TcpStream,
-    tls: ServerConnection,
+    layer: Layer,
     /// Plaintext written since nothing last waited.
     backlog: usize,
     /// What is written stays inside until [`Pipe::tear`].
@@ -25,14 +27,57 @@ pub struct Pipe {
     pub sent: u64,
 }
 
+/// What stands between the bytes and the socket.
+enum Layer {
+    Tls(Box<ServerConnection>),
+    /// Bytes that wait for the socket.
+    Plain(Vec<u8>),
+}
+
+impl Layer {
+    fn has_unsent(&self) -> bool {
+        match self {
+            Self::Tls(tls) => tls.wants_write(),
+            Self::Plain(unsent) => !unsent.is_empty(),
+        }
+    }
+
+    /// Hands over what it takes of what waits.
+    fn write_to(&mut self, to: &mut impl Write) -> io::Result<usize> {
+        match self {
+            Self::Tls(tls) => tls.write_tls(to),
+            Self::Plain(unsent) => {
+                let count = to.write(unsent)?;
+                unsent.drain(..count);
+                Ok(count)
+            }
+        }
+    }
+}
+
 impl Pipe {
-    /// Takes over an accepted socket.
-    pub fn new(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+    /// Takes over an accepted socket; without a configuration it is spoken plainly.
+    pub fn new(tcp: TcpStream, config: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;
-        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
-        tls.set_buffer_limit(None);
-        Ok(Self { tcp, tls, backlog: 0, is_held: false, early: Vec::new(), received: 0, sent: 0 })
+        let layer = match config {
+            None => Layer::Plain(Vec::new()),
+            Some(config) => {
+                let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+                tls.set_buffer_limit(None);
+                Layer::Tls(Box::new(tls))
+            }
+        };
+        Ok(Self { tcp, layer, backlog: 0, is_held: false, early: Vec::new(), received: 0, sent: 0 })
+    }
+
+    /// Gives the socket and its keys away.
+    pub fn into_taken(self, id: ConnId) -> Taken {
+        let tls = match self.layer {
+            Layer::Tls(tls) => Some(tls),
+            Layer::Plain(_) => None,
+        };
+        Taken::new(id, self.tcp, tls)
     }
 
     /// The socket, to ask the system about it.
@@ -42,14 +87,14 @@ impl Pipe {
 
     /// Whether bytes wait for the socket.
     pub fn has_unsent(&self) -> bool {
-        self.tls.wants_write()
+        self.layer.has_unsent()
     }
 
     /// Sends the first bytes of what waits, `share_ppm` of them, and ends its side of the connection.
     pub fn tear(&mut self, share_ppm: u32) -> io::Result<()> {
         let mut bytes = Vec::new();
-        while self.tls.wants_write() {
-            self.tls.write_tls(&mut bytes)?;
+        while self.layer.has_unsent() {
+            self.layer.write_to(&mut bytes)?;
         }
         let kept = bytes.len() as u64 * u64::from(share_ppm) / 1_000_000;
         bytes.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
@@ -96,16 +141,17 @@ impl Pipe {
 
     /// Reads what the socket holds; true when the peer closed it.
     fn fill(&mut self) -> io::Result<bool> {
+        let Layer::Tls(tls) = &mut self.layer else { return Ok(true) };
         let n = if self.early.is_empty() {
-            let n = self.tls.read_tls(&mut self.tcp)?;
+            let n = tls.read_tls(&mut self.tcp)?;
             self.received += n as u64;
             n
         } else {
-            let n = self.tls.read_tls(&mut self.early.as_slice())?;
+            let n = tls.read_tls(&mut self.early.as_slice())?;
             self.early.drain(..n);
             n
         };
-        if let Err(error) = self.tls.process_new_packets() {
+        if let Err(error) = tls.process_new_packets() {
             // Best effort: the alert tells the client what was wrong.
             let _ = self.flush();
             return Err(io::Error::new(ErrorKind::InvalidData, error));
@@ -113,12 +159,24 @@ impl Pipe {
         self.flush()?;
         Ok(n == 0)
     }
+
+    fn read_plain(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.early.is_empty() {
+            let n = self.tcp.read(buf)?;
+            self.received += n as u64;
+            return Ok(n);
+        }
+        let n = self.early.as_slice().read(buf)?;
+        self.early.drain(..n);
+        Ok(n)
+    }
 }
 
 impl Read for Pipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.tls.reader().read(buf) {
+            let Layer::Tls(tls) = &mut self.layer else { return self.read_plain(buf) };
+            match tls.reader().read(buf) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 other => return other,
             }
@@ -135,13 +193,16 @@ impl Write for Pipe {
             return Err(io::Error::new(ErrorKind::TimedOut, "the client does not read"));
         }
         self.backlog += buf.len();
-        self.tls.writer().write(buf)
+        match &mut self.layer {
+            Layer::Tls(tls) => tls.writer().write(buf),
+            Layer::Plain(unsent) => unsent.write(buf),
+        }
     }
 
     /// Hands the socket what it takes now; what it does not take waits, and that is no error.
     fn flush(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() && !self.is_held {
-            match self.tls.write_tls(&mut self.tcp) {
+        while self.layer.has_unsent() && !self.is_held {
+            match self.layer.write_to(&mut self.tcp) {
                 Ok(n) => self.sent += n as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
