@@ -2,13 +2,14 @@
 
 use crate::failure::Failure;
 use smc_core::codec;
-use smc_core::event::{Event, EventBody};
+use smc_core::event::{Event, EventBody, OrderUpdateKind};
 use smc_core::output::{NewOrder, Output};
 use smc_journal::{Reader, RecordKind};
+use smc_runtime::venue::{REJECT_NOT_SENT, REJECT_RING_FULL};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Every order of a journal by its name, with the venue's stamp (milliseconds) of the trade that caused it; none where
+/// Every order of a journal that was sent, by its name, with the venue's stamp (milliseconds) of the trade that caused it; none where
 /// something else did, a report say.
 pub fn causes(journal: &Path) -> Result<HashMap<String, Option<u64>>, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::wrong(journal.display(), error);
@@ -20,6 +21,15 @@ pub fn causes(journal: &Path) -> Result<HashMap<String, Option<u64>>, Failure> {
             RecordKind::Input => {
                 let event: Event = codec::decode(record.payload).map_err(|error| fail(&error))?;
                 cause = matches!(event.body, EventBody::Trade(_)).then_some(event.ts_event.0 / 1_000_000);
+                // One that never left the process, because a budget was used up say, never arrives.
+                if let EventBody::Order(update) = event.body
+                    && matches!(
+                        update.kind,
+                        OrderUpdateKind::Reject { code: REJECT_NOT_SENT | REJECT_RING_FULL }
+                    )
+                {
+                    orders.remove(&update.client_order_id.to_string());
+                }
             }
             RecordKind::Output => {
                 let output =

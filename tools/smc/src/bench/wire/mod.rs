@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A round after which a spinning thread lost more than this shared its cores with others: two threads that spin for
 /// each other then wait for the scheduler, and not for each other.
@@ -41,6 +41,8 @@ const LOST_PERCENT_MAX: f64 = 3.0;
 const ECHO_P50_NS_MAX: u64 = 100_000;
 /// How long the hiccup meter looks after each slice.
 const METER_MS: u64 = 40;
+/// How long orders may still come after the last slice.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 /// Part of each slice that is not counted: the way is cold after a stop.
 const WARM_UP_PART: usize = 10;
 
@@ -251,6 +253,11 @@ fn life(
             measured.load = place;
             slices.push(measured);
         }
+    }
+    // What was decided last has to arrive before it is counted.
+    let (failed, clock) = (|error| Failure::wrong("loopback", error), Instant::now());
+    while clock.elapsed() < LAST_WORDS {
+        exchange.poll(clock).map_err(failed)?;
     }
     let journal = engine.journal();
     let ended = engine.end()?;
