@@ -1,12 +1,18 @@
 //! The inputs of a case, field by field, and what can be wrong with them.
 
 use serde_json::{Number, Value};
-use smc_core::words::Price;
+use smc_core::words::{Price, Side};
+use smc_metrics::BadInput;
 use std::fmt;
 
 /// A number as JSON; what is undefined, infinite or no number is null.
 pub fn number(value: Option<f64>) -> Value {
     value.and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+}
+
+/// A figure as JSON; null without a value.
+pub fn figure(value: smc_metrics::Value) -> Value {
+    number(value.ok())
 }
 
 /// The `in` of a case.
@@ -28,6 +34,17 @@ pub enum CaseError {
         /// What it should be.
         wanted: &'static str,
     },
+    /// The function refused its input.
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl From<BadInput> for CaseError {
+    fn from(bad: BadInput) -> Self {
+        Self::Refused { reason: bad.to_string() }
+    }
 }
 
 impl fmt::Display for CaseError {
@@ -35,6 +52,7 @@ impl fmt::Display for CaseError {
         match self {
             Self::Function { name } => write!(f, "no function `{name}`"),
             Self::Field { name, wanted } => write!(f, "field `{name}` is missing or not {wanted}"),
+            Self::Refused { reason } => f.write_str(reason),
         }
     }
 }
@@ -114,5 +132,57 @@ impl<'a> Input<'a> {
     pub fn floats(self, name: &'static str) -> Result<Vec<f64>, CaseError> {
         let wanted = "a list of numbers";
         self.list(name)?.iter().map(|v| v.as_f64().ok_or(CaseError::Field { name, wanted })).collect()
+    }
+
+    /// A list of lists of numbers.
+    pub fn rows(self, name: &'static str) -> Result<Vec<Vec<f64>>, CaseError> {
+        let wanted = CaseError::Field { name, wanted: "a list of lists of numbers" };
+        let row = |row: &Value| row.as_array()?.iter().map(Value::as_f64).collect();
+        self.list(name)?.iter().map(row).collect::<Option<_>>().ok_or(wanted)
+    }
+
+    /// A list of lists of places, counted from 0.
+    pub fn places(self, name: &'static str) -> Result<Vec<Vec<usize>>, CaseError> {
+        let wanted = CaseError::Field { name, wanted: "a list of lists of places" };
+        let place = |place: &Value| usize::try_from(place.as_u64()?).ok();
+        let row = |row: &Value| row.as_array()?.iter().map(place).collect();
+        self.list(name)?.iter().map(row).collect::<Option<_>>().ok_or(wanted)
+    }
+
+    /// A list of whole numbers.
+    pub fn ints(self, name: &'static str) -> Result<Vec<i64>, CaseError> {
+        let wanted = "a list of whole numbers";
+        self.list(name)?.iter().map(|v| v.as_i64().ok_or(CaseError::Field { name, wanted })).collect()
+    }
+
+    /// A list of counts.
+    pub fn counts(self, name: &'static str) -> Result<Vec<u64>, CaseError> {
+        let wanted = "a list of counts";
+        self.list(name)?.iter().map(|v| v.as_u64().ok_or(CaseError::Field { name, wanted })).collect()
+    }
+
+    /// A list of 0 and 1, or of false and true.
+    pub fn flags(self, name: &'static str) -> Result<Vec<bool>, CaseError> {
+        let flag = |value: &Value| match value.as_f64() {
+            Some(0.0) => Some(false),
+            Some(1.0) => Some(true),
+            _ => value.as_bool(),
+        };
+        let wanted = CaseError::Field { name, wanted: "a list of 0 and 1" };
+        self.list(name)?.iter().map(flag).collect::<Option<_>>().ok_or(wanted)
+    }
+
+    /// A count of things in memory.
+    pub fn size(self, name: &'static str) -> Result<usize, CaseError> {
+        usize::try_from(self.count(name)?).map_err(|_| CaseError::Field { name, wanted: "a count" })
+    }
+
+    /// The side that 1 or -1 means.
+    pub fn side(self, name: &'static str) -> Result<Side, CaseError> {
+        match self.int(name)? {
+            1 => Ok(Side::Buy),
+            -1 => Ok(Side::Sell),
+            _ => Err(CaseError::Field { name, wanted: "1 or -1" }),
+        }
     }
 }

@@ -29,7 +29,8 @@ fn gate(input: Input<'_>) -> Result<Value, CaseError> {
 
 fn gate_case(input: Input<'_>) -> Result<GateCase, CaseError> {
     let (cfg, state, order) = (input.object("cfg")?, input.object("state")?, input.object("order")?);
-    let recent = |input: Input<'_>| Ok((TsNs(ns(input, "ts_ms")?), case_order(input, "qty")?));
+    let recent =
+        |input: Input<'_>| Ok::<_, CaseError>((TsNs(ns(input, "ts_ms")?), case_order(input, "qty")?));
     Ok(GateCase {
         is_allowed: cfg.claim("allowed")?,
         spec: spec(cfg, state)?,

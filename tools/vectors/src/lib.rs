@@ -7,7 +7,11 @@
 mod breakers;
 mod case;
 mod compare;
+mod fills;
 mod gate;
+mod luck;
+mod models;
+mod performance;
 mod second_factor;
 mod sizing;
 mod var;
@@ -50,8 +54,17 @@ pub struct Case {
 /// Each family of functions knows its names: `None` for a name that is not one of them.
 type Family = fn(&str, Input<'_>) -> Option<Result<Value, CaseError>>;
 
-const FAMILIES: [Family; 5] =
-    [var::evaluate, sizing::evaluate, gate::evaluate, breakers::evaluate, second_factor::evaluate];
+const FAMILIES: [Family; 9] = [
+    var::evaluate,
+    sizing::evaluate,
+    gate::evaluate,
+    breakers::evaluate,
+    second_factor::evaluate,
+    performance::evaluate,
+    luck::evaluate,
+    models::evaluate,
+    fills::evaluate,
+];
 
 impl File {
     /// Reads a file's text; the error names line and column.

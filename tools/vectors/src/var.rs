@@ -140,14 +140,7 @@ fn kupiec_pof(input: Input<'_>) -> Result<Value, CaseError> {
 }
 
 fn christoffersen_both(input: Input<'_>) -> Result<Value, CaseError> {
-    let wanted = CaseError::Field { name: "hits", wanted: "a list of 0 and 1" };
-    let hit = |value: &Value| match value.as_u64() {
-        Some(0) => Some(false),
-        Some(1) => Some(true),
-        _ => value.as_bool(),
-    };
-    let hits: Option<Vec<bool>> = input.list("hits")?.iter().map(hit).collect();
-    let test = christoffersen(&hits.ok_or(wanted)?, input.float("p")?);
+    let test = christoffersen(&input.flags("hits")?, input.float("p")?);
     Ok(json!({
         "n00": test.transitions.after_miss_miss,
         "n01": test.transitions.after_miss_hit,

@@ -1,12 +1,14 @@
 //! The risk vectors that lie beside the repository, through the shipped code; and inputs that no function expects.
 #![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
 
-use serde_json::{Value, json};
-use smc_vectors::{Case, CaseError, File, evaluate};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+mod common;
 
-const FILE: &str = "shared/data/vectors/risk.json";
+use common::case;
+use serde_json::{Value, json};
+use smc_vectors::{CaseError, evaluate};
+use std::collections::{BTreeMap, BTreeSet};
+
+const FILE: &str = "risk.json";
 
 /// Functions of this crate's families that are told here; the others have tests of their own.
 const FUNCTIONS: [&str; 11] = [
@@ -23,19 +25,9 @@ const FUNCTIONS: [&str; 11] = [
     "loss_breaker",
 ];
 
-/// None (and said so) when the file is absent.
-fn file() -> Option<File> {
-    let dirs = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let Some(path) = dirs.map(|dir| dir.join(FILE)).find(|path| path.exists()) else {
-        println!("skipped: {FILE} absent");
-        return None;
-    };
-    Some(File::parse(&std::fs::read_to_string(path).unwrap()).unwrap())
-}
-
 #[test]
 fn every_case_gives_what_the_file_expects() {
-    let Some(file) = file() else { return };
+    let Some(file) = common::file(FILE) else { return };
     let mut passed = BTreeMap::<&str, u32>::new();
     let mut codes = BTreeSet::new();
     for case in file.cases.iter().filter(|case| FUNCTIONS.contains(&case.function.as_str())) {
@@ -48,10 +40,6 @@ fn every_case_gives_what_the_file_expects() {
     println!("{passed:?}");
     assert_eq!(passed.len(), FUNCTIONS.len());
     assert_eq!(codes.len(), 21, "the cases produce every code of the gate");
-}
-
-fn case(function: &str, input: Value) -> Case {
-    Case { id: "x".into(), function: function.into(), input, expected: None, tol: None }
 }
 
 fn check(function: &str, input: Value, wanted: Value) {
@@ -112,61 +100,9 @@ fn the_edges_are_defined_or_null() {
 /// Every field of every case is replaced by what is absurd, and left out: an answer or an error, never a panic.
 #[test]
 fn no_field_can_break_a_function() {
-    let Some(file) = file() else { return };
-    let absurd = [
-        json!(null),
-        json!(0),
-        json!(-1),
-        json!(1),
-        json!(i64::MAX),
-        json!(i64::MIN),
-        json!(u64::MAX),
-        json!(0.5),
-        json!(1e308),
-        json!(-1e308),
-        json!(5e-324),
-        json!(""),
-        json!("0"),
-        json!("-1"),
-        json!("92233720368.54775807"),
-        json!([]),
-        json!([0]),
-        json!([i64::MAX, i64::MIN]),
-        json!([1e308, -1e308]),
-        json!({}),
-        json!(true),
-    ];
-    let mut tried = 0u32;
-    for case in file.cases.iter().filter(|case| FUNCTIONS.contains(&case.function.as_str())) {
-        let mut paths = Vec::new();
-        leaves(&case.input, String::new(), &mut paths);
-        for path in paths {
-            for value in &absurd {
-                let mut broken = case.clone();
-                *broken.input.pointer_mut(&path).unwrap() = value.clone();
-                let answer = evaluate(&broken);
-                tried += 1;
-                let text = answer.map(|answer| answer.to_string()).unwrap_or_default();
-                assert!(!text.contains("NaN") && !text.contains("inf"), "{} {path} {value}: {text}", case.id);
-            }
-        }
-    }
+    let Some(file) = common::file(FILE) else { return };
+    let cases = file.cases.iter().filter(|case| FUNCTIONS.contains(&case.function.as_str()));
+    let tried = common::break_every_field(cases);
     println!("{tried} broken cases");
     assert!(tried > 10_000);
-}
-
-/// Places of fields: every key, and the first elements of lists.
-fn leaves(value: &Value, at: String, into: &mut Vec<String>) {
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
-        Value::Array(items) => {
-            items.iter().take(2).enumerate().map(|(nth, v)| (nth.to_string(), v)).collect()
-        }
-        _ => Vec::new(),
-    };
-    for (name, child) in children {
-        let path = format!("{at}/{name}");
-        leaves(child, path.clone(), into);
-        into.push(path);
-    }
 }
