@@ -165,9 +165,10 @@ impl Conn {
         if pipe.hoard() { Err(Gone) } else { Ok(self.bytes().1 != before) }
     }
 
-    /// Whether it was kept waiting until now.
-    pub fn is_waking(&self, now: TsNs) -> bool {
-        self.asleep_until > TsNs(0) && self.asleep_until <= now
+    /// Whether it wants to be served though its client says nothing: bytes wait, it is to end, or it was kept waiting until
+    /// now.
+    pub fn is_due(&self, now: TsNs) -> bool {
+        self.has_unsent() || self.is_closing || self.asleep_until > TsNs(0) && self.asleep_until <= now
     }
 
     /// Ends the waiting, if there was any; `Gone` when the client has given up meanwhile: nothing may be sent to it.

@@ -476,8 +476,7 @@ impl Sim {
     /// looked at ten thousand times a minute, and mostly says nothing.
     fn serve_news(&mut self) -> bool {
         let now = self.hearing_time();
-        let is_due = |conn: &Conn| conn.has_unsent() || conn.is_waking(now);
-        if self.conns.values().any(is_due) {
+        if self.conns.values().any(|conn| conn.is_due(now)) {
             return self.serve();
         }
         let pipes = self.conns.values().filter_map(Conn::pipe).chain(&self.lingering);
