@@ -183,7 +183,8 @@ pub struct Running {
     _accounts: Vec<AccountLock>,
 }
 
-/// Starts an engine, on a new journal or on the one a former process left.
+/// Starts an engine, on a new journal or on the one a former process left. With `process.first_core` the calling thread, and
+/// whatever it starts from then on, keeps off the cores of the threads that spin.
 pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     if let Some(first) = options.config.process.first_core {
         let spinning = if options.topology == Topology::Inline { 1 } else { 3 };

@@ -233,8 +233,10 @@ impl Session {
         let qty = fill.units.abs();
         let mut cum_qty = qty;
         if let Some(order) = id.and_then(|id| self.orders.get(id)) {
-            // A part has one fill: of an order from before us, it may be the one that its owner knows.
-            cum_qty = if order.is_from_before {
+            // A part has one fill. Of an order from before us one that the account showed at our first look may be the one that
+            // its owner knows; what came later is new to everybody.
+            let is_perhaps_known = order.is_from_before && at <= self.ledger.start();
+            cum_qty = if is_perhaps_known {
                 order.reported.max(Qty(order.filled_before.0.saturating_add(qty.0)))
             } else {
                 Qty(order.reported.0.saturating_add(qty.0))

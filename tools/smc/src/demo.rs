@@ -368,7 +368,7 @@ fn report(args: &Args, scene: &Scene, summary: &Summary, journal: &std::path::Pa
         status.orders_sent, status.cancels_sent, status.fills, status.realised_pnl, status.equity
     );
     println!(
-        "wire in to wire out over TLS: p50 {:.1} us, p99 {:.1} us, max {:.1} us ({} orders)",
+        "in process, read of the tick to sealed order: p50 {:.1} us, p99 {:.1} us, max {:.1} us ({} orders)",
         micros(wire.p50),
         micros(wire.p99),
         micros(wire.max),

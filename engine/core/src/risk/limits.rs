@@ -151,8 +151,7 @@ const REFERENCE_AGE_MAX_NS: u64 = 3_600 * SECOND_NS;
 const REFERENCE_SKEW_MAX_NS: u64 = 60 * SECOND_NS;
 const DUPLICATE_WINDOW_MAX_NS: u64 = 60 * SECOND_NS;
 const WINDOW_MAX_NS: u64 = 3_600 * SECOND_NS;
-/// A load generator sends more in a second than a strategy in a week.
-const REPEAT_MAX: u32 = 10_000_000;
+const REPEAT_MAX: u32 = 1_000;
 const LEVERAGE_MAX_MILLI: u32 = 125_000;
 const PPM_MAX: u64 = 1_000_000;
 const ORDER_LIFETIME_MAX_NS: u64 = 30 * 86_400 * SECOND_NS;

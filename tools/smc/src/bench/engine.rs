@@ -11,8 +11,10 @@ use super::{Figures, head};
 use crate::failure::{Failure, Outcome};
 use clap::Parser;
 use smc_core::config::EngineConfig;
-use smc_core::event::{Balance, Event, EventBody, FeedState, GatewayState, OrderUpdate, OrderUpdateKind};
-use smc_core::output::Output;
+use smc_core::event::{
+    Balance, Event, EventBody, FeedState, GatewayState, OrderUpdate, OrderUpdateKind, ReconcileRound,
+};
+use smc_core::output::{Output, TradingState};
 use smc_core::strategy::Confluence;
 use smc_core::words::{InstrumentId, Name, Qty, SCALE, TsNs};
 use smc_core::{Engine, Outbox};
@@ -155,17 +157,28 @@ fn readied(config: &EngineConfig, now: TsNs) -> Result<Engine<Confluence>, Failu
     let owned = |asset, amount: i64| {
         EventBody::Balance(Balance { asset, free: Qty(amount * SCALE), locked: Qty::ZERO })
     };
+    let round = |number, is_end| EventBody::Round(ReconcileRound { number, is_end, is_complete: true });
     let bodies = [
         EventBody::Instrument(spec()),
+        EventBody::Gateway(GatewayState::Syncing),
+        round(1, false),
         owned(spec().quote, 1_000_000),
         owned(spec().base, 20),
-        EventBody::Feed(FeedState::Live),
+        round(1, true),
         EventBody::Gateway(GatewayState::Ready),
+        EventBody::Feed(FeedState::Live),
+        round(2, false),
+        owned(spec().quote, 1_000_000),
+        owned(spec().base, 20),
+        round(2, true),
     ];
     for body in bodies {
         let event = Event { seq: 0, ts_event: now, ts_recv: now, instrument: InstrumentId(0), body };
         engine.on_event(&event, &mut outbox);
         outbox.clear();
+    }
+    if engine.state() != TradingState::Normal {
+        return Err(Failure::No(format!("the engine did not become ready: {:?}", engine.state())));
     }
     Ok(engine)
 }

@@ -5,13 +5,14 @@ use crate::failure::{Failure, Outcome};
 use clap::Parser;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+use smc_core::event::Command;
 use smc_runtime::config::FileConfig;
 use smc_runtime::latency::Stretch;
 use smc_runtime::launch::{Options, automatic, launch};
 use smc_runtime::progress::Progress;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// How long the engine may take to connect and log on.
 const START_MAX: Duration = Duration::from_secs(20);
+/// The limit on entries without an exit (`repeat_max`) is begun anew so often: fewer than its thousand fit in between.
+const ARM_EVERY: Duration = Duration::from_millis(20);
 /// How long it may take for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
@@ -74,15 +77,19 @@ pub fn serve(args: &Args) -> Outcome {
         kill: Arc::default(),
         progress: progress.clone(),
     };
-    let running = launch(options).map_err(|error| Failure::Wrong(error.to_string()))?;
+    let mut running = launch(options).map_err(|error| Failure::Wrong(error.to_string()))?;
     let is_ready =
         || progress.is_started.load(Ordering::Acquire) && progress.gateway_ready.load(Ordering::Acquire);
     while !is_ready() && !running.is_over() {
         std::thread::sleep(Duration::from_millis(1));
     }
     println!("ready");
-    for line in std::io::stdin().lines() {
-        match line.as_deref() {
+    let (lines, told) = channel();
+    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| lines.send(line)).is_ok());
+    loop {
+        match told.recv_timeout(ARM_EVERY).map(|line| line.unwrap_or_default()).as_deref() {
+            // No limit on entries without an exit is loose enough for a load generator: a person would arm again.
+            Err(RecvTimeoutError::Timeout) => drop(running.command(Command::Arm)),
             Ok("take") => {
                 let latencies = &running.status.latencies;
                 let histogram = latencies.take(Stretch::WireToWire);
@@ -136,7 +143,7 @@ impl Engine {
         let fail = |error| Failure::wrong("the engine's process", error);
         std::fs::write(home.join(CONFIG), config).map_err(fail)?;
         let program = std::env::current_exe().map_err(fail)?;
-        let mut command = Command::new(program);
+        let mut command = std::process::Command::new(program);
         command.args(["bench", "wire-engine"]).arg(home).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(fail)?;
         let (Some(to), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
