@@ -3,6 +3,7 @@
 
 use super::run::Scene;
 use crate::BUSY;
+use smc_core::TsNs;
 use smc_core::instrument::{Contract, ContractKind};
 use smc_core::words::{Name, Price, Qty, SCALE, number_of_text};
 use std::path::Path;
@@ -131,11 +132,11 @@ impl At {
         truth
     }
 
-    /// Whether the venue has told all of its prices: a dealer's wait for the end of a quarter of a second, Bybit's books
-    /// have a number once they are told.
-    pub fn has_told(self, sim: &Sim) -> bool {
+    /// Whether the venue has told all of its prices at `now`, up to which it has run: a dealer's wait for the end of a quarter
+    /// of a second, Bybit's books have a number once they are told. The venue's own clock stands at the last thing it did.
+    pub fn has_told(self, sim: &Sim, now: TsNs) -> bool {
         let is_told = |update_id: u64| match self {
-            Self::Oanda => update_id.saturating_add(WINDOW_NS) < sim.now().0,
+            Self::Oanda => update_id.saturating_add(WINDOW_NS) < now.0,
             _ => update_id > 0,
         };
         self.of(sim.truth(0)).books.iter().all(|book| is_told(book.update_id))

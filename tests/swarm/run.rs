@@ -235,7 +235,7 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         go(&mut sim, &remote, TsNs(end.0 - 1))?;
         let before = stand(&sim);
         go(&mut sim, &remote, end)?;
-        if stand(&sim) == before && at.has_told(&sim) {
+        if stand(&sim) == before && at.has_told(&sim, end) {
             break;
         }
     }
