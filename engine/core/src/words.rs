@@ -178,10 +178,31 @@ impl Price {
     }
 }
 
+/// Quotient rounded towards zero. `divisor > 0`. Most amounts fit the processor's own division, a fraction of the general
+/// one's work.
+pub const fn quotient(dividend: i128, divisor: i128) -> i128 {
+    let (short, short_divisor) = (dividend as i64, divisor as i64);
+    if short as i128 == dividend && short_divisor as i128 == divisor {
+        short.wrapping_div(short_divisor) as i128
+    } else {
+        dividend / divisor
+    }
+}
+
+/// `value × factor ÷ divisor`, rounded towards zero and saturated. `divisor > 0`.
+pub const fn mul_div(value: i64, factor: i64, divisor: i64) -> i64 {
+    clamp_i64(quotient(value as i128 * factor as i128, divisor as i128))
+}
+
+/// `value × ppm ÷ 1 000 000`, rounded towards zero and saturated.
+pub const fn ppm_of(value: i64, ppm: u32) -> i64 {
+    mul_div(value, ppm as i64, 1_000_000)
+}
+
 /// Quotient rounded towards plus infinity. `divisor > 0`.
 pub const fn div_ceil(dividend: i128, divisor: i128) -> i128 {
-    let floor = dividend.div_euclid(divisor);
-    floor + if floor.wrapping_mul(divisor) == dividend { 0 } else { 1 }
+    let cut = quotient(dividend, divisor);
+    cut + if dividend > 0 && cut.wrapping_mul(divisor) != dividend { 1 } else { 0 }
 }
 
 /// `value ÷ SCALE`, rounded towards minus infinity. The hot path divides products by nothing else, and a general
@@ -626,6 +647,24 @@ mod tests {
         assert_eq!(parse("-"), Err(DecimalError::Empty));
         assert_eq!(parse("99999999999999999999"), Err(DecimalError::TooLarge));
         assert_eq!(parse("92233720369"), Err(DecimalError::TooLarge));
+    }
+
+    #[test]
+    fn the_short_way_to_a_quotient_is_the_long_one() {
+        const EDGES: [i128; 9] = [0, 1, 2, 1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, 1 << 64, 1 << 100];
+        let dividends = EDGES.into_iter().flat_map(|n| [n - 1, n, n + 1, -n - 1, -n, 1 - n]);
+        let divisors = || EDGES.into_iter().flat_map(|n| [n, n + 1]).filter(|n| *n > 0);
+        for dividend in dividends {
+            for divisor in divisors() {
+                let cut = dividend / divisor;
+                assert_eq!(quotient(dividend, divisor), cut, "{dividend} by {divisor}");
+                let up = dividend.div_euclid(divisor) + i128::from(dividend.rem_euclid(divisor) > 0);
+                assert_eq!(div_ceil(dividend, divisor), up, "{dividend} by {divisor}");
+            }
+        }
+        assert_eq!(mul_div(i64::MAX, i64::MAX, 1), i64::MAX);
+        assert_eq!(mul_div(i64::MIN, i64::MAX, 7), i64::MIN);
+        assert_eq!((ppm_of(-7, 500_000), ppm_of(i64::MAX, 1_000_000)), (-3, i64::MAX));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::sizing::policy::Evidence;
 use crate::sizing::returns::Returns;
 use crate::sizing::{Rate, loss_at_stop};
 use crate::state::{State, StateError, StateIo};
-use crate::words::{Direction, Money, Price, Qty, SCALE, clamp_i64, div_ceil};
+use crate::words::{Direction, Money, Price, Qty, SCALE, clamp_i64, scale_ceil};
 
 /// What the engine has seen of the account and of the markets.
 pub(super) struct Observed {
@@ -111,7 +111,7 @@ fn loss_between(from: Price, plan: &Plan, market: &Market, fee: Rate, qty: Qty) 
 
 fn value(market: &Market, qty: Qty, price: Price) -> Money {
     let unit = market.contract().unit_value(price);
-    Money(clamp_i64(div_ceil(i128::from(qty.0) * i128::from(unit.0), SCALE.into())))
+    Money(clamp_i64(scale_ceil(i128::from(qty.0) * i128::from(unit.0))))
 }
 
 /// What cannot be valued may lose everything.

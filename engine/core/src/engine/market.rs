@@ -17,7 +17,8 @@ use crate::smc::SmcEngine;
 use crate::state::{State, StateError, StateIo};
 use crate::strategy::MarketView;
 use crate::words::{
-    Direction, InstrumentId, Money, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil,
+    Direction, InstrumentId, Money, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, div_ceil, ppm_of,
+    scale_ceil,
 };
 use alloc::vec::Vec;
 
@@ -119,7 +120,7 @@ impl Market {
     /// Limit price of a protective stop at `stop`: beyond its trigger, so that it still fills when the market jumps a
     /// little.
     pub(super) fn stop_limit(&self, direction: Direction, stop: Price) -> Price {
-        let offset = clamp_i64(i128::from(stop.0) * i128::from(self.stop_limit_offset_ppm) / 1_000_000);
+        let offset = ppm_of(stop.0, self.stop_limit_offset_ppm);
         let away = direction.side().sign();
         self.on_tick(Price(stop.0.saturating_sub(away.saturating_mul(offset))), direction)
     }
@@ -213,8 +214,8 @@ impl Market {
         let Some(plan) = self.bracket.plan else { return Money::ZERO };
         let distance = i128::from(plan.entry.0.abs_diff(plan.stop.0));
         let per_price = i128::from(self.contract().gain_per_price(plan.entry).0);
-        let per_unit = div_ceil(distance * per_price, SCALE.into());
-        Money(clamp_i64(div_ceil(per_unit.saturating_mul(self.bracket.entered.0.into()), SCALE.into())))
+        let per_unit = scale_ceil(distance * per_price);
+        Money(clamp_i64(scale_ceil(per_unit.saturating_mul(self.bracket.entered.0.into()))))
     }
 
     /// A person wants out of everything: what was left over is tried once more.

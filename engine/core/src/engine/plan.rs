@@ -5,7 +5,7 @@
 
 use crate::state::{StateError, StateIo};
 use crate::strategy::{BreakEven, Distance, EntryKind, Management, Part, Reach, Trail};
-use crate::words::{Direction, Price, Qty, TsNs, clamp_i64, div_ceil};
+use crate::words::{Direction, Price, Qty, TsNs, clamp_i64, div_ceil, ppm_of, quotient};
 
 const ONE_PPM: i128 = 1_000_000;
 
@@ -105,8 +105,8 @@ impl Plan {
     }
 
     fn risk_part(&self, ppm: u32) -> i64 {
-        let risk = i128::from(self.entry.0) - i128::from(self.stop.0);
-        clamp_i64(risk.abs() * i128::from(ppm) / ONE_PPM)
+        let risk = clamp_i64(i128::from(self.entry.0.abs_diff(self.stop.0)));
+        ppm_of(risk, ppm)
     }
 
     fn beyond_entry(&self, risk_ppm: u32) -> Price {
@@ -127,7 +127,7 @@ impl Plan {
                 on_tick(Price(clamp_i64(even)), Direction::Down, tick)
             }
             Direction::Down => {
-                let even = average * (ONE_PPM - fee) / (ONE_PPM + fee);
+                let even = quotient(average * (ONE_PPM - fee), ONE_PPM + fee);
                 on_tick(Price(clamp_i64(even)), Direction::Up, tick)
             }
         }
@@ -234,7 +234,7 @@ impl Progress {
         }
         let distance = match trail.distance {
             Distance::Price(price) => price.0,
-            Distance::Ppm(ppm) => clamp_i64(i128::from(self.best.0) * i128::from(ppm) / ONE_PPM),
+            Distance::Ppm(ppm) => ppm_of(self.best.0, ppm),
             Distance::Risk(ppm) => plan.risk_part(ppm),
         };
         let sign = plan.direction.side().sign();
@@ -267,8 +267,8 @@ impl Progress {
     pub(super) fn due(&self, plan: &Plan, lot: Qty) -> Qty {
         let reached = plan.manage.parts.iter().flatten().take(self.reached.into());
         let part_of = |part: &Part| {
-            let share = i128::from(self.full.0.max(0)) * i128::from(part.share_ppm) / ONE_PPM;
-            clamp_i64(share - share % i128::from(lot.0.max(1)))
+            let share = ppm_of(self.full.0.max(0), part.share_ppm);
+            share - share % lot.0.max(1)
         };
         let wanted = reached.map(part_of).fold(0i64, i64::saturating_add);
         Qty(wanted.saturating_sub(self.waived.0).saturating_sub(self.closed.0).max(0))

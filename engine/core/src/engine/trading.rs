@@ -24,14 +24,16 @@ use crate::risk::{ApprovedOrder, Beside, Gate, GateView, Limits, Margining, STRA
 use crate::sizing::policy::{self, Stake, Verdict};
 use crate::sizing::{Rate, Size, SizeReason, heat, qty_for_loss, size_entry};
 use crate::strategy::{EntryKind, Intent, Intents, Strategy};
-use crate::words::{ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, clamp_i64, div_ceil};
+use crate::words::{
+    ClientOrderId, InstrumentId, Money, Price, Qty, SCALE, Side, TsNs, div_ceil, mul_div, ppm_of,
+};
 use alloc::vec::Vec;
 
 /// Steps one bracket may take at one event: cancels of five legs and a stray, two orders, with room to spare.
 const STEPS_MAX: u32 = 12;
-const ONE_PPM: i128 = 1_000_000;
+const ONE_PPM: i64 = 1_000_000;
 /// Part of an order's limits that an entry leaves to its exit, for a price that runs beyond the plan.
-const EXIT_ROOM_PPM: i128 = 20_000;
+const EXIT_ROOM_PPM: i64 = 20_000;
 
 /// The gate with the configuration's limits.
 pub(super) fn gate(config: &EngineConfig) -> Result<Gate, ConfigError> {
@@ -214,7 +216,7 @@ impl<S: Strategy> Engine<S> {
     /// The largest quantity by each limit.
     fn caps(&self, market: &Market, plan: &Plan, equity: Money, fee: Rate) -> [(Cap, Qty); CAPS] {
         let (sizing, contract) = (&self.config.sizing, market.contract());
-        let most = i128::from(equity.0) * i128::from(sizing.notional_fraction_ppm_max) / ONE_PPM;
+        let most = Money(ppm_of(equity.0, sizing.notional_fraction_ppm_max));
         let limits = self.gate.limits(market.id).copied().unwrap_or(Limits::NOTHING);
         let position = self.positions.qty(market.id).0.saturating_mul(plan.direction.side().sign());
         let in_quote = |amount| self.positions.in_quote(market.id, amount).unwrap_or(Money::ZERO);
@@ -234,7 +236,7 @@ impl<S: Strategy> Engine<S> {
         [
             (Cap::OrderQty, by_qty),
             (Cap::OrderNotional, by_value),
-            (Cap::EquityFraction, quantity_for(Money(clamp_i64(most)), contract.unit_value(plan.entry))),
+            (Cap::EquityFraction, quantity_for(most, contract.unit_value(plan.entry))),
             (Cap::Position, Qty(limits.position_qty_max.0.saturating_sub(position))),
             (Cap::Balance, self.affordable_qty(market, plan)),
             (Cap::OpenHeat, for_loss(room.open)),
@@ -247,10 +249,10 @@ impl<S: Strategy> Engine<S> {
     /// buy back fees taken in the base asset, and at the target's or a worse price. By an order's largest
     /// quantity, and by its largest value.
     fn closable_qty(&self, limits: &Limits, plan: &Plan, contract: Contract, mark: Price) -> (Qty, Qty) {
-        let room = ONE_PPM + 2 * i128::from(self.config.sizing.fee_ppm) + EXIT_ROOM_PPM;
-        let by_qty = Qty(clamp_i64(i128::from(limits.order_qty_max.0) * ONE_PPM / room));
+        let room = ONE_PPM + 2 * i64::from(self.config.sizing.fee_ppm) + EXIT_ROOM_PPM;
+        let by_qty = Qty(mul_div(limits.order_qty_max.0, ONE_PPM, room));
         let dearest = plan.entry.max(mark).max(plan.stop).max(plan.target);
-        let value = Money(clamp_i64(i128::from(limits.order_notional_max.0) * ONE_PPM / room));
+        let value = Money(mul_div(limits.order_notional_max.0, ONE_PPM, room));
         (by_qty, quantity_for(value, contract.unit_value(dearest)))
     }
 
@@ -261,16 +263,16 @@ impl<S: Strategy> Engine<S> {
         if spec.contract.kind != ContractKind::Spot {
             let free = self.positions.free_margin_at(self.config.venue_of(market.id), &self.orders);
             let free = free.and_then(|free| self.positions.in_quote(market.id, free)).unwrap_or(Money::ZERO);
-            let secured = i128::from(free.0) * ONE_PPM / i128::from(spec.contract.margin_initial_ppm.max(1));
-            return quantity_for(Money(clamp_i64(secured)), spec.contract.unit_value(plan.entry));
+            let secured = mul_div(free.0, ONE_PPM, i64::from(spec.contract.margin_initial_ppm.max(1)));
+            return quantity_for(Money(secured), spec.contract.unit_value(plan.entry));
         }
         let venue = self.config.venue_of(market.id);
         match plan.direction.side() {
             Side::Sell => self.account.free(venue, spec.base),
             Side::Buy => {
-                let free = i128::from(self.account.free(venue, spec.quote).0) * ONE_PPM;
-                let spendable = free / (ONE_PPM + i128::from(self.config.sizing.fee_ppm));
-                quantity_for(Money(clamp_i64(spendable)), plan.entry)
+                let free = self.account.free(venue, spec.quote).0;
+                let spendable = mul_div(free, ONE_PPM, ONE_PPM + i64::from(self.config.sizing.fee_ppm));
+                quantity_for(Money(spendable), plan.entry)
             }
         }
     }
@@ -601,7 +603,8 @@ fn margining(
         Some(Security::Margin { needed, free }) => Margining::Part { needed, free },
         Some(Security::Balance { needed, free, .. }) => {
             let fee_ppm = if order.side == Side::Buy { config.sizing.fee_ppm } else { 0 };
-            let needed = div_ceil(i128::from(needed.0) * (ONE_PPM + i128::from(fee_ppm)), ONE_PPM);
+            let needed = i128::from(needed.0) * i128::from(ONE_PPM + i64::from(fee_ppm));
+            let needed = div_ceil(needed, ONE_PPM.into());
             Margining::Whole { needed, free: free.0.into() }
         }
     }
@@ -622,5 +625,5 @@ fn quantity_for(money: Money, price: Price) -> Qty {
     if price.0 <= 0 || money.0 <= 0 {
         return Qty::ZERO;
     }
-    Qty(clamp_i64(i128::from(money.0) * i128::from(SCALE) / i128::from(price.0)))
+    Qty(mul_div(money.0, SCALE, price.0))
 }

@@ -5,7 +5,7 @@
 //! together.
 
 use crate::config::INSTRUMENTS_MAX;
-use crate::words::{Direction, Money, clamp_i64};
+use crate::words::{Direction, Money, ppm_of};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -76,6 +76,7 @@ pub fn room(
     correlations: &Correlations,
     (at, direction): (usize, Direction),
 ) -> Room {
+    let loads: &[Load] = loads.get(..correlations.instruments).unwrap_or(loads);
     let open = loads.iter().fold(0i64, |sum, load| sum.saturating_add(load.sum().0));
     let together = cluster(params, loads, correlations, at, direction);
     let members = loads.iter().enumerate().filter(|(other, _)| together & bit(*other) != 0);
@@ -87,7 +88,7 @@ pub fn room(
 }
 
 fn left(equity: Money, ppm_max: u32, used: i64) -> Money {
-    let most = clamp_i64(i128::from(equity.0.max(0)) * i128::from(ppm_max) / 1_000_000);
+    let most = ppm_of(equity.0.max(0), ppm_max);
     Money(most.saturating_sub(used).max(0))
 }
 
@@ -95,7 +96,7 @@ fn left(equity: Money, ppm_max: u32, used: i64) -> Money {
 /// and so on.
 fn cluster(
     params: &HeatParams,
-    loads: &Loads,
+    loads: &[Load],
     correlations: &Correlations,
     at: usize,
     direction: Direction,

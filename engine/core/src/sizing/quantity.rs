@@ -3,7 +3,7 @@
 //! Pure and exact: integers and one rounding, down to the lot. Never rounds up to the venue's minimum.
 
 use crate::instrument::InstrumentSpec;
-use crate::words::{Money, Price, Qty, SCALE, clamp_i64, div_ceil};
+use crate::words::{Money, Price, Qty, SCALE, clamp_i64, div_ceil, quotient};
 
 /// A share of one, in 1e-8: risk fractions and fee rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -204,12 +204,20 @@ fn lots(request: &SizeRequest, loss_per_unit_e24: i128) -> Option<i128> {
     let risk_e16 = i128::from(request.equity.0.max(0)) * i128::from(request.risk_fraction.0);
     // Dividing by the loss and then by the lot, each rounded down, is dividing by their product rounded down.
     let qty_e8 = shifted_quotient(risk_e16, 16, loss_per_unit_e24)?;
-    Some(qty_e8 / i128::from(request.lot.0))
+    Some(quotient(qty_e8, request.lot.0.into()))
 }
 
-/// `floor(dividend × 10^digits / divisor)` by long division, a few digits at a time, so that the product need not
-/// fit. Neither argument is negative, the divisor is positive.
+/// `floor(dividend × 10^digits / divisor)`. Neither argument is negative, the divisor is positive.
 fn shifted_quotient(dividend: i128, digits: u32, divisor: i128) -> Option<i128> {
+    match 10i128.checked_pow(digits).and_then(|shift| dividend.checked_mul(shift)) {
+        Some(shifted) => Some(quotient(shifted, divisor)),
+        None => long_quotient(dividend, digits, divisor),
+    }
+}
+
+/// The same by long division, a few digits at a time, for a product that does not fit.
+#[cold]
+fn long_quotient(dividend: i128, digits: u32, divisor: i128) -> Option<i128> {
     let (mut quotient, mut rest) = (dividend / divisor, dividend % divisor);
     let mut left = digits;
     while left > 0 {
@@ -229,7 +237,7 @@ fn is_worth(request: &SizeRequest, qty: Qty) -> bool {
     let scale = i128::from(SCALE);
     // A contract's value is multiplied after one rounding up of the minimum, never of the value.
     match value_e16.checked_mul(request.multiplier.0.into()) {
-        Some(value_e24) => value_e24 / (scale * scale) >= i128::from(request.notional_min.0),
+        Some(value_e24) => value_e24 >= scale * scale * i128::from(request.notional_min.0),
         None => {
             value_e16 / scale
                 >= div_ceil(i128::from(request.notional_min.0) * scale, request.multiplier.0.into())

@@ -28,7 +28,7 @@ use super::snapshot;
 use super::view::{Candle, Fact, Say, seen_from};
 use crate::output::{Structure, StructureKind};
 use crate::state::{StateError, StateIo};
-use crate::words::{Direction, Price, clamp_i64};
+use crate::words::{Direction, Price, ppm_of};
 
 /// Equal highs (`Up`) or lows (`Down`), or the first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +239,7 @@ impl Liquidity {
                 tell_pool(StructureKind::Expired, &oldest, 0, 0, say);
             }
         }
-        let part = |of: i64, ppm: u32| clamp_i64(i128::from(of.abs()) * i128::from(ppm) / 1_000_000);
+        let part = |of: i64, ppm: u32| ppm_of(of.abs(), ppm);
         let tolerance = match self.tolerance {
             Tolerance::AtrMult(ppm) | Tolerance::RangePct { ppm, .. } => part(yardstick, ppm),
             Tolerance::FixedTicks(distance) => distance.0,

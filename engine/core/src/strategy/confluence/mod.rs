@@ -43,7 +43,6 @@ use memory::Memory;
 use search::Search;
 
 const DIRECTIONS: [Direction; 2] = [Direction::Up, Direction::Down];
-const ONE_PPM: i128 = 1_000_000;
 
 /// The confluence strategy for all instruments.
 pub struct Confluence {
@@ -237,9 +236,4 @@ impl State for Confluence {
     fn settings(&self) -> u64 {
         self.fingerprint
     }
-}
-
-/// `value × ppm`, rounded towards zero.
-fn part(value: i64, ppm: u32) -> i64 {
-    crate::words::clamp_i64(i128::from(value) * i128::from(ppm) / ONE_PPM)
 }

@@ -3,12 +3,11 @@
 //! Steps are bounded by the zones that the structure engine keeps.
 
 use super::memory::Sweep;
-use super::part;
 use super::search::Search;
 use crate::output::Scope;
 use crate::smc::Zone;
 use crate::strategy::StopAt;
-use crate::words::{Direction, Price};
+use crate::words::{Direction, Price, ppm_of};
 
 /// A stop nearer than this many ticks would be hit by noise of the grid itself.
 const STOP_DISTANCE_TICKS_MIN: i64 = 3;
@@ -108,7 +107,7 @@ impl Search<'_> {
     /// Entry in the zone at the wanted depth, or at the market where the market already is deeper.
     fn place_at(&self, offer: &Offer, sweep: Option<Sweep>) -> Option<Place> {
         let touch = self.touch()?;
-        let depth = part(offer.near.0 - offer.far.0, self.params.entry_depth_ppm);
+        let depth = ppm_of(offer.near.0 - offer.far.0, self.params.entry_depth_ppm);
         let wanted = offer.near.0 - depth;
         let entry = Price(if self.is_beyond(wanted, touch.0) { touch.0 } else { wanted });
         if self.is_beyond(offer.far.0, entry.0) || entry == offer.behind {
@@ -141,10 +140,10 @@ impl Search<'_> {
 
     /// Beyond `level` by the buffer, and never nearer to the entry than noise reaches.
     fn stop_beyond(&self, level: Price, entry: Price) -> Price {
-        let buffer = part(self.smc.atr().0, self.params.stop_buffer_atr_ppm);
+        let buffer = ppm_of(self.smc.atr().0, self.params.stop_buffer_atr_ppm);
         let ticks = self.view.spec.map_or(0, |spec| spec.tick.0.saturating_mul(STOP_DISTANCE_TICKS_MIN));
         let spread = self.view.book.spread().map_or(0, |spread| spread.0);
-        let noise = part(entry.0, self.params.stop_distance_ppm_min).max(ticks).max(spread);
+        let noise = ppm_of(entry.0, self.params.stop_distance_ppm_min).max(ticks).max(spread);
         let distance = (entry.0 - level.0).abs().saturating_add(buffer).max(noise);
         Price(entry.0.saturating_sub(self.signed_by(distance)))
     }

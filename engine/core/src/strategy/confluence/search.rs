@@ -1,12 +1,12 @@
 //! One look for a setup: the conditions in the order a trader would name them; the first that fails ends it.
 
+use super::Settings;
 use super::memory::{Mark, Memory, Sweep};
 use super::place::Place;
-use super::{Settings, part};
 use crate::output::REASONS_MAX;
 use crate::smc::{PeriodKind, SmcEngine, Swing};
 use crate::strategy::{BiasSource, ConfluenceParams, Intent, MarketView};
-use crate::words::{Direction, Price, Timeframe, TsNs};
+use crate::words::{Direction, Price, Timeframe, TsNs, ppm_of};
 
 /// One look in one direction at one closed bar.
 pub(super) struct Search<'a> {
@@ -155,7 +155,7 @@ impl Search<'_> {
         let (origin, end) = self.leg()?;
         let height = end.price.0 - origin.price.0;
         let (from, to) = self.settings.ote_ppm;
-        Some((Price(end.price.0 - part(height, from)), Price(end.price.0 - part(height, to))))
+        Some((Price(end.price.0 - ppm_of(height, from)), Price(end.price.0 - ppm_of(height, to))))
     }
 
     /// The last leg, if it went in the trade's direction: from the last locked swing to the provisional one.

@@ -2,12 +2,11 @@
 //!
 //! Steps are bounded by the pools that the structure engine keeps.
 
-use super::part;
 use super::place::Place;
 use super::search::Search;
 use crate::output::Scope;
 use crate::smc::{PeriodKind, Strength};
-use crate::words::{Direction, Price};
+use crate::words::{Direction, Price, ppm_of};
 
 /// Distances in price that a target is measured by.
 pub(super) struct Pay {
@@ -33,16 +32,16 @@ impl Search<'_> {
         if liquidity.is_some() || self.params.require_liquidity_target {
             return liquidity;
         }
-        let distance = part(risk, self.params.target_risk_ppm).saturating_add(cost);
+        let distance = ppm_of(risk, self.params.target_risk_ppm).saturating_add(cost);
         Some((Price(place.entry.0.saturating_add(self.signed_by(distance))), 0))
     }
 
     /// What a target from that place has to pay.
     pub fn pay(&self, place: &Place) -> Pay {
-        let cost = part(place.entry.0, self.params.round_trip_cost_ppm);
+        let cost = ppm_of(place.entry.0, self.params.round_trip_cost_ppm);
         let risk = (place.entry.0 - place.stop.0).abs().saturating_add(cost);
-        let reward_min = part(risk, self.params.reward_to_risk_ppm_min);
-        let reward_max = part(risk, self.params.reward_to_risk_ppm_max);
+        let reward_min = ppm_of(risk, self.params.reward_to_risk_ppm_min);
+        let reward_max = ppm_of(risk, self.params.reward_to_risk_ppm_max);
         Pay { cost, risk, reward_min, reward_max }
     }
 
