@@ -33,6 +33,11 @@ const ORDER_RING: usize = 1 << 10;
 const CANCEL_RESERVE: usize = 128;
 /// Events the engine thread takes per turn and ring.
 const EVENTS_PER_TURN_MAX: usize = 256;
+/// Looks at the prices for one at everything else, while a spinning thread finds nothing: what is looked for is a tick that
+/// moves the market, and every other socket asked in between is time in which one waits.
+const FEED_LOOKS: u32 = 8;
+/// Empty turns of a spinning thread for one after which it says how far it is.
+const TURNS_PER_REPORT: u32 = 16;
 /// How long the order path may take for the last cancels of a run that has lost its journal.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -104,12 +109,14 @@ where
         pin_or_tell("engine", core);
     }
     let mut idler = Idler::new(shared.idle);
+    let is_spinning = matches!(shared.idle, Idle::Spin);
+    let (mut looks, mut empty_turns) = (1, 0);
     let mut answers: VecDeque<Stamped> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
     let mut commands = 0;
     let mut stillness = [Stillness::default(); 2];
     while !shared.stop.load(Ordering::Acquire) {
-        let (now, read_at) = (shared.clock.now(), mono_ns());
+        let (mut now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
         let mut failure = None;
 
@@ -121,7 +128,9 @@ where
         }
         handled += gateway.turn(now, &mut |event| answers.push_back((event, received_since(read_at))));
         let refused = |event| (event, read_at);
-        if was_ready {
+        let mut looks_left = if was_ready { looks } else { 0 };
+        while looks_left > 0 {
+            looks_left -= 1;
             let mut take = |event| {
                 let mut forward =
                     |out: Outbound| answers.extend(send_out(gateway, now, &out, probe).map(refused));
@@ -130,6 +139,12 @@ where
                 }
             };
             handled += feed.turn(now, &mut take);
+            if handled > 0 || !answers.is_empty() {
+                break;
+            }
+            if looks_left > 0 {
+                now = shared.clock.now();
+            }
         }
         // What answering these brings up is for the next turn.
         for _ in 0..answers.len() {
@@ -160,7 +175,13 @@ where
                 handled += 1;
             });
         }
-        if handled == 0 && answers.is_empty() {
+        let is_empty = handled == 0 && answers.is_empty();
+        looks = if is_empty && is_spinning { FEED_LOOKS } else { 1 };
+        if is_empty {
+            empty_turns += 1;
+        }
+        if is_empty && (!is_spinning || empty_turns >= TURNS_PER_REPORT) {
+            empty_turns = 0;
             was_ready |= gateway.is_ready();
             shared.progress.note_feed(feed.tallies(), 0);
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
