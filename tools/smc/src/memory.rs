@@ -1,16 +1,15 @@
 //! Memory whose pages are there from the start.
 //!
 //! The kernel gives a page only when it is first written, which costs the writer a fault: a microsecond and more, and
-//! with it the engine would pay for its tables on the hot path, bar by bar, for hours. Whoever asks for a large piece is
+//! with it the engine would pay for its tables on the hot path, bar by bar, for hours. Whoever asks for a piece is mostly
 //! in a constructor, and pays there. What a process holds is then flat from its start as well.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Pieces from this size on come from the kernel, or might.
-const LARGE: usize = 16 * 1024;
 const PAGE: usize = 4_096;
 
-/// The system's allocator, with every page of a large piece written once.
+/// The system's allocator, with every page of a piece written once. Of small ones too: a table of a few kilobytes lies across
+/// pages of the heap as well.
 pub struct Faulted;
 
 // SAFETY: all memory is the system's, unchanged but for bytes of it that nobody has written yet, or zeros in zeros.
@@ -46,17 +45,18 @@ unsafe impl GlobalAlloc for Faulted {
     }
 }
 
-/// Writes a zero into every page between two places of a large piece.
+/// Writes a zero into every page between two places of a piece.
 ///
 /// # Safety
 ///
 /// The piece is null or at least `to` long, and its bytes from `from` on are unwritten or zero.
 #[allow(unsafe_code, reason = "a global allocator cannot be written without")]
 unsafe fn touch(piece: *mut u8, from: usize, to: usize) {
-    if piece.is_null() || to < LARGE {
+    if piece.is_null() || from >= to {
         return;
     }
-    for at in (from..to).step_by(PAGE) {
+    // The last byte lies in a page of its own where the piece does not begin with one.
+    for at in (from..to).step_by(PAGE).chain([to - 1]) {
         // SAFETY: `at` lies in the piece. Volatile, for nobody reads it.
         unsafe { piece.add(at).write_volatile(0) };
     }

@@ -10,6 +10,7 @@
 //! | `clients` | other people's programs trade at the simulated venues |
 //! | `tuning` | shellcheck over the host's scripts, their tests on fake hosts |
 //! | `tables` | exported journals as DuckDB and pandas read them |
+//! | `hot-path [SECONDS]` | allocations, page faults and system calls of the trading thread, ten minutes each unless told otherwise |
 //! | `soak [SECONDS]` | all venues at once at ten times their recorded rate, ten minutes unless told otherwise |
 //! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
         Some("tables") => Ok(tables::steps()),
         Some("clients") => Ok(clients::steps()),
         Some("tuning") => Ok(tuning::steps()),
+        Some("hot-path") => {
+            number(600).map(hot_path).map_err(|_| "hot-path takes a number of seconds".into())
+        }
         Some("soak") => number(600).map(soak).map_err(|_| "soak takes a number of seconds".into()),
         Some("swarm") => swarm::steps(args.get(1..).unwrap_or_default()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
@@ -64,7 +68,7 @@ fn main() -> ExitCode {
         Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, soak, swarm, crash, builds, pgo, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, pgo, risk-campaign or journal-…"
                 .into(),
         ),
     };
@@ -172,6 +176,17 @@ fn laws(cases: u64) -> Vec<Step> {
 }
 
 /// All venues at once at ten times their rate.
+fn hot_path(seconds: u64) -> Vec<Step> {
+    let test = ["test", "--release", "--package", "tests", "--test", "hot_path", "--"];
+    // One after the other: each has a thread that never sleeps.
+    let test = [&test[..], &["--nocapture", "--test-threads", "1"]].concat();
+    vec![
+        Step::cargo("build", &["build", "--release", "--package", "smc"]),
+        Step::cargo(&format!("the trading thread for {seconds} s"), &test)
+            .env("SMC_HOT_PATH_SECONDS", &seconds.to_string()),
+    ]
+}
+
 fn soak(seconds: u64) -> Vec<Step> {
     let test = ["test", "--release", "--package", "tests", "--test", "soak", "--", "--nocapture"];
     vec![
