@@ -1,6 +1,9 @@
 //! What the benches of `benches/` share: messages, bars and events, recorded where the recording is there, seeded where
-//! it is not. Nothing here is timed.
+//! it is not. Nothing here is timed; what is timed and counted alike stands in [`stages`].
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up must stop")]
+
+pub mod spelled;
+pub mod stages;
 
 use smc_core::calendar::Calendar;
 use smc_core::config::{EngineConfig, InstrumentConfig};

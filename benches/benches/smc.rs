@@ -1,16 +1,14 @@
-//! Market structure: one closed bar of everything, of structure alone, as history grows; and a trade that closes
-//! no bar.
+//! Market structure: one closed bar of everything, of structure alone, as history grows.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench may crash")]
 
-use benches::{START, bars_of, calendar, walk};
+use benches::{bars_of, calendar, walk};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use smc_core::bars::BarSet;
 use smc_core::calendar::Calendar;
 use smc_core::event::Bar;
 use smc_core::output::Structure;
 use smc_core::smc::{IdSource, SmcEngine, SmcParams};
-use smc_core::words::{InstrumentId, Price, Qty, SCALE, Timeframe, TsNs};
+use smc_core::words::{InstrumentId, Timeframe};
 use std::hint::black_box;
 
 /// How many structures were said, and a fold of them that nobody can optimise away: what is timed is the engine
@@ -100,21 +98,5 @@ fn closed_bars(c: &mut Criterion) {
     group.finish();
 }
 
-fn open_bars(c: &mut Criterion) {
-    let mut group = c.benchmark_group("smc trade");
-    group.throughput(Throughput::Elements(1));
-    let timeframes = ["1m", "5m", "15m", "1h"].map(|text| Timeframe::parse(text).unwrap());
-    let mut set = BarSet::new(&timeframes);
-    let mut nth = 0;
-    group.bench_function("that closes no bar, 4 timeframes", |b| {
-        b.iter(|| {
-            nth += 1;
-            let (ts, price) = (TsNs(START.0 + nth as u64 % 60_000_000), Price(60_000 * SCALE + nth % 1_024));
-            assert!(!set.on_trade(black_box(ts), black_box(price), Qty(SCALE)));
-        });
-    });
-    assert_eq!(set.builders().iter().map(|builder| builder.late() + builder.refused()).sum::<u64>(), 0);
-}
-
-criterion_group!(group, closed_bars, open_bars);
+criterion_group!(group, closed_bars);
 criterion_main!(group);

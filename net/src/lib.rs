@@ -12,6 +12,8 @@
 //! After the handshake neither direction allocates. Certificates are always verified: there is no way to switch it off.
 //! To a simulator on this machine TLS can be left out, to measure what it costs.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod date;
 mod error;
 mod hold;

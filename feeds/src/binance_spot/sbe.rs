@@ -8,7 +8,7 @@
 //! blocks and entries, and more behind the symbol: everything is advanced by the lengths that were received. A frame is
 //! checked whole before anything of it is handed on. Never panics, never guesses, takes no memory after construction.
 //!
-//! Measured by `benches/sbe.rs`.
+//! Measured by `benches/stages`.
 
 use smc_core::event::{Level, Quote, Trade};
 use smc_core::words::{DecimalError, InstrumentId, Name, Price, Qty, Side, TsNs};

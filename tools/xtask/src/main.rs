@@ -19,11 +19,13 @@
 //! | `journal-stall` | a disk that stands still for ten seconds |
 //! | `journal-restart` | a journal of 1 GiB, left by a kill, restarts from its snapshot |
 //! | `pgo` | the deployed binary, laid out by a profile of itself, under `target/pgo/optimised/dist` |
+//! | `counts [--write] [STAGE…]`, `counts --plant STAGE` | instructions of each stage against their baseline; a new baseline; one stage made slower |
 //! | `builds` | debug and release builds and other instruction sets replay to the same digest |
 
 mod anchor;
 mod builds;
 mod clients;
+mod counts;
 mod fuzz;
 mod pgo;
 mod python;
@@ -64,11 +66,12 @@ fn main() -> ExitCode {
         Some("risk-campaign") => {
             number(10).map(risk_campaign).map_err(|_| "risk-campaign takes a number of million orders".into())
         }
+        Some("counts") => counts::steps(args.get(1..).unwrap_or_default()),
         Some("builds") => Ok(builds::steps()),
         Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, pgo, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign or journal-…"
                 .into(),
         ),
     };
@@ -135,6 +138,7 @@ fn test() -> Result<Vec<Step>, String> {
     steps.push(Step::cargo("tests", &["test", "--workspace", "--all-targets", "--exclude", "benches"]));
     steps.push(Step::cargo("doc tests", &["test", "--workspace", "--doc"]));
     steps.push(Step::cargo("benches stay alive", &["test", "--package", "benches", "--benches"]));
+    steps.extend(counts::short());
     steps.extend(builds::steps().into_iter().skip(1));
     steps.extend(anchor::steps(40));
     steps.extend(tables::steps());

@@ -13,7 +13,7 @@ pub struct Step {
 
 enum Work {
     Command(Box<Command>),
-    Check(fn() -> Result<(), String>),
+    Check(Box<dyn FnOnce() -> Result<(), String>>),
     /// Commands side by side.
     Together(Vec<Command>),
 }
@@ -33,8 +33,8 @@ impl Step {
     }
 
     /// Something this program looks at itself.
-    pub fn check(name: &str, check: fn() -> Result<(), String>) -> Self {
-        Self { name: name.into(), work: Work::Check(check), may_fail: false }
+    pub fn check(name: &str, check: impl FnOnce() -> Result<(), String> + 'static) -> Self {
+        Self { name: name.into(), work: Work::Check(Box::new(check)), may_fail: false }
     }
 
     /// Commands that run side by side; the step fails when one does.

@@ -8,6 +8,8 @@
 //! long recording is at hand the message is spelled with recorded numbers (`spelled`).
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up must stop")]
 
+#[path = "../../../spelled.rs"]
+#[allow(dead_code, reason = "binance's own JSON is recorded here; `stages` spells it too")]
 mod spelled;
 mod typed;
 

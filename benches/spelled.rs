@@ -1,15 +1,19 @@
-//! Messages of which no long recording is at hand, spelled as the venue spells its own, with recorded numbers in them: the
-//! quotes, trades and depth changes of the Binance captures. And the binary frames of Binance spot, of which there is no
-//! public recording at all, with the numbers of the recorded JSON messages.
+//! Market messages spelled as the venue spells its own, with numbers that are given: seeded ones in `stages`, so that the
+//! messages are the same on every machine, and those of the Binance captures in `compare`, for messages of which no long
+//! recording is at hand. Of the binary frames of Binance spot there is no public recording at all.
+//!
+//! `compare`, a workspace of its own, reads this file too.
 
 use smc_core::event::{Level, Quote, Trade};
-use smc_core::words::Side;
+use smc_core::words::{Qty, SCALE, Side};
 use smc_feeds::binance_spot::Decoded;
 
-/// What a capture says, in the engine's words, in order.
+/// What the messages say, in the engine's words, in order.
 #[derive(Default)]
 pub struct Numbers {
+    /// Trades.
     pub trades: Vec<Trade>,
+    /// Best prices.
     pub quotes: Vec<Quote>,
     /// Changes of bids and of asks.
     pub depths: Vec<[Vec<Level>; 2]>,
@@ -36,6 +40,97 @@ impl Numbers {
         }
     }
 
+    /// Binance spot `trade`.
+    pub fn spot_trades(&self) -> Vec<Vec<u8>> {
+        spell(&self.trades, |n, trade| {
+            format!(
+                "{{\"stream\":\"btcusdt@trade\",\"data\":{{\"e\":\"trade\",\"E\":{},\"s\":\"BTCUSDT\",\"t\":{},\
+                 \"p\":\"{}\",\"q\":\"{}\",\"T\":{},\"m\":{},\"M\":true}}}}",
+                at_ms(n) + 1,
+                trade.trade_id,
+                in_full(trade.price.0),
+                in_full(trade.qty.0),
+                at_ms(n),
+                trade.aggressor == Side::Sell,
+            )
+        })
+    }
+
+    /// Binance spot `bookTicker`.
+    pub fn spot_tickers(&self) -> Vec<Vec<u8>> {
+        spell(&self.quotes, |_, quote| {
+            let [bid, bid_qty] = [quote.bid.0, quote.bid_qty.0].map(in_full);
+            let [ask, ask_qty] = [quote.ask.0, quote.ask_qty.0].map(in_full);
+            format!(
+                "{{\"stream\":\"btcusdt@bookTicker\",\"data\":{{\"u\":{},\"s\":\"BTCUSDT\",\
+                 \"b\":\"{bid}\",\"B\":\"{bid_qty}\",\"a\":\"{ask}\",\"A\":\"{ask_qty}\"}}}}",
+                quote.update_id,
+            )
+        })
+    }
+
+    /// Binance spot `depth@100ms`.
+    pub fn spot_depths(&self) -> Vec<Vec<u8>> {
+        spell(&self.depths, |n, sides| {
+            let [bids, asks] = levels(sides, in_full, in_full);
+            let first = 50_093_421_585 + 28 * n;
+            format!(
+                "{{\"stream\":\"btcusdt@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{},\"s\":\"BTCUSDT\",\
+                 \"U\":{first},\"u\":{},\"b\":[{bids}],\"a\":[{asks}]}}}}",
+                at_ms(n),
+                first + 27,
+            )
+        })
+    }
+
+    /// Binance USD-M `trade`.
+    pub fn usdm_trades(&self) -> Vec<Vec<u8>> {
+        spell(&self.trades, |n, trade| {
+            format!(
+                "{{\"stream\":\"btcusdt@trade\",\"data\":{{\"e\":\"trade\",\"E\":{ms},\"T\":{ms},\"s\":\"BTCUSDT\",\
+                 \"t\":{},\"p\":\"{}\",\"q\":\"{}\",\"X\":\"MARKET\",\"m\":{}}}}}",
+                trade.trade_id,
+                hundredths(trade.price.0),
+                thousandths(trade.qty.0),
+                trade.aggressor == Side::Sell,
+                ms = at_ms(n),
+            )
+        })
+    }
+
+    /// Binance USD-M `bookTicker`.
+    pub fn usdm_tickers(&self) -> Vec<Vec<u8>> {
+        spell(&self.quotes, |n, quote| {
+            format!(
+                "{{\"stream\":\"btcusdt@bookTicker\",\"data\":{{\"e\":\"bookTicker\",\"u\":{},\"s\":\"BTCUSDT\",\
+                 \"b\":\"{}\",\"B\":\"{}\",\"a\":\"{}\",\"A\":\"{}\",\"T\":{ms},\"E\":{ms}}}}}",
+                quote.update_id,
+                hundredths(quote.bid.0),
+                thousandths(quote.bid_qty.0),
+                hundredths(quote.ask.0),
+                thousandths(quote.ask_qty.0),
+                ms = at_ms(n),
+            )
+        })
+    }
+
+    /// Binance USD-M `depth@0ms`.
+    pub fn usdm_depths(&self) -> Vec<Vec<u8>> {
+        spell(&self.depths, |n, sides| {
+            let [bids, asks] = levels(sides, hundredths, thousandths);
+            let first = 5_123_107_832_006 + 28 * n;
+            format!(
+                "{{\"stream\":\"btcusdt@depth@0ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{},\"T\":{},\
+                 \"s\":\"BTCUSDT\",\"U\":{first},\"u\":{},\"pu\":{},\"b\":[{bids}],\"a\":[{asks}]}}}}",
+                at_ms(n) + 1,
+                at_ms(n),
+                first + 27,
+                first - 1,
+            )
+        })
+    }
+
+    /// Binance USD-M `aggTrade`.
     pub fn agg_trades(&self) -> Vec<Vec<u8>> {
         spell(&self.trades, |n, trade| {
             format!(
@@ -52,6 +147,7 @@ impl Numbers {
         })
     }
 
+    /// Binance USD-M `markPrice@1s`.
     pub fn mark_prices(&self) -> Vec<Vec<u8>> {
         spell(&self.quotes, |n, quote| {
             format!(
@@ -66,6 +162,7 @@ impl Numbers {
         })
     }
 
+    /// Bybit `publicTrade`, one trade a message.
     pub fn bybit_trades(&self) -> Vec<Vec<u8>> {
         spell(&self.trades, |n, trade| {
             format!(
@@ -96,14 +193,13 @@ impl Numbers {
     /// Changes of a book of `depth` levels, at most `levels_max` a side in one message.
     pub fn bybit_deltas(&self, depth: u16, levels_max: usize) -> Vec<Vec<u8>> {
         spell(&self.depths, |n, sides| {
-            let [bids, asks] = sides.each_ref().map(|side| {
-                let level = |level: &Level| format!("[\"{}\",\"{}\"]", hundredths(level.price.0), level.qty);
-                side.iter().take(levels_max).map(level).collect::<Vec<_>>().join(",")
-            });
+            let few = sides.each_ref().map(|side| side.iter().take(levels_max).copied().collect());
+            let [bids, asks] = levels(&few, hundredths, |qty| Qty(qty).to_string());
             book(n, depth, "delta", &bids, &asks)
         })
     }
 
+    /// Bybit `tickers`.
     pub fn bybit_tickers(&self) -> Vec<Vec<u8>> {
         spell(&self.quotes, |n, quote| {
             format!(
@@ -141,6 +237,7 @@ impl Numbers {
         })
     }
 
+    /// Binance spot, binary: `TradesStreamEvent`.
     pub fn trade_frames(&self) -> Vec<Vec<u8>> {
         let say = |(n, trade): (usize, &Trade)| {
             let amounts = [trade.trade_id as i64, trade.price.0 / CENT, trade.qty.0 / LOT];
@@ -155,6 +252,7 @@ impl Numbers {
         self.trades.iter().enumerate().map(say).collect()
     }
 
+    /// Binance spot, binary: `BestBidAskStreamEvent`.
     pub fn quote_frames(&self) -> Vec<Vec<u8>> {
         let say = |(n, quote): (usize, &Quote)| {
             let ids = words(&[stamp(n), quote.update_id as i64]);
@@ -165,6 +263,7 @@ impl Numbers {
         self.quotes.iter().enumerate().map(say).collect()
     }
 
+    /// Binance spot, binary: `DepthDiffStreamEvent`.
     pub fn depth_frames(&self) -> Vec<Vec<u8>> {
         let say = |(n, sides): (usize, &[Vec<Level>; 2])| {
             let first = 157 + 4 * n as i64;
@@ -193,9 +292,29 @@ fn book(n: usize, depth: u16, kind: &str, bids: &str, asks: &str) -> String {
     )
 }
 
+/// The levels of both sides as JSON arrays of price and quantity.
+fn levels(
+    sides: &[Vec<Level>; 2],
+    price: impl Fn(i64) -> String,
+    qty: impl Fn(i64) -> String,
+) -> [String; 2] {
+    let level = |level: &Level| format!("[\"{}\",\"{}\"]", price(level.price.0), qty(level.qty.0));
+    sides.each_ref().map(|side| side.iter().map(level).collect::<Vec<_>>().join(","))
+}
+
 /// A price with two decimals.
 fn hundredths(value: i64) -> String {
-    format!("{}.{:02}", value / 100_000_000, value % 100_000_000 / CENT)
+    format!("{}.{:02}", value / SCALE, value % SCALE / CENT)
+}
+
+/// A quantity with three decimals.
+fn thousandths(value: i64) -> String {
+    format!("{}.{:03}", value / SCALE, value % SCALE / 100_000)
+}
+
+/// All eight decimals, as spot writes them.
+fn in_full(value: i64) -> String {
+    format!("{}.{:08}", value / SCALE, value % SCALE)
 }
 
 /// The recorded instrument's tick and lot, in 1e-8: two decimals and five.
