@@ -40,7 +40,7 @@ impl Clock {
                 TsNs(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
             }
             Self::Scaled { epoch, started, speed } => {
-                TsNs(epoch.0.saturating_add((started.elapsed().as_nanos() as f64 * speed) as u64))
+                TsNs(epoch.0.saturating_add((started.elapsed().as_nanos() as u64 as f64 * speed) as u64))
             }
             Self::Virtual(handle) => TsNs(handle.load(Ordering::Acquire)),
         }

@@ -1,5 +1,5 @@
-//! The machine's limit under the same load: a raw TCP echo on loopback that gets messages of the very sizes the engine got,
-//! in the same pacing, and answers those that the engine answered, with as many bytes.
+//! The machine's limit under the same load: a raw TCP echo on loopback that gets the very bytes the engine got, from where
+//! they lay, in the same pacing, and answers what the engine answered, with as many bytes.
 //!
 //! No TLS, no parsing, no deciding, no answers to orders: what is left is the kernel and the way between two cores.
 
@@ -10,8 +10,18 @@ use std::io::{self, ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
-/// A message: bytes there, and bytes back where it is answered.
-pub type Exchanged = (usize, Option<usize>);
+/// A message of a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchanged {
+    /// Where its bytes begin.
+    pub from: usize,
+    /// How many they are.
+    pub there: usize,
+    /// Bytes back, where it is answered.
+    pub back: Option<usize>,
+    /// Whether it might have been, as far as whoever sent it knew: the closed loop waits for that.
+    pub may_answer: bool,
+}
 
 /// The core of the echo's thread; the engine's, which stands still.
 const CORE: usize = 1;
@@ -21,6 +31,7 @@ const BYTES_MAX: usize = 1 << 16;
 struct ToEcho<'a> {
     tcp: TcpStream,
     plan: &'a [Exchanged],
+    bytes: &'a [u8],
     buffer: Vec<u8>,
     /// Answers still to come: the message, and bytes left.
     waiting: std::collections::VecDeque<(usize, usize)>,
@@ -31,11 +42,11 @@ struct ToEcho<'a> {
 impl Wire for ToEcho<'_> {
     #[inline]
     fn send(&mut self, nth: usize) -> io::Result<()> {
-        let Some(&(there, back)) = self.plan.get(nth) else { return Ok(()) };
+        let Some(&Exchanged { from, there, back, .. }) = self.plan.get(nth) else { return Ok(()) };
         if let Some(back) = back {
             self.waiting.push_back((nth, back));
         }
-        write_all(&mut self.tcp, self.buffer.get(..there).unwrap_or_default())
+        write_all(&mut self.tcp, self.bytes.get(from..from + there).unwrap_or_default())
     }
 
     #[inline]
@@ -62,7 +73,7 @@ impl Wire for ToEcho<'_> {
     }
 
     fn may_answer(&self, nth: usize) -> bool {
-        self.plan.get(nth).is_some_and(|(_, back)| back.is_some())
+        self.plan.get(nth).is_some_and(|message| message.may_answer)
     }
 
     fn is_owed(&self) -> bool {
@@ -70,9 +81,18 @@ impl Wire for ToEcho<'_> {
     }
 }
 
-/// Runs the plan; nanoseconds from each answered message's due time to its answer.
-pub fn mirror(plan: &[Exchanged], load: Load, random: &mut impl FnMut() -> f64) -> io::Result<Vec<u64>> {
-    let fits = |&(there, back): &Exchanged| (there.min(BYTES_MAX), back.map(|back| back.clamp(1, BYTES_MAX)));
+/// Runs the plan with messages out of `bytes`; nanoseconds from each answered message's due time to its answer.
+pub fn mirror(
+    plan: &[Exchanged],
+    bytes: &[u8],
+    load: Load,
+    random: &mut impl FnMut() -> f64,
+) -> io::Result<Vec<u64>> {
+    let fits = |message: &Exchanged| Exchanged {
+        there: message.there.min(bytes.len().saturating_sub(message.from)),
+        back: message.back.map(|back| back.clamp(1, BYTES_MAX)),
+        ..*message
+    };
     let plan: Vec<Exchanged> = plan.iter().map(fits).collect();
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let tcp = TcpStream::connect(listener.local_addr()?)?;
@@ -88,7 +108,7 @@ pub fn mirror(plan: &[Exchanged], load: Load, random: &mut impl FnMut() -> f64) 
         std::thread::sleep(std::time::Duration::from_millis(5));
         let waiting = std::collections::VecDeque::with_capacity(plan.len());
         let (buffer, answered) = (vec![0x5a; BYTES_MAX], Vec::with_capacity(plan.len()));
-        let mut wire = ToEcho { tcp, plan: &plan, buffer, waiting, answered };
+        let mut wire = ToEcho { tcp, plan: &plan, bytes, buffer, waiting, answered };
         let clock = Instant::now();
         let due = drive(&mut wire, plan.len(), load, clock, random);
         let answered = std::mem::take(&mut wire.answered);
@@ -108,7 +128,7 @@ fn answer(mut server: TcpStream, plan: &[Exchanged]) -> io::Result<()> {
     stay_on(CORE);
     let mut buffer = vec![0xa5; BYTES_MAX];
     let mut held = 0;
-    for &(there, back) in plan {
+    for &Exchanged { there, back, .. } in plan {
         while held < there {
             match server.read(&mut buffer) {
                 Ok(0) => return Ok(()),
@@ -136,11 +156,17 @@ mod tests {
 
     #[test]
     fn every_answer_comes_once_under_every_load() {
-        let plan: Vec<Exchanged> =
-            (0..200).map(|nth| (1 + nth * 7 % 900, (nth % 3 == 0).then_some(1 + nth))).collect();
+        let bytes = vec![7; 1_200];
+        let message = |nth| Exchanged {
+            from: nth,
+            there: 1 + nth * 7 % 900,
+            back: (nth % 3 == 0).then_some(1 + nth),
+            may_answer: nth % 6 < 5,
+        };
+        let plan: Vec<Exchanged> = (0..200).map(message).collect();
         for (load, name) in Load::ALL {
-            let samples = mirror(&plan, load, &mut || 0.5).expect("loopback");
-            assert_eq!(samples.len(), plan.iter().filter(|(_, back)| back.is_some()).count(), "{name}");
+            let samples = mirror(&plan, &bytes, load, &mut || 0.5).expect("loopback");
+            assert_eq!(samples.len(), plan.iter().filter(|message| message.back.is_some()).count(), "{name}");
             assert!(samples.iter().all(|ns| *ns > 0), "{name}");
         }
     }

@@ -25,7 +25,7 @@ use crate::failure::{Failure, Outcome};
 use crate::replay::{replay_dir, sound};
 use clap::{Parser, ValueEnum};
 pub use engine::{Args as EngineArgs, serve};
-use exchange::Exchange;
+use exchange::{Exchange, Message};
 use load::{Load, ToEngine, drive};
 use mirror::{Exchanged, mirror};
 use std::collections::HashMap;
@@ -322,22 +322,28 @@ fn slice(
     let mut inside = engine.take()?;
     (inside.faults, inside.switches) = (inside.faults - before.faults, inside.switches - before.switches);
 
-    let mut plan: Vec<Exchanged> = messages.iter().map(|message| (message.to - message.from, None)).collect();
+    let unanswered = |message: &Message| Exchanged {
+        from: message.from,
+        there: message.to - message.from,
+        back: None,
+        may_answer: message.trade_ms.is_some(),
+    };
+    let mut plan: Vec<Exchanged> = messages.iter().map(unanswered).collect();
     for (nth, arrival) in after.iter().zip(&arrivals) {
         // Of two orders after one message the second is that of a message before it that has none.
         let free = (0..=*nth).rev().find(|&at| {
-            plan.get(at).is_some_and(|(_, back)| back.is_none())
+            plan.get(at).is_some_and(|message| message.back.is_none())
                 && messages.get(at).is_some_and(|message| message.trade_ms.is_some())
         });
-        if let Some((_, back)) = free.and_then(|at| plan.get_mut(at)) {
-            *back = Some(arrival.bytes);
+        if let Some(message) = free.and_then(|at| plan.get_mut(at)) {
+            message.back = Some(arrival.bytes);
         }
     }
     engine.stop()?;
     // The same gaps as before.
     let mut again = Random(seed);
     let mut draw = || again.below(1 << 53) as f64 / (1_u64 << 53) as f64;
-    let echo = mirror(&plan, load, &mut draw);
+    let echo = mirror(&plan, &bytes, load, &mut draw);
     engine.go_on()?;
     let echo = echo.map_err(failed)?;
     let due = messages.iter().zip(&due_at).filter_map(|(message, due)| Some((message.trade_ms?, *due)));
