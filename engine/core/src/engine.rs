@@ -146,6 +146,14 @@ impl<S: Strategy> Engine<S> {
     ///
     /// The outbox must be empty: what the last event said has to be journaled and handed on first.
     pub fn on_event(&mut self, event: &Event, outbox: &mut Outbox) {
+        self.answer(event, outbox);
+        self.fold(outbox);
+    }
+
+    /// As [`Engine::on_event`] without the digest, for a caller who hands the outputs on first: [`Engine::fold`] has to follow
+    /// before the next event, and before anybody asks for the digest.
+    #[inline(always)]
+    pub fn answer(&mut self, event: &Event, outbox: &mut Outbox) {
         assert!(outbox.is_empty(), "the last event's outputs were not taken");
         self.now = self.now.max(event.ts_recv);
         self.counters.events += 1;
@@ -178,8 +186,14 @@ impl<S: Strategy> Engine<S> {
             EventBody::Instrument(spec) => self.on_instrument(at, spec, outbox),
             EventBody::Balance(balance) => self.on_balance(event.instrument, balance),
         }
-        for (_, bytes) in outbox.encoded() {
-            self.digest.fold(bytes);
+    }
+
+    /// Folds an event's outputs into the digest.
+    #[inline]
+    pub fn fold(&mut self, outbox: &Outbox) {
+        // Most events say nothing.
+        if !outbox.is_empty() {
+            outbox.encoded().for_each(|(_, bytes)| self.digest.fold(bytes));
         }
     }
 }

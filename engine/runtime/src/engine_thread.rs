@@ -154,17 +154,19 @@ impl<S: Strategy> EngineThread<S> {
         self.last_ts = event.ts_recv;
         let bytes = self.buffer.encode(&event);
         self.journal.append(RecordKind::Input, event.ts_recv, bytes)?;
-        self.core.on_event(&event, &mut self.outbox);
+        self.core.answer(&event, &mut self.outbox);
 
         let mut has_order = false;
         for (output, bytes) in self.outbox.encoded() {
             self.journal.append(RecordKind::Output, event.ts_recv, bytes)?;
             has_order |= output.is_for_venue();
         }
-        self.digest_record(1 + self.outbox.len() as u64)?;
         if has_order {
             self.forward_orders(read_at, forward);
         }
+        // The fingerprint is for later; an order is not kept waiting for it.
+        self.core.fold(&self.outbox);
+        self.digest_record(1 + self.outbox.len() as u64)?;
         self.note(&event);
         self.outbox.clear();
         Ok(())

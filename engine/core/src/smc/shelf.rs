@@ -86,6 +86,10 @@ impl<T: Copy> Shelf<T> {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len).map(|at| self.get(at))
+        // In two stretches: where the ring begins anew there is a seam.
+        let (first, second) = (self.places.len() - self.head, self.head + self.len);
+        let before = self.places.get(self.head..self.head + self.len.min(first)).unwrap_or_default();
+        let after = self.places.get(..second.saturating_sub(self.places.len())).unwrap_or_default();
+        before.iter().chain(after)
     }
 }

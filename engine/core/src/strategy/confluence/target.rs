@@ -25,10 +25,9 @@ impl Search<'_> {
     pub fn target(&self, place: &Place) -> Option<(Price, u32)> {
         let Pay { cost, risk, reward_min, reward_max } = self.pay(place);
         let reward = |price: Price| self.signed_by(price.0 - place.entry.0).saturating_sub(cost);
-        let liquidity = self
-            .liquidity()
-            .filter(|(price, _)| (reward_min..=reward_max).contains(&reward(*price)))
-            .min_by_key(|(price, _)| reward(*price));
+        let payable = self.liquidity().map(|found| (reward(found.0), found));
+        let payable = payable.filter(|(reward, _)| (reward_min..=reward_max).contains(reward));
+        let liquidity = payable.min_by_key(|(reward, _)| *reward).map(|(_, found)| found);
         if liquidity.is_some() || self.params.require_liquidity_target {
             return liquidity;
         }
