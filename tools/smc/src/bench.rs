@@ -26,6 +26,7 @@ pub enum Command {
     Stages(stages::Args),
     Journal(journal::Args),
     Wire(wire::Args),
+    Surge(wire::SurgeArgs),
     #[command(hide = true)]
     WireEngine(wire::EngineArgs),
 }
@@ -38,6 +39,7 @@ pub fn bench(command: &Command) -> Outcome {
         Command::Stages(args) => stages::stages(args),
         Command::Journal(args) => journal::journal(args),
         Command::Wire(args) => wire::wire(args),
+        Command::Surge(args) => wire::surge(args),
         Command::WireEngine(args) => wire::serve(args),
     }
 }

@@ -33,6 +33,17 @@ pub enum Load {
         /// Messages of a burst.
         size: u32,
     },
+    /// As open, and for a while so many times as many.
+    Surge {
+        /// Messages a second.
+        per_second: u32,
+        /// How many times as many.
+        times: u32,
+        /// The first of those messages.
+        from: usize,
+        /// The first behind them.
+        to: usize,
+    },
 }
 
 impl Load {
@@ -50,6 +61,7 @@ impl Load {
             Self::Closed => 30_000.0,
             Self::Open { per_second } => f64::from(per_second),
             Self::Burst { size } => f64::from(size) * 1e9 / BURST_NS as f64,
+            Self::Surge { per_second, .. } => f64::from(per_second),
         };
         ((per_second * seconds) as usize).max(200)
     }
@@ -97,8 +109,9 @@ pub fn drive(
                 }
                 continue;
             }
-            Load::Open { per_second } => {
-                due += (-random().max(f64::MIN_POSITIVE).ln() * 1e9 / f64::from(per_second)) as u64;
+            Load::Open { per_second } => due += gap(random, per_second),
+            Load::Surge { per_second, times, from, to } => {
+                due += gap(random, if (from..to).contains(&nth) { per_second * times } else { per_second });
             }
             Load::Burst { size } => due = begin + nth as u64 / u64::from(size.max(1)) * BURST_NS,
         }
@@ -114,6 +127,11 @@ pub fn drive(
         wire.poll(clock)?;
     }
     Ok(due_at)
+}
+
+/// Nanoseconds between two messages of a Poisson process of this rate.
+fn gap(random: &mut impl FnMut() -> f64, per_second: u32) -> u64 {
+    (-random().max(f64::MIN_POSITIVE).ln() * 1e9 / f64::from(per_second)) as u64
 }
 
 /// The engine behind its two connections.

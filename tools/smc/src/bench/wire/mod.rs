@@ -16,6 +16,7 @@ mod exchange;
 mod load;
 mod mirror;
 mod report;
+mod surge;
 
 use super::cores::{leave, stay_on};
 use super::machine::{Machine, lost_percent};
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+pub use surge::{Args as SurgeArgs, surge};
 
 /// A round after which a spinning thread lost more than this shared its cores with others: two threads that spin for
 /// each other then wait for the scheduler, and not for each other.
