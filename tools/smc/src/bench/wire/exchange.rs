@@ -50,11 +50,23 @@ pub struct Message {
 struct Script {
     venue: Venue,
     ready: VecDeque<String>,
+    /// What comes before all that.
+    prepared: VecDeque<String>,
 }
 
 impl Script {
+    /// Thinks out the first messages.
+    fn prepare(&mut self, count: usize) {
+        let texts = std::iter::from_fn(|| self.next()).take(count);
+        let texts = texts.collect();
+        self.prepared = texts;
+    }
+
     /// The next message: one trade, one best price and one change of the book in turn.
     fn next(&mut self) -> Option<String> {
+        if let Some(text) = self.prepared.pop_front() {
+            return Some(text);
+        }
         while self.ready.is_empty() {
             if self.venue.is_market_over() {
                 return None;
@@ -98,7 +110,14 @@ pub struct Exchange {
 
 impl Exchange {
     /// A venue and an engine that is connected to it and logged on.
-    pub fn open(home: &Path, setup: &Setup, seed: u64, prices: &[i64]) -> Result<(Self, Engine), Failure> {
+    /// The first `prepared` messages are thought out before the engine starts: sealing them is then quick enough that it does
+    /// not take the market for silent.
+    pub fn open(
+        home: &Path,
+        setup: &Setup,
+        (seed, prepared): (u64, usize),
+        prices: &[i64],
+    ) -> Result<(Self, Engine), Failure> {
         private_dir(home)?;
         let wrong = |error: &dyn std::fmt::Display| Failure::Wrong(error.to_string());
         let key = Credentials::generate().map_err(|error| wrong(&error))?;
@@ -122,6 +141,8 @@ impl Exchange {
         let venue = Venue::new(Box::new(source()), std::slice::from_ref(&account), limits, seed);
         let mut venue = venue.map_err(|error| wrong(&error))?;
         venue.open(1, STREAMS);
+        let mut script = Script { venue, ready: VecDeque::new(), prepared: VecDeque::new() };
+        script.prepare(prepared);
         let mut settings = SimSettings::new(Box::new(source()), vec![account]);
         (settings.seed, settings.limits, settings.plain) = (seed, limits, setup.transport.is_plain());
         let mut sim = Sim::bind(settings).map_err(|error| wrong(&error))?;
@@ -139,7 +160,7 @@ impl Exchange {
             sim,
             market,
             orders,
-            script: Script { venue, ready: VecDeque::new() },
+            script,
             buffer: vec![0; 1 << 18],
             reply: Vec::with_capacity(1 << 14),
             start,

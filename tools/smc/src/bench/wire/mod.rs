@@ -240,7 +240,7 @@ fn life(
 ) -> Result<Vec<Case>, Failure> {
     // The engine's process inherits where we may run.
     leave();
-    let (mut exchange, mut engine) = Exchange::open(dir, setup, args.seed, prices)?;
+    let (mut exchange, mut engine) = Exchange::open(dir, setup, (args.seed, 0), prices)?;
     stay_on(0);
     let mut random = Random(args.seed);
     let mut slices = Vec::new();

@@ -133,16 +133,17 @@ fn run(args: &Args, dir: &Path) -> Result<Report, Failure> {
         topology: "inline".into(),
         idle: "spin".into(),
     };
-    // The engine's process inherits where we may run.
-    leave();
-    let (mut exchange, mut engine) = Exchange::open(dir, &setup, args.seed, &[])?;
-    stay_on(0);
     let calm = (f64::from(args.rate) * args.calm) as usize;
     let surge = (f64::from(args.rate) * f64::from(args.times) * args.seconds) as usize;
+    let total = calm + surge + calm;
+    // The engine's process inherits where we may run.
+    leave();
+    let (mut exchange, mut engine) = Exchange::open(dir, &setup, (args.seed, total), &[])?;
+    stay_on(0);
     let load = Load::Surge { per_second: args.rate, times: args.times, from: calm, to: calm + surge };
     exchange.serve_rest();
     let mut bytes = Vec::new();
-    let messages = exchange.seal(calm + surge + calm, &mut bytes)?;
+    let messages = exchange.seal(total, &mut bytes)?;
     let journal = engine.journal();
     engine.take()?;
     let before = Fed::read(&journal)?;
