@@ -54,6 +54,8 @@ pub struct Trouble {
     pub status: u16,
     /// Market time in milliseconds to wait until, where the venue tells it.
     pub retry_at_ms: Option<u64>,
+    /// What was asked for has been done all the same; the venue does not know, and its words may not deny it.
+    pub is_done: bool,
 }
 
 impl Trouble {

@@ -25,7 +25,7 @@ pub(super) struct Trouble {
 impl Trouble {
     fn words(&self) -> dialect::Trouble {
         let retry_at_ms = self.is_told_when.then(|| self.until.as_ms());
-        dialect::Trouble { status: self.status, retry_at_ms }
+        dialect::Trouble { status: self.status, retry_at_ms, is_done: false }
     }
 }
 
@@ -68,7 +68,7 @@ impl FaultyVenue {
                 return self.present_trouble().map_or(Fate::Done, |words| Fate::Refused(words, false));
             }
         }
-        let plain = |status| dialect::Trouble { status, retry_at_ms: None };
+        let plain = |status, is_done| dialect::Trouble { status, retry_at_ms: None, is_done };
         if self.rolls(Fault::DroppedRequest) {
             self.struck(Fault::DroppedRequest);
             Fate::Dropped
@@ -77,10 +77,10 @@ impl FaultyVenue {
             Fate::Unanswered
         } else if self.rolls(Fault::ServerError) {
             self.struck(Fault::ServerError);
-            Fate::Refused(plain(503), false)
+            Fate::Refused(plain(503, false), false)
         } else if self.rolls(Fault::UnknownOutcome) {
             self.struck(Fault::UnknownOutcome);
-            Fate::Refused(plain(if self.random.chance(0.5) { 503 } else { 408 }), true)
+            Fate::Refused(plain(if self.random.chance(0.5) { 503 } else { 408 }, true), true)
         } else {
             Fate::Done
         }

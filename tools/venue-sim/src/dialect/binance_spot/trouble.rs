@@ -74,6 +74,8 @@ pub fn reject(trouble: Trouble) -> Reject {
             -1007,
             "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
         ),
+        // On futures the words that follow below promise that nothing was done.
+        _ if trouble.is_done => (-1000, "Unknown error, please check your request or try again later."),
         _ => (-1001, "Internal error; unable to process your request. Please try again."),
     };
     Reject {
