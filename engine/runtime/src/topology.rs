@@ -109,7 +109,8 @@ where
         pin_or_tell("engine", core);
     }
     let mut idler = Idler::new(shared.idle);
-    let is_spinning = matches!(shared.idle, Idle::Spin);
+    // In lock step every empty turn is looked at by the simulator.
+    let is_spinning = matches!(shared.idle, Idle::Spin) && !matches!(shared.clock, Clock::Virtual(_));
     let (mut looks, mut empty_turns) = (1, 0);
     let mut answers: VecDeque<Stamped> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
@@ -140,6 +141,10 @@ where
             };
             handled += feed.turn(now, &mut take);
             if handled > 0 || !answers.is_empty() {
+                break;
+            }
+            // An operator's word, a kill above all, is not kept waiting for further looks.
+            if control.iter().any(|ring| !ring.is_empty()) || shared.stop.load(Ordering::Relaxed) {
                 break;
             }
             if looks_left > 0 {

@@ -73,7 +73,7 @@ impl Plan {
     /// None when the management makes no sense.
     pub(super) fn resolve(self, tick: Price) -> Option<Self> {
         let Management { parts, trail, break_even } = self.manage;
-        if parts.iter().all(Option::is_none) && trail.is_none() && break_even.is_none() {
+        if self.manage == Management::PLAIN {
             return Some(self);
         }
         if self.manage.fault().is_some() {

@@ -40,9 +40,9 @@ const GROUPS: usize = 20_000;
 /// Market messages decoded.
 const MESSAGES: usize = 20_000;
 /// Passes over messages and events.
+const PASSES: usize = 3;
 /// Times that an empty socket is asked between two events.
 const LOOKS: u32 = 8;
-const PASSES: usize = 3;
 
 /// Each stage by itself, in memory: nanoseconds.
 #[derive(Parser)]

@@ -37,8 +37,8 @@ enum Fate {
     Dropped,
     /// It is done and not answered.
     Unanswered,
-    /// It is refused with this, and done nevertheless if so.
-    Refused(dialect::Trouble, bool),
+    /// It is refused with this, and done nevertheless where that says so.
+    Refused(dialect::Trouble),
 }
 
 impl FaultyVenue {
@@ -56,7 +56,7 @@ impl FaultyVenue {
     /// One request's fate. An opportunity of every fault named here.
     fn fate(&mut self) -> Fate {
         if let Some(words) = self.present_trouble() {
-            return Fate::Refused(words, false);
+            return Fate::Refused(words);
         }
         let troubles = [(Fault::RateLimited, 429), (Fault::Banned, 418), (Fault::Forbidden, 403)];
         for (fault, status) in troubles {
@@ -65,7 +65,7 @@ impl FaultyVenue {
                 let until = self.later(1_000, 15_000);
                 let is_told_when = self.inner.tells_when(status);
                 self.trouble = Some(Trouble { status, until, is_told_when, told_at: [None; 3] });
-                return self.present_trouble().map_or(Fate::Done, |words| Fate::Refused(words, false));
+                return self.present_trouble().map_or(Fate::Done, Fate::Refused);
             }
         }
         let plain = |status, is_done| dialect::Trouble { status, retry_at_ms: None, is_done };
@@ -77,10 +77,10 @@ impl FaultyVenue {
             Fate::Unanswered
         } else if self.rolls(Fault::ServerError) {
             self.struck(Fault::ServerError);
-            Fate::Refused(plain(503, false), false)
+            Fate::Refused(plain(503, false))
         } else if self.rolls(Fault::UnknownOutcome) {
             self.struck(Fault::UnknownOutcome);
-            Fate::Refused(plain(if self.random.chance(0.5) { 503 } else { 408 }, true), true)
+            Fate::Refused(plain(if self.random.chance(0.5) { 503 } else { 408 }, true))
         } else {
             Fate::Done
         }
@@ -112,9 +112,9 @@ impl FaultyVenue {
             Fate::Done => self.inner.on_text(conn, text),
             Fate::Dropped => {}
             Fate::Unanswered => self.do_silently(conn, text),
-            Fate::Refused(words, is_done) => {
+            Fate::Refused(words) => {
                 self.note_patience(asked);
-                if is_done {
+                if words.is_done {
                     self.do_silently(conn, text);
                 }
                 if let Some(refusal) = self.inner.refuse_text(conn, text, words) {
@@ -163,9 +163,9 @@ impl FaultyVenue {
             },
             Fate::Dropped => {}
             Fate::Unanswered => self.answer_nobody(request),
-            Fate::Refused(words, is_done) => {
+            Fate::Refused(words) => {
                 self.note_patience(asked);
-                if is_done {
+                if words.is_done {
                     self.answer_nobody(request);
                 }
                 let refusal = self.inner.refuse_http(words);

@@ -55,9 +55,11 @@ struct Report {
     messages: usize,
     /// Messages that the engine's feed did not take.
     lost: i64,
-    /// Gaps, new snapshots and new connections of the feed.
+    /// Numbers that the feed missed.
     gaps: u64,
+    /// New snapshots.
     resyncs: u64,
+    /// New connections.
     reconnects: u64,
     orders: u64,
     before: Figures,
@@ -101,11 +103,13 @@ pub fn surge(args: &Args) -> Outcome {
     }
     let home = Home::new()?;
     let report = run(args, &home.path().join("surge"))?;
+    let Report { messages, lost, gaps, resyncs, reconnects, orders, .. } = &report;
+    let is_whole = (*lost, *gaps, *resyncs, *reconnects) == (0, 0, 0, 0);
+    let verdict = || if is_whole { Ok(()) } else { Err(Failure::No("the feed lost messages".into())) };
     if args.json {
         println!("{}", serde_json::json!(report));
-        return Ok(());
+        return verdict();
     }
-    let Report { messages, lost, gaps, resyncs, reconnects, orders, .. } = &report;
     println!("{}", report.machine.line());
     println!(
         "{messages} messages, {lost} lost, {gaps} gaps, {resyncs} new snapshots, {reconnects} new connections; {orders} \
@@ -121,7 +125,7 @@ pub fn surge(args: &Args) -> Outcome {
     for (name, figures) in rows {
         println!("{name:34} {}", figures.cells(1e3, 1));
     }
-    Ok(())
+    verdict()
 }
 
 fn run(args: &Args, dir: &Path) -> Result<Report, Failure> {

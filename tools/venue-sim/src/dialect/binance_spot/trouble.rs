@@ -185,6 +185,18 @@ fn named_by(exchange: &Exchange, request: Request<'_>) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Futures promise by these words that nothing was done.
+    #[test]
+    fn what_was_done_is_not_denied() {
+        for status in [503, 408] {
+            let msg = |is_done| reject(Trouble { status, retry_at_ms: None, is_done }).msg;
+            for denial in ["Internal error; unable to process", "Service Unavailable"] {
+                assert!(!msg(true).starts_with(denial), "{status}: {}", msg(true));
+            }
+            assert_eq!(msg(false).starts_with("Internal error; unable to process"), status == 503);
+        }
+    }
+
     #[test]
     fn the_first_bytes_of_a_text_tell_what_it_is() {
         let said_of = [
