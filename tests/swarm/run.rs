@@ -14,7 +14,7 @@ use venue_sim::faults::Counts;
 use venue_sim::{Deed, Fault, FaultPlan, Sim};
 
 /// Wall time that the engine may take for one message, on a machine that has much else to do.
-const QUIET_WITHIN: Duration = Duration::from_secs(20);
+const QUIET_WITHIN: Duration = Duration::from_secs(120);
 /// Ticks of the venue, at which its depth streams are complete.
 const TICK_NS: u64 = 100_000_000;
 /// Market time between two looks at the venue's book.
@@ -146,6 +146,7 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     let error = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     let at = scene.at;
     let Opened { mut sim, mut first } = at.open(scene, home)?;
+    sim.set_quiet_within(QUIET_WITHIN);
     for (asset, qty) in &mut first {
         qty.0 += scene.moved(*asset);
     }

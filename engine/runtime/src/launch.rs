@@ -203,6 +203,9 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let options = options;
     let config = options.config.engine().map_err(LaunchError::Config)?;
     let mut links = Links::open(&options.config, &config)?;
+    if matches!(options.clock, Some(Clock::Virtual(_))) {
+        links.wait_longer();
+    }
     let specs = links.instruments(&config)?;
     let clock = match options.clock.clone() {
         Some(clock) => clock,

@@ -173,6 +173,11 @@ impl Links {
         Ok(candles)
     }
 
+    /// For venues that tell the time: see [`Questions::wait_longer`].
+    pub fn wait_longer(&mut self) {
+        self.links.iter_mut().for_each(|link| link.questions.wait_longer());
+    }
+
     /// A clock that starts at the first venue's time.
     pub fn clock(&mut self) -> Result<Clock, LaunchError> {
         let first = self.links.first_mut().ok_or(LaunchError::Section("venue"))?;
