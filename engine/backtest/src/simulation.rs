@@ -19,9 +19,10 @@ use smc_core::bars::BarBuilder;
 use smc_core::codec::Buffer;
 use smc_core::config::{ConfigError, EngineConfig};
 use smc_core::event::{
-    Balance, Bar, Cash, CashKind, Event, EventBody, FeedState, GatewayState, ReconcileRound, VenuePosition,
+    Balance, Bar, Cash, CashKind, Event, EventBody, FeedState, GatewayState, Quote, ReconcileRound,
+    VenuePosition,
 };
-use smc_core::instrument::ContractKind;
+use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
 use smc_core::outbox::Outbox;
 use smc_core::output::Output;
 use smc_core::strategy::Strategy;
@@ -175,6 +176,49 @@ pub fn run_logged<S: Strategy, L: Log>(
     Ok(run.finish())
 }
 
+/// What an engine made of what was recorded: the inputs of a journal, answered by the venue of then. Nothing is simulated;
+/// the outputs are those of the recorded run where configuration and strategy are. `look` sees each event with all that was
+/// said to it.
+pub fn run_recorded<S: Strategy>(
+    config: &EngineConfig,
+    strategy: S,
+    inputs: impl IntoIterator<Item = Event>,
+    wanted: Wanted,
+    mut look: impl FnMut(&Event, &Outbox),
+) -> Result<Outcome, BacktestError> {
+    let mut engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
+    let blank = InstrumentSpec {
+        symbol: Name::EMPTY,
+        base: Name::EMPTY,
+        quote: Name::EMPTY,
+        tick: Price::ZERO,
+        lot: Qty::ZERO,
+        qty_min: Qty::ZERO,
+        qty_max: Qty::ZERO,
+        notional_min: Money::ZERO,
+        status: TradingStatus::Unknown,
+        contract: Contract::SPOT,
+    };
+    let mut watch = Watch::new(config, &vec![blank; config.instruments.len()], wanted);
+    let (mut outbox, mut last, mut is_begun) = (Outbox::new(), TsNs(0), false);
+    for event in inputs {
+        watch.before(&event, &engine);
+        watch.note_recorded(&event, &engine);
+        engine.on_event(&event, &mut outbox);
+        look(&event, &outbox);
+        watch.after(&event, outbox.outputs(), &engine);
+        outbox.clear();
+        if !is_begun && engine.equity() > Money::ZERO {
+            is_begun = true;
+            watch.begin(event.ts_recv, &engine);
+        }
+        let _ = watch.is_liquidated(&event, &engine);
+        last = event.ts_recv;
+    }
+    let costs = watch.recorded_costs();
+    Ok(watch.finish(last, &engine, costs, Ended::EndOfData))
+}
+
 /// What happens next, and in which order of one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
@@ -316,6 +360,9 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         for (id, spec) in (0..count).map(InstrumentId).zip(&specs) {
             self.tell(first, id, EventBody::Instrument(*spec))?;
         }
+        for event in &self.market.warm_up {
+            self.tell(first, event.instrument, event.body)?;
+        }
         self.tell(first, none, EventBody::Gateway(GatewayState::Syncing))?;
         for number in 1..=2 {
             let round = |is_end| EventBody::Round(ReconcileRound { number, is_end, is_complete: true });
@@ -444,6 +491,22 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             if is_sent {
                 return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// The last prices of bars again, where something of ours works: in life they would have been told many times since, and
+    /// what is wrong with a price that is old is that its feed may be dead.
+    fn repeat_quotes(&mut self, now: TsNs) -> Result<(), BacktestError> {
+        for id in (0..self.details.len() as u16).map(InstrumentId) {
+            let is_in_bars = matches!(self.details.get(id.index()), Some(Detail::Bars(_)));
+            let last = self.engine.book(id).and_then(|book| book.top());
+            let Some(top) = last.filter(|_| is_in_bars && self.exchange.has_orders(id)) else { continue };
+            self.quotes += 1;
+            let (bid, ask) = (top.bid, top.ask);
+            let (bid_qty, ask_qty, update_id) = (bid.qty, ask.qty, self.quotes);
+            let quote = Quote { bid: bid.price, bid_qty, ask: ask.price, ask_qty, update_id };
+            self.tell(now, id, EventBody::Quote(quote))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::outcome::{Costs, Ended, EquityPoint, Outcome, Record, Trade};
 use crate::simulation::Wanted;
 use smc_core::Engine;
 use smc_core::config::EngineConfig;
-use smc_core::event::{Bar, CashKind, Event, EventBody};
+use smc_core::event::{Bar, CashKind, Event, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::instrument::{ContractKind, InstrumentSpec};
 use smc_core::output::{Output, Position, Signal};
 use smc_core::words::{Direction, InstrumentId, Money, Name, Price, Qty, SCALE, TsNs, clamp_i64};
@@ -247,8 +247,55 @@ impl Watch {
         self.now.low = Some(self.now.low.map_or(equity, |low| low.min(equity)));
     }
 
+    /// Of a recorded run: rules, and what fills and holding cost, as the venue said.
+    pub fn note_recorded<S>(&mut self, event: &Event, engine: &Engine<S>) {
+        let id = event.instrument;
+        match &event.body {
+            EventBody::Instrument(spec) => {
+                if let Some(known) = self.specs.get_mut(id.index()) {
+                    *known = *spec;
+                }
+            }
+            EventBody::Cash(cash) => self.costs_of_holding(cash.kind, cash.amount),
+            EventBody::Order(OrderUpdate {
+                kind: OrderUpdateKind::Fill { price, qty, fee, fee_asset, is_maker, .. },
+                ..
+            }) => {
+                let Some(spec) = self.specs.get(id.index()) else { return };
+                let face = face_e16(spec, *price, *qty);
+                // A fee in kind is worth what the fill says.
+                let in_quote = if *fee_asset == spec.base && spec.contract.is_spot() {
+                    price.notional_ceil(Qty(fee.0))
+                } else {
+                    *fee
+                };
+                let positions = engine.positions();
+                let in_account = |amount| positions.in_account(id, amount).unwrap_or_default();
+                let (fee, turnover) =
+                    (in_account(in_quote), in_account(Money(clamp_i64(face / i128::from(SCALE)))));
+                let (sum, place) = match is_maker {
+                    true => (&mut self.held.maker_fees, 0),
+                    false => (&mut self.held.taker_fees, 1),
+                };
+                sum.0 = sum.0.saturating_add(fee.0);
+                self.held.fills[place] += 1;
+                self.held.turnover.0 = self.held.turnover.0.saturating_add(turnover.0);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was noted of a recorded run.
+    pub fn recorded_costs(&self) -> Costs {
+        self.held
+    }
+
     pub fn costs_of_holding(&mut self, kind: CashKind, received: Money) {
-        let sum = if kind == CashKind::Funding { &mut self.held.funding } else { &mut self.held.financing };
+        let sum = match kind {
+            CashKind::Funding => &mut self.held.funding,
+            CashKind::Financing => &mut self.held.financing,
+            _ => return,
+        };
         sum.0 = sum.0.saturating_sub(received.0);
     }
 
