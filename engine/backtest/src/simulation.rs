@@ -478,14 +478,8 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         while self.next_timer <= ts {
             let now = self.next_timer;
             self.next_timer = TsNs(now.0 + self.timer_ns);
-            let timer = Event {
-                seq: 0,
-                ts_event: now,
-                ts_recv: now,
-                instrument: InstrumentId::NONE,
-                body: EventBody::Timer,
-            };
-            self.take(timer)?;
+            self.repeat_quotes(now)?;
+            self.tell(now, InstrumentId::NONE, EventBody::Timer)?;
             let is_sent =
                 self.requests.front().is_some_and(|(arrives, _)| (*arrives, Next::Request) < (ts, next));
             if is_sent {
