@@ -57,6 +57,8 @@ impl Default for Wanted {
 
 /// Where a run is written down: a journal, as live.
 pub trait Log {
+    /// Records are looked at: their bytes are needed.
+    const IS_KEPT: bool = true;
     /// The number of the next record.
     fn next_seq(&self) -> u64;
     /// One record.
@@ -85,6 +87,8 @@ impl Default for NoLog {
 }
 
 impl Log for NoLog {
+    const IS_KEPT: bool = false;
+
     fn next_seq(&self) -> u64 {
         self.0
     }
@@ -644,7 +648,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             self.next_timer = TsNs(event.ts_recv.0 - event.ts_recv.0 % self.timer_ns + self.timer_ns);
         }
         self.watch.before(&event, &self.engine);
-        let bytes = self.buffer.encode(&event);
+        let bytes = if L::IS_KEPT { self.buffer.encode(&event) } else { &[] };
         self.log.append(Record::Input(bytes), event.ts_recv).map_err(BacktestError::Log)?;
         self.engine.on_event(&event, &mut self.outbox);
         let records = 1 + self.outbox.len() as u64;

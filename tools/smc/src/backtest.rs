@@ -34,9 +34,9 @@ const PERIODS_WANTED: u64 = 20;
 /// bars alone, decisions at a close act from the next opening, and everything inside a bar is taken to go against us.
 #[derive(Parser)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    /// The configuration; with --recorded that of the journal without it
+    #[arg(long, value_name = "FILE", required_unless_present = "recorded")]
+    config: Option<PathBuf>,
     /// Files of market data, or the directory of a journal; may be given several times
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
@@ -137,7 +137,8 @@ pub struct Done {
 
 fn simulated(args: &Args, known: &Known) -> Result<Done, Failure> {
     let wrong = |error: StudyError| Failure::Wrong(error.to_string());
-    let mut study = Study::open(&args.config, &args.data, known).map_err(wrong)?;
+    let config = args.config.as_deref().unwrap_or(Path::new(""));
+    let mut study = Study::open(config, &args.data, known).map_err(wrong)?;
     for refused in &study.loaded.refused {
         eprintln!("smc: {}:{}: {}", refused.file.display(), refused.line, refused.reason);
     }
@@ -176,11 +177,15 @@ fn recorded(args: &Args) -> Result<Done, Failure> {
         return Err(Failure::Wrong("--recorded takes one journal".into()));
     };
     let wrong = |error: &dyn std::fmt::Display| Failure::wrong(dir.display(), error);
-    let text = std::fs::read_to_string(&args.config)
-        .map_err(|error| Failure::wrong(args.config.display(), error))?;
-    let file = FileConfig::parse(&text).map_err(|error| Failure::wrong(args.config.display(), error))?;
-    let config = file.engine().map_err(|error| Failure::wrong(args.config.display(), error))?;
     let reader = Reader::open(dir).map_err(|error| wrong(&error))?;
+    let file = match &args.config {
+        None => crate::replay::own_config(dir, &reader)?,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
+            FileConfig::parse(&text).map_err(|error| Failure::wrong(path.display(), error))?
+        }
+    };
+    let config = file.engine().map_err(|error| wrong(&error))?;
     let (mut inputs, mut outputs, mut damage): (Vec<Event>, Vec<Vec<u8>>, _) = (Vec::new(), Vec::new(), None);
     for record in reader.records() {
         match record {
@@ -394,7 +399,8 @@ fn denied(run: &Run) -> Vec<(&'static str, u64)> {
 
 /// Counts this look at performance before anything of it is shown.
 fn record(args: &Args, done: &Done, sheet: &Sheet) -> Outcome {
-    let path = args.ledger.clone().unwrap_or_else(|| beside(&args.config));
+    let named = args.config.as_deref().or(args.data.first().map(PathBuf::as_path)).unwrap_or(Path::new("backtest"));
+    let path = args.ledger.clone().unwrap_or_else(|| beside(named));
     let fail = |error: &dyn std::fmt::Display| Failure::wrong(path.display(), error);
     let mut ledger = Ledger::open(&path).map_err(|error| fail(&error))?;
     let run = &done.outcome;
@@ -404,7 +410,7 @@ fn record(args: &Args, done: &Done, sheet: &Sheet) -> Outcome {
     let parameters = BTreeMap::from([("config".to_owned(), done.file.deciding_text())]);
     let trial = Trial {
         at_ns: u64::try_from(now).unwrap_or(0),
-        strategy: strategy_name(&args.config),
+        strategy: strategy_name(named),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parameters,
         data: Data {
