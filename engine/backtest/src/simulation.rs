@@ -425,17 +425,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         let mut at = 0;
         while self.ended == Ended::EndOfData {
             let step = self.steps.get(at).copied();
-            // What is still on its way when the data ends arrives.
-            let market = step.map(|step| (step.ts, if step.is_open { Next::Open } else { Next::Market }));
-            let holding = self.funding_at.min(self.financing_at);
-            let holding = step.is_some().then_some((holding, Next::Holding));
-            let report = self.reports.front().map(|(ts, _)| (*ts, Next::Report));
-            let heard = self.heard.front().map(|event| (event.ts_recv, Next::Heard));
-            let request = self.requests.front().map(|(ts, _)| (*ts, Next::Request));
-            let Some((ts, next)) = [market, holding, report, heard, request].into_iter().flatten().min()
-            else {
-                return Ok(());
-            };
+            let Some((ts, next)) = self.next(step) else { return Ok(()) };
             if self.next_timer <= ts {
                 self.timers_until(ts, next)?;
                 // A timer may have sent something that arrives first.
@@ -472,6 +462,29 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             self.collect_reports();
         }
         Ok(())
+    }
+
+    /// What happens next; what is still on its way when the data ends arrives. By hand, not over a list of five: this is asked
+    /// several times an event.
+    #[inline]
+    fn next(&self, step: Option<Step>) -> Option<(TsNs, Next)> {
+        let mut first = match step {
+            None => (TsNs(u64::MAX), Next::Open),
+            Some(step) => {
+                let market = (step.ts, if step.is_open { Next::Open } else { Next::Market });
+                market.min((self.funding_at.min(self.financing_at), Next::Holding))
+            }
+        };
+        if let Some((ts, _)) = self.reports.front() {
+            first = first.min((*ts, Next::Report));
+        }
+        if let Some(event) = self.heard.front() {
+            first = first.min((event.ts_recv, Next::Heard));
+        }
+        if let Some((ts, _)) = self.requests.front() {
+            first = first.min((*ts, Next::Request));
+        }
+        (first.0 < TsNs(u64::MAX)).then_some(first)
     }
 
     /// The engine's timers before an instant; none where nothing happens for long.
