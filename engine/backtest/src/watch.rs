@@ -299,26 +299,31 @@ impl Watch {
         sum.0 = sum.0.saturating_sub(received.0);
     }
 
-    /// After each event with a price while something is held: the venue ends what is no longer secured.
+    /// After each event with a price or a fill: the venue ends what is no longer secured, and who owes it more than there is.
     #[inline]
     pub fn is_liquidated<S>(&mut self, event: &Event, engine: &Engine<S>) -> Option<Ended> {
-        let is_price = matches!(
-            event.body,
-            EventBody::Quote(_)
-                | EventBody::Trade(_)
-                | EventBody::Bar(..)
-                | EventBody::Cash(_)
-                | EventBody::Mark(_)
-        );
-        if !is_price || !self.is_exposed() {
-            return None;
-        }
-        if let EventBody::Quote(quote) = &event.body {
-            let middle = Price(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2);
-            self.look(event.instrument, middle, engine);
+        match &event.body {
+            EventBody::Quote(_) | EventBody::Trade(_) | EventBody::Bar(..) | EventBody::Mark(_)
+                if !self.is_exposed() =>
+            {
+                return None;
+            }
+            EventBody::Quote(quote) => {
+                let middle = Price(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2);
+                self.look(event.instrument, middle, engine);
+            }
+            EventBody::Trade(_)
+            | EventBody::Bar(..)
+            | EventBody::Cash(_)
+            | EventBody::Mark(_)
+            | EventBody::Order(_) => {}
+            _ => return None,
         }
         self.note_low(engine);
         let (positions, equity) = (engine.positions(), engine.equity());
+        if equity.0 <= 0 && self.starting_equity.0 > 0 {
+            return Some(Ended::Liquidated { at: event.ts_recv, equity });
+        }
         let mut needed = 0;
         for id in positions.instruments() {
             let ppm = self.specs.get(id.index()).map_or(0, |spec| spec.contract.margin_maintenance_ppm);
