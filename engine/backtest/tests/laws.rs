@@ -4,7 +4,7 @@
 mod common;
 
 use common::{START, coin, config, market, minute, perpetual, venue, walk, whole};
-use smc_backtest::settings::Funding;
+use smc_backtest::settings::{Delay, Funding};
 use smc_backtest::simulation::{Log, Record};
 use smc_backtest::{Ended, Market, VenueSettings, Wanted, run, run_logged};
 use smc_core::bars::BarBuilder;
@@ -198,4 +198,41 @@ fn trades_alone_are_enough() {
     assert!(outcome.trades.len() > 10, "{} {:?}", outcome.trades.len(), outcome.counters);
     let strategy = Confluence::for_config(&config);
     run(&config, strategy, &prices, &settings, Wanted::default()).unwrap();
+}
+
+/// Prices rise by a tick every hundred milliseconds: how far an order is from what it saw says how long it was on its way,
+/// and what is heard of it says how long the answer was.
+#[test]
+fn an_order_meets_the_market_of_its_arrival() {
+    let mut market = ticks(1, 6_000, 100);
+    for (nth, event) in market.events.iter_mut().enumerate() {
+        let bid = Price(whole(100) + (nth as i64 / 2) * TICK);
+        match &mut event.body {
+            EventBody::Quote(quote) => (quote.bid, quote.ask) = (bid, Price(bid.0 + TICK)),
+            EventBody::Trade(trade) => trade.price = bid,
+            _ => {}
+        }
+    }
+    let config = config(&["1m"]);
+    let entry_ms = [0, 30, 250, 1_000];
+    let prices = entry_ms.map(|ms: u64| {
+        let ns = |ms: u64| Delay::Constant(ms * 1_000_000);
+        let settings = VenueSettings { feed: ns(10), entry: ns(ms), response: ns(40), ..venue() };
+        let outcome = (0..20).find_map(|seed| {
+            let mut kept = Kept::default();
+            let coin = coin(seed, EntryKind::Take);
+            let outcome =
+                run_logged(&config, coin, &market, &settings, Wanted::default(), &mut kept).unwrap();
+            let first = outcome.trades.first().or(outcome.open.first()).copied();
+            first.filter(|trade| trade.direction == smc_core::words::Direction::Up)
+        });
+        let trade = outcome.unwrap();
+        // Heard after the response's way, from the moment of the arrival.
+        let arrived = trade.opened.0 - 40_000_000;
+        let ticks = (arrived - START.0) / 100_000_000;
+        assert_eq!(trade.entry, Price(whole(100) + (ticks as i64 + 1) * TICK));
+        trade.entry
+    });
+    let ticks = prices.map(|price| (price.0 - prices[0].0) / TICK);
+    assert_eq!((ticks[0], ticks[2], ticks[3]), (0, 2, 10), "{ticks:?}");
 }
