@@ -15,6 +15,11 @@ use smc_metrics::Random;
 
 const TICK: i64 = SCALE / 100;
 
+/// A longer form than that of every day: `cargo xtask backtest-campaign` sets it.
+fn number(key: &str, usual: u64) -> u64 {
+    std::env::var(key).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// Everything that was written down, with its time.
 #[derive(Default)]
 struct Kept(Vec<(TsNs, Vec<u8>)>);
@@ -86,7 +91,7 @@ fn nothing_is_known_early() {
         let whole = record(&market);
         assert!(whole.len() > market.events.len());
         let mut random = Random::new(9);
-        for _ in 0..25 {
+        for _ in 0..number("SMC_BACKTEST_CUTS", 25) {
             let cut = market.events[1 + random.below(market.events.len() - 1)].ts_event;
             let part = record(&market.between(TsNs(0), cut));
             let before = |records: &[(TsNs, Vec<u8>)]| records.partition_point(|(ts, _)| *ts < cut);
@@ -129,7 +134,8 @@ fn bars_alone_are_no_better_than_the_trades_in_them() {
 
 /// The engine's own sums are held against what it was told at every fill: a difference ends the run.
 #[test]
-fn books_agree_over_a_hundred_thousand_fills() {
+fn books_agree_over_many_fills() {
+    let wanted = number("SMC_BACKTEST_FILLS", 100_000);
     let settings = VenueSettings {
         funding: Funding::Every { interval_ns: 3_600_000_000_000, rate_e8: -12_345 },
         ..venue()
@@ -143,7 +149,7 @@ fn books_agree_over_a_hundred_thousand_fills() {
         let outcome = run(&config, coin, &market(&walk(seed, 60_000)), &settings, Wanted::default()).unwrap();
         assert!(outcome.costs.funding.0 != 0);
         fills += outcome.counters.fills;
-        if fills > 100_000 {
+        if fills > wanted {
             break;
         }
     }

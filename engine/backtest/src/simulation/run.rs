@@ -249,13 +249,14 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     /// several times an event.
     #[inline]
     fn next(&self, step: Option<Step>) -> Option<(TsNs, Next)> {
-        let mut first = match step {
-            None => (TsNs(u64::MAX), Next::Open),
-            Some(step) => {
-                let market = (step.ts, if step.is_open { Next::Open } else { Next::Market });
-                market.min((self.funding_at.min(self.financing_at), Next::Holding))
-            }
-        };
+        let mut first = step.map_or((TsNs(u64::MAX), Next::Open), |step| {
+            (step.ts, if step.is_open { Next::Open } else { Next::Market })
+        });
+        // What falls due with the last event is paid; nobody pays behind it.
+        let holding = self.funding_at.min(self.financing_at);
+        if self.steps.last().is_some_and(|last| holding <= last.ts) {
+            first = first.min((holding, Next::Holding));
+        }
         if let Some((ts, _)) = self.reports.front() {
             first = first.min((*ts, Next::Report));
         }
