@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(arguments.next().ok_or("where to?")?);
     let bars = arguments.next().map_or(Ok(49_000), |text| text.parse())?;
     let instruments = vec![(27_400.0, 0.1), (1_830.0, 0.01)];
-    let outcome = made::outcome(&made::Wish { seed: 11, secs: 900, bars, instruments, edge: 0.055 });
+    let outcome = made::outcome(&made::Wish { seed: 11, secs: 900, bars, instruments, edge: 0.08 });
     let mut random = smc_metrics::Random::new(5);
     let returns = outcome.returns().iter().map(|_| 0.0012 + 0.021 * random.normal()).collect();
     let instrument =

@@ -108,16 +108,24 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A number of this unit as people read it.
+    /// A number of this unit as people read it; with more decimals where the figure itself is small.
     pub fn write(&self, value: f64, money_decimals: usize) -> String {
+        let point = self.value.as_ref().map_or(1.0, |value| value.abs());
         match self.unit {
-            Unit::Percent => percent(value, if value.abs() < 0.001 && value != 0.0 { 4 } else { 2 }),
-            Unit::Ratio => grouped(value, if value.abs() < 0.01 && value != 0.0 { 5 } else { 2 }),
+            Unit::Percent => percent(value, if point < 0.001 && point > 0.0 { 4 } else { 2 }),
+            Unit::Ratio => grouped(value, if point < 0.1 && point > 0.0 { 3 } else { 2 }),
             Unit::Probability => grouped(value, 3),
             Unit::Count => grouped(value, if value.fract() == 0.0 { 0 } else { 1 }),
             Unit::R => grouped(value, 2) + " R",
             Unit::Money => grouped(value, money_decimals),
         }
+    }
+
+    /// Both ends of the interval, the unit once.
+    pub fn span(&self, interval: &Interval, money_decimals: usize) -> String {
+        let [low, high] = [interval.low, interval.high].map(|end| self.write(end, money_decimals));
+        let low = low.strip_suffix(" %").or(low.strip_suffix(" R")).unwrap_or(&low);
+        format!("{low} … {high}")
     }
 
     /// The value, or a dash.
@@ -128,7 +136,8 @@ impl Shown {
 
 const RARE: &str = "too few resamples define it";
 const TOTAL: &str = "a total of the run: nothing to resample";
-const ITSELF: &str = "says itself how far the estimate can be believed";
+const ITSELF: &str = "a statement about the estimate";
+const SEE_YEAR: &str = "that of the ratio a year";
 const UNDEFINED: &str = "no value";
 
 /// Everything that can be said of an outcome.
@@ -203,7 +212,8 @@ impl Maker<'_> {
             if let Err(reason) = ratio {
                 figure.value = Err(reason);
             }
-            let mut one = shown(Group::Luck, &figure, "periods", ITSELF);
+            let no_interval = if figure.name == "sharpe_per_period" { SEE_YEAR } else { ITSELF };
+            let mut one = shown(Group::Luck, &figure, "periods", no_interval);
             if one.name == "dsr" && trials.is_none() {
                 one.value = Err("how the trials before this one came out is not known".into());
                 one.interval = Err(UNDEFINED);
@@ -416,7 +426,9 @@ fn words(group: Group, name: &'static str) -> (&'static str, Unit) {
         "recovery_factor" => ("Recovery factor", Ratio),
         "omega_0" => ("Omega at 0", Ratio),
         "gain_to_pain" => ("Gain to pain", Ratio),
+        "profit_factor" if group == Group::Returns => ("Profit factor of periods", Ratio),
         "profit_factor" => ("Profit factor", Ratio),
+        "win_rate" if group == Group::Returns => ("Share of periods with a gain", Percent),
         "win_rate" => ("Win rate", Percent),
         "payoff" => ("Mean gain per mean loss", Ratio),
         "skew" => ("Skew", Ratio),

@@ -136,7 +136,9 @@ pub fn duration(ns: u64) -> String {
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{secs} s"),
         (0, 0, _) => format!("{minutes} min"),
+        (0, _, 0) => format!("{hours} h"),
         (0, ..) => format!("{hours} h {minutes:02} min"),
+        (_, 0, 0) => format!("{days} d"),
         _ => format!("{days} d {hours} h"),
     }
 }
@@ -164,6 +166,6 @@ mod tests {
         assert_eq!((fixed(-123_456_789, 2), fixed(199_999_999, 0)), ("-1.23".into(), "2".into()));
         assert_eq!((fixed(-1, 2), fixed(i64::MIN, 8)), ("0.00".into(), "-92233720368.54775808".into()));
         assert_eq!(minute(TsNs(1_706_693_400 * NS)), "2024-01-31 09:30");
-        assert_eq!([59, 3_600, 90_000].map(|secs| duration(secs * NS)), ["59 s", "1 h 00 min", "1 d 1 h"]);
+        assert_eq!([59, 3_600, 90_000].map(|secs| duration(secs * NS)), ["59 s", "1 h", "1 d 1 h"]);
     }
 }

@@ -56,7 +56,7 @@ impl Page<'_> {
             fall.low, fall.high
         ));
         rows(&mut self.out, &fall, 3.0, |value, decimals| percent(value, decimals.saturating_sub(2)));
-        columns(&mut self.out, months(&time).into_iter().map(|(part, _)| (part, String::new())));
+        columns(&mut self.out, months(&time));
         self.push(format_args!(
             "</div><svg viewBox=\"0 0 {SIDE} {SIDE}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Drawdown over time\">\
              <path class=\"fall pale\" d=\"{}\"/><path class=\"fall\" d=\"{}\"/></svg></div>\n",
@@ -76,7 +76,7 @@ impl Page<'_> {
             return;
         }
         let (low, high) = inner(&multiples);
-        let (step, _) = nice_step(((high - low) / 28.0).max(0.05));
+        let (step, _) = nice_step(((high - low) / 40.0).max(0.05));
         let axis = Axis { low: (low / step).floor() * step, high: ((high / step).floor() + 1.0) * step };
         let bins = ((axis.high - axis.low) / step).round().clamp(1.0, 200.0) as usize;
         let mut counts = vec![0usize; bins];

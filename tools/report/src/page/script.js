@@ -286,6 +286,8 @@
         if (isOwn) label(name, xk + 6, yy + (isUp ? -6 : 14), "t-liq");
       } else if (shape === "t") {
         inside.append(svg("rect", { class: `span ${tone}`, x: x0.toFixed(1), y: 0, width: Math.max(xe - x0, 2).toFixed(1), height }));
+      } else if (shape === "l" && isOwn && own.get(thing).depth > 0 && thing !== hot) {
+        // The pivot behind a break or swing lies under its line already.
       } else {
         const isLevel = shape === "l", levels = isLevel ? [above] : [above, below];
         for (const level of levels) inside.append(svg("path", { class: `${isLevel ? "liq" : "lvl"} ${tone}`, d: `M${x0.toFixed(1)} ${y(level).toFixed(1)}H${Math.max(xe, xk).toFixed(1)}` }));
@@ -301,12 +303,19 @@
       if (target !== null) box(entry, target, "win");
       const level = (price, kind, name, tone) => {
         over.append(svg("path", { class: kind, d: `M${x0.toFixed(1)} ${y(price).toFixed(1)}H${x1.toFixed(1)}` }));
-        label(`${name} ${grouped(price, series.decimals)}`, x1 + 8, y(price) + 4, tone);
+        over.append(svg("path", { class: `${kind} l-axis`, d: `M${x1.toFixed(1)} ${y(price).toFixed(1)}H${width}` }));
+        label(name, x1 + 8, y(price) - 4, tone);
+        tags.push([price, name]);
       };
       over.append(svg("path", { class: "path", d: `M${x0.toFixed(1)} ${y(entry).toFixed(1)}L${x1.toFixed(1)} ${y(exit).toFixed(1)}` }));
+      const tags = [];
       level(entry, "l-entry", "entry", "t-ink");
       if (stop !== null) level(stop, "l-stop", "stop", "t-down");
       if (target !== null) level(target, "l-target", "target", "t-up");
+      for (const [price, name] of tags) {
+        if (price < low || price > high) continue;
+        root.append(svg("rect", { class: `tag-${name}`, x: width + 1, y: (y(price) - 8).toFixed(1), width: right - 1, height: 16 }), svg("text", { class: "tag", x: width + 6, y: (y(price) + 4).toFixed(1) }, grouped(price, Math.min(series.decimals, places))));
+      }
     }
     // Bars, several as one where they are thinner than can be seen.
     const group = Math.max(1, Math.floor(2 / perBar)), parts = { wu: "", wd: "", bu: "", bd: "" };
@@ -390,7 +399,7 @@
   let page = 0, sortBy = "nr", isDown = false, filter = "all", order = [];
   const columns = [
     ["nr", "No.", t => t.nr, t => String(t.nr + 1)], ["s", "Instrument", t => data.symbols[t.s], t => data.symbols[t.s], "wide-only"], ["d", "Side", t => t.d, t => t.d > 0 ? "long" : "short"],
-    ["o", "Opened", t => t.o, t => minute(t.o)], ["h", "Held", t => t.c - t.o, t => span(t.c - t.o), "wide-only"], ["b", "Exit by", t => t.b, t => t.b || "open", "wide-only"],
+    ["o", "Opened", t => t.o, t => [day(t.o), el("span", { class: "wide-only" }, ` ${clock(t.o)}`)]], ["h", "Held", t => t.c - t.o, t => span(t.c - t.o), "wide-only"], ["b", "Exit by", t => t.b, t => t.b || "open", "wide-only"],
     ["r", "R", t => t.r ?? -Infinity, t => t.r === null ? "—" : signed(t.r, 2), "num"], ["m", "Net", t => t.m[0], t => signed(t.m[0], data.money_decimals), "num"],
   ].filter(([key]) => key !== "s" || data.symbols.length > 1);
   const filters = { all: () => true, wins: t => t.m[0] > 0, losses: t => t.m[0] <= 0, long: t => t.d > 0, short: t => t.d < 0, open: t => !t.b };
@@ -410,7 +419,7 @@
       const row = el("tr", { "aria-selected": trade.nr === picked });
       for (const [key, , , text, kind] of columns) {
         const tone = key === "m" || key === "r" ? (trade.m[0] > 0 ? " good" : " bad") : "";
-        row.append(el("td", { class: (kind ?? "") + tone }, key === "nr" ? el("button", { type: "button", "aria-label": `Trade ${trade.nr + 1}` }, text(trade)) : text(trade)));
+        row.append(el("td", { class: (kind ?? "") + tone }, key === "nr" ? el("button", { type: "button", "aria-label": `Trade ${trade.nr + 1}` }, text(trade)) : "", ...(key === "nr" ? [] : [text(trade)].flat())));
       }
       row.addEventListener("click", () => pick(trade.nr));
       return row;
@@ -488,7 +497,7 @@
       if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) move(event.deltaX / 1000); else zoom(Math.exp(event.deltaY * 0.0015), barAt(event.clientX));
     }, { passive: false });
     new ResizeObserver(draw).observe(chart);
-    addEventListener("beforeprint", paint);
+    addEventListener("beforeprint", () => { paint(); document.querySelectorAll("details").forEach(it => { it.open = true; }); });
     addEventListener("afterprint", draw);
     const n = data.series[0].t.length;
     view = [Math.max(n - 160, 0), n + 8];

@@ -135,7 +135,10 @@ impl Page<'_> {
             Escaped(&verdict.step),
         ));
         for (criterion, n) in &verdict.rows {
-            let found = criterion.value.map_or_else(|reason| reason.to_string(), |value| grouped(value, 4));
+            let found = criterion.value.map_or_else(
+                |reason| reason.to_string(),
+                |value| grouped(value, if value.fract() == 0.0 { 0 } else { 4 }),
+            );
             self.push(format_args!(
                 "<tr><th>{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td>\
                  <td><b class=\"{}\">{}</b></td></tr>\n",
@@ -197,7 +200,7 @@ impl Page<'_> {
         for month in MONTHS {
             self.push(format_args!("<th>{month}</th>"));
         }
-        self.push(format_args!("<th class=\"year\">Year</th><th>n</th></tr></thead><tbody>\n"));
+        self.push(format_args!("<th>n</th><th class=\"year\">Year</th></tr></thead><tbody>\n"));
         for year in &report.years {
             self.push(format_args!("<tr><th>{}</th>", year.year));
             for (cell, name) in year.months.iter().zip(MONTHS) {
@@ -217,10 +220,10 @@ impl Page<'_> {
             }
             let total = year.total;
             self.push(format_args!(
-                "<td class=\"year {}\">{}</td><td class=\"n\">{}</td></tr>\n",
+                "<td class=\"n\">{}</td><td class=\"year {}\">{}</td></tr>\n",
+                total.n,
                 if total.value < 0.0 { "bad" } else { "good" },
-                signed(grouped(total.value * 100.0, 1), total.value),
-                total.n
+                signed(grouped(total.value * 100.0, 1), total.value)
             ));
         }
         self.push(format_args!(
@@ -486,7 +489,7 @@ fn yearly(figure: &Shown) -> &'static str {
 /// The interval, or why there is none.
 fn interval(figure: &Shown, decimals: usize) -> String {
     match figure.interval {
-        Ok(it) => format!("{} … {}", figure.write(it.low, decimals), figure.write(it.high, decimals)),
+        Ok(it) => figure.span(&it, decimals),
         Err(reason) => format!("— {reason}"),
     }
 }
@@ -497,7 +500,7 @@ fn interval_or_reason(figure: &Shown, decimals: usize) -> String {
         (Err(reason), _) => reason.clone(),
         (_, Ok(it)) => {
             let percent = grouped(it.level * 100.0, 0);
-            format!("{percent} %: {} … {}", figure.write(it.low, decimals), figure.write(it.high, decimals))
+            format!("{percent} %: {}", figure.span(&it, decimals))
         }
         (_, Err(reason)) => format!("no interval: {reason}"),
     }

@@ -303,14 +303,15 @@ impl Run {
             let sign = if direction == Direction::Up { 1 } else { -1 };
             let (near, far) =
                 if sign > 0 { (zone.top.0, zone.bottom.0) } else { (zone.bottom.0, zone.top.0) };
-            let room = book.engine.atr().0 / 3;
+            let room = book.engine.atr().0;
             let (entry, stop) = (near, far - sign * room);
             let risk = (entry - stop).abs();
             if risk == 0 || sign * (scaled(book.price) - entry) <= 0 {
                 continue;
             }
             let level = book.engine.last_swing(direction).map(|swing| (swing.id, swing.price.0));
-            let far_enough = level.filter(|(_, price)| sign * (price - entry) > risk * 3 / 2);
+            let is_near = |price: i64| (risk * 3 / 2..risk * 4).contains(&(sign * (price - entry)));
+            let far_enough = level.filter(|(_, price)| is_near(*price));
             let (target_id, target) = far_enough.unwrap_or((0, entry + sign * risk * 2));
             self.signals += 1;
             let signal = Signal {
