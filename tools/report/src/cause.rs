@@ -219,3 +219,96 @@ fn readable(price: Price, decimals: u8) -> String {
     }
     grouped(float(price.0), usize::from(decimals))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smc_core::output::{Scope, Signal};
+    use smc_core::words::{InstrumentId, Money, Qty, Timeframe};
+
+    fn told(ts: u64, kind: StructureKind, id: u32, cause_id: u32) -> (TsNs, Structure) {
+        let structure = Structure {
+            instrument: InstrumentId(0),
+            timeframe: Timeframe::parse("15m").unwrap(),
+            kind,
+            direction: Direction::Down,
+            id,
+            cause_id,
+            bar: 1,
+            known_bar: 2,
+            top: Price(150_000_000),
+            bottom: Price(150_000_000),
+            extra: 3_000_000,
+            value: 0,
+            scope: Scope::Swing,
+        };
+        (TsNs(ts), structure)
+    }
+
+    fn trade(opened: u64, reasons: [u32; REASONS_MAX]) -> Trade {
+        let (price, qty, money) = (Price(1), Qty(1), Money(0));
+        let signal = Signal {
+            id: 1,
+            strategy: 0,
+            instrument: InstrumentId(0),
+            direction: Direction::Up,
+            entry: price,
+            stop: price,
+            target: price,
+            reasons,
+        };
+        Trade {
+            instrument: InstrumentId(0),
+            direction: Direction::Up,
+            signal: Some(signal),
+            opened: TsNs(opened),
+            closed: TsNs(opened),
+            qty,
+            entry: price,
+            exit: price,
+            gross: money,
+            fees: money,
+            cash: money,
+            net: money,
+            risked: money,
+            mae: money,
+            mfe: money,
+            exit_by: None,
+            fills: 0,
+        }
+    }
+
+    #[test]
+    fn a_reason_is_what_was_known_when_the_trade_opened_and_leads_back_to_its_cause() {
+        use StructureKind as K;
+        let record = [
+            told(10, K::PivotConfirmed, 1, 0),
+            told(20, K::LevelSwept, 1, 0),
+            told(25, K::PivotConfirmed, 4, 0),
+            told(30, K::Choch, 2, 4),
+            told(30, K::ObCreated, 3, 2),
+            told(50, K::ObBroken, 3, 2),
+            told(60, K::LevelSwept, 1, 0),
+        ];
+        let causes = Causes::new(&record);
+        let chains = causes.reasons(&trade(40, [1, 2, 3, 0, 99, 0]));
+        // The sweep came before the fill, and is of a pivot; the break and the block lead to the pivot that broke.
+        let expected = [Some(vec![1, 0]), Some(vec![3, 2]), Some(vec![4, 3, 2]), None, Some(vec![]), None];
+        assert_eq!(chains, expected);
+        assert_eq!(causes.reasons(&trade(15, [1, 2, 0, 0, 0, 0]))[..2], [Some(vec![0]), Some(vec![])]);
+        assert_eq!((causes.ended(3), causes.ended(2)), (Some(TsNs(50)), None));
+    }
+
+    #[test]
+    fn structures_are_said_in_words() {
+        let meta = Meta::new("");
+        let said = |kind, value| said(&Structure { value, ..told(1, kind, 1, 0).1 }, &meta);
+        assert_eq!(said(StructureKind::LevelSwept, 1), "previous day's low at 1.5 swept, 0.03 beyond");
+        assert_eq!(said(StructureKind::LevelSwept, 16), "session 1 low at 1.5 swept, 0.03 beyond");
+        assert_eq!(said(StructureKind::PoolSwept, 160_000_000), "equal lows at 1.6 (3000000 of them) swept");
+        assert_eq!(
+            said(StructureKind::Mss, 0),
+            "bearish market structure shift: close below 1.5, body 3.00 ATR"
+        );
+    }
+}

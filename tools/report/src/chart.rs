@@ -334,7 +334,7 @@ impl Things<'_, '_> {
             times: [formed.0, ts.0, ended.map_or(0, |ended| ended.0)],
             edges: if is_pool { [level, level] } else { [it.top, it.bottom] },
             label: short(&it),
-            words: format!("{} ({}{scope}, known {known})", said(&it, self.meta), it.timeframe),
+            words: format!("{} ({}{scope}, known {known})", sentence(&said(&it, self.meta)), it.timeframe),
         }
     }
 
@@ -351,6 +351,12 @@ impl Things<'_, '_> {
             None => TsNs(ts.0.saturating_sub((back as u64 + 1) * it.timeframe.nanos())),
         }
     }
+}
+
+/// With a capital letter.
+fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 const fn shape(it: &Structure) -> Shape {

@@ -93,3 +93,42 @@ impl Curve {
         kept
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However few columns, what was highest, lowest and deepest is on the picture.
+    #[test]
+    fn a_thinned_curve_keeps_every_extreme() {
+        let mut random = smc_metrics::Random::new(3);
+        let mut curve = Curve::default();
+        let (mut equity, mut peak) = (100.0f64, 100.0f64);
+        for at in 0..20_000 {
+            equity *= 1.0 + 0.01 * random.normal();
+            peak = peak.max(equity);
+            let drawdown = equity / peak - 1.0;
+            let drawdown_low = drawdown - 0.1 * random.unit();
+            let exposure = random.unit();
+            curve.points.push(CurvePoint {
+                secs: at * 60,
+                equity,
+                drawdown,
+                drawdown_low,
+                exposure,
+                benchmark: None,
+            });
+        }
+        let thinned = curve.thinned(37);
+        assert!(thinned.len() <= 37 * 7 && thinned.is_sorted_by(|a, b| a.secs < b.secs));
+        let least = |of: &[CurvePoint], value: fn(&CurvePoint) -> f64| {
+            of.iter().map(value).fold(f64::INFINITY, f64::min)
+        };
+        let values: [fn(&CurvePoint) -> f64; 5] =
+            [|it| it.equity, |it| -it.equity, |it| it.drawdown, |it| it.drawdown_low, |it| -it.exposure];
+        for value in values {
+            assert_eq!(least(&thinned, value), least(&curve.points, value));
+        }
+        assert_eq!((thinned.first(), thinned.last()), (curve.points.first(), curve.points.last()));
+    }
+}

@@ -41,7 +41,7 @@ impl Page<'_> {
         }
         self.push(format_args!("<span class=\"grow\"></span><output id=\"read\"></output></div>\n"));
         self.push(format_args!(
-            "<div class=\"frame tall\" data-plot=\"equity\" data-low=\"{}\" data-high=\"{}\"><div class=\"ticks\">",
+            "<div class=\"together\">\n<div class=\"frame tall\" data-plot=\"equity\" data-low=\"{}\" data-high=\"{}\"><div class=\"ticks\">",
             money.low, money.high
         ));
         rows(&mut self.out, &money, 6.0, grouped);
@@ -59,7 +59,7 @@ impl Page<'_> {
         columns(&mut self.out, months(&time));
         self.push(format_args!(
             "</div><svg viewBox=\"0 0 {SIDE} {SIDE}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Drawdown over time\">\
-             <path class=\"fall pale\" d=\"{}\"/><path class=\"fall\" d=\"{}\"/></svg></div>\n",
+             <path class=\"fall pale\" d=\"{}\"/><path class=\"fall\" d=\"{}\"/></svg></div>\n</div>\n",
             area(&depth(true), 0.0),
             area(&depth(false), 0.0)
         ));

@@ -223,10 +223,12 @@
     const ground = root.appendChild(svg("g", {})), inside = root.appendChild(svg("g", { "clip-path": "url(#inside)" })), over = root.appendChild(svg("g", { "clip-path": "url(#inside)" }));
     // Grid.
     const by = step((high - low) / Math.max(height / 60, 2)), places = Math.min(Math.max(decimalsOf(by), 0), 8);
+    const tagText = price => { const text = grouped(price, series.decimals); return text.length <= (right < 60 ? 7 : 10) ? text : grouped(price, places); };
+    const tagged = isHere ? [trade.p[0], trade.p[2], trade.p[3]].filter(price => price !== null).map(y) : [];
     let grid = "";
     for (let price = Math.ceil(low / by) * by; price <= high; price += by) {
       grid += `M0 ${y(price).toFixed(1)}H${width}`;
-      ground.append(svg("text", { x: width + 6, y: (y(price) + 4).toFixed(1) }, grouped(price, places)));
+      if (tagged.every(other => Math.abs(other - y(price)) > 13)) ground.append(svg("text", { x: width + 6, y: (y(price) + 4).toFixed(1) }, grouped(price, places)));
     }
     const minutes = series.secs / 60 * (view[1] - view[0]);
     const apart = [1, 5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10080, 20160, 43200].find(apart => minutes / apart <= width / 90) ?? 86400;
@@ -314,7 +316,7 @@
       if (target !== null) level(target, "l-target", "target", "t-up");
       for (const [price, name] of tags) {
         if (price < low || price > high) continue;
-        root.append(svg("rect", { class: `tag-${name}`, x: width + 1, y: (y(price) - 8).toFixed(1), width: right - 1, height: 16 }), svg("text", { class: "tag", x: width + 6, y: (y(price) + 4).toFixed(1) }, grouped(price, Math.min(series.decimals, places))));
+        root.append(svg("rect", { class: `tag-${name}`, x: width + 1, y: (y(price) - 8).toFixed(1), width: right - 1, height: 16 }), svg("text", { class: "tag", x: width + 6, y: (y(price) + 4).toFixed(1) }, tagText(price)));
       }
     }
     // Bars, several as one where they are thinner than can be seen.
@@ -389,14 +391,14 @@
     const rows = facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
     const parts = [title, el("dl", {}, ...rows)];
     if (list.children.length) parts.push(list);
-    else parts.push(el("p", { class: "note" }, trade.w === undefined ? "Its reasons are not on this page; report.json has them." : "No signal of the strategy is behind it."));
+    else parts.push(el("p", { class: "note" }, trade.w === undefined ? "Its reasons are not on this page; report.json has them." : "It names no structures as its reasons."));
     if (trade.k < 0 && data.series.length) parts.push(el("p", { class: "note" }, "Its bars are not on this page."));
     why.replaceChildren(...parts);
   };
 
   // ---- The table of trades.
   const PER_PAGE = 14;
-  let page = 0, sortBy = "nr", isDown = false, filter = "all", order = [];
+  let page = 0, sortBy = "nr", isDown = true, filter = "all", order = [];
   const columns = [
     ["nr", "No.", t => t.nr, t => String(t.nr + 1)], ["s", "Instrument", t => data.symbols[t.s], t => data.symbols[t.s], "wide-only"], ["d", "Side", t => t.d, t => t.d > 0 ? "long" : "short"],
     ["o", "Opened", t => t.o, t => [day(t.o), el("span", { class: "wide-only" }, ` ${clock(t.o)}`)]], ["h", "Held", t => t.c - t.o, t => span(t.c - t.o), "wide-only"], ["b", "Exit by", t => t.b, t => t.b || "open", "wide-only"],
@@ -452,8 +454,11 @@
     }
   };
   const neighbour = by => {
-    const at = picked === null ? -1 : order.indexOf(data.trades[picked]);
-    for (let k = at + by; k >= 0 && k < order.length; k += by) if (order[k].k >= 0) { pick(order[k].nr); return; }
+    // In time, whatever the table is sorted by.
+    for (let nr = (picked ?? -1) + by; nr >= 0 && nr < data.trades.length; nr += by) {
+      const trade = data.trades[nr];
+      if (trade.k >= 0 && filters[filter](trade)) { pick(nr); return; }
+    }
   };
   arrange();
   if (data.trades.length) table();

@@ -128,7 +128,7 @@ impl Page<'_> {
         };
         self.push(format_args!(
             "<section>\n<h2>Validation gate</h2>\n<p class=\"lead\"><b class=\"{}\">{}</b> {} {said}</p>\n\
-             <div class=\"scroll\"><table class=\"metrics\"><thead><tr><th>Criterion</th><th class=\"num\">Asked</th>\
+             <div class=\"scroll\"><table class=\"metrics gate\"><thead><tr><th>Criterion</th><th class=\"num\">Asked</th>\
              <th class=\"num\">Found</th><th class=\"num\">n</th><th>Holds</th></tr></thead><tbody>\n",
             if failed == 0 { "pass" } else { "fail" },
             if failed == 0 { "Passed" } else { "Not passed" },
