@@ -1,6 +1,4 @@
 //! `smc optimize` as a library: its flags, and what it does with them.
-//!
-//! How market data is read and what a backtest is, the caller says ([`Opened`]).
 
 use crate::method::Method;
 use crate::page::{said, short};
@@ -8,11 +6,13 @@ use crate::{
     Base, Evaluate, OptimizeError, Outcome, Path as Key, Progress, Search, Space, Spec, Subject, files,
 };
 use clap::{Parser, ValueEnum};
+use smc_core::words::{Name, Price, Qty, Timeframe, TsNs};
+use smc_import::{Format, Known, number};
 use smc_settings::file::FileConfig;
 use smc_trials::Data;
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Search for the parameters of a configuration that trade best
@@ -30,7 +30,7 @@ pub struct Args {
     /// Configuration whose keys are varied; all others stay as they are
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Market data, as for `smc backtest`
+    /// Files of market data, or the directory of a journal, as for `smc backtest`; may be given several times
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     pub data: Vec<PathBuf>,
     /// Directory of the results and of the record from which an interrupted search goes on
@@ -54,6 +54,38 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Space")]
     pub space: Option<PathBuf>,
 
+    /// What trials are judged by
+    #[arg(long, value_enum, default_value_t, help_heading = "Score")]
+    pub metric: Metric,
+    /// Trials of fewer closed trades have no score
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Score")]
+    pub trades_min: u64,
+    /// Length of the periods of returns: 1d, 1h, 1m; a day, or shorter where the data is
+    #[arg(long, value_name = "LENGTH", value_parser = timeframe, help_heading = "Score")]
+    pub period: Option<Timeframe>,
+
+    /// From this moment on: 2024-01-01 or 2024-01-01T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Data")]
+    pub from: Option<TsNs>,
+    /// Before this moment; keep what comes behind it for a test out of sample
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Data")]
+    pub to: Option<TsNs>,
+    /// The instrument of the files, where neither they nor their names say it
+    #[arg(long, value_parser = name, help_heading = "Data")]
+    pub symbol: Option<Name>,
+    /// Format of the files, where it cannot be seen
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    pub format: Option<Format>,
+    /// Length of bars that do not say it: 1m, 4h
+    #[arg(long, value_name = "LENGTH", value_parser = timeframe, help_heading = "Data")]
+    pub timeframe: Option<Timeframe>,
+    /// Price step of the files; as fine as their rows without it
+    #[arg(long, value_name = "STEP", value_parser = step, help_heading = "Data")]
+    pub tick: Option<i64>,
+    /// Quantity step of the files
+    #[arg(long, value_name = "STEP", value_parser = step, help_heading = "Data")]
+    pub lot: Option<i64>,
+
     /// How the space is searched
     #[arg(long, value_enum, default_value_t = MethodWord::Lhs, help_heading = "Method")]
     pub method: MethodWord,
@@ -67,19 +99,20 @@ pub struct Args {
     /// First points of TPE, spread evenly
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Method")]
     pub startup: u64,
-    /// Where all chance comes from
+    /// Where all chance comes from: of the points, and of the exchange where `[backtest]` has no seed
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Method")]
     pub seed: u64,
     /// Threads that make trials; all cores by default. The result does not depend on it
     #[arg(long, value_name = "N", help_heading = "Method")]
     pub workers: Option<NonZeroUsize>,
 
-    /// The ledger of trials
-    #[arg(long, value_name = "FILE", default_value = "trials.ledger", help_heading = "Ledger")]
-    pub ledger: PathBuf,
-    /// Family of strategies that these trials belong to: all trials of a family count against each other
-    #[arg(long, value_name = "NAME", default_value = "confluence", help_heading = "Ledger")]
-    pub strategy: String,
+    /// The ledger of trials; beside the configuration without it, as `smc backtest` has it
+    #[arg(long, value_name = "FILE", help_heading = "Ledger")]
+    pub ledger: Option<PathBuf>,
+    /// Strategy that these trials are counted under, with all others of that name; the name of the configuration's file without
+    /// it
+    #[arg(long, value_name = "NAME", help_heading = "Ledger")]
+    pub strategy: Option<String>,
 
     /// Say what would be tried, and try nothing
     #[arg(long)]
@@ -142,6 +175,28 @@ impl Args {
         }
     }
 
+    /// The market data, read for backtests.
+    fn open(&self, base: &FileConfig) -> Result<Opened, String> {
+        let known = Known {
+            format: self.format,
+            symbol: self.symbol,
+            assets: (None, None),
+            steps: (self.tick.map(Price), self.lot.map(Qty)),
+            timeframe: self.timeframe,
+        };
+        let span = (self.from.unwrap_or(TsNs(0)), self.to.unwrap_or(TsNs(u64::MAX)));
+        let judgement = Judgement {
+            metric: self.metric,
+            trades_min: self.trades_min,
+            period_ns: self.period.map(Timeframe::nanos),
+        };
+        let beside = self.config.parent().unwrap_or(Path::new("."));
+        let backtest = Backtest::open(base, beside, &self.data, &known, span, judgement);
+        let backtest = backtest.map_err(|error| error.to_string())?;
+        let (data, version) = (backtest.data(), env!("CARGO_PKG_VERSION").to_owned());
+        Ok(Opened { evaluate: Box::new(backtest), data, version })
+    }
+
     /// The space: from the file, then from the flags.
     pub fn space(&self) -> Result<Space, OptimizeError> {
         let text = std::fs::read_to_string(&self.config).map_err(OptimizeError::io(&self.config))?;
@@ -168,11 +223,22 @@ impl Args {
     }
 }
 
-/// Makes the search that the flags ask for. `open` reads the market data; `clock` is nanoseconds since the epoch, for the ledger;
-/// results go to `out`, words for people to `notes`; `is_watched` says that a person sees them at once.
+/// Makes the search that the flags ask for, of backtests. `clock` is nanoseconds since the epoch, for the ledger; results go to
+/// `out`, words for people to `notes`; `is_watched` says that a person sees them at once.
 pub fn run(
     args: &Args,
-    open: impl FnOnce(&Args, &FileConfig) -> Result<Opened, String>,
+    clock: &dyn Fn() -> u64,
+    out: &mut dyn Write,
+    notes: &mut dyn Write,
+    is_watched: bool,
+) -> Result<(), OptimizeError> {
+    run_on(args, |base| args.open(base), clock, out, notes, is_watched)
+}
+
+/// The same of whatever `open` makes of the base configuration.
+pub fn run_on(
+    args: &Args,
+    open: impl FnOnce(&FileConfig) -> Result<Opened, String>,
     clock: &dyn Fn() -> u64,
     out: &mut dyn Write,
     notes: &mut dyn Write,
@@ -186,17 +252,20 @@ pub fn run(
     }
     let text = space.base().with([])?;
     let base = Base::read(&text).map_err(OptimizeError::Base)?;
-    let Opened { evaluate, data, version } = open(args, &base).map_err(OptimizeError::Data)?;
+    let Opened { evaluate, data, version } = open(&base).map_err(OptimizeError::Data)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let ledger = args.ledger.clone().unwrap_or_else(|| args.config.with_extension("trials"));
+    let stem = || args.config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let strategy = args.strategy.clone().unwrap_or_else(stem);
     let search = Search {
         space: &space,
         method,
         seed: args.seed,
         workers: args.workers.unwrap_or(cores),
-        subject: Subject { strategy: args.strategy.clone(), version, data },
+        subject: Subject { strategy, version, data },
         evaluate: &*evaluate,
         out: &args.out,
-        ledger: &args.ledger,
+        ledger: &ledger,
         clock,
     };
     let mut line = Line { notes, is_watched, started: Instant::now(), told: None, has_said_kept: false };
@@ -205,6 +274,25 @@ pub fn run(
     files::write_files(&outcome, &args.out, args.best)?;
     let said = if args.json { json(&outcome, args.best, out) } else { tell(&outcome, args, out) };
     said.map_err(OptimizeError::io("standard output"))
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    let name = Name::new(text).filter(|name| !name.as_bytes().is_empty());
+    name.ok_or_else(|| format!("1 to {} letters", Name::MAX))
+}
+
+fn step(text: &str) -> Result<i64, String> {
+    number::decimal(text).filter(|units| *units > 0).ok_or_else(|| "a step such as 0.01".into())
+}
+
+fn timeframe(text: &str) -> Result<Timeframe, String> {
+    Timeframe::parse(text).ok_or_else(|| "a length such as 5s, 15m, 4h or 1d".into())
+}
+
+fn moment(text: &str) -> Result<TsNs, String> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let found: jiff::Timestamp = whole.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(found.as_nanosecond()).map(TsNs).map_err(|_| "before 1970".into())
 }
 
 fn plan(space: &Space, method: Method, out: &mut dyn Write) -> std::io::Result<()> {
@@ -240,7 +328,7 @@ fn tell(outcome: &Outcome, args: &Args, out: &mut dyn Write) -> std::io::Result<
     for nth in outcome.ranking.iter().take(args.best) {
         writeln!(out, "{}", row(*nth))?;
     }
-    let reasons: Vec<&str> = outcome.trials.iter().filter_map(|trial| trial.ending.reason()).collect();
+    let reasons: Vec<String> = outcome.trials.iter().filter_map(|trial| trial.ending.reason()).collect();
     if let Some(first) = reasons.first() {
         writeln!(
             out,

@@ -10,6 +10,11 @@ pub trait Evaluate: Sync {
     /// The score of a configuration, or why it could not be tried. All trials of a search get the same seed, so that they
     /// differ by their parameters alone.
     fn score(&self, config: &FileConfig, seed: u64) -> Result<Score, String>;
+
+    /// What its scores depend on besides configuration, seed and data: a search that was begun under another does not go on.
+    fn identity(&self) -> String {
+        String::new()
+    }
 }
 
 /// How well a configuration did.

@@ -56,6 +56,7 @@ pub(crate) fn document(outcome: &Outcome, best: usize) -> Value {
         "search": {
             "base": facts.base, "space": facts.space, "method": facts.method, "seed": facts.seed,
             "data": facts.data, "strategy": facts.strategy, "version": facts.version,
+            "evaluation": facts.evaluation,
         },
         "trials": {
             "made": outcome.trials.len(),

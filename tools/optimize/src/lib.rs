@@ -10,6 +10,7 @@
 //! Reads no clock: the caller says what time it is.
 #![forbid(unsafe_code)]
 
+mod backtest;
 pub mod cli;
 mod config;
 mod error;
@@ -25,6 +26,7 @@ mod search;
 mod space;
 mod spec;
 
+pub use backtest::{Backtest, Judgement, Metric};
 pub use config::{Base, Path};
 pub use error::OptimizeError;
 pub use evaluate::{Evaluate, Score, Subject};

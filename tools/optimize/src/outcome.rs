@@ -32,11 +32,13 @@ impl Ending {
     }
 
     /// Why there is no value.
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<String> {
         match self {
             Self::Scored(Score { value: Some(_), .. }) => None,
-            Self::Scored(_) => Some("its score is undefined"),
-            Self::Failed(reason) | Self::Refused(reason) => Some(reason),
+            Self::Scored(score) => {
+                Some(format!("{} is undefined after {} trades", score.metric, score.trades))
+            }
+            Self::Failed(reason) | Self::Refused(reason) => Some(reason.clone()),
         }
     }
 }
@@ -117,8 +119,11 @@ impl Outcome {
         let mut ranking: Vec<usize> = (0..trials.len()).filter(|nth| values[*nth].is_some()).collect();
         ranking.sort_by(|a, b| values[*b].partial_cmp(&values[*a]).unwrap_or(std::cmp::Ordering::Equal));
         let Some(best) = ranking.first().copied() else {
-            let reason = trials.first().and_then(|trial| trial.ending.reason()).unwrap_or("there is none");
-            return Err(OptimizeError::NoScore { trials: trials.len(), reason: reason.into() });
+            let reason = trials
+                .first()
+                .and_then(|trial| trial.ending.reason())
+                .unwrap_or_else(|| "there is none".into());
+            return Err(OptimizeError::NoScore { trials: trials.len(), reason });
         };
         let metric = trials.iter().find_map(|trial| match &trial.ending {
             Ending::Scored(score) => Some(score.metric.clone()),

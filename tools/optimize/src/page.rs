@@ -123,7 +123,7 @@ fn table(outcome: &Outcome, best: usize, out: &mut String) {
         out.push_str("</tr>\n");
     }
     out.push_str("</table></div>\n");
-    let reasons: Vec<&str> = outcome.trials.iter().filter_map(|trial| trial.ending.reason()).collect();
+    let reasons: Vec<String> = outcome.trials.iter().filter_map(|trial| trial.ending.reason()).collect();
     if let Some(first) = reasons.first() {
         let _ = writeln!(
             out,
@@ -150,6 +150,7 @@ fn search(outcome: &Outcome, out: &mut String) {
         let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(text));
     };
     say("strategy", &format!("{}, version {}", facts.strategy, facts.version));
+    say("evaluation", &facts.evaluation);
     say("data", &facts.data.source);
     say("base configuration", &facts.base);
     say("method", &format!("{}, seed {}", facts.method, facts.seed));

@@ -38,12 +38,21 @@ pub(crate) struct Facts {
     pub data: Data,
     pub strategy: String,
     pub version: String,
+    /// As [`Evaluate::identity`](crate::Evaluate::identity) says it.
+    pub evaluation: String,
     /// When it was begun; another time is no other search.
     pub begun_ns: u64,
 }
 
 impl Facts {
-    pub(crate) fn new(space: &Space, method: Method, seed: u64, subject: &Subject, begun_ns: u64) -> Self {
+    pub(crate) fn new(
+        space: &Space,
+        method: Method,
+        seed: u64,
+        subject: &Subject,
+        evaluation: String,
+        begun_ns: u64,
+    ) -> Self {
         let parameters = space.parameters().iter();
         Self {
             format: FORMAT,
@@ -54,6 +63,7 @@ impl Facts {
             data: subject.data.clone(),
             strategy: subject.strategy.clone(),
             version: subject.version.clone(),
+            evaluation,
             begun_ns,
         }
     }
@@ -70,6 +80,7 @@ impl Facts {
             ("the data", span(&self.data), span(&now.data)),
             ("the strategy", self.strategy.clone(), now.strategy.clone()),
             ("the version", self.version.clone(), now.version.clone()),
+            ("the evaluation", self.evaluation.clone(), now.evaluation.clone()),
         ];
         pairs.into_iter().find(|(_, before, now)| before != now)
     }

@@ -57,7 +57,8 @@ impl Search<'_> {
     pub fn run(&self, progress: &mut dyn FnMut(&Progress)) -> Result<Outcome, OptimizeError> {
         self.method.check(self.space)?;
         std::fs::create_dir_all(self.out).map_err(OptimizeError::io(self.out))?;
-        let facts = Facts::new(self.space, self.method, self.seed, &self.subject, (self.clock)());
+        let (evaluation, now_ns) = (self.evaluate.identity(), (self.clock)());
+        let facts = Facts::new(self.space, self.method, self.seed, &self.subject, evaluation, now_ns);
         let path = self.out.join(RECORD);
         let (record, kept) = Record::open(&path, &facts)?;
         // A kill may have left half a line.

@@ -11,8 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const METHOD: Method = Method::Tpe { trials: 40, batch: 4, startup: 8 };
-const SPACE: &[(&str, &str)] =
-    &[("smc.pivot_left", "2..9"), ("sizing.risk_fraction_ppm", "log 500..10000")];
+const SPACE: &[(&str, &str)] = &[("smc.pivot_left", "2..9"), ("sizing.risk_fraction_ppm", "log 500..10000")];
 const SEED: u64 = 11;
 /// Where the child searches; without it this process is no child.
 const DIR: &str = "SMC_OPTIMIZE_TEST_DIR";
