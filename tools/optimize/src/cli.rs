@@ -3,7 +3,8 @@
 use crate::method::Method;
 use crate::page::{said, short};
 use crate::{
-    Base, Evaluate, OptimizeError, Outcome, Path as Key, Progress, Search, Space, Spec, Subject, files,
+    Backtest, Base, Evaluate, Judgement, Metric, OptimizeError, Outcome, Path as Key, Progress, Search,
+    Space, Spec, Subject, files,
 };
 use clap::{Parser, ValueEnum};
 use smc_core::words::{Name, Price, Qty, Timeframe, TsNs};
