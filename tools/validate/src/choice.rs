@@ -5,9 +5,9 @@
 
 use crate::ValidateError;
 use crate::pipeline::Record;
-use smc_metrics::stability::{Plateau, ScoreMap};
 use smc_metrics::Series;
 use smc_metrics::moments::Moments;
+use smc_metrics::stability::{Plateau, ScoreMap};
 use std::ops::Range;
 
 /// Periods that a search may look at: ascending ranges.
@@ -69,7 +69,9 @@ mod tests {
             let look = Look::at(nth * 10..nth * 10 + 10);
             // Neighbours matter: the middle is a neighbour of both ends, so only its own score decides among them.
             let chosen = choose(&records, &[3], &look).unwrap();
-            assert!(chosen.scores[nth] > 0.0 && chosen.scores.iter().filter(|score| **score > 0.0).count() == 1);
+            assert!(
+                chosen.scores[nth] > 0.0 && chosen.scores.iter().filter(|score| **score > 0.0).count() == 1
+            );
         }
         let look = Look(vec![0..5, 25..30]);
         assert_eq!(look.of(&(0..30).collect::<Vec<_>>()), [0, 1, 2, 3, 4, 25, 26, 27, 28, 29]);

@@ -95,7 +95,11 @@ pub struct Asked<'a> {
 }
 
 /// Opens it through the ledger: first the entry, then the look.
-pub fn open(pipeline: &dyn Pipeline, ledger: &mut Ledger, asked: &Asked<'_>) -> Result<Opened, ValidateError> {
+pub fn open(
+    pipeline: &dyn Pipeline,
+    ledger: &mut Ledger,
+    asked: &Asked<'_>,
+) -> Result<Opened, ValidateError> {
     let Asked { markets, cut, candidate, period_ns, under, at_ns } = *asked;
     let (strategy, version) = (pipeline.strategy().to_owned(), pipeline.version().to_owned());
     let data = Data { source: source(markets), from_ns: cut.from_ns, to_ns: markets.span().1 };
@@ -130,8 +134,9 @@ pub fn open(pipeline: &dyn Pipeline, ledger: &mut Ledger, asked: &Asked<'_>) -> 
 /// What scores are.
 pub const METRIC: &str = "sharpe_per_period";
 
-/// What identifies the data of all markets together.
+/// What identifies the data of all markets together: their sources, each once.
 pub fn source(markets: &Markets) -> String {
-    let names = markets.all().iter().map(|market| format!("{} {}", market.name, market.source));
-    names.collect::<Vec<_>>().join(", ")
+    let mut sources: Vec<&str> = markets.all().iter().map(|market| market.source.as_str()).collect();
+    sources.dedup();
+    sources.join("+")
 }

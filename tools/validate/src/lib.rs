@@ -6,6 +6,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`pipeline`] | what is judged: bars in, a record for every candidate out |
+//! | [`engine`] | the engine itself as one, over bars against the simulated exchange |
 //! | [`market`] | bars: cut, permuted, jittered, perturbed; periods of returns |
 //! | [`choice`] | the search: scores over the grid, the centre of the best plateau |
 //! | [`walk_forward`], [`cross_validation`] | what the search's choices did where it had not looked |
@@ -16,6 +17,7 @@
 //! | [`referee`] | all of it in order, and the gate |
 //! | [`report`], [`signature`] | what was found, as JSON and text; signed |
 //! | [`fixtures`] | strategies whose truth is known: a planted edge, coins, ten ways to know the future |
+//! | [`plan`] | what a validation is asked to do, as a file |
 //! | [`cli`] | the command |
 //!
 //! Results do not depend on the count of workers: everything drawn comes from a seed and a number.
@@ -24,6 +26,7 @@
 pub mod choice;
 pub mod cli;
 pub mod cross_validation;
+pub mod engine;
 mod error;
 pub mod fixtures;
 pub mod hold_out;
@@ -32,6 +35,7 @@ pub mod luck;
 pub mod market;
 pub mod permute;
 pub mod pipeline;
+pub mod plan;
 pub mod referee;
 pub mod report;
 pub mod robustness;

@@ -75,7 +75,10 @@ pub fn matrix(records: &[Record], within: usize) -> Result<Panel, ValidateError>
 }
 
 /// Probability of overfitting; undefined for a single candidate, which nobody chose.
-pub fn overfitting(candidates: &Panel, blocks: usize) -> Result<Result<Overfitting, Undefined>, ValidateError> {
+pub fn overfitting(
+    candidates: &Panel,
+    blocks: usize,
+) -> Result<Result<Overfitting, Undefined>, ValidateError> {
     if candidates.columns() < 2 {
         return Ok(Err(Undefined::TooFew { needed: 2, got: candidates.columns() }));
     }

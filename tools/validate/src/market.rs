@@ -177,8 +177,7 @@ impl Periods {
         if length_ns == 0 {
             return Err(BadInput::Domain { what: "period", wanted: "longer than nothing" }.into());
         }
-        let mut periods =
-            Self { length_ns, numbers: Vec::new(), first_bars: Vec::new(), of_bar: Vec::new() };
+        let mut periods = Self { length_ns, numbers: Vec::new(), first_bars: Vec::new(), of_bar: Vec::new() };
         for (bar, open_ns) in markets.first().open_ns.iter().enumerate() {
             let number = open_ns / length_ns;
             if periods.numbers.last() != Some(&number) {

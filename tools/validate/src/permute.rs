@@ -6,9 +6,9 @@ use crate::market::{Markets, Periods};
 use crate::pipeline::{Conditions, Pipeline, Trial};
 use crate::walk_forward::walk;
 use crate::workers::Workers;
+use smc_metrics::Random;
 use smc_metrics::permutation::{Ohlc, Permuter, p_value};
 use smc_metrics::walk_forward::WalkForward;
-use smc_metrics::Random;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What came of a test.

@@ -3,8 +3,8 @@
 //! A pipeline turns bars into a record for every candidate of its grid. Every test that asks "would this have been found
 //! in noise, too" runs the pipeline again as a whole, search included.
 
-use crate::market::{Markets, Periods};
 use crate::look_ahead::Searched;
+use crate::market::{Markets, Periods};
 use crate::workers::Workers;
 use crate::{ValidateError, choice};
 use smc_metrics::BadInput;
@@ -27,14 +27,18 @@ pub struct Grid(Vec<Parameter>);
 pub const CANDIDATES_MAX: usize = 100_000;
 
 impl Grid {
+    /// Name of the parameter of a grid that has none.
+    pub const AS_CONFIGURED: &str = "as configured";
+
     /// A value or more a parameter. No parameters are one candidate.
     pub fn new(mut parameters: Vec<Parameter>) -> Result<Self, ValidateError> {
         if parameters.is_empty() {
-            parameters.push(Parameter { name: "as configured".into(), values: vec!["yes".into()] });
+            parameters.push(Parameter { name: Self::AS_CONFIGURED.into(), values: vec!["yes".into()] });
         }
         let cells = parameters.iter().try_fold(1usize, |cells, one| cells.checked_mul(one.values.len()));
         let is_sound = cells.is_some_and(|cells| (1..=CANDIDATES_MAX).contains(&cells));
-        let bad = BadInput::Domain { what: "grid", wanted: "a value or more a parameter, 100,000 cells at most" };
+        let bad =
+            BadInput::Domain { what: "grid", wanted: "a value or more a parameter, 100,000 cells at most" };
         if is_sound { Ok(Self(parameters)) } else { Err(bad.into()) }
     }
 
@@ -248,7 +252,8 @@ pub fn run_checked(
         if !record.decisions.is_sorted_by_key(|decision| decision.at_ns) {
             return wrong("decisions out of order");
         }
-        let is_decided = |at_ns: u64| record.decisions.binary_search_by_key(&at_ns, |made| made.at_ns).is_ok();
+        let is_decided =
+            |at_ns: u64| record.decisions.binary_search_by_key(&at_ns, |made| made.at_ns).is_ok();
         let is_sound = |trade: &Trade| {
             trade.decided_ns <= trade.opened_ns
                 && is_decided(trade.decided_ns)

@@ -3,6 +3,7 @@
 //! Nothing is shown before it is in the ledger: each candidate's score, and each of the two walks. The hold-out comes last and is
 //! opened only when everything else holds, so a strategy that fails early keeps it closed.
 
+use crate::ValidateError;
 use crate::choice::{Chosen, Look, score};
 use crate::cross_validation::{CrossValidated, cross_validate};
 use crate::hold_out::{self, Asked, Cut, METRIC, Opened};
@@ -14,7 +15,6 @@ use crate::pipeline::{Conditions, Pipeline, Record, Trial};
 use crate::robustness::{self, Noise, Resampled};
 use crate::walk_forward::{Walked, walk};
 use crate::workers::Workers;
-use crate::ValidateError;
 use smc_metrics::activity::Activity;
 use smc_metrics::bootstrap::Resampling;
 use smc_metrics::cpcv::Cpcv;
@@ -202,10 +202,8 @@ pub fn validate(
     let periods = trial.periods.count();
     let chosen = trial.choose(&Look::at(0..periods))?;
     let book = Book { pipeline, data: data_of(&open), at_ns, periods };
-    let hold_out_seen = ledger
-        .seen(pipeline.strategy(), &book.data.source)
-        .filter(|seen| seen.to_ns > cut.from_ns)
-        .count();
+    let hold_out_seen =
+        ledger.seen(pipeline.strategy(), &book.data.source).filter(|seen| seen.to_ns > cut.from_ns).count();
     for (candidate, score) in chosen.scores.iter().enumerate() {
         book.record(ledger, "grid", candidate, *score)?;
     }
@@ -298,11 +296,7 @@ pub fn validate(
     } else if criteria.iter().all(Criterion::holds) {
         progress("hold-out", 0, 1);
         let candidate = chosen.candidate;
-        hold_out::open(
-            pipeline,
-            ledger,
-            &Asked { markets, cut: &cut, candidate, period_ns, under, at_ns },
-        )?
+        hold_out::open(pipeline, ledger, &Asked { markets, cut: &cut, candidate, period_ns, under, at_ns })?
     } else {
         Opened::Closed("a criterion does not hold")
     };
@@ -339,7 +333,13 @@ struct Book<'a> {
 }
 
 impl Book<'_> {
-    fn record(&self, ledger: &mut Ledger, stage: &str, candidate: usize, score: f64) -> Result<(), ValidateError> {
+    fn record(
+        &self,
+        ledger: &mut Ledger,
+        stage: &str,
+        candidate: usize,
+        score: f64,
+    ) -> Result<(), ValidateError> {
         ledger.record(Entry {
             at_ns: self.at_ns,
             strategy: self.pipeline.strategy().into(),
@@ -382,4 +382,3 @@ fn figures(out: &Record, settings: &Settings, how: Resampling) -> Result<Vec<Fig
     figures.extend(activity.figures(settings.per_year)?);
     Ok(figures)
 }
-

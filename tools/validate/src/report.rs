@@ -285,8 +285,11 @@ fn write_text(out: &mut String, report: &Json) -> std::fmt::Result {
         writeln!(out, "data {} {bars} bars, {}", plain(market.get("name")), plain(market.get("source")))?;
     }
     let parameters = report.pointer("/chosen/parameters").and_then(Json::as_object);
-    let chosen: Vec<String> =
-        parameters.into_iter().flatten().map(|(name, value)| format!("{name} {}", plain(Some(value)))).collect();
+    let chosen: Vec<String> = parameters
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name} {}", plain(Some(value))))
+        .collect();
     writeln!(out, "chosen {}\n", chosen.join(", "))?;
     writeln!(out, "{:<34} {:>12}   asked", "gate", "found")?;
     for one in list(&report["gate"]) {
@@ -304,17 +307,36 @@ fn write_text(out: &mut String, report: &Json) -> std::fmt::Result {
     if seen.as_u64().is_some_and(|seen| seen > 0) {
         writeln!(out, "   {seen} earlier trials of this strategy had seen data that is kept back here")?;
     }
-    writeln!(out, "\n{:<24} {:>12} {:>25} {:>6}  formula", "out of sample", "value", "90 % of resamples", "n")?;
+    writeln!(
+        out,
+        "\n{:<24} {:>12} {:>25} {:>6}  formula",
+        "out of sample", "value", "90 % of resamples", "n"
+    )?;
     for one in list(&report["out_of_sample"]) {
         let interval = &one["interval"];
-        let between =
-            if interval.is_null() { String::new() } else { format!("{} … {}", short(&interval["low"]), short(&interval["high"])) };
-        let (name, value, formula) = (plain(one.get("name")), short(&one["value"]), plain(one.get("formula")));
+        let between = if interval.is_null() {
+            String::new()
+        } else {
+            format!("{} … {}", short(&interval["low"]), short(&interval["high"]))
+        };
+        let (name, value, formula) =
+            (plain(one.get("name")), short(&one["value"]), plain(one.get("formula")));
         writeln!(out, "{name:<24} {value:>12} {between:>25} {:>6}  {formula}", plain(one.get("n")))?;
     }
-    writeln!(out, "\nluck: {} trials in the ledger, {} of them count", word("/luck/trials_made"), word("/luck/trials_effective"))?;
+    writeln!(
+        out,
+        "\nluck: {} trials in the ledger, {} of them count",
+        word("/luck/trials_made"),
+        word("/luck/trials_effective")
+    )?;
     for one in list(&report["noise"]) {
-        writeln!(out, "noise: {:<18} {:>12}  {} trades", plain(one.get("name")), short(&one["profit"]), plain(one.get("trades")))?;
+        writeln!(
+            out,
+            "noise: {:<18} {:>12}  {} trades",
+            plain(one.get("name")),
+            short(&one["profit"]),
+            plain(one.get("trades"))
+        )?;
     }
     for one in list(&report["look_ahead"]) {
         let found = &one["found"];
@@ -324,7 +346,11 @@ fn write_text(out: &mut String, report: &Json) -> std::fmt::Result {
             format!("FUTURE by {} behind bar {}", plain(found.get("by")), plain(found.get("last")))
         };
         let (name, cuts) = (plain(one.get("name")), plain(one.get("cuts")));
-        writeln!(out, "knowledge of the future: {name}, {cuts} cuts of {} bars: {found}", plain(one.get("bars")))?;
+        writeln!(
+            out,
+            "knowledge of the future: {name}, {cuts} cuts of {} bars: {found}",
+            plain(one.get("bars"))
+        )?;
     }
     Ok(())
 }
@@ -345,7 +371,11 @@ fn plain(of: Option<&Json>) -> String {
 fn short(of: &Json) -> String {
     match of {
         Json::Number(number) => number.as_f64().map_or_else(String::new, |number| {
-            if number == number.trunc() && number.abs() < 1e9 { format!("{number}") } else { format!("{number:.4}") }
+            if number == number.trunc() && number.abs() < 1e9 {
+                format!("{number}")
+            } else {
+                format!("{number:.4}")
+            }
         }),
         Json::Object(_) => plain(of.get("undefined")),
         _ => plain(Some(of)),

@@ -136,7 +136,9 @@ fn write_new(path: &Path, text: &str, is_secret: bool) -> Result<(), ValidateErr
         options.mode(if is_secret { 0o600 } else { 0o644 });
     }
     let mut file = options.open(path).map_err(|error| said(path, &error.to_string()))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| said(path, &error.to_string()))
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| said(path, &error.to_string()))
 }
 
 fn read(path: &Path) -> Result<String, ValidateError> {

@@ -5,14 +5,16 @@ use smc_core::event::Bar;
 use smc_core::smc::SmcParams;
 use smc_core::words::{Price, Qty, Timeframe, TsNs};
 use smc_metrics::Random;
+use smc_validate::ValidateError;
 use smc_validate::fixtures::{coin, features, planted};
-use smc_validate::look_ahead::feature::{Feature, FeatureBar, search, search_cold, search_perturbation, search_truncation};
+use smc_validate::look_ahead::feature::{
+    Feature, FeatureBar, search, search_cold, search_perturbation, search_truncation,
+};
 use smc_validate::look_ahead::stream::{self, Build, Machine, Samples, Structures};
 use smc_validate::look_ahead::{Test, run};
 use smc_validate::market::{Markets, Periods};
 use smc_validate::pipeline::{Conditions, Decision, Grid, Pipeline, Record};
 use smc_validate::workers::Workers;
-use smc_validate::ValidateError;
 use std::path::PathBuf;
 
 /// Bars that move enough for rare moves to be there.
@@ -287,8 +289,15 @@ fn a_pipeline_that_reads_on_is_caught_and_an_honest_one_passes_at_every_bar() {
     let rule = planted::Rule::new("1").unwrap();
     let planted = planted::with_edge(1, planted::News::Dealt).unwrap().prefix(2_000);
     let day = 86_400_000_000_000;
-    let searched =
-        run::search(&rule, &planted, day, rule.best(), Conditions::plain(1), run::Cuts::Every, Workers::of_machine())
-            .unwrap();
+    let searched = run::search(
+        &rule,
+        &planted,
+        day,
+        rule.best(),
+        Conditions::plain(1),
+        run::Cuts::Every,
+        Workers::of_machine(),
+    )
+    .unwrap();
     assert_eq!((searched.found, searched.cuts), (None, 2_000));
 }

@@ -20,8 +20,7 @@ fn verdicts(truth: Truth) -> Vec<Verdict> {
     let home = tempfile::tempdir().unwrap();
     let (seeds, cuts) = seeds();
     let one = |seed| {
-        let verdict =
-            judge(truth, seed, &settings(seed, cuts), home.path(), Workers::of_machine()).unwrap();
+        let verdict = judge(truth, seed, &settings(seed, cuts), home.path(), Workers::of_machine()).unwrap();
         let value = |name: &str| {
             let all = verdict.criteria.iter();
             all.filter(|one| one.name == name).map(|one| one.value.unwrap_or(f64::NAN)).sum::<f64>()

@@ -51,7 +51,9 @@ const FUTURE_BARS: usize = 48;
 /// truncation is told before perturbation.
 pub fn search(feature: &dyn Feature, bars: &[FeatureBar], seed: u64, workers: Workers) -> Searched {
     let whole = bits(&feature.build(bars));
-    let look = |last: usize| truncated(feature, bars, &whole, last).or_else(|| perturbed(feature, bars, &whole, last, seed));
+    let look = |last: usize| {
+        truncated(feature, bars, &whole, last).or_else(|| perturbed(feature, bars, &whole, last, seed))
+    };
     let found = workers.first(bars.len(), look).map(|(_, found)| found);
     let looked = found.as_ref().map_or(bars.len(), |found| found.last + 1);
     Searched { name: feature.name().into(), bars: bars.len(), cuts: looked, perturbed: looked, found }
@@ -78,12 +80,22 @@ fn truncated(feature: &dyn Feature, bars: &[FeatureBar], whole: &[u64], last: us
     differs(&feature.build(&bars[..=last]), whole, last, Test::Truncation)
 }
 
-fn perturbed(feature: &dyn Feature, bars: &[FeatureBar], whole: &[u64], last: usize, seed: u64) -> Option<Found> {
+fn perturbed(
+    feature: &dyn Feature,
+    bars: &[FeatureBar],
+    whole: &[u64],
+    last: usize,
+    seed: u64,
+) -> Option<Found> {
     let mut other = bars[..=last].to_vec();
     let mut random = Random::of_run(seed, last as u64);
     for bar in bars.iter().skip(last + 1).take(FUTURE_BARS) {
         let from = other[other.len() - 1].prices.close;
-        other.push(FeatureBar { prices: wild(from, &mut random), volume: bar.volume * random.unit(), ..*bar });
+        other.push(FeatureBar {
+            prices: wild(from, &mut random),
+            volume: bar.volume * random.unit(),
+            ..*bar
+        });
     }
     differs(&feature.build(&other), whole, last, Test::Perturbation)
 }
@@ -118,16 +130,19 @@ pub struct Cold {
 }
 
 /// Warm-up: from each of some starts, after the declared warm-up, the values are those from the first bar.
-pub fn search_cold(feature: &dyn Feature, bars: &[FeatureBar], starts: &[usize], workers: Workers) -> Option<Cold> {
+pub fn search_cold(
+    feature: &dyn Feature,
+    bars: &[FeatureBar],
+    starts: &[usize],
+    workers: Workers,
+) -> Option<Cold> {
     let (warm_up, tolerance) = match feature.memory() {
         Memory::Bars(bars) => (bars, 0.0),
         Memory::Fading(bars) => (bars, 1e-9),
         Memory::Endless => return None,
     };
     let whole = feature.build(bars);
-    let same = |a: f64, b: f64| {
-        bit(a) == bit(b) || (a - b).abs() <= tolerance * f64::max(a.abs(), b.abs())
-    };
+    let same = |a: f64, b: f64| bit(a) == bit(b) || (a - b).abs() <= tolerance * f64::max(a.abs(), b.abs());
     let look = |nth: usize| {
         let start = starts[nth];
         let late = feature.build(bars.get(start..)?);

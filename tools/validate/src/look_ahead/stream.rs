@@ -135,7 +135,13 @@ pub fn search<B: Build>(build: &B, bars: &[Bar], samples: Samples, workers: Work
         workers.first(perturbed.len(), look).map(|(_, found)| found)
     };
     let found = induction.or_else(rebuilt).or_else(other);
-    Searched { name: build.name().into(), bars: bars.len(), cuts: bars.len(), perturbed: perturbed.len(), found }
+    Searched {
+        name: build.name().into(),
+        bars: bars.len(),
+        cuts: bars.len(),
+        perturbed: perturbed.len(),
+        found,
+    }
 }
 
 /// A machine that has these bars in sight, run over them, against the marks of another.
