@@ -188,7 +188,9 @@ fn judged(
     }
     let (markets, timeframe) = plain(&loaded)?;
     let grid = asked.grid()?;
-    let pipeline = EnginePipeline::new(&asked.strategy, &config_text, base, grid, &loaded, timeframe)?;
+    let stem = || config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let strategy = asked.strategy.clone().unwrap_or_else(stem);
+    let pipeline = EnginePipeline::new(&strategy, &config_text, base, grid, &loaded, timeframe)?;
     let mut settings = asked.settings(0, args.open_hold_out)?;
     settings.cpcv.embargo =
         smc_metrics::folds::embargo_default(Periods::of(&markets, settings.period_ns)?.count());

@@ -1,7 +1,7 @@
 //! What a validation is asked to do: a small TOML file beside the configuration.
 //!
 //! ```toml
-//! strategy = "sweep and turn"     # its name in the ledger of trials
+//! strategy = "sweep and turn"     # its name in the ledger of trials; the configuration file's without it
 //! step = "paper"                  # paper, probation, full
 //! seed = 1
 //! period = "1d"
@@ -30,8 +30,8 @@ use smc_metrics::{PeriodsPerYear, folds};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Family of strategies: its name in the ledger.
-    pub strategy: String,
+    /// Family of strategies: its name in the ledger; the configuration file's without it, under which backtests count too.
+    pub strategy: Option<String>,
     #[serde(default)]
     step: Wish,
     #[serde(default = "one")]
@@ -161,7 +161,7 @@ mod tests {
         let names: Vec<&str> = grid.parameters().iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["smc.y", "strategy.x"]);
         assert_eq!(grid.parameters()[0].values, ["\"0.1 atr\""]);
-        assert!(Plan::parse("strategy = \"a\"").is_err());
+        assert!(Plan::parse("strategy = \"a\"").is_err(), "no limits");
         assert!(Plan::parse(&format!("{text}z = 1\n")).unwrap().grid().is_err());
     }
 }
