@@ -78,7 +78,7 @@ pub fn search(
             }
             Err(error) => return failed(error),
         }
-        if nth % PERTURBED_EACH != 0 {
+        if !nth.is_multiple_of(PERTURBED_EACH) {
             return None;
         }
         match run(&markets.perturbed(last, &mut Random::of_run(under.seed, last as u64))) {
