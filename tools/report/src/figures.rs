@@ -134,6 +134,10 @@ impl Shown {
     }
 }
 
+/// Observations below which resamples say nothing: those of one trade all are that trade.
+const INTERVAL_N_MIN: usize = 5;
+
+const FEW: &str = "fewer than 5 observations";
 const RARE: &str = "too few resamples define it";
 const TOTAL: &str = "a total of the run: nothing to resample";
 const ITSELF: &str = "a statement about the estimate";
@@ -397,7 +401,11 @@ fn together<const K: usize>(
 fn shown(group: Group, figure: &Figure, of: &'static str, no_interval: &'static str) -> Shown {
     let Figure { name, formula, value, n, per_year, interval } = *figure;
     let (label, unit) = words(group, name);
-    let interval = if value.is_ok() { interval.ok_or(no_interval) } else { Err(UNDEFINED) };
+    let interval = match interval {
+        _ if value.is_err() => Err(UNDEFINED),
+        Some(_) if n < INTERVAL_N_MIN => Err(FEW),
+        interval => interval.ok_or(no_interval),
+    };
     let value = value.map_err(|reason| reason.to_string());
     Shown { group, name, label, formula, unit, value, n, of, per_year, interval }
 }

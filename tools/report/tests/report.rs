@@ -1,4 +1,5 @@
 //! What a report promises, on made runs.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod made;
 
@@ -236,38 +237,57 @@ fn the_document_is_the_golden_one() {
             std::fs::write(dir.join(name), &text).unwrap();
         }
         let golden = std::fs::read_to_string(dir.join(name)).unwrap();
-        assert_eq!(text, golden, "{name} changed; SMC_GOLDEN_WRITE=1 rewrites it");
+        for (nth, (got, expected)) in text.lines().zip(golden.lines()).enumerate() {
+            assert_eq!(got, expected, "{name}, line {}; SMC_GOLDEN_WRITE=1 rewrites it", nth + 1);
+        }
+        assert_eq!(text.lines().count(), golden.lines().count(), "{name}");
     }
 }
 
 #[test]
 fn no_text_of_the_input_is_markup() {
     const BAD: &str = "</script><img src=x onerror=alert(1)>\"'&\u{2028}";
-    let text = || BAD.to_owned();
+    const ESCAPED: &str = "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;\u{2028}";
+    let text = |name: &str| format!("{name}{BAD}");
     let meta = Meta {
-        strategy: text(),
-        version: text(),
-        configuration: text(),
-        sources: vec![Source { name: text(), hash: text() }],
-        instruments: vec![Instrument { symbol: text(), price_decimals: 2, qty_decimals: 2 }],
-        sessions: vec![text()],
-        reason_names: std::array::from_fn(|_| text()),
-        generated_by: text(),
-        benchmark: Some(Benchmark { name: text(), returns: vec![0.0; 6] }),
-        verdict: Some(Verdict { step: text(), rows: Vec::new() }),
-        ..quick(BAD)
+        strategy: text("strategy"),
+        version: text("version"),
+        configuration: text("configuration"),
+        sources: vec![Source { name: text("source"), hash: text("hash") }],
+        instruments: vec![Instrument { symbol: text("symbol"), price_decimals: 2, qty_decimals: 2 }],
+        sessions: vec![text("session")],
+        reason_names: std::array::from_fn(|_| text("role")),
+        generated_by: text("by"),
+        benchmark: Some(Benchmark { name: text("benchmark"), returns: vec![0.0; 6] }),
+        verdict: Some(Verdict { step: text("step"), rows: Vec::new() }),
+        ..quick(&text("title"))
     };
     let outcome = Outcome { currency: Name::new("<b>&\"x'</b>").unwrap(), ..small() };
     let html = file(&meta, &outcome, "report.html");
-    assert!(!html.contains("<img") && !html.contains("<b>&") && !html.contains('\u{2028}'));
+    assert!(!html.contains("<img") && !html.contains("<b>&"));
     // The data and the script, and nothing else that runs.
     assert_eq!((html.matches("<script").count(), html.matches("</script").count()), (2, 2));
-    assert_eq!(html.matches("&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;").count(), 15);
+    let names = [
+        "title",
+        "strategy",
+        "version",
+        "configuration",
+        "source",
+        "hash",
+        "symbol",
+        "by",
+        "benchmark",
+        "step",
+    ];
+    for name in names {
+        assert!(html.contains(&format!("{name}{ESCAPED}")), "{name}");
+    }
     let data = html.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    assert!(!data.contains('\u{2028}'));
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
-    assert_eq!(data["symbols"][0], BAD);
+    assert_eq!((&data["symbols"][0], &data["roles"][0]), (&text("symbol").into(), &text("role").into()));
     let trades = file(&meta, &outcome, "trades.csv");
-    assert!(trades.contains("\"</script><img src=x onerror=alert(1)>\"\"'&\u{2028}\""));
+    assert!(trades.contains("\"symbol</script><img src=x onerror=alert(1)>\"\"'&\u{2028}\""));
 }
 
 #[test]
