@@ -58,7 +58,7 @@ impl Parameter {
         let count = self.spec.count();
         match self.spec {
             Spec::Words(_) => (0..count).collect(),
-            _ => vec![0, count / 2, count - 1],
+            _ => vec![0, count - 1, count / 2],
         }
     }
 }

@@ -21,7 +21,7 @@ struct Slow;
 
 impl Evaluate for Slow {
     fn score(&self, config: &FileConfig, seed: u64) -> Result<Score, String> {
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(8));
         Hill.score(config, seed)
     }
 }

@@ -255,13 +255,14 @@ fn a_grid_chooses_the_same_centre_as_a_map_of_scores() {
 /// A narrow peak far from a broad hill: the peak is best, the hill is chosen, by every method.
 #[test]
 fn the_plateau_is_chosen_and_not_the_peak() {
-    struct Peak;
+    /// How far the peak reaches.
+    struct Peak(f64);
     impl Evaluate for Peak {
         fn score(&self, config: &FileConfig, _: u64) -> Result<Score, String> {
             let pivot = f64::from(config.smc.pivot_left.unwrap());
             let buffer = f64::from(config.strategy.stop_buffer_atr_ppm.unwrap()) / 100_000.0;
             let hill = 1.0 - ((pivot - 14.0) / 12.0).powi(2) - ((buffer - 14.0) / 12.0).powi(2);
-            let is_peak = (pivot - 4.0).abs() <= 1.0 && (buffer - 4.0).abs() <= 1.0;
+            let is_peak = (pivot - 4.0).abs() <= self.0 && (buffer - 4.0).abs() <= self.0;
             let value = if is_peak { 3.0 } else { hill };
             Ok(Score { value: Some(value), metric: "height".into(), periods: 1, returns: vec![], trades: 1 })
         }
@@ -270,14 +271,14 @@ fn the_plateau_is_chosen_and_not_the_peak() {
         space(&[("smc.pivot_left", "1..20"), ("strategy.stop_buffer_atr_ppm", "0..2000000 step 100000")]);
     for method in [Method::Grid, Method::LatinHypercube { trials: 250 }, Method::Random { trials: 250 }] {
         let dir = tempdir().unwrap();
-        let outcome = search_of(&Peak, &space, method, 2, 2, dir.path()).unwrap();
+        // Of a grid one cell; of the others nine, or they would hardly find it.
+        let peak = Peak(if method == Method::Grid { 0.5 } else { 1.0 });
+        let outcome = search_of(&peak, &space, method, 2, 2, dir.path()).unwrap();
         let best = &outcome.trials[outcome.best()];
         assert_eq!(best.ending.value(), Some(3.0), "{method:?}");
         let chosen = outcome.trials[outcome.chosen.trial].ending.value().unwrap();
-        // Nine equal cells are a plateau of their own for a grid's four neighbours.
-        let expected = if method == Method::Grid { 2.9..3.1 } else { 0.8..1.01 };
-        assert!(expected.contains(&chosen), "{method:?}: {chosen}");
-        assert!(method == Method::Grid || outcome.chosen.plateau.is_stable(), "{method:?}");
+        assert!((0.8..1.01).contains(&chosen), "{method:?}: {chosen}");
+        assert!(outcome.chosen.plateau.is_stable(), "{method:?}: {:?}", outcome.chosen.plateau);
     }
 }
 
