@@ -26,10 +26,12 @@ pub struct Cut {
     pub from_ns: u64,
     /// Bars before it.
     pub bars: usize,
+    /// It covers less than half a year: it says too little to be opened, and nothing can be accepted.
+    pub is_short: bool,
 }
 
 impl Cut {
-    /// The latest fifth; refused when that is less than half a year.
+    /// The latest fifth.
     pub fn of(markets: &Markets, periods: &Periods) -> Result<Self, ValidateError> {
         let count = periods.count();
         // Rounded up: rather too much is kept back than too little.
@@ -37,11 +39,11 @@ impl Cut {
         let open = count - kept.min(count);
         let from_ns = if open < count { periods.start_ns(open) } else { markets.span().1 };
         let covered = markets.span().1 - from_ns;
-        if open == 0 || covered < LEAST_NS {
-            let needed = (LEAST_NS / periods.length_ns()) as usize;
-            return Err(ValidateError::TooShort { what: "a hold-out of half a year", needed, got: kept });
+        if open == 0 {
+            return Err(ValidateError::TooShort { what: "a search and a hold-out", needed: 2, got: count });
         }
-        Ok(Self { open: 0..open, kept: open..count, from_ns, bars: periods.bars_before(open) })
+        let (bars, is_short) = (periods.bars_before(open), covered < LEAST_NS);
+        Ok(Self { open: 0..open, kept: open..count, from_ns, bars, is_short })
     }
 }
 

@@ -291,7 +291,9 @@ pub fn validate(
     };
     let criteria = judge(settings.step, &evidence)?;
 
-    let hold_out = if !settings.opens_hold_out {
+    let hold_out = if cut.is_short {
+        Opened::Closed("half a year would have to be kept back, and there is less")
+    } else if !settings.opens_hold_out {
         Opened::Closed("nobody asked for it")
     } else if criteria.iter().all(Criterion::holds) {
         progress("hold-out", 0, 1);
