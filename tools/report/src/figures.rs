@@ -288,7 +288,10 @@ impl Maker<'_> {
             gross_profit: costs.gross_profit,
             costs: costs.paid,
         };
-        let figures = run.figures(self.per_year)?;
+        let mut figures = run.figures(self.per_year)?;
+        if n == 0 {
+            figures[2].value = empty();
+        }
         let intervals = if n == 0 {
             [None; 4]
         } else {

@@ -17,6 +17,7 @@ mod plot;
 mod sections;
 
 use crate::chart::Charts;
+use crate::curve::CurvePoint;
 use crate::report::{Report, ReportError};
 use crate::text::Escaped;
 use std::fmt::{Arguments, Write};
@@ -34,7 +35,15 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 /// The page.
 pub fn html(report: &Report<'_>) -> Result<String, ReportError> {
     let charts = Charts::of(report.outcome, &report.causes, report.meta);
-    let curve = report.curve.thinned(CURVE_COLUMNS);
+    let mut curve = report.curve.thinned(CURVE_COLUMNS);
+    // A curve begins with what there was before the first period.
+    let start = report.outcome.span.0.0 / 1_000_000_000;
+    if let Some(first) = curve.first().copied().filter(|first| start < first.secs) {
+        let equity = crate::text::float(report.outcome.starting_equity.0);
+        let benchmark = first.benchmark.map(|_| equity);
+        let nothing = CurvePoint { drawdown: 0.0, drawdown_low: 0.0, exposure: 0.0, ..first };
+        curve.insert(0, CurvePoint { secs: start, equity, benchmark, ..nothing });
+    }
     let data = data::data(report, &charts, &curve)?;
     let mut page = Page { out: String::new(), report, charts: &charts, curve: &curve };
     page.push(format_args!(
@@ -58,7 +67,7 @@ struct Page<'a> {
     out: String,
     report: &'a Report<'a>,
     charts: &'a Charts,
-    curve: &'a [crate::curve::CurvePoint],
+    curve: &'a [CurvePoint],
 }
 
 impl Page<'_> {

@@ -1,7 +1,7 @@
 //! Pictures that need no motion: equity and drawdown, what trades came to, exposure.
 
 use super::Page;
-use super::plot::{Axis, SIDE, area, columns, dots, line, nice_step, rows};
+use super::plot::{Axis, SIDE, area, columns, dots, line, log_ticks, nice_step, rows, rows_at};
 use crate::figures::excursion;
 use crate::text::{Escaped, grouped, money_decimals, percent};
 use smc_backtest::Trade;
@@ -13,18 +13,34 @@ use std::collections::BTreeSet;
 const DOT: f64 = 4.0;
 /// Share of trades that an axis of excursions leaves out on a side where they are rare and far.
 const FAR: f64 = 0.01;
+/// Highest per lowest equity from which the picture is one of logarithms.
+const LOG_FROM: f64 = 5.0;
 
 impl Page<'_> {
+    /// Equity has grown or fallen so much that even parts of the picture should be even factors.
+    pub(super) fn is_log(&self) -> bool {
+        let values = || self.curve.iter().flat_map(|point| [Some(point.equity), point.benchmark]).flatten();
+        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+        low > 0.0 && high / low > LOG_FROM
+    }
+
     pub(super) fn equity(&mut self) {
         let report = self.report;
         let curve = self.curve;
+        if curve.is_empty() {
+            self.push(format_args!("<p class=\"empty\">No period has ended, so there is no curve.</p>\n"));
+            return;
+        }
+        let is_log = self.is_log();
+        let scale = |value: f64| if is_log { libm::log(value) } else { value };
         let time = time_axis(curve.first().map(|point| point.secs), curve.last().map(|point| point.secs));
         let start = crate::text::float(report.outcome.starting_equity.0);
         let values = curve.iter().flat_map(|point| [Some(point.equity), point.benchmark]).flatten();
-        let money = Axis::around(values.chain([start]), 0.04);
+        let money = Axis::around(values.chain([start]).map(scale), 0.04);
         let x = |point: &crate::curve::CurvePoint| time.x(point.secs as f64);
-        let ours = line(curve.iter().map(|point| (x(point), money.y(point.equity))));
-        let theirs = line(curve.iter().filter_map(|point| Some((x(point), money.y(point.benchmark?)))));
+        let ours = line(curve.iter().map(|point| (x(point), money.y(scale(point.equity)))));
+        let theirs =
+            line(curve.iter().filter_map(|point| Some((x(point), money.y(scale(point.benchmark?))))));
         let fall = Axis {
             low: Axis::around(curve.iter().map(|point| point.drawdown_low), 0.06).low.min(-0.001),
             high: 0.0,
@@ -41,15 +57,22 @@ impl Page<'_> {
         }
         self.push(format_args!("<span class=\"grow\"></span><output id=\"read\"></output></div>\n"));
         self.push(format_args!(
-            "<div class=\"together\">\n<div class=\"frame tall\" data-plot=\"equity\" data-low=\"{}\" data-high=\"{}\"><div class=\"ticks\">",
-            money.low, money.high
+            "<div class=\"together\">\n<div class=\"frame tall\" data-plot=\"equity\" data-low=\"{}\" data-high=\"{}\"{}><div class=\"ticks\">",
+            money.low,
+            money.high,
+            if is_log { " data-log" } else { "" }
         ));
-        rows(&mut self.out, &money, 6.0, grouped);
+        if is_log {
+            let ticks = log_ticks(&money).into_iter().map(|tick| (libm::log(tick), amount(tick, 0)));
+            rows_at(&mut self.out, &money, ticks);
+        } else {
+            rows(&mut self.out, &money, 6.0, amount);
+        }
         columns(&mut self.out, months(&time));
         self.push(format_args!(
             "</div><svg viewBox=\"0 0 {SIDE} {SIDE}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Equity over time\">\
              <path class=\"start\" d=\"M0 {y}H{SIDE}\"/><path class=\"theirs\" d=\"{theirs}\"/><path class=\"ours\" d=\"{ours}\"/></svg></div>\n",
-            y = super::plot::short(money.y(start))
+            y = super::plot::short(money.y(scale(start)))
         ));
         self.push(format_args!(
             "<div class=\"frame low\" data-plot=\"drawdown\" data-low=\"{}\" data-high=\"{}\"><div class=\"ticks\">",
@@ -183,6 +206,12 @@ impl Page<'_> {
         let curve = self.curve;
         let n = self.report.curve.points.len();
         self.push(format_args!("<figure><h3>Exposure over time</h3>"));
+        if curve.is_empty() {
+            self.push(format_args!(
+                "<p class=\"empty\">No period has ended.</p><figcaption>n = 0 periods</figcaption></figure>\n"
+            ));
+            return;
+        }
         let time = time_axis(curve.first().map(|point| point.secs), curve.last().map(|point| point.secs));
         let most = curve.iter().map(|point| point.exposure).fold(0.0, f64::max);
         let up = Axis { low: 0.0, high: if most > 0.0 { most * 1.08 } else { 1.0 } };
@@ -211,6 +240,14 @@ impl Page<'_> {
 fn time_axis(first: Option<u64>, last: Option<u64>) -> Axis {
     let first = first.unwrap_or(0) as f64;
     Axis { low: first, high: last.map_or(first + 1.0, |last| (last as f64).max(first + 1.0)) }
+}
+
+/// An amount on an axis: millions where there are many.
+fn amount(value: f64, decimals: usize) -> String {
+    match value.abs() {
+        10e6.. => grouped(value / 1e6, usize::from(value % 1e6 != 0.0)) + " M",
+        _ => grouped(value, decimals),
+    }
 }
 
 /// Where most values are: without the furthest hundredth on a side whose end is far from it.

@@ -108,16 +108,30 @@ pub fn dots(points: impl IntoIterator<Item = (f64, f64)>) -> String {
     path
 }
 
+/// 1, 2 and 5 times powers of ten between the edges of an axis of natural logarithms; tens alone over many of them.
+pub fn log_ticks(axis: &Axis) -> Vec<f64> {
+    let (low, high) = (libm::exp(axis.low), libm::exp(axis.high));
+    let factors: &[f64] = if axis.high - axis.low > 7.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let (mut power, mut ticks) = (1e-8, Vec::new());
+    while power <= high && power < 1e18 {
+        ticks
+            .extend(factors.iter().map(|factor| factor * power).filter(|tick| low <= *tick && *tick <= high));
+        power *= 10.0;
+    }
+    ticks
+}
+
 /// Horizontal lines with their values, from the top down in percent.
 pub fn rows(out: &mut String, axis: &Axis, count: f64, word: impl Fn(f64, usize) -> String) {
     let (ticks, decimals) = axis.ticks(count);
-    for tick in ticks {
+    rows_at(out, axis, ticks.into_iter().map(|tick| (tick, word(tick, decimals))));
+}
+
+/// Horizontal lines at places on the axis, with their words.
+pub fn rows_at(out: &mut String, axis: &Axis, ticks: impl IntoIterator<Item = (f64, String)>) {
+    for (tick, word) in ticks {
         let place = (1.0 - axis.part(tick)) * 100.0;
-        let _ = write!(
-            out,
-            "<i class=\"gy\" style=\"top:{place:.2}%\"><b>{}</b></i>",
-            Escaped(word(tick, decimals))
-        );
+        let _ = write!(out, "<i class=\"gy\" style=\"top:{place:.2}%\"><b>{}</b></i>", Escaped(word));
     }
 }
 
@@ -143,6 +157,17 @@ mod tests {
         assert_eq!(text(0.0, 1.2), "0.00 0.25 0.50 0.75 1.00");
         assert_eq!(text(98_000.0, 141_000.0), "100000 110000 120000 130000 140000");
         assert_eq!(text(-0.031, 0.0), "-0.03 -0.02 -0.01 0.00");
+    }
+
+    #[test]
+    fn logarithms_have_round_ticks_too() {
+        let ticks = |low: f64, high: f64| log_ticks(&Axis { low: libm::log(low), high: libm::log(high) });
+        let near = |got: Vec<f64>, wanted: &[f64]| {
+            assert_eq!(got.len(), wanted.len(), "{got:?}");
+            assert!(got.iter().zip(wanted).all(|(got, wanted)| (got / wanted - 1.0).abs() < 1e-9), "{got:?}");
+        };
+        near(ticks(90_000.0, 3_000_000.0), &[1e5, 2e5, 5e5, 1e6, 2e6]);
+        near(ticks(3.0, 90_000.0), &[10.0, 100.0, 1_000.0, 10_000.0]);
     }
 
     #[test]

@@ -51,7 +51,7 @@
   curve.t.reduce((sum, step) => { times.push(sum + step); return sum + step; }, 0);
   const frames = [...document.querySelectorAll("[data-plot]")].map(frame => ({
     frame, svg: frame.querySelector("svg"), ticks: frame.querySelector(".ticks"), first: frame.querySelector(".ticks").innerHTML,
-    low: Number(frame.dataset.low), high: Number(frame.dataset.high), isFall: frame.dataset.plot === "drawdown",
+    low: Number(frame.dataset.low), high: Number(frame.dataset.high), isFall: frame.dataset.plot === "drawdown", scale: "log" in frame.dataset ? Math.log : value => value,
   }));
   const whole = [times[0] ?? 0, Math.max(times.at(-1) ?? 1, (times[0] ?? 0) + 1)];
   let seen = [...whole];
@@ -89,16 +89,22 @@
     for (const it of frames) {
       if (isWhole) { it.svg.setAttribute("viewBox", "0 0 1000 1000"); it.ticks.innerHTML = it.first; it.now = [it.low, it.high]; continue; }
       let low = Infinity, high = -Infinity;
-      for (let at = a; at < b; at++) for (const value of it.isFall ? [curve.l[at] / 100, 0] : [curve.e[at], curve.b[at] ?? curve.e[at]]) { low = Math.min(low, value); high = Math.max(high, value); }
+      for (let at = a; at < b; at++) for (const value of it.isFall ? [curve.l[at] / 100, 0] : [it.scale(curve.e[at]), it.scale(curve.b[at] ?? curve.e[at])]) { low = Math.min(low, value); high = Math.max(high, value); }
       const room = (high - low || Math.abs(high) * 1e-3 || 1e-3) * 0.06;
       low = low - room; high = it.isFall ? 0 : high + room;
       it.now = [low, high];
       const unit = value => (it.high - value) / (it.high - it.low) * 1000;
       const x = time => (time - whole[0]) / (whole[1] - whole[0]) * 1000;
       it.svg.setAttribute("viewBox", `${x(seen[0])} ${unit(high)} ${x(seen[1]) - x(seen[0])} ${unit(low) - unit(high)}`);
-      const by = step((high - low) / (it.isFall ? 3 : 6)), places = decimalsOf(it.isFall ? by * 100 : by), ticks = [];
-      for (let value = Math.ceil(low / by) * by; value <= high + by * 1e-9; value += by) {
-        ticks.push(el("i", { class: "gy", style: `top:${(high - value) / (high - low) * 100}%` }, el("b", {}, it.isFall ? `${grouped(value * 100, places)} %` : grouped(value, places))));
+      // Ticks are round amounts, wherever the scale puts them.
+      const isLog = it.scale === Math.log, [least, most] = isLog ? [Math.exp(low), Math.exp(high)] : [low, high];
+      const by = step((most - least) / (it.isFall ? 3 : 6)), places = decimalsOf(it.isFall ? by * 100 : by), ticks = [];
+      const values = [];
+      if (isLog && most / least > 4) for (let power = 1e-8; power <= most; power *= 10) values.push(...[1, 2, 5].map(factor => factor * power).filter(value => value >= least && value <= most));
+      else for (let value = Math.ceil(least / by) * by; value <= most + by * 1e-9; value += by) values.push(value);
+      const amount = value => Math.abs(value) >= 10e6 ? `${grouped(value / 1e6, decimalsOf(by / 1e6) > 2 ? 2 : decimalsOf(by / 1e6))} M` : grouped(value, isLog && most / least > 4 ? 0 : places);
+      for (const value of values) {
+        ticks.push(el("i", { class: "gy", style: `top:${(high - it.scale(value)) / (high - low) * 100}%` }, el("b", {}, it.isFall ? `${grouped(value * 100, places)} %` : amount(value))));
       }
       for (const [at, word] of timeTicks(seen[0], seen[1], it.frame.clientWidth < 500 ? 4 : 8)) ticks.push(el("i", { class: "gx", style: `left:${(at - seen[0]) / width * 100}%` }, el("b", {}, word)));
       it.ticks.replaceChildren(...ticks);

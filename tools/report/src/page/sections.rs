@@ -170,6 +170,7 @@ impl Page<'_> {
             duration(outcome.period_ns)
         ));
         self.equity();
+        let scale = if self.is_log() { " The scale of equity is logarithmic." } else { "" };
         let thinned = if self.curve.len() < periods {
             format!(
                 " Of {} points {} are drawn: of each of {} columns the first, the last and every extreme.",
@@ -182,7 +183,7 @@ impl Page<'_> {
         };
         self.push(format_args!(
             "<p class=\"note\">n = {} periods. Equity at the end of each period, open positions at their marks. Drawdown \
-             from the highest such end (dark); pale, the lowest that equity was within the period.{thinned}\
+             from the highest such end (dark); pale, the lowest that equity was within the period.{scale}{thinned}\
              <span class=\"screen\"> Drag or pinch to look closer; double click for all.</span></p>\n</section>\n",
             grouped(periods as f64, 0)
         ));
@@ -194,6 +195,12 @@ impl Page<'_> {
         let report = self.report;
         let largest = report.years.iter().flat_map(|year| year.months.iter().flatten());
         let largest = largest.map(|cell| cell.value.abs()).fold(0.0, f64::max);
+        if report.years.is_empty() {
+            self.push(format_args!(
+                "<section>\n<h2>Returns by month</h2>\n<p class=\"empty\">No period has ended.</p>\n</section>\n"
+            ));
+            return;
+        }
         self.push(format_args!(
             "<section>\n<h2>Returns by month</h2>\n<div class=\"scroll\"><table class=\"months\"><thead><tr><th>Year</th>"
         ));
