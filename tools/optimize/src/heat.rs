@@ -108,7 +108,11 @@ fn labels(parameter: &Parameter) -> Vec<String> {
     // A field begins with the first value that falls into it; rounding may put the edge's own value into the one before.
     let first = |nth: u64| if field(parameter, edge(nth)) < nth { edge(nth) + 1 } else { edge(nth) };
     let last = |nth: u64| if nth + 1 == FIELDS { parameter.spec.count() - 1 } else { first(nth + 1) - 1 };
-    (0..FIELDS).map(|nth| format!("{}–{}", parameter.text(first(nth)), parameter.text(last(nth)))).collect()
+    let label = |nth: u64| match (parameter.text(first(nth)), parameter.text(last(nth))) {
+        (first, last) if first == last => first,
+        (first, last) => format!("{first}–{last}"),
+    };
+    (0..FIELDS).map(label).collect()
 }
 
 #[cfg(test)]
@@ -119,7 +123,7 @@ mod tests {
     #[test]
     fn a_label_says_exactly_what_falls_into_its_field() {
         let base = Base::parse(include_str!("../../smc/presets/demo.toml")).unwrap();
-        for spec in ["1..40", "log 500..10000", "100..999"] {
+        for spec in ["1..40", "log 500..10000", "100..999", "1..17"] {
             let path = Path::parse("sizing.risk_fraction_ppm").unwrap();
             let space = Space::new(base.clone(), vec![(path, Spec::parse(spec).unwrap())]).unwrap();
             let parameter = &space.parameters()[0];
@@ -128,7 +132,7 @@ mod tests {
                 let label = &labels[field(parameter, index) as usize];
                 let ends: Vec<u64> = label.split('–').map(|end| end.parse().unwrap()).collect();
                 let value: u64 = parameter.text(index).parse().unwrap();
-                assert!(ends[0] <= value && value <= ends[1], "{spec}: {value} in {label}");
+                assert!(ends[0] <= value && value <= ends[ends.len() - 1], "{spec}: {value} in {label}");
             }
         }
     }

@@ -165,9 +165,10 @@ fn svg(map: &HeatMap) -> String {
     let widest = |labels: &[String]| labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
     let y_labels = map.y.as_ref().map_or(0, |y| widest(&y.labels) * LETTER + 8);
     let y_path = map.y.as_ref().map_or("", |y| y.path.as_str());
-    let (left, top) = (y_labels.max(8), 24);
-    // Labels lean where they would not fit beside each other.
+    // Labels lean where they would not fit beside each other, and then the first one begins left of its field.
     let leans = widest(&map.x.labels) * LETTER > SIDE;
+    let leaning = if leans { (widest(&map.x.labels) * LETTER).saturating_sub(SIDE / 2) } else { 8 };
+    let (left, top) = (y_labels.max(leaning), 24);
     let below = if leans { widest(&map.x.labels) * LETTER * 3 / 4 + 14 } else { 18 } + 22;
     let letters = (map.x.path.len() + y_path.len() + 8) * LETTER;
     let width = (left + columns * SIDE + 16).max(letters);

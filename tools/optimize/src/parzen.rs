@@ -16,6 +16,9 @@ const GOOD: f64 = 0.15;
 /// Draws of which the most promising is taken.
 const CANDIDATES: usize = 24;
 
+/// Part of the points that are drawn from everywhere: where all good points lie on one hill, estimators see no other.
+const ANYWHERE: f64 = 0.1;
+
 /// One a parameter.
 pub(crate) struct Estimators<'a> {
     space: &'a Space,
@@ -38,6 +41,9 @@ impl<'a> Estimators<'a> {
 
     /// A promising point.
     pub(crate) fn ask(&mut self, random: &mut Random) -> Point {
+        if random.unit() < ANYWHERE {
+            return self.space.any(random);
+        }
         let parameters = self.space.parameters().iter().zip(&mut self.each);
         parameters
             .map(|(parameter, each)| {
