@@ -1,0 +1,684 @@
+//! The run: who hears what when.
+//!
+//! Simulated time. The exchange moves with its market; we hear of it after the feed's delay; what we send arrives after the
+//! entry's delay; what became of it we hear after the response's. Of one instant, in this order: what the market did, what
+//! it pays and takes for holding, what we hear of our orders, what we hear of the market, what arrives from us, what opens.
+//! Timers lie on the engine's grid as in life, and where nothing happens for longer they are left out as there.
+//!
+//! The engine is the one that trades; nothing of it knows that this is no market.
+//!
+//! In markets of bars there is no delay: a decision at a close acts from the next opening, and nothing shorter can be told.
+
+use crate::exchange::{Exchange, Report, Request};
+use crate::market::{Detail, Market, MarketError};
+use crate::outcome::{Ended, Outcome};
+use crate::settings::{Funding, SettingError, VenueSettings};
+use crate::watch::Watch;
+use smc_core::Engine;
+use smc_core::bars::BarBuilder;
+use smc_core::codec::Buffer;
+use smc_core::config::{ConfigError, EngineConfig};
+use smc_core::event::{
+    Balance, Bar, Cash, CashKind, Event, EventBody, FeedState, GatewayState, ReconcileRound, VenuePosition,
+};
+use smc_core::instrument::ContractKind;
+use smc_core::outbox::Outbox;
+use smc_core::output::Output;
+use smc_core::strategy::Strategy;
+use smc_core::words::{
+    InstrumentId, Money, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, scale_floor,
+};
+use smc_metrics::Random;
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Records between two digests, as live.
+const DIGEST_EVERY: u64 = 65_536;
+/// A gap over more grid points than this has one timer, as live.
+const TIMERS_AT_ONCE_MAX: u64 = 32;
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// What is to be kept of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Length of the periods of returns.
+    pub period_ns: u64,
+    /// Bars and structures, for charts.
+    pub record: bool,
+}
+
+impl Default for Wanted {
+    /// Days, and nothing for charts.
+    fn default() -> Self {
+        Self { period_ns: DAY_NS, record: false }
+    }
+}
+
+/// Where a run is written down: a journal, as live.
+pub trait Log {
+    /// The number of the next record.
+    fn next_seq(&self) -> u64;
+    /// One record.
+    fn append(&mut self, record: Record<'_>, ts: TsNs) -> Result<(), String>;
+}
+
+/// One record of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// An event.
+    Input(&'a [u8]),
+    /// What the engine said.
+    Output(&'a [u8]),
+    /// The fingerprint of all that it said.
+    Digest([u8; 16]),
+}
+
+/// Nothing is written down; records are counted as if they were.
+#[derive(Debug)]
+pub struct NoLog(u64);
+
+impl Default for NoLog {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Log for NoLog {
+    fn next_seq(&self) -> u64 {
+        self.0
+    }
+
+    fn append(&mut self, _: Record<'_>, _: TsNs) -> Result<(), String> {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+/// Why there is no outcome.
+#[derive(Debug)]
+pub enum BacktestError {
+    /// The market.
+    Market(MarketError),
+    /// The exchange's settings.
+    Setting(SettingError),
+    /// The engine's configuration.
+    Config(ConfigError),
+    /// Instruments of the market and of the configuration differ: how many there are of each.
+    Instruments(usize, usize),
+    /// An instrument's rules make no sense.
+    Rules(InstrumentId, usize),
+    /// The engine did not become ready to trade; its state.
+    NotReady(smc_core::output::TradingState),
+    /// The engine's books are not the exchange's. A fault of this program.
+    Books {
+        /// When.
+        at: TsNs,
+        /// Of what.
+        instrument: InstrumentId,
+        /// What the engine has, and what it was told, in 1e-16.
+        cash: (i128, i128),
+        /// The same of the position.
+        qty: (i128, i128),
+    },
+    /// The journal.
+    Log(String),
+}
+
+impl fmt::Display for BacktestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Market(error) => write!(f, "data: {error}"),
+            Self::Setting(error) => write!(f, "{error}"),
+            Self::Config(error) => write!(f, "configuration: {error}"),
+            Self::Instruments(data, config) => {
+                write!(f, "data has {data} instruments and the configuration {config}")
+            }
+            Self::Rules(id, rule) => {
+                write!(f, "instrument {}: rule {rule} of its specification makes no sense", id.0)
+            }
+            Self::NotReady(state) => write!(f, "the engine did not become ready to trade: {state:?}"),
+            Self::Books { at, instrument, cash, qty } => write!(
+                f,
+                "the books do not agree at {}, instrument {}: cash {} and {}, quantity {} and {}; please report this",
+                at.0, instrument.0, cash.0, cash.1, qty.0, qty.1
+            ),
+            Self::Log(error) => write!(f, "journal: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BacktestError {}
+
+/// Runs a configuration and a strategy over a market.
+pub fn run<S: Strategy>(
+    config: &EngineConfig,
+    strategy: S,
+    market: &Market,
+    venue: &VenueSettings,
+    wanted: Wanted,
+) -> Result<Outcome, BacktestError> {
+    run_logged(config, strategy, market, venue, wanted, &mut NoLog::default())
+}
+
+/// The same, written down.
+pub fn run_logged<S: Strategy, L: Log>(
+    config: &EngineConfig,
+    strategy: S,
+    market: &Market,
+    venue: &VenueSettings,
+    wanted: Wanted,
+    log: &mut L,
+) -> Result<Outcome, BacktestError> {
+    let mut run = Run::new(config, strategy, market, venue, wanted, log)?;
+    run.prepare()?;
+    run.play()?;
+    Ok(run.finish())
+}
+
+/// What happens next, and in which order of one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Market,
+    Holding,
+    Report,
+    Heard,
+    Request,
+    Open,
+}
+
+/// One step of the market: an event, or the opening of its bar.
+#[derive(Clone, Copy)]
+struct Step {
+    ts: TsNs,
+    is_open: bool,
+    event: u32,
+}
+
+/// What was told of an instrument's fills and cash.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    qty: i128,
+    cash_e16: i128,
+}
+
+struct Run<'a, S, L> {
+    engine: Engine<S>,
+    outbox: Outbox,
+    market: &'a Market,
+    details: Vec<Detail>,
+    steps: Vec<Step>,
+    exchange: Exchange,
+    venue: &'a VenueSettings,
+    random: Random,
+    /// On their way: to the exchange, and from it, each in the order in which they left.
+    requests: VecDeque<(TsNs, Request)>,
+    reports: VecDeque<(TsNs, Report)>,
+    heard: VecDeque<Event>,
+    /// When the next payment for holding is due, of funding and financing.
+    funding_at: TsNs,
+    funded: usize,
+    financing_at: TsNs,
+    /// Longer bars, by instrument: of bars the engine is told all that it keeps.
+    longer: Vec<Vec<BarBuilder>>,
+    timer_ns: u64,
+    next_timer: TsNs,
+    last_ts: TsNs,
+    quotes: u64,
+    bookings: u64,
+    told: Vec<Told>,
+    watch: Watch,
+    log: &'a mut L,
+    buffer: Buffer,
+    to_digest: u64,
+    ended: Ended,
+}
+
+impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
+    fn new(
+        config: &EngineConfig,
+        strategy: S,
+        market: &'a Market,
+        venue: &'a VenueSettings,
+        wanted: Wanted,
+        log: &'a mut L,
+    ) -> Result<Self, BacktestError> {
+        venue.check().map_err(BacktestError::Setting)?;
+        if market.instruments.len() != config.instruments.len() {
+            return Err(BacktestError::Instruments(market.instruments.len(), config.instruments.len()));
+        }
+        let details = market.details().map_err(BacktestError::Market)?;
+        let mut specs = market.instruments.clone();
+        for (spec, detail) in specs.iter_mut().zip(&details) {
+            if let Some(contract) = venue.contract {
+                spec.contract = contract;
+            }
+            if matches!(detail, Detail::Bars(_)) && venue.keeps_brackets {
+                spec.contract.can_attach = true;
+            }
+        }
+        for ((id, spec), instrument) in (0u16..).map(InstrumentId).zip(&specs).zip(&config.instruments) {
+            if let Some(rule) = spec.fault(instrument.symbol) {
+                return Err(BacktestError::Rules(id, rule));
+            }
+        }
+        let longer = details.iter().map(|detail| match detail {
+            Detail::Bars(own) => {
+                let is_longer = |timeframe: &&Timeframe| **timeframe > *own;
+                config
+                    .timeframes
+                    .iter()
+                    .filter(is_longer)
+                    .map(|timeframe| BarBuilder::new(*timeframe))
+                    .collect()
+            }
+            _ => Vec::new(),
+        });
+        let longer = longer.collect();
+        let steps = steps(market);
+        let engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
+        Ok(Self {
+            exchange: Exchange::new(venue.clone(), &specs, &details),
+            watch: Watch::new(config, &specs, wanted),
+            outbox: Outbox::new(),
+            random: Random::of_run(venue.seed, 0),
+            requests: VecDeque::new(),
+            reports: VecDeque::new(),
+            heard: VecDeque::new(),
+            funding_at: TsNs(u64::MAX),
+            funded: 0,
+            financing_at: TsNs(u64::MAX),
+            timer_ns: config.timer_interval_ns,
+            next_timer: TsNs(0),
+            last_ts: TsNs(0),
+            quotes: 0,
+            bookings: 0,
+            told: vec![Told::default(); specs.len()],
+            buffer: Buffer::default(),
+            to_digest: DIGEST_EVERY,
+            ended: Ended::EndOfData,
+            engine,
+            market,
+            details,
+            steps,
+            venue,
+            longer,
+            log,
+        })
+    }
+
+    /// What makes an engine ready to trade: rules, order path, balances, two quiet rounds, a live feed.
+    fn prepare(&mut self) -> Result<(), BacktestError> {
+        let Some(first) = self.steps.first().map(|step| step.ts) else { return Ok(()) };
+        self.set_payments(first);
+        let count = self.told.len() as u16;
+        let specs: Vec<_> = (0..count).map(|id| *self.watch.spec(InstrumentId(id))).collect();
+        let none = InstrumentId::NONE;
+        for (id, spec) in (0..count).map(InstrumentId).zip(&specs) {
+            self.tell(first, id, EventBody::Instrument(*spec))?;
+        }
+        self.tell(first, none, EventBody::Gateway(GatewayState::Syncing))?;
+        for number in 1..=2 {
+            let round = |is_end| EventBody::Round(ReconcileRound { number, is_end, is_complete: true });
+            self.tell(first, none, round(false))?;
+            for (id, spec) in (0..count).map(InstrumentId).zip(&specs) {
+                for balance in self.balances(spec.base, spec.quote) {
+                    self.tell(first, id, EventBody::Balance(balance))?;
+                }
+                if !spec.contract.is_spot() {
+                    let flat = VenuePosition { qty: Qty::ZERO, average: Price::ZERO };
+                    self.tell(first, id, EventBody::VenuePosition(flat))?;
+                }
+            }
+            self.tell(first, none, round(true))?;
+            if number == 1 {
+                self.tell(first, none, EventBody::Gateway(GatewayState::Ready))?;
+                self.tell(first, none, EventBody::Feed(FeedState::Live))?;
+            }
+        }
+        let state = self.engine.state();
+        if state > smc_core::output::TradingState::Warn {
+            return Err(BacktestError::NotReady(state));
+        }
+        self.watch.begin(first, &self.engine);
+        Ok(())
+    }
+
+    /// Of these, and of whatever else the account begins with.
+    fn balances(&self, base: Name, quote: Name) -> Vec<Balance> {
+        let mut assets = vec![base, quote, self.engine.config().quote_asset];
+        assets.extend(self.venue.balances.iter().map(|(asset, _)| *asset));
+        assets.sort_unstable();
+        assets.dedup();
+        assets.into_iter().map(|asset| self.exchange.balance(asset)).collect()
+    }
+
+    fn set_payments(&mut self, first: TsNs) {
+        match &self.venue.funding {
+            Funding::None => {}
+            Funding::Every { interval_ns, .. } => {
+                self.funding_at = TsNs((first.0 / interval_ns + 1).saturating_mul(*interval_ns));
+            }
+            Funding::Recorded(points) => {
+                self.funded = points.partition_point(|(at, _)| *at <= first);
+                self.funding_at = points.get(self.funded).map_or(TsNs(u64::MAX), |(at, _)| *at);
+            }
+        }
+        if let Some(financing) = self.venue.financing {
+            let roll = u64::from(financing.roll_s) * 1_000_000_000;
+            let today = TsNs(first.0 - first.0 % DAY_NS + roll);
+            self.financing_at = if today > first { today } else { TsNs(today.0 + DAY_NS) };
+        }
+    }
+
+    fn play(&mut self) -> Result<(), BacktestError> {
+        let mut at = 0;
+        while self.ended == Ended::EndOfData {
+            let step = self.steps.get(at).copied();
+            // What is still on its way when the data ends arrives.
+            let market = step.map(|step| (step.ts, if step.is_open { Next::Open } else { Next::Market }));
+            let holding = self.funding_at.min(self.financing_at);
+            let holding = step.is_some().then_some((holding, Next::Holding));
+            let report = self.reports.front().map(|(ts, _)| (*ts, Next::Report));
+            let heard = self.heard.front().map(|event| (event.ts_recv, Next::Heard));
+            let request = self.requests.front().map(|(ts, _)| (*ts, Next::Request));
+            let Some((ts, next)) = [market, holding, report, heard, request].into_iter().flatten().min()
+            else {
+                return Ok(());
+            };
+            if self.next_timer <= ts {
+                self.timers_until(ts, next)?;
+                // A timer may have sent something that arrives first.
+                if self.requests.front().is_some_and(|(arrives, _)| (*arrives, Next::Request) < (ts, next)) {
+                    continue;
+                }
+            }
+            match next {
+                Next::Market | Next::Open => {
+                    at += 1;
+                    if let Some(step) = step {
+                        self.on_step(step);
+                    }
+                }
+                Next::Holding => self.pay_for_holding(ts),
+                Next::Report => {
+                    if let Some((ts, report)) = self.reports.pop_front() {
+                        self.note_told(&report);
+                        self.tell(ts, report.instrument, report.body)?;
+                        self.check_books(ts, report.instrument)?;
+                    }
+                }
+                Next::Heard => {
+                    if let Some(event) = self.heard.pop_front() {
+                        self.hear(event)?;
+                    }
+                }
+                Next::Request => {
+                    if let Some((ts, request)) = self.requests.pop_front() {
+                        self.exchange.on_request(ts, &request);
+                    }
+                }
+            }
+            self.collect_reports();
+        }
+        Ok(())
+    }
+
+    /// The engine's timers before an instant; none where nothing happens for long.
+    fn timers_until(&mut self, ts: TsNs, next: Next) -> Result<(), BacktestError> {
+        if ts.since(self.next_timer) > TIMERS_AT_ONCE_MAX * self.timer_ns {
+            self.next_timer = TsNs(ts.0 - ts.0 % self.timer_ns);
+        }
+        while self.next_timer <= ts {
+            let now = self.next_timer;
+            self.next_timer = TsNs(now.0 + self.timer_ns);
+            let timer = Event {
+                seq: 0,
+                ts_event: now,
+                ts_recv: now,
+                instrument: InstrumentId::NONE,
+                body: EventBody::Timer,
+            };
+            self.take(timer)?;
+            let is_sent =
+                self.requests.front().is_some_and(|(arrives, _)| (*arrives, Next::Request) < (ts, next));
+            if is_sent {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn on_step(&mut self, step: Step) {
+        let Some(event) = self.market.events.get(step.event as usize) else { return };
+        match event.body {
+            EventBody::Bar(_, bar) if step.is_open => {
+                self.exchange.on_open(event.instrument, step.ts, bar.open);
+                return;
+            }
+            EventBody::Bar(_, bar) => self.exchange.on_close(event.instrument, step.ts, &bar),
+            _ => self.exchange.on_market(event),
+        }
+        self.send_market(event);
+    }
+
+    /// The market on its way to us: as long as it was recorded to take, else as the feed's delay says.
+    fn send_market(&mut self, event: &Event) {
+        let detail = self.details.get(event.instrument.index()).copied().unwrap_or(Detail::Nothing);
+        let took = match detail {
+            Detail::Bars(_) => 0,
+            _ if event.ts_recv > event.ts_event => event.ts_recv.since(event.ts_event),
+            _ => self.venue.feed.at(event.ts_event, &mut self.random),
+        };
+        let last = self.heard.back().map_or(TsNs(0), |last| last.ts_recv);
+        let ts_recv = TsNs(event.ts_event.0.saturating_add(took)).max(last);
+        self.heard.push_back(Event { ts_recv, ..*event });
+        if let (Detail::Trades, EventBody::Trade(trade)) = (detail, event.body) {
+            self.quotes += 1;
+            if let Some(quote) = self.exchange.quote_at(event.instrument, trade.price, self.quotes) {
+                let quote = Event { ts_recv, body: EventBody::Quote(quote), ..*event };
+                self.exchange.on_market(&quote);
+                self.heard.push_back(quote);
+            }
+        }
+    }
+
+    /// Reports of what was just done, on their way.
+    fn collect_reports(&mut self) {
+        while let Some(report) = self.exchange.report() {
+            let took = match self.details.get(report.instrument.index()) {
+                Some(Detail::Bars(_)) => 0,
+                None if self.details.iter().all(|detail| matches!(detail, Detail::Bars(_))) => 0,
+                _ => self.venue.response.at(report.at, &mut self.random),
+            };
+            let last = self.reports.back().map_or(TsNs(0), |(ts, _)| *ts);
+            self.reports.push_back((TsNs(report.at.0.saturating_add(took)).max(last), report));
+        }
+    }
+
+    /// Something of the market is heard. Of bars also their best prices, and the longer bars that end with them.
+    fn hear(&mut self, event: Event) -> Result<(), BacktestError> {
+        let EventBody::Bar(own, bar) = event.body else { return self.take(event) };
+        self.quotes += 1;
+        if let Some(quote) = self.exchange.quote_at(event.instrument, bar.close, self.quotes) {
+            self.take(Event { body: EventBody::Quote(quote), ..event })?;
+        }
+        self.watch.on_bar(event.instrument, &bar, &self.engine);
+        self.take(event)?;
+        let end = TsNs(bar.open_ts.0.saturating_add(own.nanos()));
+        let count = self.longer.get(event.instrument.index()).map_or(0, Vec::len);
+        for nth in 0..count {
+            let builder = self.longer.get_mut(event.instrument.index()).and_then(|all| all.get_mut(nth));
+            let Some(builder) = builder else { continue };
+            let timeframe = builder.timeframe();
+            // A bar that a gap cut short ends with the first bar behind the gap; one that is whole ends with its last.
+            let ended: [Option<Bar>; 2] = [builder.on_bar(&bar), builder.on_clock(end)];
+            for longer in ended.into_iter().flatten() {
+                self.take(Event { body: EventBody::Bar(timeframe, longer), ..event })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Funding and financing that are due: what holding pays and takes.
+    fn pay_for_holding(&mut self, now: TsNs) {
+        if self.funding_at <= now {
+            let rate = match &self.venue.funding {
+                Funding::None => 0,
+                Funding::Every { rate_e8, .. } => *rate_e8,
+                Funding::Recorded(points) => points.get(self.funded).map_or(0, |(_, rate)| *rate),
+            };
+            self.funded += 1;
+            self.funding_at = match &self.venue.funding {
+                Funding::None => TsNs(u64::MAX),
+                Funding::Every { interval_ns, .. } => TsNs(self.funding_at.0.saturating_add(*interval_ns)),
+                Funding::Recorded(points) => points.get(self.funded).map_or(TsNs(u64::MAX), |(at, _)| *at),
+            };
+            self.pay_each(now, CashKind::Funding, |kind, _| {
+                matches!(kind, ContractKind::Linear | ContractKind::Inverse).then_some(-rate)
+            });
+        }
+        let Some(financing) = self.venue.financing.filter(|_| self.financing_at <= now) else { return };
+        self.financing_at = TsNs(self.financing_at.0.saturating_add(DAY_NS));
+        // The first of January 1970 was a Thursday.
+        let weekday = ((now.0 / DAY_NS + 3) % 7) as u8;
+        let days = match weekday {
+            5 | 6 => 0,
+            day if day == financing.triple_on => 3,
+            _ => 1,
+        };
+        self.pay_each(now, CashKind::Financing, |kind, qty| {
+            let rate = if qty.0 > 0 { financing.long_e8 } else { -financing.short_e8 };
+            (kind == ContractKind::Fx).then_some(rate * days)
+        });
+    }
+
+    /// Position times mark times rate, to every instrument for which there is a rate; rounded against us.
+    fn pay_each(&mut self, now: TsNs, kind: CashKind, rate: impl Fn(ContractKind, Qty) -> Option<i64>) {
+        for id in (0..self.told.len() as u16).map(InstrumentId) {
+            let (qty, mark, spec) =
+                (self.exchange.position(id), self.exchange.mark(id), *self.watch.spec(id));
+            let Some(rate) = rate(spec.contract.kind, qty).filter(|rate| *rate != 0 && qty.0 != 0) else {
+                continue;
+            };
+            let units = i128::from(qty.0) * i128::from(spec.contract.size.0) / i128::from(SCALE);
+            let (value, asset) = match spec.contract.kind {
+                ContractKind::Inverse => (units * i128::from(SCALE) / i128::from(mark.0.max(1)), spec.base),
+                _ => (scale_floor(units * i128::from(mark.0)), spec.quote),
+            };
+            let amount = Money(clamp_i64(scale_floor(value * i128::from(rate))));
+            self.bookings += 1;
+            self.watch.costs_of_holding(kind, amount);
+            let body = EventBody::Cash(Cash { kind, asset, amount, booking_id: self.bookings });
+            let ts = self.reports.back().map_or(now, |(ts, _)| now.max(*ts));
+            self.reports.push_back((ts, Report { at: now, instrument: id, body }));
+        }
+    }
+
+    fn tell(&mut self, ts: TsNs, instrument: InstrumentId, body: EventBody) -> Result<(), BacktestError> {
+        self.take(Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body })
+    }
+
+    /// One event through the engine, as live: numbered, written down, answered, what it said written down and sent.
+    fn take(&mut self, mut event: Event) -> Result<(), BacktestError> {
+        event.seq = self.log.next_seq();
+        event.ts_recv = event.ts_recv.max(self.last_ts);
+        self.last_ts = event.ts_recv;
+        if self.next_timer.0 == 0 {
+            self.next_timer = TsNs(event.ts_recv.0 - event.ts_recv.0 % self.timer_ns + self.timer_ns);
+        }
+        self.watch.before(&event, &self.engine);
+        let bytes = self.buffer.encode(&event);
+        self.log.append(Record::Input(bytes), event.ts_recv).map_err(BacktestError::Log)?;
+        self.engine.on_event(&event, &mut self.outbox);
+        let records = 1 + self.outbox.len() as u64;
+        if !self.outbox.is_empty() {
+            for (_, bytes) in self.outbox.encoded() {
+                self.log.append(Record::Output(bytes), event.ts_recv).map_err(BacktestError::Log)?;
+            }
+            self.watch.after(&event, self.outbox.outputs(), &self.engine);
+            self.send(event.ts_recv);
+            self.outbox.clear();
+        }
+        self.to_digest = self.to_digest.saturating_sub(records);
+        if self.to_digest == 0 {
+            self.to_digest = DIGEST_EVERY;
+            let digest = Record::Digest(self.engine.digest().to_bytes());
+            self.log.append(digest, event.ts_recv).map_err(BacktestError::Log)?;
+        }
+        if let Some(ended) = self.watch.is_liquidated(&event, &self.engine) {
+            self.ended = ended;
+        }
+        Ok(())
+    }
+
+    /// What the engine wants done, on its way to the exchange.
+    fn send(&mut self, now: TsNs) {
+        for output in self.outbox.outputs() {
+            let request = match output {
+                Output::NewOrder(approved) => Request::Place(*approved.order()),
+                Output::Cancel(cancel) => Request::Cancel(*cancel),
+                Output::Replace(replace) => Request::Replace(replace.replaced, *replace.order.order()),
+                _ => continue,
+            };
+            let took = match self.details.get(request.instrument().index()) {
+                Some(Detail::Bars(_)) => 0,
+                _ => self.venue.entry.at(now, &mut self.random),
+            };
+            let last = self.requests.back().map_or(TsNs(0), |(ts, _)| *ts);
+            self.requests.push_back((TsNs(now.0.saturating_add(took)).max(last), request));
+        }
+    }
+
+    fn note_told(&mut self, report: &Report) {
+        let Some(told) = self.told.get_mut(report.instrument.index()) else { return };
+        match report.body {
+            EventBody::Order(update) => {
+                if let smc_core::event::OrderUpdateKind::Fill { side, price, qty, fee, .. } = update.kind {
+                    let signed = i128::from(side.sign()) * i128::from(qty.0);
+                    told.qty += signed;
+                    told.cash_e16 -= signed * i128::from(price.0) + i128::from(fee.0) * i128::from(SCALE);
+                }
+            }
+            EventBody::Cash(cash) => told.cash_e16 += i128::from(cash.amount.0) * i128::from(SCALE),
+            _ => {}
+        }
+    }
+
+    /// Everything that came and went, to the last unit, where a unit is a unit: the engine's and what it was told.
+    fn check_books(&self, at: TsNs, instrument: InstrumentId) -> Result<(), BacktestError> {
+        let Some(told) = self.told.get(instrument.index()) else { return Ok(()) };
+        let flows = self.engine.positions().flows(instrument);
+        let spec = self.watch.spec(instrument);
+        let is_plain = spec.contract.kind != ContractKind::Inverse
+            && spec.contract.size == Qty(SCALE)
+            && spec.quote == self.engine.config().quote_asset;
+        let cash = flows.net.settle_e16 + flows.net.account_e16;
+        if flows.qty != told.qty || (is_plain && cash != told.cash_e16) {
+            let (cash, qty) = ((cash, told.cash_e16), (flows.qty, told.qty));
+            return Err(BacktestError::Books { at, instrument, cash, qty });
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Outcome {
+        let Self { engine, watch, exchange, last_ts, ended, .. } = self;
+        watch.finish(last_ts, &engine, exchange.costs(), ended)
+    }
+}
+
+/// The events in the order of their time, with the openings of bars between them: of one instant behind everything else.
+fn steps(market: &Market) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(market.events.len());
+    let mut has_bars = false;
+    for (nth, event) in market.events.iter().enumerate() {
+        if let EventBody::Bar(_, bar) = event.body {
+            has_bars = true;
+            steps.push(Step { ts: bar.open_ts, is_open: true, event: nth as u32 });
+        }
+        steps.push(Step { ts: event.ts_event, is_open: false, event: nth as u32 });
+    }
+    if has_bars {
+        steps.sort_by_key(|step| (step.ts, step.is_open));
+    }
+    steps
+}
