@@ -1,8 +1,8 @@
 """hftbacktest over a recorded book and its trades: what its loop takes, compiled and warmed up.
 
-Runs inside the environment that run.py makes. The strategy keeps one order that only makes, TICKS_AWAY ticks below the
-best bid; after LIFE_NS it is cancelled and placed anew, and what fills is sold at the market at once. It looks once at each
-message of the feed. `roivec` is the faster of hftbacktest's two depths, `hashmap` the general one.
+Runs inside the environment that run.py makes. Each CYCLE_NS the strategy places one order that only makes, TICKS_AWAY ticks
+below the best bid; after LIFE_NS it is cancelled, and what fills is sold at the market at once. It looks once at each message
+of the feed. `roivec` is the faster of hftbacktest's two depths, `hashmap` the general one.
 
     hft_ticks.py convert RECORDED.gz ROWS.npy   the rows of hftbacktest's own converter
     hft_ticks.py run ROWS.npy                   best of some, as JSON
@@ -33,7 +33,10 @@ TICK, LOT, QTY = 0.1, 0.001, 0.01
 TICKS_AWAY = 5
 # The prices that its depth by index keeps: levels beyond cost it nothing. The recorded market stays inside.
 ROI = (61_000.0, 63_000.0)
-LIFE_NS = 1_000_000_000
+LIFE_NS = 500_000_000
+CYCLE_NS = 1_000_000_000
+# Ours withdraws what has lived long enough at its next timer.
+TIMER_NS = 100_000_000
 LATENCY_NS = 5_000_000
 # Between the end of one repetition and the beginning of the next.
 PAUSE_NS = 1_000_000_000
@@ -45,7 +48,7 @@ def quote(hbt):
     looks = orders = entries = 0
     order_id = 0
     is_resting = is_leaving = is_cancelling = False
-    placed = 0
+    expires = next_entry = 0
     while True:
         told = hbt.wait_next_feed(True, 60_000_000_000)
         if told == 1:
@@ -57,7 +60,7 @@ def quote(hbt):
             if order.status != NEW and order.status != NONE:
                 is_resting = is_cancelling = False
                 hbt.clear_inactive_orders(0)
-            elif order.cancellable and not is_cancelling and hbt.current_timestamp - placed >= LIFE_NS:
+            elif order.cancellable and not is_cancelling and hbt.current_timestamp >= expires:
                 hbt.cancel(0, order_id, False)
                 is_cancelling = True
         position = hbt.position(0)
@@ -71,7 +74,7 @@ def quote(hbt):
             orders += 1
             hbt.submit_sell_order(0, order_id, hbt.depth(0).best_bid, position, GTC, MARKET, False)
             is_leaving = True
-        elif not is_resting:
+        elif not is_resting and hbt.current_timestamp >= next_entry:
             depth = hbt.depth(0)
             bid, ask = depth.best_bid, depth.best_ask
             if bid < ask:
@@ -79,7 +82,8 @@ def quote(hbt):
                 orders += 1
                 price = (depth.best_bid_tick - TICKS_AWAY) * TICK
                 hbt.submit_buy_order(0, order_id, price, QTY, GTX, LIMIT, False)
-                placed = hbt.current_timestamp
+                next_entry = hbt.current_timestamp + CYCLE_NS
+                expires = (hbt.current_timestamp + LIFE_NS + TIMER_NS - 1) // TIMER_NS * TIMER_NS
                 is_resting = True
     return looks, orders, entries
 
