@@ -256,7 +256,9 @@ fn config(timeframe: Timeframe, quantity: Qty) -> Fallible<EngineConfig> {
         breakers: BreakerParams {
             daily_loss_ppm: 500_000,
             drawdown_ppm: 900_000,
+            // Every trade of the quoting strategy loses the spread and fees.
             loss_streak_max: 1_000,
+            loss_streak_pause_ns: SECOND_NS,
             fills_per_minute_max: 1_000,
             ..config.breakers
         },
