@@ -14,6 +14,8 @@ pub struct Market {
     /// Trades, quotes, book updates, bars, feed states, marks, in the order in which the exchange told them. The exchange's
     /// time is `ts_event`, of bars their close; where `ts_recv` is later, that is when it was heard.
     pub events: Vec<Event>,
+    /// Bars of the past, told before the first price: structure as if it had been watched. Nothing is traded in them.
+    pub warm_up: Vec<Event>,
 }
 
 /// What is known of an instrument's prices.
@@ -108,7 +110,7 @@ impl Market {
         let first = self.events.partition_point(|event| event.ts_event < from);
         let end = self.events.partition_point(|event| event.ts_event < to);
         let events = self.events.get(first..end.max(first)).unwrap_or_default().to_vec();
-        Self { instruments: self.instruments.clone(), events }
+        Self { instruments: self.instruments.clone(), events, warm_up: self.warm_up.clone() }
     }
 
     /// A market of bars: one series an instrument.
@@ -125,7 +127,7 @@ impl Market {
             // Of one instant in the order of the instruments: a stable sort of what was laid out so.
             events.sort_by_key(|event| event.ts_event);
         }
-        Self { instruments, events }
+        Self { instruments, events, warm_up: Vec::new() }
     }
 
     /// The same with every price moved by up to so many ticks either way, drawn with a seed: for tests of how much a result

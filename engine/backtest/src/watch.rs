@@ -4,7 +4,7 @@ use crate::outcome::{Costs, Ended, EquityPoint, Outcome, Record, Trade};
 use crate::simulation::Wanted;
 use smc_core::Engine;
 use smc_core::config::EngineConfig;
-use smc_core::event::{Bar, CashKind, Event, EventBody};
+use smc_core::event::{Bar, CashKind, Event, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::instrument::{ContractKind, InstrumentSpec};
 use smc_core::output::{Output, Position, Signal};
 use smc_core::words::{Direction, InstrumentId, Money, Name, Price, Qty, SCALE, TsNs, clamp_i64};
@@ -247,31 +247,83 @@ impl Watch {
         self.now.low = Some(self.now.low.map_or(equity, |low| low.min(equity)));
     }
 
+    /// Of a recorded run: rules, and what fills and holding cost, as the venue said.
+    pub fn note_recorded<S>(&mut self, event: &Event, engine: &Engine<S>) {
+        let id = event.instrument;
+        match &event.body {
+            EventBody::Instrument(spec) => {
+                if let Some(known) = self.specs.get_mut(id.index()) {
+                    *known = *spec;
+                }
+            }
+            EventBody::Cash(cash) => self.costs_of_holding(cash.kind, cash.amount),
+            EventBody::Order(OrderUpdate {
+                kind: OrderUpdateKind::Fill { price, qty, fee, fee_asset, is_maker, .. },
+                ..
+            }) => {
+                let Some(spec) = self.specs.get(id.index()) else { return };
+                let face = face_e16(spec, *price, *qty);
+                // A fee in kind is worth what the fill says.
+                let in_quote = if *fee_asset == spec.base && spec.contract.is_spot() {
+                    price.notional_ceil(Qty(fee.0))
+                } else {
+                    *fee
+                };
+                let positions = engine.positions();
+                let in_account = |amount| positions.in_account(id, amount).unwrap_or_default();
+                let (fee, turnover) =
+                    (in_account(in_quote), in_account(Money(clamp_i64(face / i128::from(SCALE)))));
+                let (sum, place) = match is_maker {
+                    true => (&mut self.held.maker_fees, 0),
+                    false => (&mut self.held.taker_fees, 1),
+                };
+                sum.0 = sum.0.saturating_add(fee.0);
+                self.held.fills[place] += 1;
+                self.held.turnover.0 = self.held.turnover.0.saturating_add(turnover.0);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was noted of a recorded run.
+    pub fn recorded_costs(&self) -> Costs {
+        self.held
+    }
+
     pub fn costs_of_holding(&mut self, kind: CashKind, received: Money) {
-        let sum = if kind == CashKind::Funding { &mut self.held.funding } else { &mut self.held.financing };
+        let sum = match kind {
+            CashKind::Funding => &mut self.held.funding,
+            CashKind::Financing => &mut self.held.financing,
+            _ => return,
+        };
         sum.0 = sum.0.saturating_sub(received.0);
     }
 
-    /// After each event with a price while something is held: the venue ends what is no longer secured.
+    /// After each event with a price or a fill: the venue ends what is no longer secured, and who owes it more than there is.
     #[inline]
     pub fn is_liquidated<S>(&mut self, event: &Event, engine: &Engine<S>) -> Option<Ended> {
-        let is_price = matches!(
-            event.body,
-            EventBody::Quote(_)
-                | EventBody::Trade(_)
-                | EventBody::Bar(..)
-                | EventBody::Cash(_)
-                | EventBody::Mark(_)
-        );
-        if !is_price || !self.is_exposed() {
-            return None;
-        }
-        if let EventBody::Quote(quote) = &event.body {
-            let middle = Price(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2);
-            self.look(event.instrument, middle, engine);
+        match &event.body {
+            EventBody::Quote(_) | EventBody::Trade(_) | EventBody::Bar(..) | EventBody::Mark(_)
+                if !self.is_exposed() =>
+            {
+                return None;
+            }
+            EventBody::Quote(quote) => {
+                let middle = Price(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2);
+                self.look(event.instrument, middle, engine);
+            }
+            EventBody::Trade(_)
+            | EventBody::Bar(..)
+            | EventBody::Cash(_)
+            | EventBody::Mark(_)
+            | EventBody::Order(_) => {}
+            _ => return None,
         }
         self.note_low(engine);
         let (positions, equity) = (engine.positions(), engine.equity());
+        if equity.0 <= 0 && self.starting_equity.0 > 0 {
+            return Some(Ended::Liquidated { at: event.ts_recv, equity });
+        }
         let mut needed = 0;
         for id in positions.instruments() {
             let ppm = self.specs.get(id.index()).map_or(0, |spec| spec.contract.margin_maintenance_ppm);

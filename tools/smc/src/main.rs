@@ -3,6 +3,7 @@
 //! Human output by default, `--json` for one JSON document on standard output, messages on standard error.
 //! Exit codes: 0 done, 1 the answer is no (verification failed, order refused), 2 wrong use or bad input.
 
+mod backtest;
 mod bench;
 mod beside;
 mod ctl;
@@ -45,6 +46,7 @@ enum Command {
     Decode(decode::Args),
     Detect(Box<detect::Args>),
     Replay(replay::Args),
+    Backtest(Box<backtest::Args>),
     /// Look after journals
     #[command(subcommand)]
     Journal(journal::Command),
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Detect(args) => detect::detect(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Backtest(args) => backtest::backtest(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Risk(command) => risk::risk(&command),
         Command::Venue(command) => venue::venue(&command),
