@@ -75,9 +75,9 @@ def environment():
     return python, got
 
 
-def year():
-    """A year of one-minute bars: a seeded walk in steps of the tick, in the layout of the recorded month."""
-    path = DATA / "year.csv"
+def year(bars):
+    """A year of one-minute bars, or its beginning: a seeded walk in steps of the tick, in the layout of the month."""
+    path = DATA / ("year.csv" if bars == YEAR_BARS else f"year-{bars}.csv")
     if path.exists():
         return path
     note(f"writing {path}")
@@ -86,7 +86,7 @@ def year():
     minute = datetime.timedelta(minutes=1)
     price = 400_000  # in ticks of 0.1
     lines = ["timestamp,open,high,low,close,volume"]
-    for _ in range(YEAR_BARS):
+    for _ in range(bars):
         # Four steps within the minute; the walk is drawn back to where it began, so that it does not run away.
         pull = (400_000 - price) / 400_000 * 0.00002
         walk = [price]
@@ -150,7 +150,8 @@ def compare(name, ours, theirs):
         # Of the same market: how long each takes for all of it.
         row["ratio_best"] = min(theirs["seconds"]) / min(ours["seconds"])
         row["ratio_median"] = statistics.median(theirs["seconds"]) / statistics.median(ours["seconds"])
-        row["orders_ours_to_theirs"] = ours["orders"] / max(theirs["orders"], 1)
+        for what in ("orders", "trades"):
+            row[f"{what}_ours_to_theirs"] = ours[what] / max(theirs[what], 1)
     return row
 
 
@@ -181,12 +182,14 @@ def table(rows):
     for row in rows:
         if row["ours"]:
             print(
-                f"{row['name']}: the same market takes them {row['ratio_median']:.1f} times as long as us "
-                f"(medians; best to best {row['ratio_best']:.1f}); orders ours to theirs "
-                f"{row['orders_ours_to_theirs']:.3f}; one core each"
+                f"{row['name']}: the same market takes them {row['ratio_median']:.2f} times as long as us "
+                f"(medians; best to best {row['ratio_best']:.2f}); orders ours to theirs "
+                f"{row['orders_ours_to_theirs']:.3f}, trades {row['trades_ours_to_theirs']:.3f}; one core each"
             )
+            if not all(0.95 <= row[f"{what}_ours_to_theirs"] <= 1.05 for what in ("orders", "trades")):
+                print(f"{row['name']}: NOT COMPARABLE, the two sides did not trade alike")
         else:
-            print(f"{row['name']}: ours was not measured; build it: cargo build --release -p smc-backtest --example peers")
+            print(f"{row['name']}: ours was not measured, build it: cargo build --release -p smc-backtest --example peers")
 
 
 def machine():
@@ -211,6 +214,7 @@ def main():
     parser.add_argument("--only", choices=["month", "year", "ticks"], action="append")
     parser.add_argument("--runs", type=int, default=3, help="runs of each, of which best and median are told")
     parser.add_argument("--times", type=int, default=30, help="how often the recorded ticks are repeated")
+    parser.add_argument("--bars", type=int, default=YEAR_BARS, help="of the year only its first so many bars")
     parser.add_argument("--json", metavar="FILE", help="write the figures; - is the standard output")
     args = parser.parse_args()
     wanted = args.only or ["month", "year", "ticks"]
@@ -237,7 +241,7 @@ def main():
             repeat = ["--times", args.times]
             rows.append(both("ticks", [HERE / "hft_ticks.py", "run", path, *repeat], ["ticks", path, *repeat]))
         else:
-            path = MONTH if name == "month" else year()
+            path = MONTH if name == "month" else year(args.bars)
             rows.append(both(f"bars, {name}", [HERE / "nautilus_bars.py", path], ["bars", path]))
     facts = {"machine": machine(), "versions": versions, "rows": rows}
     if args.json == "-":

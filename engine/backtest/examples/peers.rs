@@ -9,7 +9,7 @@
 //! of the output is JSON.
 
 use smc_backtest::settings::{Delay, Fees, Queue};
-use smc_backtest::{Market, Outcome, VenueSettings, Wanted, run};
+use smc_backtest::{Ended, Market, Outcome, VenueSettings, Wanted, run};
 use smc_core::config::{EngineConfig, InstrumentConfig, SizingMethod, SizingParams};
 use smc_core::event::{BOOK_LEVELS_PER_EVENT, Bar, BookUpdate, Event, EventBody, Level, Quote, Trade};
 use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
@@ -76,7 +76,9 @@ fn measure<S: Strategy>(
         first.get_or_insert(outcome);
     }
     let outcome = first.ok_or("no run")?;
-    eprintln!("{:?} {:?} {:?}", outcome.counters, outcome.ended, outcome.denied);
+    if outcome.ended != Ended::EndOfData {
+        return Err(format!("the account did not live to the end: {:?}", outcome.ended).into());
+    }
     // An entry and an exit for each trade, as the peers have them; stops stand apart, for they send none.
     let exits = outcome.trades.len() as u64;
     let orders = outcome.counters.signals + exits;
@@ -294,7 +296,8 @@ fn bars(file: &str) -> Fallible<Recorded> {
     let events: Vec<Event> =
         text.lines().skip(1).map(|line| bar(line, timeframe)).collect::<Fallible<_>>()?;
     let rows = events.len();
-    let market = Market { instruments: vec![spec().ok_or("a name is too long")?], events };
+    let instruments = vec![spec().ok_or("a name is too long")?];
+    let market = Market { instruments, events, ..Market::default() };
     Ok(Recorded { market, rows, timeframe })
 }
 
@@ -402,7 +405,8 @@ fn ticks(file: &str, times: u64) -> Fallible<Recorded> {
             tape.take(message, time * (span + SECOND_NS));
         }
     }
-    let market = Market { instruments: vec![spec().ok_or("a name is too long")?], events: tape.events };
+    let instruments = vec![spec().ok_or("a name is too long")?];
+    let market = Market { instruments, events: tape.events, ..Market::default() };
     let timeframe = Timeframe::from_secs(60).ok_or("no minute")?;
     Ok(Recorded { market, rows: sent.len() * times as usize, timeframe })
 }
