@@ -53,14 +53,21 @@ pub(super) struct Run<'a, S, L> {
     outbox: Outbox,
     pub(super) market: &'a Market,
     details: Vec<Detail>,
+    /// The steps of a market with bars; empty where each event is a step.
     steps: Vec<Step>,
+    /// The last step's time.
+    end: TsNs,
     pub(super) exchange: Exchange,
     pub(super) venue: &'a VenueSettings,
     random: Random,
     /// On their way: to the exchange, and from it, each in the order in which they left.
     requests: VecDeque<(TsNs, Request)>,
     pub(super) reports: VecDeque<(TsNs, Report)>,
-    heard: VecDeque<Event>,
+    /// The next event of the market that we hear, and when. Everything before it was heard.
+    heard_at: usize,
+    heard_ts: TsNs,
+    /// Draws of the feed's delay alone: what the market does next must not change what was drawn for our orders.
+    feed_random: Random,
     /// When the next payment for holding is due, of funding and financing.
     pub(super) funding_at: TsNs,
     pub(super) funded: usize,
@@ -121,7 +128,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             _ => Vec::new(),
         });
         let longer = longer.collect();
-        let steps = steps(market);
+        let steps = steps(market, &details);
         let engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
         Ok(Self {
             exchange: Exchange::new(venue.clone(), &specs, &details),
@@ -130,7 +137,10 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             random: Random::of_run(venue.seed, 0),
             requests: VecDeque::new(),
             reports: VecDeque::new(),
-            heard: VecDeque::new(),
+            heard_at: 0,
+            heard_ts: TsNs(0),
+            feed_random: Random::of_run(venue.seed, 2),
+            end: market.events.last().map_or(TsNs(0), |last| last.ts_event),
             funding_at: TsNs(u64::MAX),
             funded: 0,
             financing_at: TsNs(u64::MAX),
@@ -155,7 +165,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
 
     /// What makes an engine ready to trade: rules, order path, balances, two quiet rounds, a live feed.
     pub fn prepare(&mut self) -> Result<(), BacktestError> {
-        let Some(first) = self.steps.first().map(|step| step.ts) else { return Ok(()) };
+        let Some(first) = self.step(0).map(|step| step.ts) else { return Ok(()) };
         self.set_payments(first);
         let count = self.told.len() as u16;
         let specs: Vec<_> = (0..count).map(|id| *self.watch.spec(InstrumentId(id))).collect();
@@ -204,8 +214,9 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
 
     pub fn play(&mut self) -> Result<(), BacktestError> {
         let mut at = 0;
+        self.set_heard_ts();
         while self.ended == Ended::EndOfData {
-            let step = self.steps.get(at).copied();
+            let step = self.step(at);
             let Some((ts, next)) = self.next(step) else { return Ok(()) };
             if self.next_timer <= ts {
                 self.timers_until(ts, next)?;
@@ -230,8 +241,10 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
                     }
                 }
                 Next::Heard => {
-                    if let Some(event) = self.heard.pop_front() {
-                        self.hear(event)?;
+                    if let Some(event) = self.market.events.get(self.heard_at) {
+                        self.hear(&Event { ts_recv: self.heard_ts, ..*event })?;
+                        self.heard_at += 1;
+                        self.set_heard_ts();
                     }
                 }
                 Next::Request => {
@@ -245,6 +258,15 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         Ok(())
     }
 
+    #[inline]
+    fn step(&self, at: usize) -> Option<Step> {
+        if self.steps.is_empty() {
+            let event = self.market.events.get(at)?;
+            return Some(Step { ts: event.ts_event, is_open: false, event: at as u32 });
+        }
+        self.steps.get(at).copied()
+    }
+
     /// What happens next; what is still on its way when the data ends arrives. By hand, not over a list of five: this is asked
     /// several times an event.
     #[inline]
@@ -254,15 +276,13 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         });
         // What falls due with the last event is paid; nobody pays behind it.
         let holding = self.funding_at.min(self.financing_at);
-        if self.steps.last().is_some_and(|last| holding <= last.ts) {
+        if holding <= self.end {
             first = first.min((holding, Next::Holding));
         }
         if let Some((ts, _)) = self.reports.front() {
             first = first.min((*ts, Next::Report));
         }
-        if let Some(event) = self.heard.front() {
-            first = first.min((event.ts_recv, Next::Heard));
-        }
+        first = first.min((self.heard_ts, Next::Heard));
         if let Some((ts, _)) = self.requests.front() {
             first = first.min((*ts, Next::Request));
         }
@@ -291,6 +311,9 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     /// The last prices of bars again, where something of ours works: in life they would have been told many times since, and
     /// what is wrong with a price that is old is that its feed may be dead.
     fn repeat_quotes(&mut self, now: TsNs) -> Result<(), BacktestError> {
+        if self.steps.is_empty() {
+            return Ok(());
+        }
         for id in (0..self.details.len() as u16).map(InstrumentId) {
             let is_in_bars = matches!(self.details.get(id.index()), Some(Detail::Bars(_)));
             let last = self.engine.book(id).and_then(|book| book.top());
@@ -314,28 +337,32 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             EventBody::Bar(_, bar) => self.exchange.on_close(event.instrument, step.ts, &bar),
             _ => self.exchange.on_market(event),
         }
-        self.send_market(event);
-    }
-
-    /// The market on its way to us: as long as it was recorded to take, else as the feed's delay says.
-    fn send_market(&mut self, event: &Event) {
-        let detail = self.details.get(event.instrument.index()).copied().unwrap_or(Detail::Nothing);
-        let took = match detail {
-            Detail::Bars(_) => 0,
-            _ if event.ts_recv > event.ts_event => event.ts_recv.since(event.ts_event),
-            _ => self.venue.feed.at(event.ts_event, &mut self.random),
-        };
-        let last = self.heard.back().map_or(TsNs(0), |last| last.ts_recv);
-        let ts_recv = TsNs(event.ts_event.0.saturating_add(took)).max(last);
-        self.heard.push_back(Event { ts_recv, ..*event });
-        if let (Detail::Trades, EventBody::Trade(trade)) = (detail, event.body) {
+        if let (Detail::Trades, EventBody::Trade(trade)) = (self.detail(event.instrument), event.body) {
             self.quotes += 1;
             if let Some(quote) = self.exchange.quote_at(event.instrument, trade.price, self.quotes) {
-                let quote = Event { ts_recv, body: EventBody::Quote(quote), ..*event };
-                self.exchange.on_market(&quote);
-                self.heard.push_back(quote);
+                self.exchange.on_market(&Event { body: EventBody::Quote(quote), ..*event });
             }
         }
+    }
+
+    fn detail(&self, instrument: InstrumentId) -> Detail {
+        self.details.get(instrument.index()).copied().unwrap_or(Detail::Nothing)
+    }
+
+    /// When the next event of the market is heard: as long after it as was recorded, else as the feed's delay says, and never
+    /// before the one before it.
+    #[inline]
+    fn set_heard_ts(&mut self) {
+        let Some(event) = self.market.events.get(self.heard_at) else {
+            self.heard_ts = TsNs(u64::MAX);
+            return;
+        };
+        let took = match self.detail(event.instrument) {
+            Detail::Bars(_) => 0,
+            _ if event.ts_recv > event.ts_event => event.ts_recv.since(event.ts_event),
+            _ => self.venue.feed.at(event.ts_event, &mut self.feed_random),
+        };
+        self.heard_ts = self.heard_ts.max(TsNs(event.ts_event.0.saturating_add(took)));
     }
 
     /// Reports of what was just done, on their way.
@@ -351,15 +378,30 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         }
     }
 
+    /// Where nobody tells best prices, a trade stands for them.
+    fn hear_trade_alone(&mut self, event: &Event) -> Result<(), BacktestError> {
+        let (EventBody::Trade(trade), Detail::Trades) = (event.body, self.detail(event.instrument)) else {
+            return Ok(());
+        };
+        self.quotes += 1;
+        match self.exchange.quote_at(event.instrument, trade.price, self.quotes) {
+            Some(quote) => self.take(Event { body: EventBody::Quote(quote), ..*event }),
+            None => Ok(()),
+        }
+    }
+
     /// Something of the market is heard. Of bars also their best prices, and the longer bars that end with them.
-    fn hear(&mut self, event: Event) -> Result<(), BacktestError> {
-        let EventBody::Bar(own, bar) = event.body else { return self.take(event) };
+    fn hear(&mut self, event: &Event) -> Result<(), BacktestError> {
+        let EventBody::Bar(own, bar) = event.body else {
+            self.take(*event)?;
+            return self.hear_trade_alone(event);
+        };
         self.quotes += 1;
         if let Some(quote) = self.exchange.quote_at(event.instrument, bar.close, self.quotes) {
-            self.take(Event { body: EventBody::Quote(quote), ..event })?;
+            self.take(Event { body: EventBody::Quote(quote), ..*event })?;
         }
         self.watch.on_bar(event.instrument, &bar, &self.engine);
-        self.take(event)?;
+        self.take(*event)?;
         let end = TsNs(bar.open_ts.0.saturating_add(own.nanos()));
         let count = self.longer.get(event.instrument.index()).map_or(0, Vec::len);
         for nth in 0..count {
@@ -369,7 +411,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             // A bar that a gap cut short ends with the first bar behind the gap; one that is whole ends with its last.
             let ended: [Option<Bar>; 2] = [builder.on_bar(&bar), builder.on_clock(end)];
             for longer in ended.into_iter().flatten() {
-                self.take(Event { body: EventBody::Bar(timeframe, longer), ..event })?;
+                self.take(Event { body: EventBody::Bar(timeframe, longer), ..*event })?;
             }
         }
         Ok(())
@@ -467,19 +509,19 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     }
 }
 
-/// The events in the order of their time, with the openings of bars between them: of one instant behind everything else.
-fn steps(market: &Market) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(market.events.len());
-    let mut has_bars = false;
-    for (nth, event) in market.events.iter().enumerate() {
+/// The events in the order of their time, with the openings of bars between them: of one instant behind everything else. Nothing
+/// where there are no bars.
+fn steps(market: &Market, details: &[Detail]) -> Vec<Step> {
+    if !details.iter().any(|detail| matches!(detail, Detail::Bars(_))) {
+        return Vec::new();
+    }
+    let mut steps = Vec::with_capacity(2 * market.events.len());
+    for (nth, event) in (0u32..).zip(&market.events) {
         if let EventBody::Bar(_, bar) = event.body {
-            has_bars = true;
-            steps.push(Step { ts: bar.open_ts, is_open: true, event: nth as u32 });
+            steps.push(Step { ts: bar.open_ts, is_open: true, event: nth });
         }
-        steps.push(Step { ts: event.ts_event, is_open: false, event: nth as u32 });
+        steps.push(Step { ts: event.ts_event, is_open: false, event: nth });
     }
-    if has_bars {
-        steps.sort_by_key(|step| (step.ts, step.is_open));
-    }
+    steps.sort_by_key(|step| (step.ts, step.is_open));
     steps
 }
