@@ -64,12 +64,13 @@ fn measure<S: Strategy>(
     strategy: impl Fn() -> S,
 ) -> Fallible<()> {
     let (config, venue) = (config(recorded.timeframe, quantity)?, venue()?);
-    let mut seconds = Vec::new();
+    let (mut seconds, mut cpu_seconds) = (Vec::new(), Vec::new());
     let mut first: Option<Outcome> = None;
     for _ in 0..runs {
-        let begin = Instant::now();
+        let (begin, begin_cpu) = (Instant::now(), cpu_ns()?);
         let outcome = run(&config, strategy(), &recorded.market, &venue, Wanted::default())?;
         seconds.push(begin.elapsed().as_secs_f64());
+        cpu_seconds.push((cpu_ns()? - begin_cpu) as f64 / 1e9);
         if first.as_ref().is_some_and(|first| first.digest != outcome.digest) {
             return Err("two runs of the same differ".into());
         }
@@ -83,7 +84,7 @@ fn measure<S: Strategy>(
     let exits = outcome.trades.len() as u64;
     let orders = outcome.counters.signals + exits;
     println!(
-        "{{\"name\":\"{name}\",\"engine\":\"smc {}\",\"events\":{},\"seconds\":{seconds:?},\"orders\":{orders},\
+        "{{\"name\":\"{name}\",\"engine\":\"smc {}\",\"events\":{},\"seconds\":{seconds:?},\"cpu_seconds\":{cpu_seconds:?},\"orders\":{orders},\
          \"trades\":{exits},\"stops\":{},\"denied\":{},\"inputs\":{},\"profit\":{:.2}}}",
         env!("CARGO_PKG_VERSION"),
         recorded.rows,
@@ -93,6 +94,12 @@ fn measure<S: Strategy>(
         (outcome.equity.0 - outcome.starting_equity.0) as f64 / SCALE as f64,
     );
     Ok(())
+}
+
+/// Time that this thread has had a processor, in nanoseconds: what is left of the wall's when others work here too.
+fn cpu_ns() -> Fallible<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split_whitespace().next().ok_or("no schedstat")?.parse()?)
 }
 
 /// Fast over slow: long; else short. The rules of EMACross among the examples of nautilus_trader, but that what is open is
