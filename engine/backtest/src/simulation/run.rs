@@ -242,7 +242,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
                 }
                 Next::Heard => {
                     if let Some(event) = self.market.events.get(self.heard_at) {
-                        self.hear(&Event { ts_recv: self.heard_ts, ..*event })?;
+                        self.hear(&mut Event { ts_recv: self.heard_ts, ..*event })?;
                         self.heard_at += 1;
                         self.set_heard_ts();
                     }
@@ -385,23 +385,23 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         };
         self.quotes += 1;
         match self.exchange.quote_at(event.instrument, trade.price, self.quotes) {
-            Some(quote) => self.take(Event { body: EventBody::Quote(quote), ..*event }),
+            Some(quote) => self.take(&mut Event { body: EventBody::Quote(quote), ..*event }),
             None => Ok(()),
         }
     }
 
     /// Something of the market is heard. Of bars also their best prices, and the longer bars that end with them.
-    fn hear(&mut self, event: &Event) -> Result<(), BacktestError> {
+    fn hear(&mut self, event: &mut Event) -> Result<(), BacktestError> {
         let EventBody::Bar(own, bar) = event.body else {
-            self.take(*event)?;
+            self.take(event)?;
             return self.hear_trade_alone(event);
         };
         self.quotes += 1;
         if let Some(quote) = self.exchange.quote_at(event.instrument, bar.close, self.quotes) {
-            self.take(Event { body: EventBody::Quote(quote), ..*event })?;
+            self.take(&mut Event { body: EventBody::Quote(quote), ..*event })?;
         }
         self.watch.on_bar(event.instrument, &bar, &self.engine);
-        self.take(*event)?;
+        self.take(event)?;
         let end = TsNs(bar.open_ts.0.saturating_add(own.nanos()));
         let count = self.longer.get(event.instrument.index()).map_or(0, Vec::len);
         for nth in 0..count {
@@ -411,34 +411,34 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             // A bar that a gap cut short ends with the first bar behind the gap; one that is whole ends with its last.
             let ended: [Option<Bar>; 2] = [builder.on_bar(&bar), builder.on_clock(end)];
             for longer in ended.into_iter().flatten() {
-                self.take(Event { body: EventBody::Bar(timeframe, longer), ..*event })?;
+                self.take(&mut Event { body: EventBody::Bar(timeframe, longer), ..*event })?;
             }
         }
         Ok(())
     }
 
     fn tell(&mut self, ts: TsNs, instrument: InstrumentId, body: EventBody) -> Result<(), BacktestError> {
-        self.take(Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body })
+        self.take(&mut Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body })
     }
 
     /// One event through the engine, as live: numbered, written down, answered, what it said written down and sent.
-    fn take(&mut self, mut event: Event) -> Result<(), BacktestError> {
+    fn take(&mut self, event: &mut Event) -> Result<(), BacktestError> {
         event.seq = self.log.next_seq();
         event.ts_recv = event.ts_recv.max(self.last_ts);
         self.last_ts = event.ts_recv;
         if self.next_timer.0 == 0 {
             self.next_timer = TsNs(event.ts_recv.0 - event.ts_recv.0 % self.timer_ns + self.timer_ns);
         }
-        self.watch.before(&event, &self.engine);
-        let bytes = if L::IS_KEPT { self.buffer.encode(&event) } else { &[] };
+        self.watch.before(event, &self.engine);
+        let bytes = if L::IS_KEPT { self.buffer.encode(event) } else { &[] };
         self.log.append(Record::Input(bytes), event.ts_recv).map_err(BacktestError::Log)?;
-        self.engine.on_event(&event, &mut self.outbox);
+        self.engine.on_event(event, &mut self.outbox);
         let records = 1 + self.outbox.len() as u64;
         if !self.outbox.is_empty() {
             for (_, bytes) in self.outbox.encoded() {
                 self.log.append(Record::Output(bytes), event.ts_recv).map_err(BacktestError::Log)?;
             }
-            self.watch.after(&event, self.outbox.outputs(), &self.engine);
+            self.watch.after(event, self.outbox.outputs(), &self.engine);
             self.send(event.ts_recv);
             self.outbox.clear();
         }
@@ -448,7 +448,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             let digest = Record::Digest(self.engine.digest().to_bytes());
             self.log.append(digest, event.ts_recv).map_err(BacktestError::Log)?;
         }
-        if let Some(ended) = self.watch.is_liquidated(&event, &self.engine) {
+        if let Some(ended) = self.watch.is_liquidated(event, &self.engine) {
             self.ended = ended;
         }
         Ok(())
