@@ -143,7 +143,12 @@ fn the_engine_is_causal_and_its_records_are_those_of_a_backtest() {
     let periods = Periods::of(&markets, DAY_NS).unwrap();
     let under = Conditions::plain(1);
     let records = run_checked(&pipeline, &markets, &periods, &[0, 1], under).unwrap();
-    println!("{} and {} trades, {} decisions", records[0].trades.len(), records[1].trades.len(), records[0].decisions.len());
+    println!(
+        "{} and {} trades, {} decisions",
+        records[0].trades.len(),
+        records[1].trades.len(),
+        records[0].decisions.len()
+    );
     assert!(records[0].trades.len() > 20 && records[0].decisions.len() > 1_000);
     assert_ne!(records[0].returns, records[1].returns, "the other cell trades otherwise");
 

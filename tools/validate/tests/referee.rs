@@ -36,8 +36,7 @@ fn judged(ledger: &Path, workers: usize, at_ns: u64) -> (Verdict, String) {
     let (rule, markets, settings) = (Rule::new("1").unwrap(), with_edge(3, News::Dealt).unwrap(), quick(3));
     let mut ledger = Ledger::open(ledger).unwrap();
     let workers = Workers::new(NonZeroUsize::new(workers).unwrap());
-    let verdict =
-        validate(&rule, &markets, &settings, &mut ledger, at_ns, workers, &|_, _, _| {}).unwrap();
+    let verdict = validate(&rule, &markets, &settings, &mut ledger, at_ns, workers, &|_, _, _| {}).unwrap();
     let context = Context { at_ns, program: "test", configuration: "none" };
     let document = report::json(&verdict, &rule, &markets, &settings, &context);
     (verdict, report::line(&document).unwrap())
@@ -113,8 +112,7 @@ fn the_hold_out_of_a_rejected_version_stays_closed() {
     let home = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::open(&home.path().join("trials")).unwrap();
     let (coin, markets) = (coin::Coin::new(1).unwrap(), coin::walk(1).unwrap());
-    let verdict =
-        validate(&coin, &markets, &quick(1), &mut ledger, 1, Workers::ONE, &|_, _, _| {}).unwrap();
+    let verdict = validate(&coin, &markets, &quick(1), &mut ledger, 1, Workers::ONE, &|_, _, _| {}).unwrap();
     assert!(matches!(verdict.hold_out, Opened::Closed(_)));
     assert!(ledger.entries().iter().all(|entry| !matches!(entry, Entry::HoldOutOpened(_))));
     // Less than half a year to keep back is no hold-out.
