@@ -245,7 +245,7 @@ fn record_of(outcome: &Outcome, decisions: Vec<Decision>, periods: &Periods) -> 
         record.trades.push(Trade {
             decided_ns,
             opened_ns: trade.opened.0,
-            closed_ns: trade.closed.0.saturating_sub(1).max(trade.opened.0),
+            closed_ns: trade.closed.0,
             r,
             gross: share(trade.gross.0),
             costs: share(trade.gross.0) - share(trade.net.0),

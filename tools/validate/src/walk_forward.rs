@@ -87,14 +87,17 @@ pub fn append(to: &mut Record, record: &Record, trial: &Trial, periods: Range<us
     to.trades.extend(trades_of(record, trial, periods));
 }
 
-/// Trades that closed in some periods.
+/// Trades that closed in some periods; one that closes with a bar closes in the bar's period.
 pub fn trades_of<'a>(
     record: &'a Record,
     trial: &'a Trial,
     periods: Range<usize>,
 ) -> impl Iterator<Item = Trade> + 'a {
     let closed_in = move |trade: &&Trade| {
-        trial.periods.of_moment(trade.closed_ns).is_some_and(|period| periods.contains(&period))
+        trial
+            .periods
+            .of_moment(trade.closed_ns.saturating_sub(1))
+            .is_some_and(|period| periods.contains(&period))
     };
     record.trades.iter().filter(closed_in).copied()
 }

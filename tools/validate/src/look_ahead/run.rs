@@ -50,10 +50,9 @@ pub fn search(
     let cuts = cuts.of(markets.count());
     let compare = |record: &Record, last: usize, by: Test| {
         let known_ns = markets.first().open_ns[last] + markets.first().bar_ns;
-        // The period of the cut is whole only when the next bar begins another.
-        let of_cut = periods.of_bar(last);
-        let is_whole = periods.bars_before(of_cut + 1) == last + 1;
-        let count = of_cut + usize::from(is_whole);
+        // What fills at the close of the cut may be the next bar's opening: trades and periods are compared a bar later, when
+        // it is known. Decisions are compared at once.
+        let count = periods.of_bar(last);
         let period = (0..count).find(|at| {
             record.returns[*at].to_bits() != whole.returns[*at].to_bits()
                 || record.held[*at] != whole.held[*at]
@@ -62,7 +61,7 @@ pub fn search(
         let decided = |of: &Record| of.decisions.partition_point(|made| made.at_ns <= known_ns);
         let decisions = decided(record).max(decided(&whole));
         let decision = (0..decisions).find(|at| record.decisions.get(*at) != whole.decisions.get(*at));
-        let closed = |of: &Record| of.trades.partition_point(|trade| trade.closed_ns <= known_ns);
+        let closed = |of: &Record| of.trades.partition_point(|trade| trade.closed_ns < known_ns);
         let trades = closed(record).max(closed(&whole));
         let trade = (0..trades).find(|at| record.trades.get(*at) != whole.trades.get(*at));
         decision.or(trade).or(period).map(|at| Found { by, last, at })
