@@ -11,6 +11,14 @@
 //! | [`outcome`] | what it came to |
 #![forbid(unsafe_code)]
 
+pub mod exchange;
+pub mod market;
 pub mod outcome;
+pub mod settings;
+pub mod simulation;
+mod watch;
 
+pub use market::Market;
 pub use outcome::{Costs, Ended, EquityPoint, Outcome, Record, Trade};
+pub use settings::VenueSettings;
+pub use simulation::{BacktestError, Wanted, run, run_logged, run_recorded};

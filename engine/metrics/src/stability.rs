@@ -33,6 +33,21 @@ pub struct Plateau {
 }
 
 impl Plateau {
+    /// Of a cell with this score, its neighbours' scores and those of all cells of the map, its own among them.
+    pub fn of(score: f64, neighbours: &[f64], all: &[f64]) -> Self {
+        let lowest = neighbours.iter().copied().fold(f64::INFINITY, f64::min);
+        let profitable = all.iter().filter(|score| **score > 0.0).count();
+        Self {
+            score,
+            kept: (score > 0.0 && !neighbours.is_empty())
+                .then(|| lowest / score)
+                .filter(|kept| kept.is_finite()),
+            neighbours: neighbours.len(),
+            profitable: profitable as f64 / all.len() as f64,
+            cells: all.len(),
+        }
+    }
+
     /// Both shares are reached.
     pub fn is_stable(&self) -> bool {
         self.kept.is_some_and(|kept| kept >= KEPT_MIN) && self.profitable >= PROFITABLE_MIN
@@ -62,30 +77,14 @@ impl ScoreMap {
     /// The centre of the best plateau: the cell whose worst score, itself and neighbours, is largest; of equal ones
     /// the one with the larger mean, then the first.
     pub fn centre(&self) -> Vec<usize> {
-        let around = |cell: usize| {
-            let all: Vec<f64> = self.neighbours(cell).chain([cell]).map(|other| self.scores[other]).collect();
-            (all.iter().copied().fold(f64::INFINITY, f64::min), crate::sum::mean(&all))
-        };
         let cells = 0..self.scores.len();
-        let better = |best: (usize, (f64, f64)), cell: usize| {
-            let found = around(cell);
-            if found > best.1 { (cell, found) } else { best }
-        };
-        self.place(cells.fold((0, around(0)), better).0)
+        let centre = centre_among(&self.scores, cells, |cell| self.neighbours(cell).collect());
+        self.place(centre.unwrap_or(0))
     }
 
     fn plateau_at(&self, cell: usize) -> Plateau {
-        let score = self.scores[cell];
-        let neighbours = self.neighbours(cell).count();
-        let lowest = self.neighbours(cell).map(|other| self.scores[other]).fold(f64::INFINITY, f64::min);
-        let profitable = self.scores.iter().filter(|score| **score > 0.0).count();
-        Plateau {
-            score,
-            kept: (score > 0.0 && neighbours > 0).then(|| lowest / score).filter(|kept| kept.is_finite()),
-            neighbours,
-            profitable: profitable as f64 / self.scores.len() as f64,
-            cells: self.scores.len(),
-        }
+        let neighbours: Vec<f64> = self.neighbours(cell).map(|other| self.scores[other]).collect();
+        Plateau::of(self.scores[cell], &neighbours, &self.scores)
     }
 
     /// Cells one step away in one parameter.
@@ -119,6 +118,32 @@ impl ScoreMap {
         place.reverse();
         place
     }
+}
+
+/// The centre of the best plateau where cells are no grid, or not all of it is asked: among `candidates`, the cell whose
+/// worst score, itself and neighbours, is largest; of equal ones the one with the larger mean, then the first. None
+/// where there is no candidate.
+///
+/// # Panics
+/// Where a candidate or neighbour is no cell.
+pub fn centre_among(
+    scores: &[f64],
+    candidates: impl IntoIterator<Item = usize>,
+    neighbours: impl Fn(usize) -> Vec<usize>,
+) -> Option<usize> {
+    let mut best: Option<(usize, (f64, f64))> = None;
+    for cell in candidates {
+        // The worst of a neighbourhood is no better than the cell itself: candidates in descending order end soon.
+        if best.is_some_and(|(_, (worst, _))| scores[cell] < worst) {
+            continue;
+        }
+        let all: Vec<f64> = neighbours(cell).into_iter().chain([cell]).map(|other| scores[other]).collect();
+        let found = (all.iter().copied().fold(f64::INFINITY, f64::min), crate::sum::mean(&all));
+        if best.is_none_or(|(_, before)| found > before) {
+            best = Some((cell, found));
+        }
+    }
+    best.map(|(cell, _)| cell)
 }
 
 /// A Latin hypercube: `count` points in as many dimensions as asked for, each in `[0, 1)`; every one of `count` equal

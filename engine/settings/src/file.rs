@@ -5,6 +5,7 @@
 //! The part that decides anything goes into the journal word for word, so that a replay needs nothing else; keys
 //! and addresses do not.
 
+mod backtest;
 mod demo;
 mod manage;
 mod sizing;
@@ -15,7 +16,11 @@ pub use crate::Decimal;
 pub use crate::calendar::{CalendarError, CalendarSection};
 pub use crate::smc::SmcSection;
 use crate::{section, words};
-pub use demo::{DemoSection, StoryWord};
+pub use backtest::{
+    BacktestSection, FeesSection, FinancingSection, ImpactSection, KindWord, LatencyWord, QueueWord,
+    RulesSection, Weekday,
+};
+pub use demo::{DemoSection, StoryWord, utc};
 pub use manage::{BreakEvenSection, ManageSection, PartSection, TrailSection};
 use serde::{Deserialize, Serialize};
 pub use sizing::{HeatSection, KellySection, MethodWord, SizingSection};
@@ -68,6 +73,9 @@ pub struct FileConfig {
     /// Further venues, each with its account. Not journaled.
     #[serde(default, skip_serializing)]
     pub venues: Vec<FurtherSection>,
+    /// The exchange that backtests trade at. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub backtest: BacktestSection,
     /// What `smc demo` generates. Not journaled.
     #[serde(default, skip_serializing)]
     pub demo: Option<DemoSection>,

@@ -384,7 +384,7 @@ fn begin(
 ) -> Result<(), BeginError> {
     let Some(first) = waiting.take() else { return Ok(()) };
     let Some(earliest) = first.front() else { return Ok(()) };
-    let spec = spec(job, plan.symbol, &first).map_err(BeginError::File)?;
+    let spec = spec_of(job.assets, job.steps, plan.symbol, first.iter()).map_err(BeginError::File)?;
     let at = |body| Draft { ts_event: earliest.ts_event, ts_recv: earliest.ts_recv, body };
     let span = out.report.span.take();
     // A book says by itself when it is in step.
@@ -398,8 +398,14 @@ fn begin(
     Ok(())
 }
 
-fn spec(job: &Job, symbol: Name, first: &VecDeque<Draft>) -> Result<InstrumentSpec, String> {
-    let (base, quote) = match job.assets {
+/// An instrument as its first rows show it.
+pub(crate) fn spec_of<'a>(
+    assets: (Option<Name>, Option<Name>),
+    steps: (Option<Price>, Option<Qty>),
+    symbol: Name,
+    first: impl Iterator<Item = &'a Draft>,
+) -> Result<InstrumentSpec, String> {
+    let (base, quote) = match assets {
         (Some(base), Some(quote)) => (base, quote),
         (base, quote) => {
             let text = symbol.to_string();
@@ -436,7 +442,7 @@ fn spec(job: &Job, symbol: Name, first: &VecDeque<Draft>) -> Result<InstrumentSp
             _ => ((), ()),
         };
     }
-    let (tick, lot) = (job.steps.0.unwrap_or(Price(prices.step())), job.steps.1.unwrap_or(Qty(sizes.step())));
+    let (tick, lot) = (steps.0.unwrap_or(Price(prices.step())), steps.1.unwrap_or(Qty(sizes.step())));
     Ok(InstrumentSpec {
         symbol,
         base,

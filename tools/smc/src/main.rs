@@ -3,6 +3,7 @@
 //! Human output by default, `--json` for one JSON document on standard output, messages on standard error.
 //! Exit codes: 0 done, 1 the answer is no (verification failed, order refused), 2 wrong use or bad input.
 
+mod backtest;
 mod bench;
 mod beside;
 mod ctl;
@@ -11,6 +12,7 @@ mod demo;
 mod detect;
 mod failure;
 mod journal;
+mod judge;
 mod memory;
 mod presets;
 mod replay;
@@ -45,6 +47,9 @@ enum Command {
     Decode(decode::Args),
     Detect(Box<detect::Args>),
     Replay(replay::Args),
+    Backtest(Box<backtest::Args>),
+    Optimize(Box<smc_optimize::cli::Args>),
+    Validate(Box<smc_validate::cli::Args>),
     /// Look after journals
     #[command(subcommand)]
     Journal(journal::Command),
@@ -74,6 +79,9 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Detect(args) => detect::detect(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Backtest(args) => backtest::backtest(&args),
+        Command::Optimize(args) => judge::optimize(&args),
+        Command::Validate(args) => judge::validate(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Risk(command) => risk::risk(&command),
         Command::Venue(command) => venue::venue(&command),

@@ -113,19 +113,24 @@ impl DemoSection {
 
     /// `start` in nanoseconds since the epoch; none when the key is missing or no UTC date after 1970.
     pub fn start_ts(&self) -> Option<TsNs> {
-        let Datetime { date, time, offset } = self.start?;
-        let is_utc = offset.is_none_or(|offset| offset == toml::value::Offset::Z);
-        let date = date.filter(|date| is_utc && date.year >= 1970)?;
-        // Days since 1970-01-01; the year is taken to begin in March, so that the leap day is its last.
-        let (year, month) = (i64::from(date.year), i64::from(date.month));
-        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-        let of_year = (153 * month + 2) / 5 + i64::from(date.day) - 1;
-        let days = 365 * year + year / 4 - year / 100 + year / 400 + of_year - 719_468;
-        let secs = time.map_or(0, |time| {
-            i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0))
-        });
-        u64::try_from(days * 86_400 + secs).ok().map(|secs| TsNs(secs.saturating_mul(1_000_000_000)))
+        utc(self.start?)
     }
+}
+
+/// A TOML date (and time) in nanoseconds since the epoch; none when it is no UTC date after 1970.
+pub fn utc(written: Datetime) -> Option<TsNs> {
+    let Datetime { date, time, offset } = written;
+    let is_utc = offset.is_none_or(|offset| offset == toml::value::Offset::Z);
+    let date = date.filter(|date| is_utc && date.year >= 1970)?;
+    // Days since 1970-01-01; the year is taken to begin in March, so that the leap day is its last.
+    let (year, month) = (i64::from(date.year), i64::from(date.month));
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_year = (153 * month + 2) / 5 + i64::from(date.day) - 1;
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + of_year - 719_468;
+    let secs = time.map_or(0, |time| {
+        i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0))
+    });
+    u64::try_from(days * 86_400 + secs).ok().map(|secs| TsNs(secs.saturating_mul(1_000_000_000)))
 }
 
 #[cfg(test)]

@@ -1,0 +1,41 @@
+//! Runs over bars alone.
+#![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
+
+mod common;
+
+use common::{coin, config, market, venue, walk};
+use smc_backtest::{Ended, Outcome, Wanted, run};
+use smc_core::strategy::EntryKind;
+
+fn outcome(seed: u64, kind: EntryKind) -> Outcome {
+    let bars = walk(seed, 20_000);
+    run(&config(&["1m", "5m", "15m", "1h"]), coin(seed, kind), &market(&bars), &venue(), Wanted::default())
+        .unwrap()
+}
+
+/// Money is neither made nor lost in the telling: what trades say adds up to what equity says, to the rounding of each.
+#[test]
+fn trades_add_up_to_the_equity() {
+    for (seed, kind) in [(1, EntryKind::Take), (2, EntryKind::Rest), (3, EntryKind::RestMakerOnly)] {
+        let outcome = outcome(seed, kind);
+        assert_eq!(outcome.ended, Ended::EndOfData);
+        assert!(outcome.trades.len() > 200, "{:?} {} trades", kind, outcome.trades.len());
+        let made: i64 = outcome.trades.iter().chain(&outcome.open).map(|trade| trade.net.0).sum();
+        let off = outcome.starting_equity.0 + made - outcome.equity.0;
+        assert!(off.abs() <= 4 * outcome.trades.len() as i64, "{off}");
+        let fees: i64 = outcome.trades.iter().chain(&outcome.open).map(|trade| trade.fees.0).sum();
+        let costs = outcome.costs;
+        assert!((fees - costs.maker_fees.0 - costs.taker_fees.0).abs() <= 4 * outcome.trades.len() as i64);
+        for trade in &outcome.trades {
+            assert!((trade.gross.0 - trade.fees.0 + trade.cash.0 - trade.net.0).abs() <= 4);
+            assert!(trade.mae.0 >= 0 && trade.mfe.0 >= trade.gross.0 && -trade.mae.0 <= trade.gross.0);
+            assert!(trade.risked.0 > 0 && trade.signal.is_some() && trade.exit_by.is_some());
+        }
+    }
+}
+
+#[test]
+fn the_same_run_twice_is_the_same_run() {
+    assert_eq!(outcome(5, EntryKind::Take), outcome(5, EntryKind::Take));
+    assert_ne!(outcome(5, EntryKind::Take).digest, outcome(6, EntryKind::Take).digest);
+}
