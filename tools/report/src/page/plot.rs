@@ -138,8 +138,10 @@ pub fn rows_at(out: &mut String, axis: &Axis, ticks: impl IntoIterator<Item = (f
 /// Vertical lines with their words, at parts of the width.
 pub fn columns(out: &mut String, places: impl IntoIterator<Item = (f64, String)>) {
     for (part, word) in places {
-        let _ =
-            write!(out, "<i class=\"gx\" style=\"left:{:.2}%\"><b>{}</b></i>", part * 100.0, Escaped(word));
+        // A word in the middle of its line would leave a phone's screen at the very left.
+        let edge = if part < 0.08 { " edge" } else { "" };
+        let left = part * 100.0;
+        let _ = write!(out, "<i class=\"gx{edge}\" style=\"left:{left:.2}%\"><b>{}</b></i>", Escaped(word));
     }
 }
 

@@ -106,7 +106,7 @@
       for (const value of values) {
         ticks.push(el("i", { class: "gy", style: `top:${(high - it.scale(value)) / (high - low) * 100}%` }, el("b", {}, it.isFall ? `${grouped(value * 100, places)} %` : amount(value))));
       }
-      for (const [at, word] of timeTicks(seen[0], seen[1], it.frame.clientWidth < 500 ? 4 : 8)) ticks.push(el("i", { class: "gx", style: `left:${(at - seen[0]) / width * 100}%` }, el("b", {}, word)));
+      for (const [at, word] of timeTicks(seen[0], seen[1], it.frame.clientWidth < 500 ? 4 : 8)) ticks.push(el("i", { class: (at - seen[0]) / width < 0.08 ? "gx edge" : "gx", style: `left:${(at - seen[0]) / width * 100}%` }, el("b", {}, word)));
       it.ticks.replaceChildren(...ticks);
     }
   };
