@@ -8,9 +8,11 @@
 //! | [`venue`] | `[backtest]` into the exchange's settings |
 //! | [`study`] | both together; a run of it |
 //! | [`log`] | a run into a journal |
+//! | [`flags`] | words of command lines |
 #![forbid(unsafe_code)]
 
 pub mod data;
+pub mod flags;
 pub mod log;
 pub mod study;
 pub mod venue;

@@ -8,7 +8,8 @@ use crate::{
 };
 use clap::{Parser, ValueEnum};
 use smc_core::words::{Name, Price, Qty, Timeframe, TsNs};
-use smc_import::{Format, Known, number};
+use smc_history::flags::{moment, name, step, timeframe};
+use smc_import::{Format, Known};
 use smc_settings::file::FileConfig;
 use smc_trials::Data;
 use std::io::Write;
@@ -275,25 +276,6 @@ pub fn run_on(
     files::write_files(&outcome, &args.out, args.best)?;
     let said = if args.json { json(&outcome, args.best, out) } else { tell(&outcome, args, out) };
     said.map_err(OptimizeError::io("standard output"))
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    let name = Name::new(text).filter(|name| !name.as_bytes().is_empty());
-    name.ok_or_else(|| format!("1 to {} letters", Name::MAX))
-}
-
-fn step(text: &str) -> Result<i64, String> {
-    number::decimal(text).filter(|units| *units > 0).ok_or_else(|| "a step such as 0.01".into())
-}
-
-fn timeframe(text: &str) -> Result<Timeframe, String> {
-    Timeframe::parse(text).ok_or_else(|| "a length such as 5s, 15m, 4h or 1d".into())
-}
-
-fn moment(text: &str) -> Result<TsNs, String> {
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let found: jiff::Timestamp = whole.parse().map_err(|error: jiff::Error| error.to_string())?;
-    u64::try_from(found.as_nanosecond()).map(TsNs).map_err(|_| "before 1970".into())
 }
 
 fn plan(space: &Space, method: Method, out: &mut dyn Write) -> std::io::Result<()> {

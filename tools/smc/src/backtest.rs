@@ -10,6 +10,7 @@ use smc_core::instrument::InstrumentSpec;
 use smc_core::risk::Check;
 use smc_core::strategy::Confluence;
 use smc_core::words::{InstrumentId, Money, Name, Price, Qty, Timeframe, TsNs};
+use smc_history::flags::{moment, name, step, timeframe};
 use smc_history::{Study, StudyError};
 use smc_import::{Format, Known};
 use smc_journal::{Reader, RecordKind};
@@ -86,25 +87,6 @@ pub struct Args {
     /// One JSON document
     #[arg(long)]
     json: bool,
-}
-
-pub fn name(text: &str) -> Result<Name, String> {
-    let name = Name::new(text).filter(|name| !name.as_bytes().is_empty());
-    name.ok_or_else(|| format!("1 to {} letters", Name::MAX))
-}
-
-fn step(text: &str) -> Result<i64, String> {
-    smc_import::number::decimal(text).filter(|units| *units > 0).ok_or_else(|| "a step such as 0.01".into())
-}
-
-pub fn timeframe(text: &str) -> Result<Timeframe, String> {
-    Timeframe::parse(text).ok_or_else(|| "a length such as 5s, 15m, 4h or 1d".into())
-}
-
-pub fn moment(text: &str) -> Result<TsNs, String> {
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let found: jiff::Timestamp = whole.parse().map_err(|error: jiff::Error| error.to_string())?;
-    u64::try_from(found.as_nanosecond()).map(TsNs).map_err(|_| "before 1970".into())
 }
 
 /// Runs and reports.

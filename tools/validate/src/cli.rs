@@ -10,6 +10,7 @@ use crate::{ValidateError, referee, report};
 use clap::Parser;
 use smc_core::words::{Name, Price, Qty, Timeframe};
 use smc_history::data::load;
+use smc_history::flags::{name, step, timeframe};
 use smc_import::{Format, Known};
 use smc_settings::file::FileConfig;
 use smc_trials::{Head, Ledger};
@@ -52,7 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     data: Vec<PathBuf>,
     /// The instrument of the files, where neither they nor their names say it
-    #[arg(long, value_parser = symbol)]
+    #[arg(long, value_parser = name)]
     symbol: Option<Name>,
     /// Format of the files, where it cannot be seen
     #[arg(long, value_name = "NAME")]
@@ -99,19 +100,6 @@ impl From<ValidateError> for Failure {
     fn from(error: ValidateError) -> Self {
         Self::Wrong(error.to_string())
     }
-}
-
-fn symbol(text: &str) -> Result<Name, String> {
-    let name = Name::new(text).filter(|name| !name.as_bytes().is_empty());
-    name.ok_or_else(|| format!("1 to {} letters", Name::MAX))
-}
-
-fn step(text: &str) -> Result<i64, String> {
-    smc_import::number::decimal(text).filter(|units| *units > 0).ok_or_else(|| "a step such as 0.01".into())
-}
-
-fn timeframe(text: &str) -> Result<Timeframe, String> {
-    Timeframe::parse(text).ok_or_else(|| "a length such as 5s, 15m, 4h or 1d".into())
 }
 
 fn wrong(subject: impl Display, reason: impl Display) -> Failure {

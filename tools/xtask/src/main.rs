@@ -20,6 +20,7 @@
 //! | `journal-restart` | a journal of 1 GiB, left by a kill, restarts from its snapshot |
 //! | `pgo` | the deployed binary, laid out by a profile of itself, under `target/pgo/optimised/dist` |
 //! | `backtest-campaign [MILLIONS]` | a million fills with the books compared at each, unless told otherwise; two runs cut at 2,000 places each |
+//! | `validate-campaign [SEEDS]` | planted edges and coins before the referee, twenty seeds of each unless told otherwise |
 //! | `counts [--write] [STAGE…]`, `counts --plant STAGE` | instructions of each stage against their baseline; a new baseline; one stage made slower |
 //! | `builds` | debug and release builds and other instruction sets replay to the same digest |
 
@@ -70,12 +71,15 @@ fn main() -> ExitCode {
         Some("backtest-campaign") => number(1)
             .map(backtest_campaign)
             .map_err(|_| "backtest-campaign takes a number of million fills".into()),
+        Some("validate-campaign") => number(20)
+            .map(validate_campaign)
+            .map_err(|_| "validate-campaign takes a number of seeds".into()),
         Some("counts") => counts::steps(args.get(1..).unwrap_or_default()),
         Some("builds") => Ok(builds::steps()),
         Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign, validate-campaign or journal-…"
                 .into(),
         ),
     };
@@ -140,6 +144,16 @@ fn backtest_campaign(millions: u64) -> Vec<Step> {
             .env("SMC_BACKTEST_FILLS", &(1_000_000 * millions).to_string()),
         Step::cargo("nothing is known early", &test("nothing_is_known_early"))
             .env("SMC_BACKTEST_CUTS", "2000"),
+    ]
+}
+
+/// Strategies whose truth is known before the referee, and its p-values where nothing is to be found.
+fn validate_campaign(seeds: u64) -> Vec<Step> {
+    let test = |name| ["test", "--release", "--package", "smc-validate", "--test", name, "--", "--nocapture"];
+    vec![
+        Step::cargo(&format!("edges and coins, {seeds} seeds of each"), &test("truth"))
+            .env("SMC_VALIDATE_SEEDS", &seeds.to_string()),
+        Step::cargo("under the null", &test("referee")).env("SMC_VALIDATE_WALKS", &(50 * seeds).to_string()),
     ]
 }
 

@@ -4,6 +4,7 @@ use crate::failure::{Failure, Outcome};
 use clap::Args;
 use smc_core::words::{Name, Price, Qty, Timeframe};
 use smc_export::args::RestoreArgs;
+use smc_history::flags::{name, step, timeframe};
 use smc_import::{FileReport, Format, ImportError, Job, Progress, Report, import as run};
 use smc_runtime::config::FileConfig;
 use std::io::{IsTerminal, Write};
@@ -40,10 +41,10 @@ pub struct ImportArgs {
     #[arg(long, value_parser = name)]
     quote: Option<Name>,
     /// Price step; as fine as the first rows without it
-    #[arg(long, value_parser = decimal)]
+    #[arg(long, value_parser = step)]
     tick: Option<i64>,
     /// Quantity step; as fine as the first rows without it
-    #[arg(long, value_parser = decimal)]
+    #[arg(long, value_parser = step)]
     lot: Option<i64>,
     /// Length of bars that do not say it: 1m, 4h
     #[arg(long, value_parser = timeframe)]
@@ -60,20 +61,6 @@ pub struct ImportArgs {
     /// One JSON document
     #[arg(long)]
     json: bool,
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    Name::new(text)
-        .filter(|name| !name.as_bytes().is_empty())
-        .ok_or_else(|| format!("1 to {} letters", Name::MAX))
-}
-
-fn decimal(text: &str) -> Result<i64, String> {
-    smc_import::number::decimal(text).filter(|units| *units > 0).ok_or_else(|| "a step such as 0.01".into())
-}
-
-fn timeframe(text: &str) -> Result<Timeframe, String> {
-    Timeframe::parse(text).ok_or_else(|| "a length such as 5s, 15m, 4h or 1d".into())
 }
 
 /// Imports and reports. The directory that an export wrote goes back the way it came.
