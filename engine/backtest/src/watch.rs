@@ -22,6 +22,8 @@ pub(crate) struct Watch {
     starting_equity: Money,
     signals: BTreeMap<u32, Signal>,
     open: Vec<Option<Open>>,
+    /// How many of them there are.
+    open_count: u32,
     /// Of each instrument, as they were after the last word about it.
     sums: Vec<Sums>,
     trades: Vec<Trade>,
@@ -38,10 +40,17 @@ pub(crate) struct Watch {
 /// The period that runs.
 #[derive(Clone, Copy, Default)]
 struct Running {
-    number: u64,
+    /// The next begins then.
+    end: TsNs,
     low: Option<Money>,
     turnover: Money,
     exposed_ns: u64,
+}
+
+impl Running {
+    fn at(now: TsNs, period_ns: u64) -> Self {
+        Self { end: TsNs((now.0 / period_ns + 1).saturating_mul(period_ns)), ..Self::default() }
+    }
 }
 
 /// What the engine has counted of an instrument, in the account's currency.
@@ -89,6 +98,7 @@ impl Watch {
             starting_equity: Money::ZERO,
             signals: BTreeMap::new(),
             open: specs.iter().map(|_| None).collect(),
+            open_count: 0,
             sums: vec![Sums::default(); specs.len()],
             trades: Vec::new(),
             points: Vec::new(),
@@ -109,17 +119,16 @@ impl Watch {
     pub fn begin<S>(&mut self, at: TsNs, engine: &Engine<S>) {
         (self.first, self.last) = (at, at);
         self.starting_equity = engine.equity();
-        self.now.number = at.0 / self.wanted.period_ns;
+        self.now = Running::at(at, self.wanted.period_ns);
     }
 
     /// An event is about to be taken: the period before it may be over.
     #[inline]
     pub fn before<S>(&mut self, event: &Event, engine: &Engine<S>) {
         self.inputs += 1;
-        let number = event.ts_recv.0 / self.wanted.period_ns;
-        if number != self.now.number && self.first.0 != 0 {
+        if event.ts_recv >= self.now.end && self.first.0 != 0 {
             self.end_period(engine);
-            self.now = Running { number, ..Running::default() };
+            self.now = Running::at(event.ts_recv, self.wanted.period_ns);
         }
         if self.is_exposed() {
             self.now.exposed_ns += event.ts_recv.since(self.last);
@@ -127,8 +136,8 @@ impl Watch {
         self.last = event.ts_recv;
     }
 
-    fn is_exposed(&self) -> bool {
-        self.open.iter().any(Option::is_some)
+    const fn is_exposed(&self) -> bool {
+        self.open_count > 0
     }
 
     #[cold]
@@ -200,6 +209,7 @@ impl Watch {
         let before = after.saturating_sub(fill.fill_qty.0);
         let Some(slot) = self.open.get_mut(id.index()) else { return };
         let known = self.sums.get(id.index()).copied().unwrap_or_default();
+        self.open_count += u32::from(slot.is_none());
         let open = slot.get_or_insert_with(|| {
             let signal = order.and_then(|order| self.signals.get(&order.signal_id)).copied();
             Open::new(now, fill, signal, known)
@@ -213,6 +223,7 @@ impl Watch {
         open.trade.exit_by = order.map(|order| order.purpose).filter(|_| !is_opening);
         let is_over = after == 0 || (before != 0 && after.signum() != before.signum());
         if is_over && let Some(mut open) = slot.take() {
+            self.open_count -= 1;
             open.settle(sums);
             open.note(open.trade.gross);
             self.trades.push(open.finish(|risk| positions.in_account(id, risk), spec));
@@ -299,26 +310,31 @@ impl Watch {
         sum.0 = sum.0.saturating_sub(received.0);
     }
 
-    /// After each event with a price while something is held: the venue ends what is no longer secured.
+    /// After each event with a price or a fill: the venue ends what is no longer secured, and who owes it more than there is.
     #[inline]
     pub fn is_liquidated<S>(&mut self, event: &Event, engine: &Engine<S>) -> Option<Ended> {
-        let is_price = matches!(
-            event.body,
-            EventBody::Quote(_)
-                | EventBody::Trade(_)
-                | EventBody::Bar(..)
-                | EventBody::Cash(_)
-                | EventBody::Mark(_)
-        );
-        if !is_price || !self.is_exposed() {
-            return None;
-        }
-        if let EventBody::Quote(quote) = &event.body {
-            let middle = Price(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2);
-            self.look(event.instrument, middle, engine);
+        match &event.body {
+            EventBody::Quote(_) | EventBody::Trade(_) | EventBody::Bar(..) | EventBody::Mark(_)
+                if !self.is_exposed() =>
+            {
+                return None;
+            }
+            EventBody::Quote(quote) => {
+                let middle = Price(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2);
+                self.look(event.instrument, middle, engine);
+            }
+            EventBody::Trade(_)
+            | EventBody::Bar(..)
+            | EventBody::Cash(_)
+            | EventBody::Mark(_)
+            | EventBody::Order(_) => {}
+            _ => return None,
         }
         self.note_low(engine);
         let (positions, equity) = (engine.positions(), engine.equity());
+        if equity.0 <= 0 && self.starting_equity.0 > 0 {
+            return Some(Ended::Liquidated { at: event.ts_recv, equity });
+        }
         let mut needed = 0;
         for id in positions.instruments() {
             let ppm = self.specs.get(id.index()).map_or(0, |spec| spec.contract.margin_maintenance_ppm);

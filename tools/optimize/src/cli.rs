@@ -342,7 +342,7 @@ fn tell(outcome: &Outcome, args: &Args, out: &mut dyn Write) -> std::io::Result<
     for line in said(outcome) {
         writeln!(out, "{line}")?;
     }
-    writeln!(out, "Not tested out of sample: that is for smc walk-forward.")?;
+    writeln!(out, "Not tested out of sample: that is for smc validate.")?;
     writeln!(out, "Wrote {} in {}", files::FILES.join(", "), args.out.display())
 }
 

@@ -3,12 +3,13 @@
 use crate::failure::{Failure, Outcome};
 use clap::Parser;
 use serde_json::{Value, json};
-use smc_backtest::{Ended, Outcome as Run, Wanted, run_recorded};
+use smc_backtest::{Ended, Market, Outcome as Run, Wanted, run_recorded};
 use smc_core::codec;
-use smc_core::event::Event;
+use smc_core::event::{Event, EventBody};
+use smc_core::instrument::InstrumentSpec;
 use smc_core::risk::Check;
 use smc_core::strategy::Confluence;
-use smc_core::words::{Money, Name, Price, Qty, Timeframe, TsNs};
+use smc_core::words::{InstrumentId, Money, Name, Price, Qty, Timeframe, TsNs};
 use smc_history::{Study, StudyError};
 use smc_import::{Format, Known};
 use smc_journal::{Reader, RecordKind};
@@ -16,12 +17,15 @@ use smc_metrics::figure::Figure;
 use smc_metrics::returns::ReturnMetrics;
 use smc_metrics::trades::TradeMetrics;
 use smc_metrics::{PeriodsPerYear, Series};
+use smc_report::{Benchmark, Instrument, Meta, Source, TrialCount};
 use smc_runtime::config::FileConfig;
 use smc_trials::{Data, Ledger, Trial};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// What trials are compared by: the Sharpe ratio of a period.
+const SCORE: &str = "sharpe_per_period";
 const HOUR_NS: u64 = 3_600_000_000_000;
 const DAY_NS: u64 = 24 * HOUR_NS;
 /// Periods that a run should have before its returns say anything.
@@ -34,9 +38,9 @@ const PERIODS_WANTED: u64 = 20;
 /// bars alone, decisions at a close act from the next opening, and everything inside a bar is taken to go against us.
 #[derive(Parser)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    /// The configuration; with --recorded that of the journal without it
+    #[arg(long, value_name = "FILE", required_unless_present = "recorded")]
+    config: Option<PathBuf>,
     /// Files of market data, or the directory of a journal; may be given several times
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
@@ -70,6 +74,9 @@ pub struct Args {
     /// Keep the run as a journal in this empty directory: replay, explain, verify as with a live one
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    /// Write the report there: one page of HTML for people, JSON and CSV for programs
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// The journal's own answers instead of a simulated exchange: decisions must come out the same, bit for bit
     #[arg(long, conflicts_with_all = ["journal", "from", "to"])]
     recorded: bool,
@@ -113,7 +120,11 @@ pub fn backtest(args: &Args) -> Outcome {
     let done = if args.recorded { recorded(args)? } else { simulated(args, &known)? };
     let seconds = started.elapsed().as_secs_f64();
     let sheet = Sheet::of(&done.outcome);
-    record(args, &done, &sheet)?;
+    let trials = record(args, &done, &sheet)?;
+    if let Some(dir) = &args.report {
+        let meta = meta(args, &done, &sheet, trials);
+        smc_report::write(dir, &meta, &done.outcome).map_err(|error| Failure::wrong(dir.display(), error))?;
+    }
     if args.json {
         println!("{}", sheet.json(args, &done, seconds));
     } else {
@@ -133,11 +144,17 @@ pub struct Done {
     pub sources: Vec<(String, String, u64)>,
     /// Seconds of the run alone.
     pub run_s: f64,
+    /// Rules of the instruments; none of a recorded run, whose journal has them.
+    pub specs: Vec<InstrumentSpec>,
+    /// The first instrument's price at the beginning and at the end of each period; empty of a recorded run.
+    pub prices: Vec<f64>,
+    pub seed: u64,
 }
 
 fn simulated(args: &Args, known: &Known) -> Result<Done, Failure> {
     let wrong = |error: StudyError| Failure::Wrong(error.to_string());
-    let mut study = Study::open(&args.config, &args.data, known).map_err(wrong)?;
+    let config = args.config.as_deref().unwrap_or(Path::new(""));
+    let mut study = Study::open(config, &args.data, known).map_err(wrong)?;
     for refused in &study.loaded.refused {
         eprintln!("smc: {}:{}: {}", refused.file.display(), refused.line, refused.reason);
     }
@@ -148,7 +165,7 @@ fn simulated(args: &Args, known: &Known) -> Result<Done, Failure> {
     }
     let span =
         study.loaded.market.span().ok_or_else(|| Failure::Wrong("no data between --from and --to".into()))?;
-    let wanted = Wanted { period_ns: period(args, span), record: false };
+    let wanted = Wanted { period_ns: period(args, span), record: args.report.is_some() };
     let started = Instant::now();
     let outcome = match &args.journal {
         None => study.run(wanted),
@@ -157,7 +174,30 @@ fn simulated(args: &Args, known: &Known) -> Result<Done, Failure> {
     let run_s = started.elapsed().as_secs_f64();
     let sources = study.loaded.sources.iter();
     let sources = sources.map(|source| (source.name.clone(), source.hash.clone(), source.refused)).collect();
-    Ok(Done { outcome: outcome.map_err(wrong)?, sources, file: study.file, run_s })
+    let outcome = outcome.map_err(wrong)?;
+    let prices = prices(&study.loaded.market, &outcome);
+    let (specs, seed) = (study.loaded.market.instruments, study.venue.seed);
+    Ok(Done { outcome, sources, file: study.file, run_s, specs, prices, seed })
+}
+
+/// What who bought the first instrument at the beginning and kept it would have seen.
+fn prices(market: &Market, run: &Run) -> Vec<f64> {
+    let price = |event: &Event| match &event.body {
+        EventBody::Bar(_, bar) => Some(bar.close.0),
+        EventBody::Trade(trade) => Some(trade.price.0),
+        EventBody::Quote(quote) => Some(quote.bid.0 + (quote.ask.0 - quote.bid.0) / 2),
+        _ => None,
+    };
+    let mut own = market.events.iter().filter(|event| event.instrument == InstrumentId(0)).peekable();
+    let Some(mut last) = own.find_map(price) else { return Vec::new() };
+    let mut out = vec![last as f64];
+    for point in &run.points {
+        while let Some(event) = own.next_if(|event| event.ts_event <= point.ts) {
+            last = price(event).unwrap_or(last);
+        }
+        out.push(last as f64);
+    }
+    out
 }
 
 /// Days, or as much shorter as makes enough of them.
@@ -176,11 +216,16 @@ fn recorded(args: &Args) -> Result<Done, Failure> {
         return Err(Failure::Wrong("--recorded takes one journal".into()));
     };
     let wrong = |error: &dyn std::fmt::Display| Failure::wrong(dir.display(), error);
-    let text = std::fs::read_to_string(&args.config)
-        .map_err(|error| Failure::wrong(args.config.display(), error))?;
-    let file = FileConfig::parse(&text).map_err(|error| Failure::wrong(args.config.display(), error))?;
-    let config = file.engine().map_err(|error| Failure::wrong(args.config.display(), error))?;
     let reader = Reader::open(dir).map_err(|error| wrong(&error))?;
+    let file = match &args.config {
+        None => crate::replay::own_config(dir, &reader)?,
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| Failure::wrong(path.display(), error))?;
+            FileConfig::parse(&text).map_err(|error| Failure::wrong(path.display(), error))?
+        }
+    };
+    let config = file.engine().map_err(|error| wrong(&error))?;
     let (mut inputs, mut outputs, mut damage): (Vec<Event>, Vec<Vec<u8>>, _) = (Vec::new(), Vec::new(), None);
     for record in reader.records() {
         match record {
@@ -201,7 +246,7 @@ fn recorded(args: &Args) -> Result<Done, Failure> {
     }
     let span = inputs.first().zip(inputs.last()).map(|(first, last)| (first.ts_recv, last.ts_recv));
     let span = span.ok_or_else(|| wrong(&"no inputs"))?;
-    let wanted = Wanted { period_ns: period(args, span), record: false };
+    let wanted = Wanted { period_ns: period(args, span), record: args.report.is_some() };
     let (mut said, mut different) = (0usize, None);
     let started = Instant::now();
     let outcome = run_recorded(&config, Confluence::for_config(&config), inputs, wanted, |event, outbox| {
@@ -226,12 +271,15 @@ fn recorded(args: &Args) -> Result<Done, Failure> {
     eprintln!("smc: {said} outputs, every one the journal's");
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let hash = outcome.digest.to_string();
-    Ok(Done { outcome, file, sources: vec![(name, hash, 0)], run_s })
+    let (specs, prices) = (Vec::new(), Vec::new());
+    Ok(Done { outcome, file, sources: vec![(name, hash, 0)], run_s, specs, prices, seed: 0 })
 }
 
 /// What is shown of a run.
 pub struct Sheet {
     per_year: Option<PeriodsPerYear>,
+    /// The market rests at weekends.
+    is_weekly: bool,
     figures: Vec<Figure>,
 }
 
@@ -240,9 +288,11 @@ impl Sheet {
     pub fn of(run: &Run) -> Self {
         let returns = run.returns();
         // A market that is open every day has a year of 365 days, one with weekends of 252.
-        let has_weekends = run.period_ns == DAY_NS
-            && run.points.iter().all(|point| !matches!((point.ts.0 / DAY_NS + 3) % 7, 5 | 6));
-        let days = if has_weekends { 252.0 } else { 365.0 };
+        let is_saturday = |ts: TsNs| (ts.0 / DAY_NS + 3) % 7 == 5;
+        let is_weekly = run.span.1.since(run.span.0) > 7 * DAY_NS
+            && !run.points.iter().any(|point| is_saturday(point.ts) && point.turnover.0 > 0)
+            && !has_saturdays(run);
+        let days = if is_weekly { 252.0 } else { 365.0 };
         let per_year = PeriodsPerYear::new(days * DAY_NS as f64 / run.period_ns as f64).ok();
         let mut figures = Vec::new();
         if let (Ok(series), Some(per_year)) = (Series::new("returns", &returns), per_year)
@@ -255,7 +305,7 @@ impl Sheet {
             let of_trades = TradeMetrics::of(series).figures();
             figures.extend(of_trades.map(|figure| Figure { name: of_trade(figure.name), ..figure }));
         }
-        Self { per_year, figures }
+        Self { per_year, is_weekly, figures }
     }
 
     fn get(&self, name: &str) -> Option<&Figure> {
@@ -367,6 +417,9 @@ impl Sheet {
             row("rows refused", refused.to_string());
         }
         row("digest", run.digest.to_string());
+        if let Some(dir) = &args.report {
+            row("report", dir.join("report.html").display().to_string());
+        }
         if let Some(dir) = &args.journal {
             row("journal", format!("{0}  (smc replay {0} --verify)", dir.display()));
         }
@@ -374,6 +427,12 @@ impl Sheet {
         row("time", format!("{seconds:.2} s, {:.2} s of it the run: {rate:.2} million events/s", done.run_s));
         out
     }
+}
+
+/// Something was told on Saturdays: of markets that rest, nothing is.
+fn has_saturdays(run: &Run) -> bool {
+    let on_saturday = run.points.iter().filter(|point| (point.ts.0 / DAY_NS + 3) % 7 == 5).count();
+    on_saturday * 20 > run.points.len()
 }
 
 /// Names of trade figures beside those of periods.
@@ -392,19 +451,59 @@ fn denied(run: &Run) -> Vec<(&'static str, u64)> {
     named.filter(|(_, count)| *count > 0).collect()
 }
 
-/// Counts this look at performance before anything of it is shown.
-fn record(args: &Args, done: &Done, sheet: &Sheet) -> Outcome {
-    let path = args.ledger.clone().unwrap_or_else(|| beside(&args.config));
+/// What a report says besides the outcome.
+fn meta(args: &Args, done: &Done, sheet: &Sheet, trials: TrialCount) -> Meta {
+    let named = named(args);
+    let mut meta = Meta::new(strategy_name(named));
+    meta.strategy = "confluence".into();
+    let build: String = smc_core::build_hash().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    meta.version = format!("{} (build {build})", env!("CARGO_PKG_VERSION"));
+    meta.configuration = args
+        .config
+        .as_ref()
+        .and_then(|path| std::fs::read_to_string(path).ok())
+        .unwrap_or_else(|| done.file.deciding_text());
+    let source = |(name, hash, _): &(String, String, u64)| Source { name: name.clone(), hash: hash.clone() };
+    meta.sources = done.sources.iter().map(source).collect();
+    meta.instruments = done.specs.iter().map(Instrument::of).collect();
+    meta.sessions = done.file.engine().map_or_else(
+        |_| Vec::new(),
+        |config| config.calendar.sessions.iter().map(|session| session.name.to_string()).collect(),
+    );
+    meta.seed = done.seed;
+    meta.trials = Some(trials);
+    meta.generated_by = format!("smc {}", env!("CARGO_PKG_VERSION"));
+    if sheet.is_weekly {
+        meta.days_per_year = PeriodsPerYear::FX_DAYS;
+    }
+    let returns: Vec<f64> = done.prices.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+    if !returns.is_empty() && returns.len() == done.outcome.returns().len() {
+        let symbol = done.specs.first().map_or("the market", |spec| spec.symbol.as_str());
+        meta.benchmark = Some(Benchmark { name: format!("{symbol} bought and kept"), returns });
+    }
+    meta
+}
+
+/// The file that a run is called by.
+fn named(args: &Args) -> &Path {
+    args.config.as_deref().or(args.data.first().map(PathBuf::as_path)).unwrap_or(Path::new("backtest"))
+}
+
+/// Counts this look at performance before anything of it is shown; how many there were.
+fn record(args: &Args, done: &Done, sheet: &Sheet) -> Result<TrialCount, Failure> {
+    let named = named(args);
+    let path = args.ledger.clone().unwrap_or_else(|| beside(named));
     let fail = |error: &dyn std::fmt::Display| Failure::wrong(path.display(), error);
     let mut ledger = Ledger::open(&path).map_err(|error| fail(&error))?;
     let run = &done.outcome;
-    let score = sheet.get("sharpe").and_then(|figure| figure.value.ok());
+    let year = sheet.per_year.map_or(1.0, PeriodsPerYear::get).sqrt();
+    let score = sheet.get("sharpe").and_then(|figure| figure.value.ok()).map(|sharpe| sharpe / year);
     let sources: Vec<&str> = done.sources.iter().map(|(_, hash, _)| hash.as_str()).collect();
     let now = jiff::Timestamp::now().as_nanosecond();
     let parameters = BTreeMap::from([("config".to_owned(), done.file.deciding_text())]);
     let trial = Trial {
         at_ns: u64::try_from(now).unwrap_or(0),
-        strategy: strategy_name(&args.config),
+        strategy: strategy_name(named),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parameters,
         data: Data {
@@ -413,11 +512,19 @@ fn record(args: &Args, done: &Done, sheet: &Sheet) -> Outcome {
             to_ns: run.span.1.0.saturating_add(1),
         },
         stage: "backtest".to_owned(),
-        metric: "sharpe".to_owned(),
+        metric: SCORE.to_owned(),
         score,
         periods: run.points.len() as u64,
     };
-    ledger.record(trial).map(|_| ()).map_err(|error| fail(&error))
+    let strategy = trial.strategy.clone();
+    ledger.record(trial).map_err(|error| fail(&error))?;
+    // All of them as if each were another idea: no fewer were tried, and what is deflated by too many is not flattered.
+    let same = || ledger.trials(&strategy).filter(|trial| trial.metric == SCORE);
+    let scores: Vec<f64> = same().filter_map(|trial| trial.score).collect();
+    let (made, count) = (ledger.trials(&strategy).count() as u64, scores.len() as f64);
+    let mean = scores.iter().sum::<f64>() / count.max(1.0);
+    let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    Ok(TrialCount { made, independent: Some((made, variance)) })
 }
 
 /// The configuration file's ledger: its name with `.trials` in the place of its ending.

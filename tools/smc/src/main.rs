@@ -12,6 +12,7 @@ mod demo;
 mod detect;
 mod failure;
 mod journal;
+mod judge;
 mod memory;
 mod presets;
 mod replay;
@@ -47,6 +48,8 @@ enum Command {
     Detect(Box<detect::Args>),
     Replay(replay::Args),
     Backtest(Box<backtest::Args>),
+    Optimize(Box<smc_optimize::cli::Args>),
+    Validate(Box<smc_validate::cli::Args>),
     /// Look after journals
     #[command(subcommand)]
     Journal(journal::Command),
@@ -77,6 +80,8 @@ fn main() -> ExitCode {
         Command::Detect(args) => detect::detect(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Backtest(args) => backtest::backtest(&args),
+        Command::Optimize(args) => judge::optimize(&args),
+        Command::Validate(args) => judge::validate(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Risk(command) => risk::risk(&command),
         Command::Venue(command) => venue::venue(&command),

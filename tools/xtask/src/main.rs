@@ -19,6 +19,7 @@
 //! | `journal-stall` | a disk that stands still for ten seconds |
 //! | `journal-restart` | a journal of 1 GiB, left by a kill, restarts from its snapshot |
 //! | `pgo` | the deployed binary, laid out by a profile of itself, under `target/pgo/optimised/dist` |
+//! | `backtest-campaign [MILLIONS]` | a million fills with the books compared at each, unless told otherwise; two runs cut at 2,000 places each |
 //! | `counts [--write] [STAGE…]`, `counts --plant STAGE` | instructions of each stage against their baseline; a new baseline; one stage made slower |
 //! | `builds` | debug and release builds and other instruction sets replay to the same digest |
 
@@ -66,12 +67,15 @@ fn main() -> ExitCode {
         Some("risk-campaign") => {
             number(10).map(risk_campaign).map_err(|_| "risk-campaign takes a number of million orders".into())
         }
+        Some("backtest-campaign") => number(1)
+            .map(backtest_campaign)
+            .map_err(|_| "backtest-campaign takes a number of million fills".into()),
         Some("counts") => counts::steps(args.get(1..).unwrap_or_default()),
         Some("builds") => Ok(builds::steps()),
         Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign or journal-…"
                 .into(),
         ),
     };
@@ -123,6 +127,19 @@ fn risk_campaign(millions: u64) -> Vec<Step> {
         Step::cargo("order lives", &test("order_life")).env("SMC_LIFE_CASES", &cases.to_string()),
         Step::cargo("reconciliation", &test("reconcile")).env("SMC_RECONCILE_RUNS", &rounds.to_string()),
         Step::cargo("sizes", &test("money_sizing")).env("SMC_SIZING_INPUTS", &sizes.to_string()),
+    ]
+}
+
+/// Fills with the engine's books held against the exchange's at each; runs over markets that end early.
+fn backtest_campaign(millions: u64) -> Vec<Step> {
+    let test = |name| {
+        ["test", "--release", "--package", "smc-backtest", "--test", "laws", name, "--", "--nocapture"]
+    };
+    vec![
+        Step::cargo(&format!("{millions} million fills"), &test("books_agree"))
+            .env("SMC_BACKTEST_FILLS", &(1_000_000 * millions).to_string()),
+        Step::cargo("nothing is known early", &test("nothing_is_known_early"))
+            .env("SMC_BACKTEST_CUTS", "2000"),
     ]
 }
 

@@ -1,223 +1,26 @@
-//! The run: who hears what when.
-//!
-//! Simulated time. The exchange moves with its market; we hear of it after the feed's delay; what we send arrives after the
-//! entry's delay; what became of it we hear after the response's. Of one instant, in this order: what the market did, what
-//! it pays and takes for holding, what we hear of our orders, what we hear of the market, what arrives from us, what opens.
-//! Timers lie on the engine's grid as in life, and where nothing happens for longer they are left out as there.
-//!
-//! The engine is the one that trades; nothing of it knows that this is no market.
-//!
-//! In markets of bars there is no delay: a decision at a close acts from the next opening, and nothing shorter can be told.
+//! One run: everything that is on its way, and the loop that takes what comes first.
 
+use super::{BacktestError, DIGEST_EVERY, Log, Record, TIMERS_AT_ONCE_MAX, Wanted};
 use crate::exchange::{Exchange, Report, Request};
-use crate::market::{Detail, Market, MarketError};
+use crate::market::{Detail, Market};
 use crate::outcome::{Ended, Outcome};
-use crate::settings::{Funding, SettingError, VenueSettings};
+use crate::settings::VenueSettings;
 use crate::watch::Watch;
 use smc_core::Engine;
 use smc_core::bars::BarBuilder;
 use smc_core::codec::Buffer;
-use smc_core::config::{ConfigError, EngineConfig};
+use smc_core::config::EngineConfig;
 use smc_core::event::{
-    Balance, Bar, Cash, CashKind, Event, EventBody, FeedState, GatewayState, Quote, ReconcileRound,
+    Balance, Bar, Event, EventBody, FeedState, GatewayState, OrderUpdateKind, Quote, ReconcileRound,
     VenuePosition,
 };
-use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
+use smc_core::instrument::ContractKind;
 use smc_core::outbox::Outbox;
-use smc_core::output::Output;
+use smc_core::output::{Output, TradingState};
 use smc_core::strategy::Strategy;
-use smc_core::words::{
-    InstrumentId, Money, Name, Price, Qty, SCALE, Timeframe, TsNs, clamp_i64, scale_floor,
-};
+use smc_core::words::{InstrumentId, Name, Price, Qty, SCALE, Timeframe, TsNs};
 use smc_metrics::Random;
 use std::collections::VecDeque;
-use std::fmt;
-
-/// Records between two digests, as live.
-const DIGEST_EVERY: u64 = 65_536;
-/// A gap over more grid points than this has one timer, as live.
-const TIMERS_AT_ONCE_MAX: u64 = 32;
-const DAY_NS: u64 = 86_400_000_000_000;
-
-/// What is to be kept of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Length of the periods of returns.
-    pub period_ns: u64,
-    /// Bars and structures, for charts.
-    pub record: bool,
-}
-
-impl Default for Wanted {
-    /// Days, and nothing for charts.
-    fn default() -> Self {
-        Self { period_ns: DAY_NS, record: false }
-    }
-}
-
-/// Where a run is written down: a journal, as live.
-pub trait Log {
-    /// The number of the next record.
-    fn next_seq(&self) -> u64;
-    /// One record.
-    fn append(&mut self, record: Record<'_>, ts: TsNs) -> Result<(), String>;
-}
-
-/// One record of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record<'a> {
-    /// An event.
-    Input(&'a [u8]),
-    /// What the engine said.
-    Output(&'a [u8]),
-    /// The fingerprint of all that it said.
-    Digest([u8; 16]),
-}
-
-/// Nothing is written down; records are counted as if they were.
-#[derive(Debug)]
-pub struct NoLog(u64);
-
-impl Default for NoLog {
-    fn default() -> Self {
-        Self(1)
-    }
-}
-
-impl Log for NoLog {
-    fn next_seq(&self) -> u64 {
-        self.0
-    }
-
-    fn append(&mut self, _: Record<'_>, _: TsNs) -> Result<(), String> {
-        self.0 += 1;
-        Ok(())
-    }
-}
-
-/// Why there is no outcome.
-#[derive(Debug)]
-pub enum BacktestError {
-    /// The market.
-    Market(MarketError),
-    /// The exchange's settings.
-    Setting(SettingError),
-    /// The engine's configuration.
-    Config(ConfigError),
-    /// Instruments of the market and of the configuration differ: how many there are of each.
-    Instruments(usize, usize),
-    /// An instrument's rules make no sense.
-    Rules(InstrumentId, usize),
-    /// The engine did not become ready to trade; its state.
-    NotReady(smc_core::output::TradingState),
-    /// The engine's books are not the exchange's. A fault of this program.
-    Books {
-        /// When.
-        at: TsNs,
-        /// Of what.
-        instrument: InstrumentId,
-        /// What the engine has, and what it was told, in 1e-16.
-        cash: (i128, i128),
-        /// The same of the position.
-        qty: (i128, i128),
-    },
-    /// The journal.
-    Log(String),
-}
-
-impl fmt::Display for BacktestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Market(error) => write!(f, "data: {error}"),
-            Self::Setting(error) => write!(f, "{error}"),
-            Self::Config(error) => write!(f, "configuration: {error}"),
-            Self::Instruments(data, config) => {
-                write!(f, "data has {data} instruments and the configuration {config}")
-            }
-            Self::Rules(id, rule) => {
-                write!(f, "instrument {}: rule {rule} of its specification makes no sense", id.0)
-            }
-            Self::NotReady(state) => write!(f, "the engine did not become ready to trade: {state:?}"),
-            Self::Books { at, instrument, cash, qty } => write!(
-                f,
-                "the books do not agree at {}, instrument {}: cash {} and {}, quantity {} and {}; please report this",
-                at.0, instrument.0, cash.0, cash.1, qty.0, qty.1
-            ),
-            Self::Log(error) => write!(f, "journal: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BacktestError {}
-
-/// Runs a configuration and a strategy over a market.
-pub fn run<S: Strategy>(
-    config: &EngineConfig,
-    strategy: S,
-    market: &Market,
-    venue: &VenueSettings,
-    wanted: Wanted,
-) -> Result<Outcome, BacktestError> {
-    run_logged(config, strategy, market, venue, wanted, &mut NoLog::default())
-}
-
-/// The same, written down.
-pub fn run_logged<S: Strategy, L: Log>(
-    config: &EngineConfig,
-    strategy: S,
-    market: &Market,
-    venue: &VenueSettings,
-    wanted: Wanted,
-    log: &mut L,
-) -> Result<Outcome, BacktestError> {
-    let mut run = Run::new(config, strategy, market, venue, wanted, log)?;
-    run.prepare()?;
-    run.play()?;
-    Ok(run.finish())
-}
-
-/// What an engine made of what was recorded: the inputs of a journal, answered by the venue of then. Nothing is simulated;
-/// the outputs are those of the recorded run where configuration and strategy are. `look` sees each event with all that was
-/// said to it.
-pub fn run_recorded<S: Strategy>(
-    config: &EngineConfig,
-    strategy: S,
-    inputs: impl IntoIterator<Item = Event>,
-    wanted: Wanted,
-    mut look: impl FnMut(&Event, &Outbox),
-) -> Result<Outcome, BacktestError> {
-    let mut engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
-    let blank = InstrumentSpec {
-        symbol: Name::EMPTY,
-        base: Name::EMPTY,
-        quote: Name::EMPTY,
-        tick: Price::ZERO,
-        lot: Qty::ZERO,
-        qty_min: Qty::ZERO,
-        qty_max: Qty::ZERO,
-        notional_min: Money::ZERO,
-        status: TradingStatus::Unknown,
-        contract: Contract::SPOT,
-    };
-    let mut watch = Watch::new(config, &vec![blank; config.instruments.len()], wanted);
-    let (mut outbox, mut last, mut is_begun) = (Outbox::new(), TsNs(0), false);
-    for event in inputs {
-        watch.before(&event, &engine);
-        watch.note_recorded(&event, &engine);
-        engine.on_event(&event, &mut outbox);
-        look(&event, &outbox);
-        watch.after(&event, outbox.outputs(), &engine);
-        outbox.clear();
-        if !is_begun && engine.equity() > Money::ZERO {
-            is_begun = true;
-            watch.begin(event.ts_recv, &engine);
-        }
-        let _ = watch.is_liquidated(&event, &engine);
-        last = event.ts_recv;
-    }
-    let costs = watch.recorded_costs();
-    Ok(watch.finish(last, &engine, costs, Ended::EndOfData))
-}
 
 /// What happens next, and in which order of one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,32 +48,39 @@ struct Told {
     cash_e16: i128,
 }
 
-struct Run<'a, S, L> {
+pub(super) struct Run<'a, S, L> {
     engine: Engine<S>,
     outbox: Outbox,
-    market: &'a Market,
+    pub(super) market: &'a Market,
     details: Vec<Detail>,
+    /// The steps of a market with bars; empty where each event is a step.
     steps: Vec<Step>,
-    exchange: Exchange,
-    venue: &'a VenueSettings,
+    /// The last step's time.
+    end: TsNs,
+    pub(super) exchange: Exchange,
+    pub(super) venue: &'a VenueSettings,
     random: Random,
     /// On their way: to the exchange, and from it, each in the order in which they left.
     requests: VecDeque<(TsNs, Request)>,
-    reports: VecDeque<(TsNs, Report)>,
-    heard: VecDeque<Event>,
+    pub(super) reports: VecDeque<(TsNs, Report)>,
+    /// The next event of the market that we hear, and when. Everything before it was heard.
+    heard_at: usize,
+    heard_ts: TsNs,
+    /// Draws of the feed's delay alone: what the market does next must not change what was drawn for our orders.
+    feed_random: Random,
     /// When the next payment for holding is due, of funding and financing.
-    funding_at: TsNs,
-    funded: usize,
-    financing_at: TsNs,
+    pub(super) funding_at: TsNs,
+    pub(super) funded: usize,
+    pub(super) financing_at: TsNs,
     /// Longer bars, by instrument: of bars the engine is told all that it keeps.
     longer: Vec<Vec<BarBuilder>>,
     timer_ns: u64,
     next_timer: TsNs,
     last_ts: TsNs,
     quotes: u64,
-    bookings: u64,
+    pub(super) bookings: u64,
     told: Vec<Told>,
-    watch: Watch,
+    pub(super) watch: Watch,
     log: &'a mut L,
     buffer: Buffer,
     to_digest: u64,
@@ -278,7 +88,7 @@ struct Run<'a, S, L> {
 }
 
 impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
-    fn new(
+    pub fn new(
         config: &EngineConfig,
         strategy: S,
         market: &'a Market,
@@ -318,7 +128,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             _ => Vec::new(),
         });
         let longer = longer.collect();
-        let steps = steps(market);
+        let steps = steps(market, &details);
         let engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
         Ok(Self {
             exchange: Exchange::new(venue.clone(), &specs, &details),
@@ -327,7 +137,10 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             random: Random::of_run(venue.seed, 0),
             requests: VecDeque::new(),
             reports: VecDeque::new(),
-            heard: VecDeque::new(),
+            heard_at: 0,
+            heard_ts: TsNs(0),
+            feed_random: Random::of_run(venue.seed, 2),
+            end: market.events.last().map_or(TsNs(0), |last| last.ts_event),
             funding_at: TsNs(u64::MAX),
             funded: 0,
             financing_at: TsNs(u64::MAX),
@@ -351,8 +164,8 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     }
 
     /// What makes an engine ready to trade: rules, order path, balances, two quiet rounds, a live feed.
-    fn prepare(&mut self) -> Result<(), BacktestError> {
-        let Some(first) = self.steps.first().map(|step| step.ts) else { return Ok(()) };
+    pub fn prepare(&mut self) -> Result<(), BacktestError> {
+        let Some(first) = self.step(0).map(|step| step.ts) else { return Ok(()) };
         self.set_payments(first);
         let count = self.told.len() as u16;
         let specs: Vec<_> = (0..count).map(|id| *self.watch.spec(InstrumentId(id))).collect();
@@ -383,7 +196,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             }
         }
         let state = self.engine.state();
-        if state > smc_core::output::TradingState::Warn {
+        if state > TradingState::Warn {
             return Err(BacktestError::NotReady(state));
         }
         self.watch.begin(first, &self.engine);
@@ -399,39 +212,12 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         assets.into_iter().map(|asset| self.exchange.balance(asset)).collect()
     }
 
-    fn set_payments(&mut self, first: TsNs) {
-        match &self.venue.funding {
-            Funding::None => {}
-            Funding::Every { interval_ns, .. } => {
-                self.funding_at = TsNs((first.0 / interval_ns + 1).saturating_mul(*interval_ns));
-            }
-            Funding::Recorded(points) => {
-                self.funded = points.partition_point(|(at, _)| *at <= first);
-                self.funding_at = points.get(self.funded).map_or(TsNs(u64::MAX), |(at, _)| *at);
-            }
-        }
-        if let Some(financing) = self.venue.financing {
-            let roll = u64::from(financing.roll_s) * 1_000_000_000;
-            let today = TsNs(first.0 - first.0 % DAY_NS + roll);
-            self.financing_at = if today > first { today } else { TsNs(today.0 + DAY_NS) };
-        }
-    }
-
-    fn play(&mut self) -> Result<(), BacktestError> {
+    pub fn play(&mut self) -> Result<(), BacktestError> {
         let mut at = 0;
+        self.set_heard_ts();
         while self.ended == Ended::EndOfData {
-            let step = self.steps.get(at).copied();
-            // What is still on its way when the data ends arrives.
-            let market = step.map(|step| (step.ts, if step.is_open { Next::Open } else { Next::Market }));
-            let holding = self.funding_at.min(self.financing_at);
-            let holding = step.is_some().then_some((holding, Next::Holding));
-            let report = self.reports.front().map(|(ts, _)| (*ts, Next::Report));
-            let heard = self.heard.front().map(|event| (event.ts_recv, Next::Heard));
-            let request = self.requests.front().map(|(ts, _)| (*ts, Next::Request));
-            let Some((ts, next)) = [market, holding, report, heard, request].into_iter().flatten().min()
-            else {
-                return Ok(());
-            };
+            let step = self.step(at);
+            let Some((ts, next)) = self.next(step) else { return Ok(()) };
             if self.next_timer <= ts {
                 self.timers_until(ts, next)?;
                 // A timer may have sent something that arrives first.
@@ -455,8 +241,10 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
                     }
                 }
                 Next::Heard => {
-                    if let Some(event) = self.heard.pop_front() {
-                        self.hear(event)?;
+                    if let Some(event) = self.market.events.get(self.heard_at) {
+                        self.hear(&mut Event { ts_recv: self.heard_ts, ..*event })?;
+                        self.heard_at += 1;
+                        self.set_heard_ts();
                     }
                 }
                 Next::Request => {
@@ -468,6 +256,37 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             self.collect_reports();
         }
         Ok(())
+    }
+
+    #[inline]
+    fn step(&self, at: usize) -> Option<Step> {
+        if self.steps.is_empty() {
+            let event = self.market.events.get(at)?;
+            return Some(Step { ts: event.ts_event, is_open: false, event: at as u32 });
+        }
+        self.steps.get(at).copied()
+    }
+
+    /// What happens next; what is still on its way when the data ends arrives. By hand, not over a list of five: this is asked
+    /// several times an event.
+    #[inline]
+    fn next(&self, step: Option<Step>) -> Option<(TsNs, Next)> {
+        let mut first = step.map_or((TsNs(u64::MAX), Next::Open), |step| {
+            (step.ts, if step.is_open { Next::Open } else { Next::Market })
+        });
+        // What falls due with the last event is paid; nobody pays behind it.
+        let holding = self.funding_at.min(self.financing_at);
+        if holding <= self.end {
+            first = first.min((holding, Next::Holding));
+        }
+        if let Some((ts, _)) = self.reports.front() {
+            first = first.min((*ts, Next::Report));
+        }
+        first = first.min((self.heard_ts, Next::Heard));
+        if let Some((ts, _)) = self.requests.front() {
+            first = first.min((*ts, Next::Request));
+        }
+        (first.0 < TsNs(u64::MAX)).then_some(first)
     }
 
     /// The engine's timers before an instant; none where nothing happens for long.
@@ -492,6 +311,9 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     /// The last prices of bars again, where something of ours works: in life they would have been told many times since, and
     /// what is wrong with a price that is old is that its feed may be dead.
     fn repeat_quotes(&mut self, now: TsNs) -> Result<(), BacktestError> {
+        if self.steps.is_empty() {
+            return Ok(());
+        }
         for id in (0..self.details.len() as u16).map(InstrumentId) {
             let is_in_bars = matches!(self.details.get(id.index()), Some(Detail::Bars(_)));
             let last = self.engine.book(id).and_then(|book| book.top());
@@ -515,28 +337,32 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             EventBody::Bar(_, bar) => self.exchange.on_close(event.instrument, step.ts, &bar),
             _ => self.exchange.on_market(event),
         }
-        self.send_market(event);
-    }
-
-    /// The market on its way to us: as long as it was recorded to take, else as the feed's delay says.
-    fn send_market(&mut self, event: &Event) {
-        let detail = self.details.get(event.instrument.index()).copied().unwrap_or(Detail::Nothing);
-        let took = match detail {
-            Detail::Bars(_) => 0,
-            _ if event.ts_recv > event.ts_event => event.ts_recv.since(event.ts_event),
-            _ => self.venue.feed.at(event.ts_event, &mut self.random),
-        };
-        let last = self.heard.back().map_or(TsNs(0), |last| last.ts_recv);
-        let ts_recv = TsNs(event.ts_event.0.saturating_add(took)).max(last);
-        self.heard.push_back(Event { ts_recv, ..*event });
-        if let (Detail::Trades, EventBody::Trade(trade)) = (detail, event.body) {
+        if let (Detail::Trades, EventBody::Trade(trade)) = (self.detail(event.instrument), event.body) {
             self.quotes += 1;
             if let Some(quote) = self.exchange.quote_at(event.instrument, trade.price, self.quotes) {
-                let quote = Event { ts_recv, body: EventBody::Quote(quote), ..*event };
-                self.exchange.on_market(&quote);
-                self.heard.push_back(quote);
+                self.exchange.on_market(&Event { body: EventBody::Quote(quote), ..*event });
             }
         }
+    }
+
+    fn detail(&self, instrument: InstrumentId) -> Detail {
+        self.details.get(instrument.index()).copied().unwrap_or(Detail::Nothing)
+    }
+
+    /// When the next event of the market is heard: as long after it as was recorded, else as the feed's delay says, and never
+    /// before the one before it.
+    #[inline]
+    fn set_heard_ts(&mut self) {
+        let Some(event) = self.market.events.get(self.heard_at) else {
+            self.heard_ts = TsNs(u64::MAX);
+            return;
+        };
+        let took = match self.detail(event.instrument) {
+            Detail::Bars(_) => 0,
+            _ if event.ts_recv > event.ts_event => event.ts_recv.since(event.ts_event),
+            _ => self.venue.feed.at(event.ts_event, &mut self.feed_random),
+        };
+        self.heard_ts = self.heard_ts.max(TsNs(event.ts_event.0.saturating_add(took)));
     }
 
     /// Reports of what was just done, on their way.
@@ -552,12 +378,27 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         }
     }
 
+    /// Where nobody tells best prices, a trade stands for them.
+    fn hear_trade_alone(&mut self, event: &Event) -> Result<(), BacktestError> {
+        let (EventBody::Trade(trade), Detail::Trades) = (event.body, self.detail(event.instrument)) else {
+            return Ok(());
+        };
+        self.quotes += 1;
+        match self.exchange.quote_at(event.instrument, trade.price, self.quotes) {
+            Some(quote) => self.take(&mut Event { body: EventBody::Quote(quote), ..*event }),
+            None => Ok(()),
+        }
+    }
+
     /// Something of the market is heard. Of bars also their best prices, and the longer bars that end with them.
-    fn hear(&mut self, event: Event) -> Result<(), BacktestError> {
-        let EventBody::Bar(own, bar) = event.body else { return self.take(event) };
+    fn hear(&mut self, event: &mut Event) -> Result<(), BacktestError> {
+        let EventBody::Bar(own, bar) = event.body else {
+            self.take(event)?;
+            return self.hear_trade_alone(event);
+        };
         self.quotes += 1;
         if let Some(quote) = self.exchange.quote_at(event.instrument, bar.close, self.quotes) {
-            self.take(Event { body: EventBody::Quote(quote), ..event })?;
+            self.take(&mut Event { body: EventBody::Quote(quote), ..*event })?;
         }
         self.watch.on_bar(event.instrument, &bar, &self.engine);
         self.take(event)?;
@@ -570,89 +411,34 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             // A bar that a gap cut short ends with the first bar behind the gap; one that is whole ends with its last.
             let ended: [Option<Bar>; 2] = [builder.on_bar(&bar), builder.on_clock(end)];
             for longer in ended.into_iter().flatten() {
-                self.take(Event { body: EventBody::Bar(timeframe, longer), ..event })?;
+                self.take(&mut Event { body: EventBody::Bar(timeframe, longer), ..*event })?;
             }
         }
         Ok(())
     }
 
-    /// Funding and financing that are due: what holding pays and takes.
-    fn pay_for_holding(&mut self, now: TsNs) {
-        if self.funding_at <= now {
-            let rate = match &self.venue.funding {
-                Funding::None => 0,
-                Funding::Every { rate_e8, .. } => *rate_e8,
-                Funding::Recorded(points) => points.get(self.funded).map_or(0, |(_, rate)| *rate),
-            };
-            self.funded += 1;
-            self.funding_at = match &self.venue.funding {
-                Funding::None => TsNs(u64::MAX),
-                Funding::Every { interval_ns, .. } => TsNs(self.funding_at.0.saturating_add(*interval_ns)),
-                Funding::Recorded(points) => points.get(self.funded).map_or(TsNs(u64::MAX), |(at, _)| *at),
-            };
-            self.pay_each(now, CashKind::Funding, |kind, _| {
-                matches!(kind, ContractKind::Linear | ContractKind::Inverse).then_some(-rate)
-            });
-        }
-        let Some(financing) = self.venue.financing.filter(|_| self.financing_at <= now) else { return };
-        self.financing_at = TsNs(self.financing_at.0.saturating_add(DAY_NS));
-        // The first of January 1970 was a Thursday.
-        let weekday = ((now.0 / DAY_NS + 3) % 7) as u8;
-        let days = match weekday {
-            5 | 6 => 0,
-            day if day == financing.triple_on => 3,
-            _ => 1,
-        };
-        self.pay_each(now, CashKind::Financing, |kind, qty| {
-            let rate = if qty.0 > 0 { financing.long_e8 } else { -financing.short_e8 };
-            (kind == ContractKind::Fx).then_some(rate * days)
-        });
-    }
-
-    /// Position times mark times rate, to every instrument for which there is a rate; rounded against us.
-    fn pay_each(&mut self, now: TsNs, kind: CashKind, rate: impl Fn(ContractKind, Qty) -> Option<i64>) {
-        for id in (0..self.told.len() as u16).map(InstrumentId) {
-            let (qty, mark, spec) =
-                (self.exchange.position(id), self.exchange.mark(id), *self.watch.spec(id));
-            let Some(rate) = rate(spec.contract.kind, qty).filter(|rate| *rate != 0 && qty.0 != 0) else {
-                continue;
-            };
-            let units = i128::from(qty.0) * i128::from(spec.contract.size.0) / i128::from(SCALE);
-            let (value, asset) = match spec.contract.kind {
-                ContractKind::Inverse => (units * i128::from(SCALE) / i128::from(mark.0.max(1)), spec.base),
-                _ => (scale_floor(units * i128::from(mark.0)), spec.quote),
-            };
-            let amount = Money(clamp_i64(scale_floor(value * i128::from(rate))));
-            self.bookings += 1;
-            self.watch.costs_of_holding(kind, amount);
-            let body = EventBody::Cash(Cash { kind, asset, amount, booking_id: self.bookings });
-            let ts = self.reports.back().map_or(now, |(ts, _)| now.max(*ts));
-            self.reports.push_back((ts, Report { at: now, instrument: id, body }));
-        }
-    }
-
     fn tell(&mut self, ts: TsNs, instrument: InstrumentId, body: EventBody) -> Result<(), BacktestError> {
-        self.take(Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body })
+        self.take(&mut Event { seq: 0, ts_event: ts, ts_recv: ts, instrument, body })
     }
 
     /// One event through the engine, as live: numbered, written down, answered, what it said written down and sent.
-    fn take(&mut self, mut event: Event) -> Result<(), BacktestError> {
+    fn take(&mut self, event: &mut Event) -> Result<(), BacktestError> {
         event.seq = self.log.next_seq();
         event.ts_recv = event.ts_recv.max(self.last_ts);
         self.last_ts = event.ts_recv;
         if self.next_timer.0 == 0 {
             self.next_timer = TsNs(event.ts_recv.0 - event.ts_recv.0 % self.timer_ns + self.timer_ns);
         }
-        self.watch.before(&event, &self.engine);
-        let bytes = self.buffer.encode(&event);
+        self.watch.before(event, &self.engine);
+        let bytes = if L::IS_KEPT { self.buffer.encode(event) } else { &[] };
         self.log.append(Record::Input(bytes), event.ts_recv).map_err(BacktestError::Log)?;
-        self.engine.on_event(&event, &mut self.outbox);
+        self.engine.on_event(event, &mut self.outbox);
         let records = 1 + self.outbox.len() as u64;
         if !self.outbox.is_empty() {
             for (_, bytes) in self.outbox.encoded() {
                 self.log.append(Record::Output(bytes), event.ts_recv).map_err(BacktestError::Log)?;
             }
-            self.watch.after(&event, self.outbox.outputs(), &self.engine);
+            self.watch.after(event, self.outbox.outputs(), &self.engine);
             self.send(event.ts_recv);
             self.outbox.clear();
         }
@@ -662,7 +448,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             let digest = Record::Digest(self.engine.digest().to_bytes());
             self.log.append(digest, event.ts_recv).map_err(BacktestError::Log)?;
         }
-        if let Some(ended) = self.watch.is_liquidated(&event, &self.engine) {
+        if let Some(ended) = self.watch.is_liquidated(event, &self.engine) {
             self.ended = ended;
         }
         Ok(())
@@ -690,7 +476,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         let Some(told) = self.told.get_mut(report.instrument.index()) else { return };
         match report.body {
             EventBody::Order(update) => {
-                if let smc_core::event::OrderUpdateKind::Fill { side, price, qty, fee, .. } = update.kind {
+                if let OrderUpdateKind::Fill { side, price, qty, fee, .. } = update.kind {
                     let signed = i128::from(side.sign()) * i128::from(qty.0);
                     told.qty += signed;
                     told.cash_e16 -= signed * i128::from(price.0) + i128::from(fee.0) * i128::from(SCALE);
@@ -717,25 +503,25 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         Ok(())
     }
 
-    fn finish(self) -> Outcome {
+    pub fn finish(self) -> Outcome {
         let Self { engine, watch, exchange, last_ts, ended, .. } = self;
         watch.finish(last_ts, &engine, exchange.costs(), ended)
     }
 }
 
-/// The events in the order of their time, with the openings of bars between them: of one instant behind everything else.
-fn steps(market: &Market) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(market.events.len());
-    let mut has_bars = false;
-    for (nth, event) in market.events.iter().enumerate() {
+/// The events in the order of their time, with the openings of bars between them: of one instant behind everything else. Nothing
+/// where there are no bars.
+fn steps(market: &Market, details: &[Detail]) -> Vec<Step> {
+    if !details.iter().any(|detail| matches!(detail, Detail::Bars(_))) {
+        return Vec::new();
+    }
+    let mut steps = Vec::with_capacity(2 * market.events.len());
+    for (nth, event) in (0u32..).zip(&market.events) {
         if let EventBody::Bar(_, bar) = event.body {
-            has_bars = true;
-            steps.push(Step { ts: bar.open_ts, is_open: true, event: nth as u32 });
+            steps.push(Step { ts: bar.open_ts, is_open: true, event: nth });
         }
-        steps.push(Step { ts: event.ts_event, is_open: false, event: nth as u32 });
+        steps.push(Step { ts: event.ts_event, is_open: false, event: nth });
     }
-    if has_bars {
-        steps.sort_by_key(|step| (step.ts, step.is_open));
-    }
+    steps.sort_by_key(|step| (step.ts, step.is_open));
     steps
 }

@@ -1,0 +1,177 @@
+//! The engine before the referee: causal at every cut, other cells trade otherwise, the same figures as a plain backtest.
+#![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
+
+use smc_backtest::{Market, Wanted, run};
+use smc_core::event::Bar;
+use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
+use smc_core::strategy::Confluence;
+use smc_core::words::{Money, Name, Price, Qty, SCALE, Timeframe, TsNs};
+use smc_history::{Loaded, Source};
+use smc_metrics::Random;
+use smc_settings::file::FileConfig;
+use smc_validate::engine::{EnginePipeline, plain};
+use smc_validate::fixtures::{DAY_NS, HOUR_NS};
+use smc_validate::look_ahead::run::{Cuts, search};
+use smc_validate::market::Periods;
+use smc_validate::pipeline::{Conditions, Grid, Parameter, Pipeline, run_checked};
+use smc_validate::workers::Workers;
+use std::path::Path;
+
+/// A load, not an idea of how to trade: nearly every bar is a reason.
+const CONFIG: &str = r#"
+[engine]
+instance = 1
+quote_asset = "USDT"
+timeframes = ["1h", "4h"]
+
+[[instruments]]
+symbol = "BTCUSDT"
+order_qty_max = "50"
+order_notional_max = "3000000"
+collar_ppm = 200000
+collar_passive_ppm = 400000
+reference_age_max_ms = 3600000
+reference_skew_max_ms = 60000
+position_qty_max = "50"
+open_orders_max = 10
+duplicate_window_ms = 1
+repeat_max = 1000
+
+[risk]
+gross_max = "10000000"
+net_max = "10000000"
+leverage_max_milli = 10000
+open_orders_max = 50
+messages_max = 1000
+messages_window_ms = 1000
+clock_offset_max_ms = 60000
+runaway_denials_max = 1000
+runaway_window_ms = 10000
+entry_forgiven_after_ms = 1
+
+[sizing]
+risk_fraction_ppm = 1000
+fee_ppm = 200
+
+[smc]
+pivot_left = 2
+pivot_right = 2
+
+[strategy]
+entry_timeframes = 1
+require_bias = false
+require_sweep = false
+require_shift = false
+require_zone = false
+require_discount = false
+stop_distance_ppm_min = 1000
+reward_to_risk_ppm_min = 500000
+target_risk_ppm = 1000000
+cooldown_bars = 0
+entry_lifetime_bars = 2
+entry_kind = "take"
+"#;
+
+fn spec() -> InstrumentSpec {
+    let name = |text| Name::new(text).unwrap();
+    InstrumentSpec {
+        symbol: name("BTCUSDT"),
+        base: name("BTC"),
+        quote: name("USDT"),
+        tick: Price(SCALE / 100),
+        lot: Qty(SCALE / 1_000),
+        qty_min: Qty(SCALE / 1_000),
+        qty_max: Qty(9_000 * SCALE),
+        notional_min: Money(0),
+        status: TradingStatus::Trading,
+        contract: Contract {
+            kind: ContractKind::Linear,
+            margin_initial_ppm: 50_000,
+            margin_maintenance_ppm: 25_000,
+            can_reduce_only: true,
+            ..Contract::SPOT
+        },
+    }
+}
+
+fn loaded(count: u64) -> Loaded {
+    let mut random = Random::new(17);
+    let mut last = 30_000 * SCALE;
+    let tick = SCALE / 100;
+    let bars: Vec<Bar> = (0..count)
+        .map(|nth| {
+            let mut step = || (random.normal() * 120.0) as i64 * 100 * tick / 10;
+            let (open, close) = (last, (last + step()).max(1_000 * SCALE));
+            let (up, down) = (step().abs(), step().abs());
+            last = close;
+            Bar {
+                open_ts: TsNs(1_767_225_600_000_000_000 + nth * HOUR_NS),
+                open: Price(open),
+                high: Price(open.max(close) + up),
+                low: Price(open.min(close) - down),
+                close: Price(close),
+                volume: Qty(10 * SCALE),
+                trades: 1,
+            }
+        })
+        .collect();
+    let source = Source {
+        name: "walk".into(),
+        bytes: 0,
+        hash: "walk".into(),
+        format: "generated".into(),
+        events: count,
+        refused: 0,
+    };
+    let market = Market::of_bars(vec![spec()], Timeframe::parse("1h").unwrap(), &[bars]);
+    Loaded { market, sources: vec![source], refused: vec![] }
+}
+
+fn pipeline(loaded: &Loaded, timeframe: Timeframe) -> EnginePipeline {
+    let grid = Grid::new(vec![Parameter {
+        name: "strategy.target_risk_ppm".into(),
+        values: vec!["1000000".into(), "2000000".into()],
+    }]);
+    EnginePipeline::new("load", CONFIG, Path::new("."), grid.unwrap(), loaded, timeframe).unwrap()
+}
+
+#[test]
+fn the_engine_is_causal_and_its_records_are_those_of_a_backtest() {
+    let loaded = loaded(2_400);
+    let (markets, timeframe) = plain(&loaded).unwrap();
+    let pipeline = pipeline(&loaded, timeframe);
+    let periods = Periods::of(&markets, DAY_NS).unwrap();
+    let under = Conditions::plain(1);
+    let records = run_checked(&pipeline, &markets, &periods, &[0, 1], under).unwrap();
+    println!(
+        "{} and {} trades, {} decisions",
+        records[0].trades.len(),
+        records[1].trades.len(),
+        records[0].decisions.len()
+    );
+    assert!(records[0].trades.len() > 20 && records[0].decisions.len() > 1_000);
+    assert_ne!(records[0].returns, records[1].returns, "the other cell trades otherwise");
+
+    // What a plain backtest of the same cell says of the account at its end.
+    let file = FileConfig::parse(CONFIG).unwrap();
+    let config = file.engine().unwrap();
+    let venue = smc_history::venue::settings(&file, Path::new(".")).unwrap();
+    let outcome =
+        run(&config, Confluence::for_config(&config), &loaded.market, &venue, Wanted::default()).unwrap();
+    let grown = records[0].returns.iter().fold(1.0, |equity, one| equity * (1.0 + one));
+    let plain = outcome.equity.0 as f64 / outcome.starting_equity.0 as f64;
+    assert!((grown - plain).abs() < 1e-9, "{grown} {plain}");
+    assert_eq!(records[0].trades.len(), outcome.trades.iter().filter(|trade| trade.r().is_some()).count());
+
+    // Cut and perturbed, it had decided the same; and so had market structure at every bar.
+    let searched = search(&pipeline, &markets, DAY_NS, 0, under, Cuts::Evenly(48), Workers::of_machine());
+    assert_eq!(searched.unwrap().found, None);
+    let features = pipeline.search_features(&markets, 1, Workers::of_machine());
+    assert!(features.iter().all(|one| one.found.is_none() && one.cuts == 2_400), "{features:?}");
+
+    // A worse world is another one.
+    let dearer = Conditions { fees: 1.5, ..under };
+    let dear = run_checked(&pipeline, &markets, &periods, &[0], dearer).unwrap();
+    let total = |returns: &[f64]| returns.iter().sum::<f64>();
+    assert!(total(&dear[0].returns) < total(&records[0].returns));
+}
