@@ -31,7 +31,7 @@ impl Log for Kept {
 
     fn append(&mut self, record: Record<'_>, ts: TsNs) -> Result<(), String> {
         let bytes = match record {
-            Record::Input(bytes) | Record::Output(bytes) => bytes.to_vec(),
+            Record::Input(_, bytes) | Record::Output(bytes) => bytes.to_vec(),
             Record::Digest(digest) => digest.to_vec(),
         };
         self.0.push((ts, bytes));

@@ -74,7 +74,7 @@ impl Log for JournalLog {
 
     fn append(&mut self, record: Record<'_>, ts: TsNs) -> Result<(), String> {
         match record {
-            Record::Input(bytes) => self.write(RecordKind::Input, ts, bytes),
+            Record::Input(_, bytes) => self.write(RecordKind::Input, ts, bytes),
             Record::Output(bytes) => self.write(RecordKind::Output, ts, bytes),
             Record::Digest(digest) => self.write(RecordKind::Digest, ts, &digest),
         }

@@ -12,10 +12,9 @@ use crate::pipeline::{Conditions, Decision, Grid, Pipeline, Record, Trade};
 use crate::workers::Workers;
 use smc_backtest::simulation::{Log, Record as Written};
 use smc_backtest::{Market, Outcome, VenueSettings, Wanted, run_logged};
-use smc_core::codec;
 use smc_core::config::EngineConfig;
 use smc_core::digest::Digest;
-use smc_core::event::{Bar, Event, EventBody};
+use smc_core::event::{Bar, EventBody};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
 use smc_core::words::{Price, Qty, SCALE, Timeframe, TsNs};
@@ -178,6 +177,8 @@ struct Decisions {
 }
 
 impl Log for Decisions {
+    const IS_KEPT: bool = false;
+
     fn next_seq(&self) -> u64 {
         self.seq
     }
@@ -185,8 +186,7 @@ impl Log for Decisions {
     fn append(&mut self, record: Written<'_>, _ts: TsNs) -> Result<(), String> {
         self.seq += 1;
         match record {
-            Written::Input(bytes) => {
-                let event: Event = codec::decode(bytes).map_err(|error| error.to_string())?;
+            Written::Input(event, _) => {
                 self.bar_ns = match event.body {
                     EventBody::Bar(..) => Some(event.ts_event.0),
                     _ => None,

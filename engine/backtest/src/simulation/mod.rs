@@ -51,7 +51,7 @@ impl Default for Wanted {
 
 /// Where a run is written down: a journal, as live.
 pub trait Log {
-    /// Records are looked at: their bytes are needed.
+    /// Inputs are kept: their bytes are needed.
     const IS_KEPT: bool = true;
     /// The number of the next record.
     fn next_seq(&self) -> u64;
@@ -62,8 +62,8 @@ pub trait Log {
 /// One record of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
-    /// An event.
-    Input(&'a [u8]),
+    /// An event, and its bytes where the log keeps them.
+    Input(&'a Event, &'a [u8]),
     /// What the engine said.
     Output(&'a [u8]),
     /// The fingerprint of all that it said.

@@ -431,7 +431,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         }
         self.watch.before(event, &self.engine);
         let bytes = if L::IS_KEPT { self.buffer.encode(event) } else { &[] };
-        self.log.append(Record::Input(bytes), event.ts_recv).map_err(BacktestError::Log)?;
+        self.log.append(Record::Input(event, bytes), event.ts_recv).map_err(BacktestError::Log)?;
         self.engine.on_event(event, &mut self.outbox);
         let records = 1 + self.outbox.len() as u64;
         if !self.outbox.is_empty() {
