@@ -1,6 +1,8 @@
 //! The engine before the referee: causal at every cut, other cells trade otherwise, the same figures as a plain backtest.
 #![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
 
+mod config;
+
 use smc_backtest::{Market, Wanted, run};
 use smc_core::event::Bar;
 use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
@@ -16,61 +18,6 @@ use smc_validate::market::Periods;
 use smc_validate::pipeline::{Conditions, Grid, Parameter, Pipeline, run_checked};
 use smc_validate::workers::Workers;
 use std::path::Path;
-
-/// A load, not an idea of how to trade: nearly every bar is a reason.
-const CONFIG: &str = r#"
-[engine]
-instance = 1
-quote_asset = "USDT"
-timeframes = ["1h", "4h"]
-
-[[instruments]]
-symbol = "BTCUSDT"
-order_qty_max = "50"
-order_notional_max = "3000000"
-collar_ppm = 200000
-collar_passive_ppm = 400000
-reference_age_max_ms = 3600000
-reference_skew_max_ms = 60000
-position_qty_max = "50"
-open_orders_max = 10
-duplicate_window_ms = 1
-repeat_max = 1000
-
-[risk]
-gross_max = "10000000"
-net_max = "10000000"
-leverage_max_milli = 10000
-open_orders_max = 50
-messages_max = 1000
-messages_window_ms = 1000
-clock_offset_max_ms = 60000
-runaway_denials_max = 1000
-runaway_window_ms = 10000
-entry_forgiven_after_ms = 1
-
-[sizing]
-risk_fraction_ppm = 1000
-fee_ppm = 200
-
-[smc]
-pivot_left = 2
-pivot_right = 2
-
-[strategy]
-entry_timeframes = 1
-require_bias = false
-require_sweep = false
-require_shift = false
-require_zone = false
-require_discount = false
-stop_distance_ppm_min = 1000
-reward_to_risk_ppm_min = 500000
-target_risk_ppm = 1000000
-cooldown_bars = 0
-entry_lifetime_bars = 2
-entry_kind = "take"
-"#;
 
 fn spec() -> InstrumentSpec {
     let name = |text| Name::new(text).unwrap();
@@ -132,7 +79,7 @@ fn pipeline(loaded: &Loaded, timeframe: Timeframe) -> EnginePipeline {
         name: "strategy.target_risk_ppm".into(),
         values: vec!["1000000".into(), "2000000".into()],
     }]);
-    EnginePipeline::new("load", CONFIG, Path::new("."), grid.unwrap(), loaded, timeframe).unwrap()
+    EnginePipeline::new("load", config::TEXT, Path::new("."), grid.unwrap(), loaded, timeframe).unwrap()
 }
 
 #[test]
@@ -153,11 +100,11 @@ fn the_engine_is_causal_and_its_records_are_those_of_a_backtest() {
     assert_ne!(records[0].returns, records[1].returns, "the other cell trades otherwise");
 
     // What a plain backtest of the same cell says of the account at its end.
-    let file = FileConfig::parse(CONFIG).unwrap();
-    let config = file.engine().unwrap();
+    let file = FileConfig::parse(config::TEXT).unwrap();
+    let deciding = file.engine().unwrap();
     let venue = smc_history::venue::settings(&file, Path::new(".")).unwrap();
     let outcome =
-        run(&config, Confluence::for_config(&config), &loaded.market, &venue, Wanted::default()).unwrap();
+        run(&deciding, Confluence::for_config(&deciding), &loaded.market, &venue, Wanted::default()).unwrap();
     let grown = records[0].returns.iter().fold(1.0, |equity, one| equity * (1.0 + one));
     let plain = outcome.equity.0 as f64 / outcome.starting_equity.0 as f64;
     assert!((grown - plain).abs() < 1e-9, "{grown} {plain}");
