@@ -153,7 +153,7 @@ fn validate_campaign(seeds: u64) -> Vec<Step> {
     vec![
         Step::cargo(&format!("edges and coins, {seeds} seeds of each"), &test("truth"))
             .env("SMC_VALIDATE_SEEDS", &seeds.to_string()),
-        Step::cargo("under the null", &test("referee")).env("SMC_VALIDATE_WALKS", &(50 * seeds).to_string()),
+        Step::cargo("under the null", &test("referee")).env("SMC_VALIDATE_WALKS", &(500 * seeds).to_string()),
     ]
 }
 
