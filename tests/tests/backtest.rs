@@ -90,7 +90,10 @@ fn the_same_files_and_seed_give_the_same_journal_and_it_replays() {
     let done = smc(&["backtest", "--config", &config, "--data", &a, "--recorded", "--json"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     let again: Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!((&again["digest"], &again["trades"], &again["equity"]), (&first["digest"], &first["trades"], &first["equity"]));
+    assert_eq!(
+        (&again["digest"], &again["trades"], &again["equity"]),
+        (&first["digest"], &first["trades"], &first["equity"])
+    );
     // Each look was counted before it was shown.
     let ledger = std::fs::read_to_string(home.path("c.trials")).unwrap();
     assert_eq!(ledger.lines().filter(|line| line.contains("\"stage\":\"backtest\"")).count(), 4);
@@ -104,7 +107,9 @@ fn a_demo_decides_the_same_again() {
     let done = smc(&["demo", "--fast", "--headless", "--seconds", "8", "--journal", &journal, "--json"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     let demo: Value = serde_json::from_str(&done.stdout).unwrap();
-    let dir = [home.text("demo"), home.text("demo/journal")].into_iter().find(|dir| smc(&["journal", "ls", dir]).code == 0);
+    let dir = [home.text("demo"), home.text("demo/journal")]
+        .into_iter()
+        .find(|dir| smc(&["journal", "ls", dir]).code == 0);
     let dir = dir.unwrap();
     let done = smc(&["backtest", "--data", &dir, "--recorded", "--json", "--ledger", &home.text("l.trials")]);
     assert_eq!(done.code, 0, "{}", done.stderr);

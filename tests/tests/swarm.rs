@@ -152,11 +152,11 @@ fn no_promise_is_broken_at_a_venue_that_goes_wrong() {
 }
 
 /// Seeds that found a bug and need no kill for it: an answer to a client that had just given up, and a further part of an
-/// Oanda entry that the account's list told first. 2899 has a kill and fails without its luck: a simulated futures venue that did
-/// what it said it could not do.
+/// Oanda entry that the account's list told first. 2899 and 5710 have a kill and fail without its luck: a simulated futures venue
+/// that did what it said it could not do, and an Oanda entry that filled in part while no engine lived and worked on.
 #[test]
 fn seeds_that_once_failed_pass() {
-    for seed in [5_043, 20_123, 2_899] {
+    for seed in [5_043, 20_123, 2_899, 5_710] {
         let (scene, home) = (Scene::from_seed(seed), tempfile::tempdir().unwrap());
         let outcome = run(&scene, Path::new(env!("CARGO_BIN_EXE_swarm-engine")), home.path());
         let outcome = outcome.unwrap_or_else(|error| panic!("seed {seed}: {error}"));

@@ -225,6 +225,7 @@ structs! {
     ReconcileRound { number, is_end, is_complete }
     VenueOrder { client_order_id, venue_order_id, side, kind, price, stop_price, qty, filled_qty }
     VenuePosition { qty, average }
+    AccountSequence { told_to }
     Alert { kind, instrument, client_order_id, detail, ts }
 }
 
@@ -400,7 +401,7 @@ variants!(EventBody,
     6 => Feed(word), 7 => Gateway(word), 8 => Order(word), 9 => Balance(word), 10 => Timer, 11 => Operator(word),
     12 => Journal(word), 13 => Clock(word), 14 => Budget(word), 15 => Key(word), 16 => Margin(word),
     17 => Mark(word), 18 => Rate(word), 19 => Cash(word), 20 => Round(word), 21 => VenueOrder(word),
-    22 => VenuePosition(word),
+    22 => VenuePosition(word), 23 => Sequence(word),
 );
 
 variants!(OrderUpdateKind,

@@ -70,6 +70,8 @@ pub struct Engine<S> {
     book_var: BookVar,
     /// The venue listens to nothing before this; 0 when it does.
     banned_until: [TsNs; VENUES_MAX],
+    /// By venue: everything up to this number of the account's sequence was told; 0 where none was told.
+    told_to: [u64; VENUES_MAX],
     now: TsNs,
     order_sequence: u64,
     /// Sequences left out of `order_sequence`, for the venue knew them already.
@@ -130,6 +132,7 @@ impl<S: Strategy> Engine<S> {
             book_var: BookVar::new(&config).ok_or(ConfigError::Senseless { field: "risk.var" })?,
             observed: Observed::new(config.instruments.len(), &config.sizing.heat),
             banned_until: [TsNs(0); VENUES_MAX],
+            told_to: [0; VENUES_MAX],
             passed_over: 0,
             now: TsNs(0),
             order_sequence: config.order_sequence_first,
@@ -180,6 +183,12 @@ impl<S: Strategy> Engine<S> {
             EventBody::Round(round) => self.on_round(event.instrument, round, outbox),
             EventBody::VenueOrder(row) => self.on_venue_order(event.instrument, row, outbox),
             EventBody::VenuePosition(row) => self.on_venue_position(event.instrument, row),
+            EventBody::Sequence(sequence) => {
+                let venue = usize::from(self.config.venue_of(event.instrument));
+                if let Some(told_to) = self.told_to.get_mut(venue) {
+                    *told_to = sequence.told_to;
+                }
+            }
             EventBody::Journal(state) => self.on_journal(*state, outbox),
             EventBody::Feed(state) => self.on_feed(event.instrument, *state, outbox),
             EventBody::Gateway(state) => self.on_gateway(event.instrument, *state, outbox),
@@ -484,6 +493,21 @@ impl<S> Engine<S> {
     /// Orders that may still fill.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter()
+    }
+
+    /// Orders that are over, as far as they are remembered.
+    pub fn ended_orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.ended()
+    }
+
+    /// The venue's numbers of the trades that were counted last, of one instrument; as many as are remembered.
+    pub fn trades_counted(&self, instrument: InstrumentId) -> impl Iterator<Item = u64> {
+        self.orders.trades_counted(instrument)
+    }
+
+    /// How far the numbering of a venue's account has been told; 0 where nothing of the kind was.
+    pub fn told_to(&self, venue: u8) -> u64 {
+        self.told_to.get(usize::from(venue)).copied().unwrap_or(0)
     }
 
     /// The highest that the account was worth, as far as it was looked at: at fills, timers and entries.

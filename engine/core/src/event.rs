@@ -68,6 +68,8 @@ pub enum EventBody {
     VenueOrder(VenueOrder),
     /// Of a round: what the venue says is held.
     VenuePosition(VenuePosition),
+    /// How far the account's own numbering has been told.
+    Sequence(AccountSequence),
 }
 
 /// The venue's clock against ours.
@@ -164,6 +166,14 @@ pub struct ReconcileRound {
     pub is_end: bool,
     /// Nothing was missing; of a beginning: no meaning.
     pub is_complete: bool,
+}
+
+/// Where a venue numbers everything that happens to an account by one rising sequence: how much of that has been told. It
+/// proves where a process that goes on from the journal has to begin asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountSequence {
+    /// Everything up to this number has been told, without a hole.
+    pub told_to: u64,
 }
 
 /// An order that works at the venue, as the venue tells it.

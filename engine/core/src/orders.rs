@@ -386,6 +386,16 @@ impl Orders {
         id.sequence() <= self.last_sequence && (id.sequence() == 0 || self.find(id).is_some())
     }
 
+    /// Orders that are over, as far as they are remembered.
+    pub fn ended(&self) -> impl Iterator<Item = &Order> {
+        self.history.iter()
+    }
+
+    /// The venue's numbers of the trades counted last, of one instrument.
+    pub fn trades_counted(&self, instrument: InstrumentId) -> impl Iterator<Item = u64> {
+        self.trades.of(instrument)
+    }
+
     /// All open orders, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
         self.open.iter()

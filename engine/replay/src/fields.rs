@@ -106,6 +106,7 @@ impl Content {
                 EventBody::Round(_) => "reconcile round".into(),
                 EventBody::VenueOrder(_) => "venue order".into(),
                 EventBody::VenuePosition(_) => "venue position".into(),
+                EventBody::Sequence(_) => "account sequence".into(),
                 EventBody::Trade(_) => "trade".into(),
                 EventBody::Quote(_) => "quote".into(),
                 EventBody::Instrument(_) => "instrument rules".into(),
@@ -289,6 +290,7 @@ pub fn body_fields(body: &EventBody) -> Vec<Field> {
         EventBody::VenuePosition(p) => {
             vec![("qty", Value::Qty(p.qty)), ("average", Value::Price(p.average))]
         }
+        EventBody::Sequence(s) => vec![("told_to", number(s.told_to))],
     }
 }
 

@@ -237,18 +237,10 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
             Some(shadow.map_err(|error| no_journal(ResumeError::Journal(error)))?)
         }
     };
-    for order in core.open_orders() {
-        let is_taken =
-            gateways.resolve(clock.now(), order.instrument, order.client_order_id, order.filled_qty);
-        if !is_taken {
-            return Err(LaunchError::Feed(
-                "more open orders in the journal than the gateway can ask about".into(),
-            ));
-        }
-        gateways.recall(order);
-        // The next part of an entry brings a stop and a target under the names of those that have ended.
-        let attached = [1, 2].map(|places| core.order(order.client_order_id.after(places)));
-        attached.iter().flatten().filter(|order| !order.is_open()).for_each(|ended| gateways.recall(ended));
+    if !gateways.hand_over(&core, clock.now()) {
+        return Err(LaunchError::Feed(
+            "more open orders in the journal than the gateway can ask about".into(),
+        ));
     }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
     let counters = counters(&options.journal.join(FILE_NAME)).map_err(fail)?;

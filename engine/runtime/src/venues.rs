@@ -4,11 +4,13 @@
 //! of that venue, by which the core knows whose it is. With one venue nothing is changed.
 
 use crate::venue::{MarketFeed, OrderGateway};
+use smc_core::engine::Engine;
 use smc_core::event::{Event, EventBody, KeyScope};
 use smc_core::orders::Order;
-use smc_core::output::{CancelOrder, ReplaceOrder};
+use smc_core::output::{CancelOrder, OrderKind, ReplaceOrder, TimeInForce};
 use smc_core::risk::ApprovedOrder;
-use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
+use smc_core::strategy::Strategy;
+use smc_core::words::{ClientOrderId, InstrumentId, Price, Qty, TsNs};
 use smc_feeds::binance_spot::{BinanceSpotFeed, BinanceSpotSbeFeed};
 use smc_feeds::binance_usdm::BinanceUsdmFeed;
 use smc_feeds::bybit::BybitFeed;
@@ -16,7 +18,7 @@ use smc_feeds::oanda::OandaFeed;
 use smc_gateway::binance_spot::{BinanceSpotGateway, GatewayFatal};
 use smc_gateway::binance_usdm::BinanceUsdmGateway;
 use smc_gateway::bybit::BybitGateway;
-use smc_gateway::oanda::OandaGateway;
+use smc_gateway::oanda::{OandaGateway, Recalled};
 
 /// A feed of any venue.
 pub enum AnyFeed {
@@ -123,6 +125,20 @@ impl Place {
     }
 }
 
+/// What the venue that speaks of parts of orders is told of one. An order that was adopted, or that came with an entry, may
+/// turn out larger than it is known.
+fn recalled(order: &Order) -> Recalled {
+    let is_growing = order.is_open() && (order.is_adopted || order.parent != ClientOrderId::NONE);
+    Recalled {
+        client_order_id: order.client_order_id,
+        asked: if is_growing { Qty::ZERO } else { order.qty },
+        filled: order.filled_qty,
+        is_immediate: order.kind == OrderKind::Market || order.time_in_force != TimeInForce::Gtc,
+        has_stop: order.terms.stop_on_fill > Price::ZERO,
+        has_target: order.terms.target_on_fill > Price::ZERO,
+    }
+}
+
 /// Which instruments each venue has; empty lists where there is only one.
 fn places(venues: impl Iterator<Item = Vec<InstrumentId>>) -> Vec<Place> {
     let mut places: Vec<Place> = venues.map(|instruments| Place { instruments }).collect();
@@ -159,11 +175,27 @@ impl Gateways {
         gateway!(any, gateway => gateway.resolve(now, instrument, id, filled))
     }
 
-    /// Says what the engine knows of an order from before, to the one venue that speaks of parts of orders.
-    pub fn recall(&mut self, order: &Order) {
-        if let Some(AnyGateway::Oanda(gateway)) = self.of(order.instrument) {
-            gateway.recall(order.client_order_id, order.qty, order.filled_qty);
+    /// Hands over what a core that was rebuilt knows, before the first turn: the orders that may still work, which are asked
+    /// about, and where the venue numbers all that happens to an account, how far that was told. False when there is no room.
+    pub fn hand_over<S: Strategy>(&mut self, core: &Engine<S>, now: TsNs) -> bool {
+        let mut is_taken = true;
+        for order in core.open_orders() {
+            is_taken &= self.resolve(now, order.instrument, order.client_order_id, order.filled_qty);
         }
+        for order in core.open_orders().chain(core.ended_orders()) {
+            if let Some(AnyGateway::Oanda(gateway)) = self.of(order.instrument) {
+                gateway.recall(&recalled(order));
+            }
+        }
+        for (venue, (_, any)) in self.venues.iter_mut().enumerate() {
+            if let AnyGateway::Oanda(gateway) = any {
+                let is_there = |&(_, &at): &(usize, &u8)| usize::from(at) == venue;
+                let instruments = self.venue_of.iter().enumerate().filter(is_there);
+                let trades = instruments.flat_map(|(id, _)| core.trades_counted(InstrumentId(id as u16)));
+                gateway.resume(core.told_to(venue as u8), trades);
+            }
+        }
+        is_taken
     }
 
     fn of(&mut self, instrument: InstrumentId) -> Option<&mut AnyGateway> {

@@ -133,9 +133,8 @@ impl Session {
         }
         if self.orders.get(id).is_none() {
             // Came with another, was left over of a part that filled, or was sent by a process of this instance before us.
-            let (qty, reported) = done.map(|done| (done.qty, done.reported)).unwrap_or_default();
             let order = Order::new(id, instrument, out.now, Phase::Placing);
-            self.orders.insert(Order { qty, reported, ..order });
+            self.orders.insert(order.after(done));
         }
         if self.orders.get(id).is_some_and(|order| order.venue_id > at) {
             // What it was before a part of it filled.
@@ -159,7 +158,7 @@ impl Session {
         order.note_part(asked);
         (order.phase, order.proof, order.absent) = (Phase::Live, 0, None);
         let is_cancel_lost = is_working && std::mem::take(&mut order.is_cancel_lost);
-        let is_news = is_working && (!order.is_acked || order.is_doubt_told);
+        let is_news = is_working && !order.is_closed && (!order.is_acked || order.is_doubt_told);
         if is_news {
             (order.is_acked, order.is_doubt_told) = (true, false);
         }
@@ -231,6 +230,9 @@ impl Session {
             self.refuse();
         }
         let qty = fill.units.abs();
+        // Told by the process before us. What follows from it is taken in again, for that process may not have come so far.
+        let was_counted = self.ledger.was_counted(at);
+        let added = if was_counted { Qty::ZERO } else { qty };
         let mut cum_qty = qty;
         if let Some(order) = id.and_then(|id| self.orders.get(id)) {
             // A part has one fill. Of an order from before us one that the account showed at our first look may be the one that
@@ -239,12 +241,12 @@ impl Session {
             cum_qty = if is_perhaps_known {
                 order.reported.max(Qty(order.filled_before.0.saturating_add(qty.0)))
             } else {
-                Qty(order.reported.0.saturating_add(qty.0))
+                Qty(order.reported.0.saturating_add(added.0))
             };
             order.reported = cum_qty;
         } else if let Some(done) = id.and_then(|id| self.orders.done_mut(id)) {
             // Each part of an entry that fills brings a stop and a target of its own, all under the entry's two names.
-            cum_qty = Qty(done.reported.0.saturating_add(qty.0));
+            cum_qty = Qty(done.reported.0.saturating_add(added.0));
             done.reported = cum_qty;
         }
         if let Some((trade_id, units)) = fill.opened {
@@ -256,8 +258,6 @@ impl Session {
             };
             self.orders.note_trade(OpenTrade { id: trade_id, instrument, units, opened_by, entry_qty });
         }
-        self.counters.fills += 1;
-        self.counters.foreign += u64::from(id.is_none());
         let client_order_id = id.unwrap_or(ClientOrderId::NONE);
         let kind = OrderUpdateKind::Fill {
             trade_id: at,
@@ -269,7 +269,13 @@ impl Session {
             fee_asset: self.currency,
             is_maker: false,
         };
-        out.order(ts, instrument, client_order_id, fill.order_id, kind);
+        if was_counted {
+            self.counters.fills_repeated += 1;
+        } else {
+            self.counters.fills += 1;
+            self.counters.foreign += u64::from(id.is_none());
+            out.order(ts, instrument, client_order_id, fill.order_id, kind);
+        }
         if fill.financing != Money::ZERO {
             self.book((at, 0), ts, instrument, (CashKind::Financing, fill.financing), out);
         }
@@ -300,8 +306,10 @@ impl Session {
             (true, _) => self.orders.finish(id, at),
             (false, true) => {
                 self.orders.finish(id, at);
-                let kind = OrderUpdateKind::Expired { cum_qty: order.reported };
-                out.order(ts, order.instrument, id, order.venue_id, kind);
+                if !order.is_closed {
+                    let kind = OrderUpdateKind::Expired { cum_qty: order.reported };
+                    out.order(ts, order.instrument, id, order.venue_id, kind);
+                }
             }
             (false, false) => {
                 if let Some(order) = self.orders.get(id) {
@@ -361,6 +369,9 @@ impl Session {
         // What is left of an order that filled in part goes on under the same name: its first half may end later.
         if order.venue_id != 0 && order_id != 0 && order_id < order.venue_id {
             return;
+        }
+        if order.is_closed {
+            return self.orders.finish(id, by);
         }
         let cum_qty = order.reported;
         let is_wished =

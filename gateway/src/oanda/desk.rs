@@ -3,14 +3,15 @@
 use super::answers::RestOutcome;
 use super::fake::Venue;
 use super::session::{MS, Out, SECOND, Session};
-use super::settings::{GatewayInstrument, GatewaySettings, SendError};
+use super::settings::{GatewayInstrument, GatewaySettings, Recalled, SendError};
 use super::tape::Scratch;
 use serde_json::{Value, json};
-use smc_core::event::{Event, EventBody, OrderUpdateKind};
+use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::instrument::{Contract, ContractKind, InstrumentSpec, TradingStatus};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, OrderTerms, Purpose, TimeInForce};
 use smc_core::words::{ClientOrderId, InstrumentId, Money, Name, Price, Qty, SCALE, Side, TsNs};
 use smc_net::{Call, Endpoint, Secret, TlsSettings};
+use std::collections::BTreeSet;
 
 pub(super) const INSTANCE: u16 = 7;
 pub(super) const START: TsNs = TsNs(1_784_703_661_000_000_000);
@@ -150,6 +151,52 @@ impl Desk {
 
     pub fn cut(&mut self) {
         self.with(|session, _, out| session.on_cut(out));
+    }
+
+    /// The process is gone, and another goes on from its journal: these events, and the orders that were sent. It knows what
+    /// an engine would: stop and target of an entry from its first fill or from the first word about them.
+    pub fn restart(&mut self, journal: &[Event], sent: &[NewOrder]) {
+        self.session = Session::new(&settings(), &instruments()).unwrap();
+        self.calls.clear();
+        let mut told = Vec::new();
+        for new in sent {
+            let entry = told_of(journal, new.client_order_id);
+            told.push((new.client_order_id, new.qty, entry, *new));
+            let attached = [(1, new.terms.stop_on_fill), (2, new.terms.target_on_fill)];
+            for (places, _) in attached.into_iter().filter(|(_, price)| *price > Price::ZERO) {
+                let child = told_of(journal, new.client_order_id.after(places));
+                if entry.filled > Qty::ZERO || child.is_known {
+                    let qty = if child.is_over { child.filled } else { entry.filled };
+                    told.push((new.client_order_id.after(places), qty, child, market(1)));
+                }
+            }
+        }
+        for &(id, qty, told, _) in told.iter().filter(|(_, qty, told, _)| !told.is_over && told.filled < *qty)
+        {
+            assert!(self.session.resolve(self.now, InstrumentId(0), id, told.filled), "{qty}");
+        }
+        for (client_order_id, asked, told, new) in told {
+            let is_entry = sent.iter().any(|sent| sent.client_order_id == client_order_id);
+            self.session.recall(&Recalled {
+                client_order_id,
+                asked: if is_entry || told.is_over { asked } else { Qty::ZERO },
+                filled: told.filled,
+                is_immediate: is_entry && new.time_in_force != TimeInForce::Gtc,
+                has_stop: is_entry && new.terms.stop_on_fill > Price::ZERO,
+                has_target: is_entry && new.terms.target_on_fill > Price::ZERO,
+            });
+        }
+        let told_to = journal.iter().rev().find_map(|event| match event.body {
+            EventBody::Sequence(sequence) => Some(sequence.told_to),
+            _ => None,
+        });
+        let trades = journal.iter().filter_map(|event| match event.body {
+            EventBody::Order(OrderUpdate { kind: OrderUpdateKind::Fill { trade_id, .. }, .. }) => {
+                Some(trade_id)
+            }
+            _ => None,
+        });
+        self.session.resume(told_to.unwrap_or(0), trades);
     }
 
     /// Time passes; the stream lives.
@@ -304,6 +351,33 @@ impl Desk {
         assert_eq!(self.words(), [format!("{sequence} Ack")]);
         order
     }
+}
+
+/// What a journal says of an order.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    is_known: bool,
+    filled: Qty,
+    is_over: bool,
+}
+
+fn told_of(journal: &[Event], id: ClientOrderId) -> Told {
+    let mut told = Told { is_known: false, filled: Qty::ZERO, is_over: false };
+    let mut counted = BTreeSet::new();
+    for event in journal {
+        let EventBody::Order(update) = event.body else { continue };
+        if update.client_order_id != id {
+            continue;
+        }
+        told.is_known = true;
+        match update.kind {
+            OrderUpdateKind::Fill { trade_id, qty, .. } if counted.insert(trade_id) => told.filled.0 += qty.0,
+            OrderUpdateKind::Canceled { .. } | OrderUpdateKind::Expired { .. } => told.is_over = true,
+            OrderUpdateKind::Reject { .. } | OrderUpdateKind::NotFound => told.is_over = true,
+            _ => {}
+        }
+    }
+    told
 }
 
 pub(super) const SOON: u64 = 50 * MS;

@@ -241,6 +241,10 @@ impl Venue {
 
     fn replace(&mut self, spec: &str, wish: Value) -> (u16, Value) {
         let Some(at) = self.find(spec) else { return self.refuse_cancel(spec) };
+        let trade = wish["tradeID"].as_str().map_or(0, |id| id.parse().unwrap());
+        if trade != self.pending[at].trade {
+            self.fate = Fate::Refuse("REPLACING_ORDER_INVALID");
+        }
         if let Fate::Refuse(_) = self.fate {
             return self.create(wish, None);
         }

@@ -7,7 +7,7 @@
 use super::answers::RestOutcome;
 use super::session::{ASK_TIMEOUT, MS, ORDER_TIMEOUT, Out, SECOND, Session};
 use super::settings::{
-    GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError,
+    GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, Recalled, SendError,
 };
 use super::tape::Scratch;
 use smc_core::Event;
@@ -159,10 +159,16 @@ impl OandaGateway {
         self.session.resolve(now, instrument, client_order_id, filled)
     }
 
-    /// Says what the engine asked for with an order before this process, and what of it has filled: the venue speaks of
-    /// parts. After [`resolve`](Self::resolve) of those that work, for stops and targets of them that are over too.
-    pub fn recall(&mut self, client_order_id: ClientOrderId, asked: Qty, filled: Qty) {
-        self.session.recall(client_order_id, asked, filled);
+    /// Says what the engine knows of an order from before this process: the venue speaks of parts. After
+    /// [`resolve`](Self::resolve) of those that work, for those that are over too: what is listed may speak of them again.
+    pub fn recall(&mut self, order: &Recalled) {
+        self.session.recall(order);
+    }
+
+    /// Goes on where another process ended: that one had told everything up to transaction `told_to` (0 when it never said so)
+    /// and counted these fills, before that and beyond. All that came after is asked for and told before the gateway is ready.
+    pub fn resume(&mut self, told_to: u64, fills: impl IntoIterator<Item = u64>) {
+        self.session.resume(told_to, fills);
     }
 
     /// True while orders may be sent.

@@ -8,6 +8,9 @@
 //!   before us │ all taken                │ hole │ some taken │ heard of
 //!           start                    applied_to                told
 //! ```
+//!
+//! A process that goes on from another's journal starts where that journal proves that everything was told, and lists what
+//! follows, as after a hole. Of that it may have been told a part already: trades that were counted are known by number.
 
 use smc_core::words::TsNs;
 
@@ -27,15 +30,51 @@ pub(super) struct Ledger {
     proved: Vec<u64>,
     /// Since when there is something we have only heard of.
     behind_since: Option<TsNs>,
+    /// The process before us had told everything up to here; none where nobody knows.
+    resumed: Option<u64>,
+    /// The newest that the first look showed.
+    looked_at: u64,
+    /// Trades that the engine had counted before this process; rising.
+    counted: Vec<u64>,
 }
 
 impl Ledger {
-    /// Everything up to here is what an account that was looked at shows. Only the first look counts.
+    /// Another process had told everything up to a number, and these trades, before that or beyond. Before the account is looked at.
+    pub fn resume(&mut self, told_to: u64, trades: impl IntoIterator<Item = u64>) {
+        if self.is_known || told_to == 0 {
+            return;
+        }
+        self.resumed = Some(told_to);
+        self.counted = trades.into_iter().collect();
+        self.counted.sort_unstable();
+    }
+
+    /// The account was looked at when this was its newest. Only the first look counts: what came before it is what the account
+    /// shows, but for what another process had still to tell.
     pub fn begin(&mut self, last_id: u64) {
         if !self.is_known {
-            (self.is_known, self.start, self.applied_to) = (true, last_id, last_id);
+            // An account that has not come so far is not the one that was told of.
+            self.resumed = self.resumed.filter(|&told_to| told_to <= last_id);
+            let start = self.resumed.unwrap_or(last_id);
+            (self.is_known, self.start, self.applied_to) = (true, start, start);
+            self.looked_at = last_id;
             self.told = self.told.max(last_id);
         }
+    }
+
+    /// Nothing is missing between what the process before us told and what we take.
+    pub const fn is_seamless(&self) -> bool {
+        self.is_known && self.resumed.is_some()
+    }
+
+    /// What another process had still to tell is not all told yet.
+    pub const fn is_resuming(&self) -> bool {
+        self.resumed.is_some() && (!self.is_known || self.applied_to < self.looked_at)
+    }
+
+    /// The engine had counted this trade before this process.
+    pub fn was_counted(&self, trade_id: u64) -> bool {
+        self.counted.binary_search(&trade_id).is_ok()
     }
 
     /// The venue does not go back to where we are: begins anew with the next look.
@@ -53,7 +92,7 @@ impl Ledger {
         self.applied_to
     }
 
-    /// The account was first looked at when this was its newest.
+    /// Everything up to here was told before us, or is what the account showed at the first look.
     pub const fn start(&self) -> u64 {
         self.start
     }
@@ -152,6 +191,25 @@ mod tests {
         assert_eq!((ledger.applied_to(), ledger.newest()), (16, 16));
         assert!(ledger.behind_since(TsNs(6)).is_none());
         assert!(!ledger.take(13) && !ledger.take(16) && ledger.take(17));
+    }
+
+    #[test]
+    fn a_process_that_goes_on_begins_where_the_other_had_told_everything() {
+        let mut ledger = Ledger::default();
+        ledger.resume(10, [9, 14, 12]);
+        assert!(!ledger.take(12), "the account is looked at first");
+        ledger.begin(15);
+        assert_eq!((ledger.start(), ledger.applied_to(), ledger.is_seamless()), (10, 10, true));
+        assert!(ledger.behind_since(TsNs(1)).is_some());
+        assert!(ledger.is_resuming());
+        assert!(ledger.take(12) && ledger.was_counted(12) && !ledger.was_counted(13));
+        ledger.listed_to(15);
+        assert!(!ledger.is_resuming());
+        // Another account, or one that was made anew.
+        let mut ledger = Ledger::default();
+        ledger.resume(10, []);
+        ledger.begin(7);
+        assert_eq!((ledger.start(), ledger.is_seamless()), (7, false));
     }
 
     #[test]

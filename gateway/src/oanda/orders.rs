@@ -9,7 +9,7 @@ use smc_core::words::{ClientOrderId, InstrumentId, Qty, TsNs};
 /// Orders under way and working at once.
 const ORDERS_MAX: usize = 512;
 /// Finished orders remembered, so that an older word does not bring them back.
-const DONE_MAX: usize = 1_024;
+const DONE_MAX: usize = 2_048;
 /// Open trades known.
 const TRADES_MAX: usize = 1_024;
 /// Orders of other hands whose instrument is remembered.
@@ -45,6 +45,8 @@ pub(super) struct Order {
     pub is_acked: bool,
     /// It was made before this process, or before what the venue still lists.
     pub is_from_before: bool,
+    /// The engine held it for over before this process: that it was made and how it ended is not told again.
+    pub is_closed: bool,
     /// A cancel was sent and its outcome is unknown.
     pub is_cancel_lost: bool,
     /// The engine was told that the order's state is unknown, and nothing since.
@@ -94,6 +96,7 @@ impl Order {
             has_target: false,
             is_acked: false,
             is_from_before: false,
+            is_closed: false,
             is_cancel_lost: false,
             is_doubt_told: false,
             ask_at: sent,
@@ -103,6 +106,16 @@ impl Order {
             absent: None,
             is_clouded: false,
             proof: 0,
+        }
+    }
+
+    /// What it was when it ended, if it did: it goes on, or is told of again.
+    pub fn after(self, done: Option<Done>) -> Self {
+        match done {
+            None => self,
+            Some(Done { qty, reported, is_recalled, .. }) => {
+                Self { qty, reported, is_closed: is_recalled, ..self }
+            }
         }
     }
 
@@ -133,6 +146,14 @@ pub(super) struct Done {
     pub reported: Qty,
     /// Its end came before we had heard of it, and has been told to nobody.
     is_untold: bool,
+    /// Its end was told by a process before us.
+    pub is_recalled: bool,
+}
+
+impl Done {
+    const fn new(id: ClientOrderId, by: u64) -> Self {
+        Self { id, by, qty: Qty::ZERO, reported: Qty::ZERO, is_untold: false, is_recalled: false }
+    }
 }
 
 /// An open trade: orders that close one name no instrument.
@@ -163,16 +184,7 @@ impl Orders {
     pub fn new() -> Self {
         Self {
             live: Vec::with_capacity(ORDERS_MAX),
-            done: vec![
-                Done {
-                    id: ClientOrderId::NONE,
-                    by: 0,
-                    qty: Qty::ZERO,
-                    reported: Qty::ZERO,
-                    is_untold: false
-                };
-                DONE_MAX
-            ],
+            done: vec![Done::new(ClientOrderId::NONE, 0); DONE_MAX],
             done_next: 0,
             trades: Vec::with_capacity(TRADES_MAX),
             foreign: Vec::with_capacity(FOREIGN_MAX),
@@ -203,22 +215,22 @@ impl Orders {
 
     /// Forgets an order that is finished, by this transaction.
     pub fn finish(&mut self, id: ClientOrderId, by: u64) {
-        let mut done = Done { id, by, qty: Qty::ZERO, reported: Qty::ZERO, is_untold: false };
+        let mut done = Done::new(id, by);
         if let Some(at) = self.live.iter().position(|order| order.id == id) {
             let order = self.live.swap_remove(at);
-            (done.qty, done.reported) = (order.qty, order.reported);
+            (done.qty, done.reported, done.is_recalled) = (order.qty, order.reported, order.is_closed);
         }
         self.remember(done);
     }
 
     /// Remembers an order that ended before this process: it may go on under its name.
     pub fn recall(&mut self, id: ClientOrderId, qty: Qty, reported: Qty) {
-        self.remember(Done { id, by: 0, qty, reported, is_untold: false });
+        self.remember(Done { qty, reported, is_recalled: true, ..Done::new(id, 0) });
     }
 
     /// Notes the end of an order that nobody has told us of yet.
     pub fn finish_untold(&mut self, id: ClientOrderId, by: u64) {
-        self.remember(Done { id, by, qty: Qty::ZERO, reported: Qty::ZERO, is_untold: true });
+        self.remember(Done { is_untold: true, ..Done::new(id, by) });
     }
 
     /// Whether the end of an order is still to be told; it counts as told from now on.
@@ -255,6 +267,10 @@ impl Orders {
     pub fn note_trade(&mut self, trade: OpenTrade) {
         if let Some(known) = self.trades.iter_mut().find(|known| known.id == trade.id) {
             known.units = trade.units;
+            // A list of trades does not say whose they are.
+            if known.opened_by == ClientOrderId::NONE {
+                (known.opened_by, known.entry_qty) = (trade.opened_by, trade.entry_qty);
+            }
             return;
         }
         if self.trades.len() >= TRADES_MAX {

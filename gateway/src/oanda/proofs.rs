@@ -4,7 +4,8 @@
 //! in doubt ─► by its name ─► works
 //!                │     └───► ended ─► by which transaction ─► applied
 //!                └► not known ─► since it was sent nothing is listed of it, and it can not be under way ─► never arrived
-//!                        └─────► from before the process: the past is searched as well
+//!                        └─────► from before the process, and no journal says how far the account was told: the past is
+//!                                searched as well
 //! ```
 //!
 //! Asks and never acts: nothing here sends, changes or cancels an order.
@@ -41,6 +42,10 @@ pub(super) enum History {
 impl Session {
     /// Asks about every order in doubt whose time has come.
     pub fn ask_about_orders(&mut self, now: TsNs, wire: &mut RestWire<'_>) {
+        // What happened before this process is told in its order; the list of it answers most questions.
+        if self.ledger.is_resuming() {
+            return;
+        }
         loop {
             let is_due =
                 |order: &&Order| order.phase == Phase::InDoubt && !order.is_asked && now >= order.ask_at;
@@ -115,7 +120,7 @@ impl Session {
             order.answered = sent;
             let is_late = sent.since(order.sent) >= ARRIVAL;
             // The past may know it; what the process before us sent may still be under way.
-            self.wants_history |= order.is_from_before;
+            self.wants_history |= order.is_from_before && !self.ledger.is_seamless();
             if is_late {
                 order.absent.get_or_insert(sent);
                 self.wants_list = true;
@@ -256,7 +261,9 @@ impl Session {
 
     /// Orders that the venue does not know, and of which nothing is told by what has happened since they were sent.
     pub fn prove_absent(&mut self, out: &mut Out<'_>) {
-        let (listed, is_searched) = (self.listed, self.history == History::Done);
+        let listed = self.listed;
+        // Of a seamless sequence the lists are the whole past that an order from before can have.
+        let is_searched = self.history == History::Done || self.ledger.is_seamless();
         loop {
             let is_absent = |order: &&Order| {
                 let is_searched = !order.is_from_before || is_searched;

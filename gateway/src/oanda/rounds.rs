@@ -231,11 +231,15 @@ impl Session {
                 // Sent by a process of this instance before us, or the next part of one that ended; the row of the round
                 // tells of it.
                 let order = Order::new(id, instrument, out.now, Phase::Live);
-                let (qty, reported) = done.map(|done| (done.qty, done.reported)).unwrap_or_default();
-                let is_from_before = done.is_none();
-                self.orders.insert(Order { qty, reported, is_acked: true, is_from_before, ..order });
+                let order = Order { is_acked: true, is_from_before: done.is_none(), ..order };
+                self.orders.insert(order.after(done));
             }
+            let is_caught_up = !self.ledger.is_resuming();
             if let Some(order) = self.orders.get(id) {
+                if is_caught_up && std::mem::take(&mut order.is_closed) {
+                    // It works, whatever the engine was told.
+                    order.is_acked = false;
+                }
                 order.answered = sent;
                 let (venue_id, row, is_working, ts) = (row.id, &row.order, true, TsNs(0));
                 self.on_pending(id, &Pending { venue_id, row, units: row.units, is_working, ts }, out);
@@ -301,6 +305,7 @@ impl Session {
         }
         tell(InstrumentId::NONE, EventBody::Round(ReconcileRound { number, is_end: true, is_complete }));
         self.tell_figures(shown.equity, shown.free, out);
+        self.tell_sequence(true, out);
         let pause = if is_complete { ROUND_PAUSE } else { RETRY_PAUSE };
         self.rounds.next_at = TsNs(out.now.0.saturating_add(pause));
         self.rounds.told_at = out.now;

@@ -21,11 +21,12 @@ use super::orders::{Order, Orders, Phase};
 use super::proofs::History;
 use super::rounds::Rounds;
 use super::settings::{
-    GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, SendError, check,
+    GatewayCounters, GatewayError, GatewayFatal, GatewayInstrument, GatewaySettings, Recalled, SendError,
+    check,
 };
 use crate::common::Refusals;
 use smc_core::event::{
-    Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock,
+    AccountSequence, Event, EventBody, GatewayState, OrderUpdate, OrderUpdateKind, RequestBudget, VenueClock,
 };
 use smc_core::output::{CancelOrder, NewOrder, OrderKind};
 use smc_core::words::{ClientOrderId, InstrumentId, Name, Price, Qty, TsNs};
@@ -48,6 +49,8 @@ const HOLE_PAUSE: u64 = 300 * MS;
 pub(super) const RETRY_PAUSE: u64 = SECOND;
 /// The account's figures are asked for so often.
 const FIGURES_EVERY: u64 = 15 * SECOND;
+/// How far the account was told is said with each round, and so often between.
+const SEQUENCE_EVERY: u64 = 5 * SECOND;
 /// Questions under way at once.
 const FLIGHTS_MAX: usize = 16;
 
@@ -184,6 +187,9 @@ pub(super) struct Session {
     next_check: TsNs,
     /// Said last.
     told: GatewayState,
+    /// Said last of how far the account was told, and not said again before the moment.
+    told_to: u64,
+    sequence_at: TsNs,
     pub fatal: Option<GatewayFatal>,
     pub counters: GatewayCounters,
     /// The venue's words for what it refused last.
@@ -215,6 +221,8 @@ impl Session {
             refusals: Refusals::default(),
             next_check: TsNs(0),
             told: GatewayState::Down,
+            told_to: 0,
+            sequence_at: TsNs(0),
             fatal: None,
             counters: GatewayCounters::default(),
             last_refusal: String::new(),
@@ -352,13 +360,22 @@ impl Session {
         self.orders.insert(Order { reported: filled, is_from_before, is_acked, is_doubt_told, ..order })
     }
 
-    /// What the engine knows of an order that it sent before this process: how much it asked for and what of that has
-    /// filled. Of one that it holds for over too, when that belongs to one that is not.
-    pub fn recall(&mut self, id: ClientOrderId, asked: Qty, filled: Qty) {
-        match self.orders.get(id) {
-            Some(order) => order.asked = asked,
-            None => self.orders.recall(id, asked, filled),
+    /// What the engine knows of an order that it sent before this process, whether it holds it for over or not.
+    pub fn recall(&mut self, told: &Recalled) {
+        let &Recalled { client_order_id, asked, filled, is_immediate, has_stop, has_target } = told;
+        match self.orders.get(client_order_id) {
+            Some(order) => {
+                (order.asked, order.qty) = (asked, asked);
+                (order.is_immediate, order.has_stop, order.has_target) = (is_immediate, has_stop, has_target);
+            }
+            None => self.orders.recall(client_order_id, asked, filled),
         }
+    }
+
+    /// The process before us had told everything up to this transaction, and these fills: what follows is listed and told
+    /// before the session becomes ready.
+    pub fn resume(&mut self, told_to: u64, fills: impl IntoIterator<Item = u64>) {
+        self.ledger.resume(told_to, fills);
     }
 
     /// Asks a question; false when there is no room for it now.
@@ -390,6 +407,7 @@ impl Session {
                 self.ask_figures(out.now, wire);
             }
             self.tell_facts(out);
+            self.tell_sequence(false, out);
         }
         self.tell_state(out);
     }
@@ -485,6 +503,15 @@ impl Session {
         {
             let budget = RequestBudget { left, limit, banned_until, resets_at };
             out.event(TsNs(0), InstrumentId::NONE, EventBody::Budget(budget));
+        }
+    }
+
+    /// Says how far the account has been told, where that is news. `is_due`: at once.
+    pub fn tell_sequence(&mut self, is_due: bool, out: &mut Out<'_>) {
+        let told_to = self.ledger.applied_to();
+        if told_to != self.told_to && (is_due || self.is_ready() && out.now >= self.sequence_at) {
+            (self.told_to, self.sequence_at) = (told_to, TsNs(out.now.0.saturating_add(SEQUENCE_EVERY)));
+            out.event(TsNs(0), InstrumentId::NONE, EventBody::Sequence(AccountSequence { told_to }));
         }
     }
 

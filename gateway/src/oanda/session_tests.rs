@@ -3,7 +3,7 @@
 use super::desk::{Desk, SOON, bracketed, market, order};
 use super::fake::Fate;
 use super::session::SECOND;
-use super::settings::SendError;
+use super::settings::{Recalled, SendError};
 use serde_json::json;
 use smc_core::event::{CashKind, EventBody, GatewayState, OrderUpdateKind};
 use smc_core::output::{NewOrder, OrderKind, OrderTerms, Purpose};
@@ -649,8 +649,12 @@ fn a_part_that_fills_after_a_restart_comes_on_top_of_the_one_before() {
     fill(&mut desk, "TAKE_PROFIT", 0);
     let (asked, filled) = (Qty(100 * SCALE), Qty(60 * SCALE));
     assert!(desk.session.resolve(desk.now, InstrumentId(0), entry, filled));
-    desk.session.recall(entry, asked, filled);
-    desk.session.recall(target, asked, filled);
+    for client_order_id in [entry, target] {
+        let (is_immediate, has_attached) = (false, client_order_id == entry);
+        let (has_stop, has_target) = (has_attached, has_attached);
+        let told = Recalled { client_order_id, asked, filled, is_immediate, has_stop, has_target };
+        desk.session.recall(&told);
+    }
     desk.connect();
     desk.settle(5);
     assert!(desk.session.is_ready());
@@ -660,5 +664,78 @@ fn a_part_that_fills_after_a_restart_comes_on_top_of_the_one_before() {
     let words = desk.words();
     for told in ["10 Buy 40 of 100", "12 Sell 40 of 100"] {
         assert_eq!(words.iter().filter(|word| *word == told).count(), 1, "{told}: {words:?}");
+    }
+}
+
+/// What filled while no process of ours lived is told by the next one, part by part, whether the order still works, has ended,
+/// or was made anew for what was left; what the process before had told is not told again.
+#[test]
+fn every_part_that_filled_while_the_process_was_down_is_told_once() {
+    let parts: [(&[i64], &str); 3] = [(&[30], "works"), (&[30, 20], "works"), (&[30, 20, 50], "over")];
+    for (nth, (parts, state)) in parts.into_iter().enumerate() {
+        for (page, was_begun) in [(1_000, false), (1, false), (1, true)] {
+            let mut desk = Desk::new();
+            desk.connect();
+            desk.venue.page = page;
+            let entry = NewOrder { terms: bracketed(10).terms, ..order(10) };
+            desk.place(&entry).unwrap();
+            desk.serve();
+            desk.stream();
+            let work = |desk: &Desk| {
+                let of_entry = desk.venue.pending.iter().find(|order| order.wish["type"] == "LIMIT");
+                of_entry.map(|order| order.id)
+            };
+            let mut filled = 0;
+            for (at, &units) in parts.iter().enumerate() {
+                let id = work(&desk).unwrap();
+                desk.venue.fill(id, units);
+                filled += units;
+                if at == 0 && was_begun {
+                    // The first part was told; how far the account was told is older.
+                    desk.stream();
+                }
+            }
+            let journal = std::mem::take(&mut desk.events);
+            desk.restart(&journal, &[entry]);
+            desk.connect();
+            desk.settle(3);
+            assert!(desk.session.is_ready());
+            let held: Vec<_> = desk
+                .events
+                .iter()
+                .filter_map(|event| match event.body {
+                    EventBody::VenuePosition(held) if event.instrument == InstrumentId(0) => Some(held.qty),
+                    _ => None,
+                })
+                .collect();
+            assert!(!held.is_empty() && held.iter().all(|qty| *qty == Qty(filled * SCALE)));
+            let first_round = desk.events.iter().position(|event| matches!(event.body, EventBody::Round(_)));
+            let last_fill = desk.events.iter().rposition(
+                |e| matches!(e.body, EventBody::Order(o) if matches!(o.kind, OrderUpdateKind::Fill { .. })),
+            );
+            assert!(last_fill < first_round, "a position is told after what explains it");
+            let words = desk.words();
+            let (mut expected, mut sum) = (Vec::new(), 0);
+            for units in parts {
+                sum += units;
+                expected.push(format!("10 Buy {units} of {sum}"));
+            }
+            expected.drain(..usize::from(was_begun));
+            let fills: Vec<&String> = words.iter().filter(|word| word.contains(" of ")).collect();
+            assert_eq!(fills, expected.iter().collect::<Vec<_>>(), "{nth} {page} {was_begun}: {words:?}");
+            assert_eq!(work(&desk).is_some(), state == "works");
+            assert!(
+                !words.iter().any(|word| word.contains("Expired") || word.contains("Canceled")),
+                "{words:?}"
+            );
+            if let Some(id) = work(&desk) {
+                desk.venue.fill(id, 100 - filled);
+                desk.stream();
+                let words = desk.words();
+                assert!(words.contains(&format!("10 Buy {} of 100", 100 - filled)), "{words:?}");
+            }
+            let of_entry = |order: &&super::orders::Order| order.id == entry.client_order_id;
+            assert_eq!(desk.session.orders.iter().filter(of_entry).count(), 0);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a gateway is told at start, and why that cannot work.
 
-use smc_core::words::Name;
+use smc_core::words::{ClientOrderId, Name, Qty};
 use smc_net::{Endpoint, Secret};
 use std::fmt;
 
@@ -27,6 +27,23 @@ impl GatewaySettings {
     pub fn new(stream: Endpoint, rest: Endpoint, account: &str, token: Secret, instance: u16) -> Self {
         Self { stream, rest, account: account.to_owned(), token, instance }
     }
+}
+
+/// An order that an engine sent before this process, as its journal has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// Our id.
+    pub client_order_id: ClientOrderId,
+    /// Asked for in all, whatever parts the venue made of it; 0 where that may still change.
+    pub asked: Qty,
+    /// Sum of the fills counted.
+    pub filled: Qty,
+    /// It fills at once or not at all.
+    pub is_immediate: bool,
+    /// A stop comes with its fill.
+    pub has_stop: bool,
+    /// A target comes with its fill.
+    pub has_target: bool,
 }
 
 /// Why a gateway could not be made.

@@ -105,6 +105,7 @@ impl<'a> Row<'a> {
             EventBody::Round(word) => put(row, Id::Rounds, &word),
             EventBody::VenueOrder(word) => put(row, Id::VenueOrders, &word),
             EventBody::VenuePosition(word) => put(row, Id::VenuePositions, &word),
+            EventBody::Sequence(word) => put(row, Id::Sequences, &word),
         })
     }
 

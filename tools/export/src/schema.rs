@@ -62,6 +62,7 @@ pub enum Id {
     Rounds,
     VenueOrders,
     VenuePositions,
+    Sequences,
     Orders,
     Cancels,
     Signals,
@@ -78,7 +79,7 @@ pub enum Id {
 }
 
 /// How many tables there are.
-pub const TABLE_COUNT: usize = 35;
+pub const TABLE_COUNT: usize = 36;
 
 impl Id {
     /// The table.
@@ -478,6 +479,11 @@ spread! {
 }
 
 spread! {
+    AccountSequence = AccountSequence { told_to: 0 };
+    told_to (told_to) "" "Everything up to this number of the account's transactions has been told.";
+}
+
+spread! {
     NewOrder = NewOrder {
         client_order_id: ClientOrderId::NONE,
         instrument: InstrumentId::NONE,
@@ -838,6 +844,13 @@ pub static TABLES: [Table; TABLE_COUNT] = [
         "Of a round: what the venue says is held.",
         VenuePosition::COLUMNS,
         |cells| VenuePosition::take(cells).map(EventBody::VenuePosition),
+    ),
+    Table::input(
+        Id::Sequences,
+        "sequences",
+        "How far the numbering of an account has been told.",
+        AccountSequence::COLUMNS,
+        |cells| AccountSequence::take(cells).map(EventBody::Sequence),
     ),
     Table::output(Id::Orders, "orders", "Orders sent.", NewOrder::COLUMNS, |cells| {
         NewOrder::take(cells).map(Output::NewOrder)

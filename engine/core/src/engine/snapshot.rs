@@ -18,7 +18,7 @@ use crate::strategy::Strategy;
 use alloc::vec::Vec;
 
 /// First byte of a saved engine.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 impl<S: Strategy + State> Engine<S> {
     /// Appends the state after the last event. Changes nothing that anyone could notice.
@@ -55,6 +55,7 @@ impl<S: Strategy + State> State for Engine<S> {
             observed,
             book_var,
             banned_until,
+            told_to,
             now,
             order_sequence,
             passed_over,
@@ -69,6 +70,7 @@ impl<S: Strategy + State> State for Engine<S> {
         guard.state(io, now)?;
         gateway.iter_mut().try_for_each(|state| io.choice(state, &GatewayState::ALL))?;
         banned_until.iter_mut().try_for_each(|until| io.number(until))?;
+        told_to.iter_mut().try_for_each(|told_to| io.number(told_to))?;
         io.tally(order_sequence)?;
         io.tally(passed_over)?;
         io.number(signal_id)?;

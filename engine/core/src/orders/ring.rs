@@ -88,6 +88,12 @@ impl TradeIds {
         same_number.into_iter().any(|(_, known)| *known == instrument)
     }
 
+    /// All of an instrument, in no particular order.
+    pub(super) fn of(&self, instrument: InstrumentId) -> impl Iterator<Item = u64> {
+        let all = self.trades.iter().zip(&self.instruments);
+        all.filter(move |&(_, &of)| of == instrument).map(|(&trade, _)| trade)
+    }
+
     pub(super) fn record(&mut self, instrument: InstrumentId, trade_id: u64) {
         if let (Some(trade), Some(known)) =
             (self.trades.get_mut(self.next), self.instruments.get_mut(self.next))

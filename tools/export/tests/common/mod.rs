@@ -159,7 +159,7 @@ impl Random {
     /// An event whose variant goes with `nth`.
     pub fn event(&mut self, nth: u64) -> Event {
         let side = self.of(&[Side::Buy, Side::Sell]);
-        let body = match nth % 22 {
+        let body = match nth % 23 {
             0 => EventBody::Trade(Trade {
                 price: self.price(),
                 qty: self.qty(),
@@ -220,7 +220,7 @@ impl Random {
             7 => EventBody::Order(OrderUpdate {
                 client_order_id: self.order_id(),
                 venue_order_id: self.unsigned(),
-                kind: self.order_update_kind(nth / 22),
+                kind: self.order_update_kind(nth / 23),
             }),
             8 => EventBody::Balance(Balance { asset: self.name(), free: self.qty(), locked: self.qty() }),
             9 => EventBody::Timer,
@@ -270,7 +270,8 @@ impl Random {
                 qty: self.qty(),
                 filled_qty: self.qty(),
             }),
-            _ => EventBody::VenuePosition(VenuePosition { qty: self.qty(), average: self.price() }),
+            21 => EventBody::VenuePosition(VenuePosition { qty: self.qty(), average: self.price() }),
+            _ => EventBody::Sequence(AccountSequence { told_to: self.unsigned() }),
         };
         Event {
             seq: self.unsigned(),
