@@ -7,8 +7,8 @@ use engine_harness::*;
 use smc_core::config::{EngineConfig, InstrumentConfig};
 use smc_core::engine::Engine;
 use smc_core::event::{
-    Act, AssetRate, Balance, Command, Event, EventBody, FeedState, GatewayState, KeyScope, Quote,
-    RequestBudget, RiskScope,
+    AccountSequence, Act, AssetRate, Balance, Command, Event, EventBody, FeedState, GatewayState, KeyScope,
+    Quote, RequestBudget, RiskScope,
 };
 use smc_core::outbox::Outbox;
 use smc_core::output::{Output, TradingState};
@@ -188,4 +188,19 @@ fn a_venue_can_be_killed_by_itself_and_the_state_survives() {
     engine.save(&mut again);
     assert_eq!(bytes, again);
     assert_eq!(engine.equity(), desk.engine.equity());
+}
+
+/// A process that goes on from a journal asks each venue for what came after this.
+#[test]
+fn how_far_each_account_was_told_is_remembered_and_survives() {
+    let mut desk = Desk::new("USDT");
+    for (id, told_to) in [(HERE, 7), (THERE, 900), (HERE, 12)] {
+        desk.tell(id, EventBody::Sequence(AccountSequence { told_to }));
+    }
+    let mut saved = Vec::new();
+    desk.engine.save(&mut saved);
+    let mut engine = Engine::new(config("USDT"), Eager::new(1, 400)).unwrap();
+    assert_eq!(engine.told_to(0), 0);
+    engine.load(&saved).unwrap();
+    assert_eq!([0, 1, 2].map(|venue| engine.told_to(venue)), [12, 900, 0]);
 }
