@@ -1,6 +1,5 @@
 //! What the simulated exchange is: how far away, how fair, how dear.
 
-use smc_core::instrument::Contract;
 use smc_core::words::{Money, Name, Price, Qty, TsNs};
 use smc_metrics::Random;
 use smc_metrics::queue::QueueModel;
@@ -41,8 +40,6 @@ pub struct VenueSettings {
     pub unsized_qty: Qty,
     /// What the account begins with.
     pub balances: Vec<(Name, Qty)>,
-    /// What a unit is and what secures it; none as the data says.
-    pub contract: Option<Contract>,
     /// Share of entries, in ppm, that never fill while they rest, for tests of how much a result hangs on luck in the queue.
     pub missed_fills_ppm: u32,
 }
@@ -65,7 +62,6 @@ impl Default for VenueSettings {
             keeps_brackets: true,
             unsized_qty: Qty(0),
             balances: Vec::new(),
-            contract: None,
             missed_fills_ppm: 0,
         }
     }

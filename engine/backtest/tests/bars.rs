@@ -5,6 +5,7 @@ mod common;
 
 use common::{coin, config, market, venue, walk};
 use smc_backtest::{Ended, Outcome, Wanted, run};
+use smc_core::risk::Check;
 use smc_core::strategy::EntryKind;
 
 fn outcome(seed: u64, kind: EntryKind) -> Outcome {
@@ -38,4 +39,16 @@ fn trades_add_up_to_the_equity() {
 fn the_same_run_twice_is_the_same_run() {
     assert_eq!(outcome(5, EntryKind::Take), outcome(5, EntryKind::Take));
     assert_ne!(outcome(5, EntryKind::Take).digest, outcome(6, EntryKind::Take).digest);
+}
+
+/// Between two bars a price is as old as a bar. That is no reason to withdraw what works, or to leave alone what is held.
+#[test]
+fn the_age_of_a_bar_is_no_dead_feed() {
+    let mut config = config(&["1m", "5m"]);
+    config.instruments[0].limits.reference_age_max_ns = 5_000_000_000;
+    let bars = market(&walk(9, 5_000));
+    let outcome = run(&config, coin(4, EntryKind::Rest), &bars, &venue(), Wanted::default()).unwrap();
+    let denied = |check: Check| outcome.denied[check as usize - 1];
+    assert_eq!((denied(Check::StaleData), denied(Check::MaxOrderLifetime)), (0, 0));
+    assert!(outcome.trades.len() > 50);
 }

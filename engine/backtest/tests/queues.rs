@@ -237,7 +237,34 @@ fn what_may_only_reduce_reduces() {
     let close = |id| NewOrder { terms: reduce, ..order(id, Side::Sell, OrderKind::Market, 0, 9) };
     assert_eq!(scene.place(close(1)), [Told::Refused(1)]);
     scene.place(order(2, Side::Buy, OrderKind::Market, 0, 4));
-    assert_eq!(scene.place(close(3)), [Told::Ack(3), Told::Fill(3, -1, 4, false)]);
+    // The five that were asked for beyond what is held end: whoever sent it must not wait for them.
+    let told = scene.place(close(3));
+    assert_eq!(told, [Told::Ack(3), Told::Fill(3, -1, 4, false), Told::Expired(3)]);
+    assert!(!scene.exchange.has_orders(InstrumentId(0)));
+}
+
+/// Both together could fill too much.
+#[test]
+fn what_has_begun_to_fill_is_not_replaced() {
+    let mut scene = Scene::new(venue(), Detail::Quotes);
+    scene.quote(-1, 50, 1, 30);
+    let stop = NewOrder { purpose: Purpose::Stop, ..order(2, Side::Sell, OrderKind::Limit, 1, 4) };
+    let replace = |scene: &mut Scene, id| {
+        scene.ask(Request::Replace(
+            ClientOrderId::new(1, 1, id),
+            NewOrder { client_order_id: ClientOrderId::new(1, 1, 9), ..stop },
+        ))
+    };
+    scene.place(order(1, Side::Buy, OrderKind::Limit, 1, 40));
+    assert_eq!(replace(&mut scene, 1), [Told::Refused(9)]);
+    scene.place(stop);
+    assert_eq!(replace(&mut scene, 2), [Told::Canceled(2), Told::Ack(9)]);
+    // Stop and target that came with an entry are no exception.
+    let terms = OrderTerms { stop_on_fill: at(-20), ..OrderTerms::PLAIN };
+    scene.quote(-1, 50, 1, 30);
+    scene.place(NewOrder { terms, ..order(20, Side::Buy, OrderKind::Market, 0, 5) });
+    scene.quote(-22, 2, -19, 3);
+    assert_eq!(replace(&mut scene, 21), [Told::Refused(9)]);
 }
 
 /// A stop that its venue would have triggered at once is refused, as there; one with a limit rests once it was reached.

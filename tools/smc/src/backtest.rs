@@ -270,10 +270,7 @@ impl Sheet {
     pub fn of(run: &Run) -> Self {
         let returns = run.returns();
         // A market that is open every day has a year of 365 days, one with weekends of 252.
-        let is_saturday = |ts: TsNs| (ts.0 / DAY_NS + 3) % 7 == 5;
-        let is_weekly = run.span.1.since(run.span.0) > 7 * DAY_NS
-            && !run.points.iter().any(|point| is_saturday(point.ts) && point.turnover.0 > 0)
-            && !has_saturdays(run);
+        let is_weekly = run.span.1.since(run.span.0) > 7 * DAY_NS && !has_saturdays(run);
         let days = if is_weekly { 252.0 } else { 365.0 };
         let per_year = PeriodsPerYear::new(days * DAY_NS as f64 / run.period_ns as f64).ok();
         let mut figures = Vec::new();

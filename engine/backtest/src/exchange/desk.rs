@@ -223,7 +223,7 @@ impl Desk {
                 }
             }
             Request::Replace(old, order) => {
-                let is_whole = |order: &Resting| order.filled == Qty::ZERO || order.parent.is_some();
+                let is_whole = |order: &Resting| order.filled == Qty::ZERO;
                 match self.find(*old).filter(|&nth| self.orders.get(nth).is_some_and(is_whole)) {
                     Some(nth) => {
                         self.end(nth, at, till, |cum_qty| OrderUpdateKind::Canceled { cum_qty });
@@ -240,7 +240,7 @@ impl Desk {
     }
 
     fn place(&mut self, at: TsNs, order: &NewOrder, till: &mut Till) {
-        let mut order = *order;
+        let (mut order, asked) = (*order, order.qty);
         if order.terms.reduce_only {
             let is_against = self.position.0.signum() * order.side.sign() < 0;
             order.qty = order.qty.min(if is_against { self.position.abs() } else { Qty::ZERO });
@@ -257,6 +257,7 @@ impl Desk {
             parent: None,
             is_of_bar: false,
             is_unlucky: is_unlucky(&order, till),
+            is_cut: order.qty < asked,
         };
         let is_reached = order.kind == OrderKind::StopLimit && self.is_reached(&resting);
         let is_refused = order.qty <= Qty::ZERO
@@ -425,7 +426,7 @@ impl Desk {
         let Some(order) = self.orders.get_mut(nth) else { return };
         order.filled = Qty(order.filled.0 + qty.0);
         let (sent, venue_id, cum_qty) = (order.order, order.venue_id, order.filled);
-        let is_child = order.parent.is_some();
+        let (is_child, is_cut) = (order.parent.is_some(), order.is_cut);
         let value_e16 = self.value_e16(price, qty);
         let fee = till.settings.fee(at, value_e16, is_maker);
         let costs = &mut till.costs;
@@ -457,6 +458,9 @@ impl Desk {
         let is_done = cum_qty >= sent.qty;
         if is_done {
             self.orders.remove(nth);
+            if is_cut {
+                till.say(at, &sent, venue_id, OrderUpdateKind::Expired { cum_qty });
+            }
         }
         self.after_fill(&sent, qty, is_done, at, till);
     }
@@ -514,6 +518,7 @@ impl Desk {
             parent,
             is_of_bar,
             is_unlucky: false,
+            is_cut: false,
         });
         if !is_stop {
             self.rest(self.orders.len() - 1, till);

@@ -126,11 +126,6 @@ impl Exchange {
     pub fn balance(&self, asset: Name) -> smc_core::event::Balance {
         self.till.balance(asset)
     }
-
-    /// What the exchange is.
-    pub fn settings(&self) -> &VenueSettings {
-        &self.till.settings
-    }
 }
 
 /// What is told of a market that does not tell it itself.

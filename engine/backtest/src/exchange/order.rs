@@ -23,6 +23,8 @@ pub(super) struct Resting {
     pub is_of_bar: bool,
     /// It never fills while it rests.
     pub is_unlucky: bool,
+    /// It may only reduce and asked for more than is held: what was cut off ends with it.
+    pub is_cut: bool,
 }
 
 /// What an order waits for.

@@ -103,9 +103,6 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         let details = market.details().map_err(BacktestError::Market)?;
         let mut specs = market.instruments.clone();
         for (spec, detail) in specs.iter_mut().zip(&details) {
-            if let Some(contract) = venue.contract {
-                spec.contract = contract;
-            }
             if matches!(detail, Detail::Bars(_)) && venue.keeps_brackets {
                 spec.contract.can_attach = true;
             }
@@ -308,7 +305,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         Ok(())
     }
 
-    /// The last prices of bars again, where something of ours works: in life they would have been told many times since, and
+    /// The last prices of bars again, where something of ours works or is held: in life they would have been told many times since, and
     /// what is wrong with a price that is old is that its feed may be dead.
     fn repeat_quotes(&mut self, now: TsNs) -> Result<(), BacktestError> {
         if self.steps.is_empty() {
@@ -317,7 +314,8 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         for id in (0..self.details.len() as u16).map(InstrumentId) {
             let is_in_bars = matches!(self.details.get(id.index()), Some(Detail::Bars(_)));
             let last = self.engine.book(id).and_then(|book| book.top());
-            let Some(top) = last.filter(|_| is_in_bars && self.exchange.has_orders(id)) else { continue };
+            let is_ours = self.exchange.has_orders(id) || self.exchange.position(id) != Qty::ZERO;
+            let Some(top) = last.filter(|_| is_in_bars && is_ours) else { continue };
             self.quotes += 1;
             let (bid, ask) = (top.bid, top.ask);
             let (bid_qty, ask_qty, update_id) = (bid.qty, ask.qty, self.quotes);
