@@ -21,4 +21,4 @@ mod watch;
 pub use market::Market;
 pub use outcome::{Costs, Ended, EquityPoint, Outcome, Record, Trade};
 pub use settings::VenueSettings;
-pub use simulation::{BacktestError, Wanted, run, run_logged, run_recorded};
+pub use simulation::{BacktestError, Wanted, fitting_period_ns, run, run_logged, run_recorded};

@@ -41,7 +41,24 @@ pub struct Outcome {
     pub record: Record,
 }
 
+const DAY_NS: u64 = 86_400_000_000_000;
+
 impl Outcome {
+    /// Days that a year of this market has: 365, or 252 of one that rests at weekends. A run of less than a week does not tell.
+    pub fn days_per_year(&self) -> f64 {
+        // The first of January 1970 was a Thursday. Of markets that rest nothing is told on Saturdays, but for a word or two; a bar
+        // that closes at midnight belongs to the Friday.
+        let is_saturday = |point: &&EquityPoint| (point.ts.0.saturating_sub(1) / DAY_NS + 3) % 7 == 5;
+        let saturdays = self.points.iter().filter(is_saturday).count();
+        let is_long = self.span.1.since(self.span.0) > 7 * DAY_NS;
+        if is_long && saturdays * 20 <= self.points.len() { 252.0 } else { 365.0 }
+    }
+
+    /// Periods that a year of this market has.
+    pub fn periods_per_year(&self) -> f64 {
+        self.days_per_year() * DAY_NS as f64 / self.period_ns as f64
+    }
+
     /// Returns of the periods, as fractions of the equity at their beginning. Ends with the first period that leaves
     /// nothing.
     pub fn returns(&self) -> Vec<f64> {

@@ -52,3 +52,21 @@ fn the_age_of_a_bar_is_no_dead_feed() {
     assert_eq!((denied(Check::StaleData), denied(Check::MaxOrderLifetime)), (0, 0));
     assert!(outcome.trades.len() > 50);
 }
+
+/// A year of returns is counted once for every command: by whether anything is told on Saturdays.
+#[test]
+fn a_market_that_rests_at_weekends_has_a_shorter_year() {
+    let days = |bars: &[smc_core::event::Bar], period_ns| {
+        let wanted = Wanted { period_ns, ..Wanted::default() };
+        let outcome =
+            run(&config(&["1m"]), coin(1, EntryKind::Rest), &market(bars), &venue(), wanted).unwrap();
+        outcome.days_per_year()
+    };
+    let (day_ns, whole) = (86_400_000_000_000, walk(3, 20_000));
+    let is_weekday = |bar: &&smc_core::event::Bar| !matches!((bar.open_ts.0 / day_ns + 3) % 7, 5 | 6);
+    let week: Vec<_> = whole.iter().filter(is_weekday).copied().collect();
+    for period_ns in [day_ns, day_ns / 24] {
+        assert_eq!((days(&whole, period_ns), days(&week, period_ns)), (365.0, 252.0));
+    }
+    assert_eq!(days(&week[..2_000], day_ns / 24), 365.0, "less than a week does not tell");
+}

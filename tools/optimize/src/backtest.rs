@@ -1,7 +1,7 @@
 //! Trials as backtests: history through the unchanged engine, read once and shared by all workers.
 
 use crate::{Evaluate, Score};
-use smc_backtest::{Ended, Market, Outcome, Wanted, run};
+use smc_backtest::{Ended, Market, Outcome, Wanted, fitting_period_ns, run};
 use smc_core::strategy::Confluence;
 use smc_core::words::TsNs;
 use smc_history::{DataError, data, venue};
@@ -14,12 +14,6 @@ use smc_settings::file::FileConfig;
 use smc_trials::Data;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-
-const DAY_NS: u64 = 86_400_000_000_000;
-/// Periods of returns, longest first: the first of which there are enough is taken.
-const PERIODS_NS: [u64; 4] = [DAY_NS, DAY_NS / 24, DAY_NS / 1_440, DAY_NS / 86_400];
-/// Periods that a run should have before its returns say anything.
-const PERIODS_WANTED: u64 = 20;
 
 /// What a trial is judged by. All are above 0 where money was made and below where it was lost, so that the share of
 /// profitable points means something.
@@ -123,8 +117,6 @@ impl Backtest {
             market = market.between(from, to);
         }
         let span = market.span().ok_or(DataError::Nothing)?;
-        let fits = |length: &&u64| span.1.since(span.0) / **length >= PERIODS_WANTED;
-        let fitting = PERIODS_NS.iter().find(fits).copied().unwrap_or(DAY_NS / 86_400);
         let named = [&base.backtest.latency_file, &base.backtest.funding_file];
         let mut hashed = String::new();
         for file in named.into_iter().flatten() {
@@ -139,7 +131,7 @@ impl Backtest {
             span,
             beside: beside.to_owned(),
             judgement,
-            period_ns: judgement.period_ns.unwrap_or(fitting),
+            period_ns: judgement.period_ns.unwrap_or_else(|| fitting_period_ns(span)),
             files: hashed,
         })
     }
@@ -165,12 +157,7 @@ impl Backtest {
         let Judgement { metric, trades_min, .. } = self.judgement;
         let returns = outcome.returns();
         let multiples: Vec<f64> = outcome.trades.iter().filter_map(smc_backtest::Trade::r).collect();
-        // A market that is open every day has a year of 365 days, one with weekends of 252: as `smc backtest` counts.
-        let is_weekend = |ts: TsNs| matches!((ts.0 / DAY_NS + 3) % 7, 5 | 6);
-        let has_weekends =
-            outcome.period_ns == DAY_NS && outcome.points.iter().all(|point| !is_weekend(point.ts));
-        let days = if has_weekends { 252.0 } else { 365.0 };
-        let per_year = PeriodsPerYear::new(days * DAY_NS as f64 / outcome.period_ns as f64).ok();
+        let per_year = PeriodsPerYear::new(outcome.periods_per_year()).ok();
         let trades = outcome.trades.len() as u64;
         // Whoever lost the account has no score, whatever was gained before.
         let counts = trades >= trades_min && outcome.ended == Ended::EndOfData;

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use clap::Parser;
 use serde_json::{Value, json};
-use smc_backtest::{Ended, Market, Outcome as Run, Wanted, run_recorded};
+use smc_backtest::{Ended, Market, Outcome as Run, Wanted, fitting_period_ns, run_recorded};
 use smc_core::codec;
 use smc_core::event::{Event, EventBody};
 use smc_core::instrument::InstrumentSpec;
@@ -27,10 +27,6 @@ use std::time::Instant;
 
 /// What trials are compared by: the Sharpe ratio of a period.
 const SCORE: &str = "sharpe_per_period";
-const HOUR_NS: u64 = 3_600_000_000_000;
-const DAY_NS: u64 = 24 * HOUR_NS;
-/// Periods that a run should have before its returns say anything.
-const PERIODS_WANTED: u64 = 20;
 
 /// Run history through the same engine, against an exchange in simulated time.
 ///
@@ -104,7 +100,7 @@ pub fn backtest(args: &Args) -> Outcome {
     let sheet = Sheet::of(&done.outcome);
     let trials = record(args, &done, &sheet)?;
     if let Some(dir) = &args.report {
-        let meta = meta(args, &done, &sheet, trials);
+        let meta = meta(args, &done, trials);
         smc_report::write(dir, &meta, &done.outcome).map_err(|error| Failure::wrong(dir.display(), error))?;
     }
     if args.json {
@@ -182,14 +178,8 @@ fn prices(market: &Market, run: &Run) -> Vec<f64> {
     out
 }
 
-/// Days, or as much shorter as makes enough of them.
-fn period(args: &Args, (first, last): (TsNs, TsNs)) -> u64 {
-    let fits = |length: &&u64| last.since(first) / **length >= PERIODS_WANTED;
-    let lengths = [DAY_NS, HOUR_NS, HOUR_NS / 60, HOUR_NS / 3_600];
-    args.period.map_or_else(
-        || lengths.iter().find(fits).copied().unwrap_or(HOUR_NS / 3_600),
-        |period| period.nanos(),
-    )
+fn period(args: &Args, span: (TsNs, TsNs)) -> u64 {
+    args.period.map_or_else(|| fitting_period_ns(span), Timeframe::nanos)
 }
 
 /// The inputs of a journal under this configuration, and whether they say what the journal says.
@@ -260,8 +250,6 @@ fn recorded(args: &Args) -> Result<Done, Failure> {
 /// What is shown of a run.
 pub struct Sheet {
     per_year: Option<PeriodsPerYear>,
-    /// The market rests at weekends.
-    is_weekly: bool,
     figures: Vec<Figure>,
 }
 
@@ -269,10 +257,7 @@ impl Sheet {
     /// Of returns by period and of trades in multiples of their risk.
     pub fn of(run: &Run) -> Self {
         let returns = run.returns();
-        // A market that is open every day has a year of 365 days, one with weekends of 252.
-        let is_weekly = run.span.1.since(run.span.0) > 7 * DAY_NS && !has_saturdays(run);
-        let days = if is_weekly { 252.0 } else { 365.0 };
-        let per_year = PeriodsPerYear::new(days * DAY_NS as f64 / run.period_ns as f64).ok();
+        let per_year = PeriodsPerYear::new(run.periods_per_year()).ok();
         let mut figures = Vec::new();
         if let (Ok(series), Some(per_year)) = (Series::new("returns", &returns), per_year)
             && let Ok(metrics) = ReturnMetrics::of(series, 0.0, per_year)
@@ -284,7 +269,7 @@ impl Sheet {
             let of_trades = TradeMetrics::of(series).figures();
             figures.extend(of_trades.map(|figure| Figure { name: of_trade(figure.name), ..figure }));
         }
-        Self { per_year, is_weekly, figures }
+        Self { per_year, figures }
     }
 
     fn get(&self, name: &str) -> Option<&Figure> {
@@ -408,12 +393,6 @@ impl Sheet {
     }
 }
 
-/// Something was told on Saturdays: of markets that rest, nothing is.
-fn has_saturdays(run: &Run) -> bool {
-    let on_saturday = run.points.iter().filter(|point| (point.ts.0 / DAY_NS + 3) % 7 == 5).count();
-    on_saturday * 20 > run.points.len()
-}
-
 /// Names of trade figures beside those of periods.
 fn of_trade(name: &'static str) -> &'static str {
     match name {
@@ -431,7 +410,7 @@ fn denied(run: &Run) -> Vec<(&'static str, u64)> {
 }
 
 /// What a report says besides the outcome.
-fn meta(args: &Args, done: &Done, sheet: &Sheet, trials: TrialCount) -> Meta {
+fn meta(args: &Args, done: &Done, trials: TrialCount) -> Meta {
     let named = named(args);
     let mut meta = Meta::new(strategy_name(named));
     meta.strategy = "confluence".into();
@@ -452,8 +431,8 @@ fn meta(args: &Args, done: &Done, sheet: &Sheet, trials: TrialCount) -> Meta {
     meta.seed = done.seed;
     meta.trials = Some(trials);
     meta.generated_by = format!("smc {}", env!("CARGO_PKG_VERSION"));
-    if sheet.is_weekly {
-        meta.days_per_year = PeriodsPerYear::FX_DAYS;
+    if let Ok(days) = PeriodsPerYear::new(done.outcome.days_per_year()) {
+        meta.days_per_year = days;
     }
     let returns: Vec<f64> = done.prices.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
     if !returns.is_empty() && returns.len() == done.outcome.returns().len() {

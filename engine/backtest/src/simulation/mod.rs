@@ -49,6 +49,17 @@ impl Default for Wanted {
     }
 }
 
+/// Periods of returns, longest first.
+const PERIODS_NS: [u64; 4] = [DAY_NS, DAY_NS / 24, DAY_NS / 1_440, DAY_NS / 86_400];
+/// Periods that a run should have before its returns say anything.
+const PERIODS_WANTED: u64 = 20;
+
+/// Days, or as much shorter as makes enough of them.
+pub fn fitting_period_ns((first, last): (TsNs, TsNs)) -> u64 {
+    let fits = |length: &&u64| last.since(first) / **length >= PERIODS_WANTED;
+    PERIODS_NS.iter().find(fits).copied().unwrap_or(DAY_NS / 86_400)
+}
+
 /// Where a run is written down: a journal, as live.
 pub trait Log {
     /// Inputs are kept: their bytes are needed.
