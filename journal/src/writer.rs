@@ -298,6 +298,16 @@ impl Writer {
         AppendError::Cut
     }
 
+    /// Goes on in the next segment, so that this one is sealed and may be taken away. Nothing happens while none is prepared,
+    /// or before anything was written into this one.
+    #[cold]
+    pub fn rotate(&mut self) -> Result<(), AppendError> {
+        if self.offset == HEADER_BYTES || !self.has_segment_ahead() {
+            return Ok(());
+        }
+        self.next_segment(0)
+    }
+
     /// Marks this segment's end and goes on in a prepared one.
     #[cold]
     #[inline(never)]

@@ -236,7 +236,10 @@ tags! {
     FeedState { Down, Syncing, Stale, Live }
     GatewayState { Down, Syncing, Ready }
     JournalState { Good, Low, Behind, Lost }
-    Command { Kill, Pause, Resume, Flatten, Shutdown, Arm, Start, KillFlatten, SetLimit, ResetLoss }
+    Command {
+        Kill, Pause, Resume, Flatten, Shutdown, Arm, Start, KillFlatten, SetLimit, ResetLoss, Connect, Disconnect, Rotate,
+        Snapshot, LogLevel, Acknowledge
+    }
     ScopeKind { Engine, Venue, Instrument, Strategy }
     ContractKind { Spot, Linear, Inverse, Fx }
     CashKind { Funding, Financing, Commission, Transfer, Adjustment }

@@ -405,7 +405,7 @@ pub struct Act {
     pub scope: RiskScope,
     /// Of [`Command::SetLimit`]: which limit; else [`LimitName::None`].
     pub limit: LimitName,
-    /// Of [`Command::SetLimit`]: its new value in the limit's own unit.
+    /// Of [`Command::SetLimit`]: its new value in the limit's own unit; what it means for others they say.
     pub value: i64,
     /// Who, by the number the system knows the person by; [`Act::PROCESS`] for the process itself.
     pub operator: u32,
@@ -451,6 +451,18 @@ pub enum Command {
     SetLimit = 8,
     /// The loss breakers start anew from the equity of now.
     ResetLoss = 9,
+    /// A venue that was disconnected may be used again.
+    Connect = 10,
+    /// Of one venue: entries there are withdrawn, then its connections are closed and stay so until `Connect`.
+    Disconnect = 11,
+    /// The journal goes on in a new segment. Decides nothing, as all that follow.
+    Rotate = 12,
+    /// A snapshot of the state is taken.
+    Snapshot = 13,
+    /// The process says more or less of what it does; `value` is the level, 1 (error) to 5 (trace).
+    LogLevel = 14,
+    /// An alert has been seen by a person; `value` is its number.
+    Acknowledge = 15,
 }
 
 /// A part of what one engine does, to be stopped or limited by itself.

@@ -261,6 +261,12 @@ impl<S: Strategy> EngineThread<S> {
         }
     }
 
+    /// The journal goes on in a new segment, if one is ready and there is anything in the present one.
+    #[cold]
+    pub fn rotate(&mut self) -> Result<(), AppendError> {
+        self.journal.rotate()
+    }
+
     /// The journal has a segment ready behind the one being written: whoever makes events faster than a disk can take
     /// them asks before each.
     pub fn has_segment_ahead(&self) -> bool {

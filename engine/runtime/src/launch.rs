@@ -19,9 +19,9 @@ use crate::latency::Latencies;
 use crate::operator::{Desk, Factor};
 use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
-use crate::topology::{self, RunError, Shared};
+use crate::topology::{self, Commands, RunError, Shared};
 use crate::triggers::Triggers;
-use crate::venue::{REJECT_NOT_SENT, not_sent};
+use crate::venue::{REJECT_NOT_SENT, Unlinked, not_sent};
 use crate::warm_up::Candle;
 use links::Links;
 use smc_core::codec::Buffer;
@@ -266,7 +266,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         }
     };
 
-    let triggers = Triggers { flag: options.config.process.kill_flag.clone(), signal: options.kill.clone() };
+    let triggers = Triggers { flag: options.config.process.kill_flag.clone() };
     let triggers = {
         let (stop, view) = (stop.clone(), status.counters.clone());
         let thread = std::thread::Builder::new().name("triggers".into());
@@ -279,8 +279,12 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         progress: progress.clone(),
         stop: stop.clone(),
         idle: options.idle,
+        unlinked: Unlinked::default(),
         first_core: options.config.process.first_core,
     };
+    feeds.follow(&shared.unlinked);
+    gateways.follow(&shared.unlinked);
+    let kill = options.kill.clone();
     let mut probe = latencies.probe();
     let mut engine = EngineThread::new(core, journal, counters, latencies.probe(), config.timer_interval_ns)
         .watched_by(JournalWatch::new(unsynced_ns_max(&options)));
@@ -290,13 +294,18 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let body = move || {
         let begun = begin(&mut engine, &shared.clock, &specs, &candles, is_resumed);
         let result = begun.and_then(|()| {
-            let rings = [&mut command_ring, &mut operator_ring];
+            let said = Commands {
+                process: &mut command_ring,
+                people: &mut operator_ring,
+                kill: &kill,
+                taken: 0,
+            };
             match topology {
                 Topology::Inline => {
-                    topology::inline(&shared, &mut feeds, &mut engine, &mut gateways, rings, &mut probe)
+                    topology::inline(&shared, &mut feeds, &mut engine, &mut gateways, said, &mut probe)
                 }
                 Topology::Pipelined => {
-                    topology::pipelined(&shared, &mut feeds, &mut engine, &mut gateways, rings, &mut probe)
+                    topology::pipelined(&shared, &mut feeds, &mut engine, &mut gateways, said, &mut probe)
                 }
             }
         });

@@ -7,17 +7,19 @@
 //! their journals agree. The feed starts only after the gateway was ready once: accounts are known before prices.
 
 use crate::clock::{Clock, mono_ns};
+use crate::control::act_event;
 use crate::engine_thread::{EngineThread, Errand, Outbound};
 use crate::idle::{Idle, Idler, pin_or_tell};
 use crate::latency::{Probe, Stretch};
 use crate::progress::{Counts, Progress, Stillness};
-use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, not_sent, send};
+use crate::venue::{MarketFeed, OrderGateway, REJECT_RING_FULL, Unlinked, not_sent, send};
 use smc_core::TsNs;
 use smc_core::engine::Engine;
-use smc_core::event::{Event, EventBody};
+use smc_core::event::{Act, Command, Event, EventBody, ScopeKind};
 use smc_core::orders::Order;
 use smc_core::output::{CancelOrder, Output, Purpose};
 use smc_core::strategy::Strategy;
+use smc_core::words::Name;
 use smc_journal::{AppendError, JournalError};
 use smc_net::stamp;
 use std::collections::VecDeque;
@@ -52,6 +54,8 @@ pub struct Shared {
     pub stop: Arc<AtomicBool>,
     /// What to do when there is nothing to do.
     pub idle: Idle,
+    /// Which venues a person wants disconnected; said here, followed by feed and gateway.
+    pub unlinked: Unlinked,
     /// First core to pin to, counted from 0 among those this process may use; none leaves it to the scheduler.
     pub first_core: Option<usize>,
 }
@@ -82,6 +86,68 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+/// What people and the process itself say to the engine: never kept waiting for market data. It is looked at before each
+/// event, so that between a kill and its effect lies one event at most.
+pub struct Commands<'a> {
+    /// What the process itself says; counted, for whoever runs the engine in lock step.
+    pub process: &'a mut rtrb::Consumer<Event>,
+    /// What people say.
+    pub people: &'a mut rtrb::Consumer<Event>,
+    /// Set by a signal: kill.
+    pub kill: &'a AtomicBool,
+    /// Taken from `process`.
+    pub taken: u64,
+}
+
+impl Commands<'_> {
+    #[inline]
+    fn is_waiting(&self) -> bool {
+        self.kill.load(Ordering::Relaxed) || !self.people.is_empty() || !self.process.is_empty()
+    }
+
+    #[cold]
+    fn next(&mut self, now: TsNs) -> Option<(Act, Event)> {
+        let event = if self.kill.swap(false, Ordering::AcqRel) {
+            let reason = Name::new("signal").unwrap_or(Name::EMPTY);
+            act_event(Act { reason, ..Act::from(Command::Kill) })
+        } else if let Ok(event) = self.process.pop() {
+            self.taken += 1;
+            event
+        } else {
+            self.people.pop().ok()?
+        };
+        let EventBody::Operator(act) = event.body else { return None };
+        // It gets the time of the turn that takes it.
+        Some((act, Event { ts_event: now, ts_recv: now, ..event }))
+    }
+
+    /// Lets the engine take whatever was said, and does what the process has to do about it. How many.
+    #[cold]
+    #[inline(never)]
+    fn take<S: Strategy>(
+        &mut self,
+        shared: &Shared,
+        engine: &mut EngineThread<S>,
+        now: TsNs,
+        read_at: u64,
+        forward: &mut impl FnMut(Outbound),
+    ) -> Result<u32, AppendError> {
+        let mut count = 0;
+        while let Some((act, event)) = self.next(now) {
+            engine.take(event, read_at, forward)?;
+            count += 1;
+            match act.command {
+                Command::Disconnect | Command::Connect if act.scope.kind == ScopeKind::Venue => {
+                    shared.unlinked.set(act.scope.id, act.command == Command::Disconnect);
+                }
+                Command::Rotate => engine.rotate()?,
+                _ => {}
+            }
+        }
+        Ok(count)
+    }
+}
+
 /// An event with the moment its bytes were read.
 type Stamped = (Event, u64);
 
@@ -97,7 +163,7 @@ pub fn inline<S, F, G>(
     feed: &mut F,
     engine: &mut EngineThread<S>,
     gateway: &mut G,
-    mut control: [&mut rtrb::Consumer<Event>; 2],
+    mut control: Commands<'_>,
     probe: &mut Probe,
 ) -> Result<(), RunError>
 where
@@ -114,27 +180,31 @@ where
     let (mut looks, mut empty_turns) = (1, 0);
     let mut answers: VecDeque<Stamped> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
-    let mut commands = 0;
     let mut stillness = [Stillness::default(); 2];
     while !shared.stop.load(Ordering::Acquire) {
         let (mut now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
         let mut failure = None;
+        let mut said = 0;
 
-        for (nth, ring) in control.iter_mut().enumerate() {
-            while let Ok(event) = ring.pop() {
-                answers.push_back((at(event, now), read_at));
-                commands += u64::from(nth == 0);
-            }
+        let refused = |event| (event, read_at);
+        if control.is_waiting() {
+            let mut forward =
+                |out: Outbound| answers.extend(send_out(gateway, now, &out, probe).map(refused));
+            let taken = control.take(shared, engine, now, read_at, &mut forward);
+            (said, failure) = split(taken, said, failure);
         }
         handled += gateway.turn(now, &mut |event| answers.push_back((event, received_since(read_at))));
-        let refused = |event| (event, read_at);
         let mut looks_left = if was_ready { looks } else { 0 };
         while looks_left > 0 {
             looks_left -= 1;
             let mut take = |event| {
                 let mut forward =
                     |out: Outbound| answers.extend(send_out(gateway, now, &out, probe).map(refused));
+                if control.is_waiting() && failure.is_none() {
+                    let taken = control.take(shared, engine, now, read_at, &mut forward);
+                    (said, failure) = split(taken, said, failure.take());
+                }
                 if failure.is_none() {
                     failure = engine.take(event, received_since(read_at), &mut forward).err();
                 }
@@ -144,7 +214,7 @@ where
                 break;
             }
             // An operator's word, a kill above all, is not kept waiting for further looks.
-            if control.iter().any(|ring| !ring.is_empty()) || shared.stop.load(Ordering::Relaxed) {
+            if control.is_waiting() || shared.stop.load(Ordering::Relaxed) {
                 break;
             }
             if looks_left > 0 {
@@ -157,10 +227,15 @@ where
             handled += 1;
             let mut forward =
                 |out: Outbound| answers.extend(send_out(gateway, now, &out, probe).map(refused));
+            if control.is_waiting() && failure.is_none() {
+                let taken = control.take(shared, engine, now, read_at, &mut forward);
+                (said, failure) = split(taken, said, failure.take());
+            }
             if failure.is_none() {
                 failure = engine.take(event, read_at, &mut forward).err();
             }
         }
+        handled += said;
         if handled == 0 {
             let mut forward = |out: Outbound| {
                 handled += 1;
@@ -192,7 +267,7 @@ where
             shared.progress.gateway_ready.store(gateway.is_ready(), Ordering::Relaxed);
             shared.progress.tell(engine.counters());
             engine.note_idle();
-            publish_inline(shared, now, feed, gateway, commands, &mut stillness);
+            publish_inline(shared, now, feed, gateway, control.taken, &mut stillness);
             if let Some(reason) = gateway.fatal() {
                 return Err(RunError::Gateway(reason));
             }
@@ -248,9 +323,16 @@ fn publish_inline<F: MarketFeed, G: OrderGateway>(
     }
 }
 
-/// An operator's event gets the time of the turn that takes it.
-const fn at(event: Event, now: TsNs) -> Event {
-    Event { ts_event: now, ts_recv: now, ..event }
+/// Adds what was taken to what was taken before, and keeps the first failure.
+fn split(
+    taken: Result<u32, AppendError>,
+    before: u32,
+    failure: Option<AppendError>,
+) -> (u32, Option<AppendError>) {
+    match taken {
+        Ok(count) => (before + count, failure),
+        Err(error) => (before, failure.or(Some(error))),
+    }
 }
 
 fn send_out<G: OrderGateway>(gateway: &mut G, now: TsNs, out: &Outbound, probe: &mut Probe) -> Option<Event> {
@@ -270,7 +352,7 @@ pub fn pipelined<S, F, G>(
     feed: &mut F,
     engine: &mut EngineThread<S>,
     gateway: &mut G,
-    control: [&mut rtrb::Consumer<Event>; 2],
+    control: Commands<'_>,
     probe: &mut Probe,
 ) -> Result<(), RunError>
 where
@@ -390,7 +472,7 @@ fn feed_thread<F: MarketFeed>(
 fn engine_thread<S: Strategy>(
     shared: &Shared,
     engine: &mut EngineThread<S>,
-    mut control: [&mut rtrb::Consumer<Event>; 2],
+    mut control: Commands<'_>,
     mut feed: rtrb::Consumer<Stamped>,
     mut answers: rtrb::Consumer<Stamped>,
     mut orders: rtrb::Producer<Errand>,
@@ -405,7 +487,7 @@ fn engine_thread<S: Strategy>(
 fn engine_turns<S: Strategy>(
     shared: &Shared,
     engine: &mut EngineThread<S>,
-    control: &mut [&mut rtrb::Consumer<Event>; 2],
+    control: &mut Commands<'_>,
     feed: &mut rtrb::Consumer<Stamped>,
     answers: &mut rtrb::Consumer<Stamped>,
     orders: &mut rtrb::Producer<Errand>,
@@ -414,7 +496,6 @@ fn engine_turns<S: Strategy>(
     let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut taken: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut counts = Counts::default();
-    let mut commands = 0;
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
         let mut handled = 0;
@@ -423,27 +504,32 @@ fn engine_turns<S: Strategy>(
             None => counts.pushed += 1,
             Some(event) => refused.push_back(event),
         };
+        // Before each event.
+        macro_rules! listen {
+            () => {
+                if control.is_waiting() {
+                    let taken = control.take(shared, engine, now, read_at, &mut forward);
+                    handled += taken.map_err(RunError::Journal)?;
+                }
+            };
+        }
+        listen!();
         while let Some(event) = taken.pop_front() {
             engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
             handled += 1;
-        }
-        for (nth, ring) in control.iter_mut().enumerate() {
-            while let Ok(event) = ring.pop() {
-                engine.take(at(event, now), read_at, &mut forward).map_err(RunError::Journal)?;
-                commands += u64::from(nth == 0);
-                handled += 1;
-            }
         }
         // Look at the feed's ring first and take from it last: an answer that was sent before a price is then
         // never taken after it.
         let prices = feed.slots().min(EVENTS_PER_TURN_MAX);
         while let Ok((event, read_at)) = answers.pop() {
+            listen!();
             engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
             counts.popped[1] += 1;
             handled += 1;
         }
         for _ in 0..prices {
             let Ok((event, read_at)) = feed.pop() else { break };
+            listen!();
             engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
             counts.popped[0] += 1;
             handled += 1;
@@ -458,7 +544,7 @@ fn engine_turns<S: Strategy>(
                 counts.pushed += u64::from(orders.push(Errand::Round(venue)).is_ok());
             });
             counts.now = now.0;
-            counts.popped[2] = commands;
+            counts.popped[2] = control.taken;
             shared.progress.engine.publish(&counts);
             shared.progress.tell(engine.counters());
             engine.note_idle();

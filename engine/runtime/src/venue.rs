@@ -5,11 +5,40 @@ use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::output::{CancelOrder, Output, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::{ClientOrderId, InstrumentId, TsNs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The order was not sent: the gateway was not ready or its budget was used up.
 pub const REJECT_NOT_SENT: i32 = -1;
 /// The order was not sent: the ring to the gateway was full.
 pub const REJECT_RING_FULL: i32 = -2;
+
+/// Venues that a person wants disconnected, by number: said by the engine thread, followed by the threads that hold the
+/// connections.
+#[derive(Clone, Debug, Default)]
+pub struct Unlinked(Arc<AtomicU32>);
+
+impl Unlinked {
+    /// Wants the venue disconnected, or no more. Numbers beyond those an engine can have are nobody's.
+    pub fn set(&self, venue: u16, is_wanted: bool) {
+        let Some(bit) = 1u32.checked_shl(u32::from(venue)) else { return };
+        match is_wanted {
+            true => self.0.fetch_or(bit, Ordering::Relaxed),
+            false => self.0.fetch_and(!bit, Ordering::Relaxed),
+        };
+    }
+
+    /// Nothing is wanted.
+    #[inline]
+    pub fn none(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// The venue is to be disconnected.
+    pub fn has(&self, venue: u8) -> bool {
+        self.0.load(Ordering::Relaxed).checked_shr(u32::from(venue)).unwrap_or(0) & 1 == 1
+    }
+}
 
 /// Market data of one venue.
 pub trait MarketFeed: Send {

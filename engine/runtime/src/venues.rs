@@ -3,7 +3,7 @@
 //! What a venue says without naming an instrument is about its own account; with several venues it is told of an instrument
 //! of that venue, by which the core knows whose it is. With one venue nothing is changed.
 
-use crate::venue::{MarketFeed, OrderGateway};
+use crate::venue::{MarketFeed, OrderGateway, Unlinked};
 use smc_core::engine::Engine;
 use smc_core::event::{Event, EventBody, KeyScope};
 use smc_core::orders::Order;
@@ -74,6 +74,9 @@ macro_rules! gateway {
 /// All feeds of an engine.
 pub struct Feeds {
     venues: Vec<(Place, AnyFeed)>,
+    /// Of each feed, the number of its venue.
+    numbers: Vec<u8>,
+    holds: Holds,
 }
 
 /// All gateways of an engine; a venue's number is its place here.
@@ -83,6 +86,53 @@ pub struct Gateways {
     lives: Vec<Life>,
     /// Of each instrument, the venue of its orders.
     venue_of: Vec<u8>,
+    holds: Holds,
+}
+
+/// How long a venue that a person disconnects is still served: what was withdrawn there is to arrive.
+const HANG_UP_AFTER_NS: u64 = 2_000_000_000;
+
+/// Venues that a person wants disconnected, as one side of the engine follows it.
+struct Holds {
+    wanted: Unlinked,
+    /// Since when each is held, and whether its connections have been closed.
+    since: Vec<Option<(TsNs, bool)>>,
+}
+
+/// What to do with a venue in this turn.
+enum Link {
+    Turn,
+    HangUp,
+    Rest,
+}
+
+impl Holds {
+    fn new(venues: usize) -> Self {
+        Self { wanted: Unlinked::default(), since: vec![None; venues] }
+    }
+
+    /// Of the venue `number`, which stands at `at` here.
+    #[inline]
+    fn look(&mut self, at: usize, number: u8, now: TsNs) -> Link {
+        if self.wanted.none() { Link::Turn } else { self.look_at_held(at, number, now) }
+    }
+
+    #[cold]
+    fn look_at_held(&mut self, at: usize, number: u8, now: TsNs) -> Link {
+        let Some(slot) = self.since.get_mut(at) else { return Link::Turn };
+        if !self.wanted.has(number) {
+            *slot = None;
+            return Link::Turn;
+        }
+        let (since, is_closed) = slot.get_or_insert((now, false));
+        if std::mem::replace(is_closed, now.since(*since) >= HANG_UP_AFTER_NS) {
+            Link::Rest
+        } else if *is_closed {
+            Link::HangUp
+        } else {
+            Link::Turn
+        }
+    }
 }
 
 /// What a gateway has come to.
@@ -149,10 +199,19 @@ fn places(venues: impl Iterator<Item = Vec<InstrumentId>>) -> Vec<Place> {
 }
 
 impl Feeds {
-    /// Feeds with the instruments whose prices they bring.
-    pub fn new(venues: Vec<(AnyFeed, Vec<InstrumentId>)>) -> Self {
-        let (feeds, instruments): (Vec<_>, Vec<_>) = venues.into_iter().unzip();
-        Self { venues: places(instruments.into_iter()).into_iter().zip(feeds).collect() }
+    /// Feeds with the instruments whose prices they bring and their venues' numbers.
+    pub fn new(venues: Vec<(AnyFeed, Vec<InstrumentId>, u8)>) -> Self {
+        let numbers: Vec<u8> = venues.iter().map(|(_, _, number)| *number).collect();
+        let (feeds, instruments): (Vec<_>, Vec<_>) =
+            venues.into_iter().map(|(feed, instruments, _)| (feed, instruments)).unzip();
+        let venues: Vec<_> = places(instruments.into_iter()).into_iter().zip(feeds).collect();
+        let holds = Holds::new(venues.len());
+        Self { venues, numbers, holds }
+    }
+
+    /// Follows which venues a person wants disconnected.
+    pub fn follow(&mut self, unlinked: &Unlinked) {
+        self.holds.wanted = unlinked.clone();
     }
 }
 
@@ -165,7 +224,13 @@ impl Gateways {
         };
         let places = places((0..gateways.len()).map(ids));
         let lives = vec![Life::default(); gateways.len()];
-        Self { venues: places.into_iter().zip(gateways).collect(), lives, venue_of }
+        let holds = Holds::new(gateways.len());
+        Self { venues: places.into_iter().zip(gateways).collect(), lives, venue_of, holds }
+    }
+
+    /// Follows which venues a person wants disconnected.
+    pub fn follow(&mut self, unlinked: &Unlinked) {
+        self.holds.wanted = unlinked.clone();
     }
 
     /// Takes over an order that the engine believes to be working; see the gateway's own words. False when there is no
@@ -208,9 +273,13 @@ impl MarketFeed for Feeds {
     #[inline]
     fn turn(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) -> u32 {
         let mut handled = 0;
-        for (place, any) in &mut self.venues {
+        for (at, ((place, any), number)) in self.venues.iter_mut().zip(&self.numbers).enumerate() {
             let mut emit = |event| place.tell(event, emit);
-            handled += feed!(any, feed => feed.turn(now, &mut emit));
+            match self.holds.look(at, *number, now) {
+                Link::Turn => handled += feed!(any, feed => feed.turn(now, &mut emit)),
+                Link::HangUp => feed!(any, feed => feed.hang_up(now, &mut emit)),
+                Link::Rest => {}
+            }
         }
         handled
     }
@@ -247,6 +316,14 @@ impl OrderGateway for Gateways {
         let mut handled = 0;
         for (venue, ((place, any), life)) in self.venues.iter_mut().zip(&mut self.lives).enumerate() {
             let mut emit = |event| place.tell(event, emit);
+            match self.holds.look(venue, venue as u8, now) {
+                Link::Turn => {}
+                Link::HangUp => {
+                    gateway!(any, gateway => gateway.hang_up(now, &mut emit));
+                    continue;
+                }
+                Link::Rest => continue,
+            }
             let fatal = gateway!(any, gateway => {
                 handled += gateway.turn(now, &mut emit);
                 life.was_ready = life.was_ready || gateway.is_ready();

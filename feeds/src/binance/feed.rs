@@ -121,6 +121,15 @@ impl<D: Dialect> Feed<D> {
         self.lines.iter().all(Line::is_ready)
     }
 
+    /// Closes every connection; the next [`turn`](Self::turn) makes new ones.
+    #[cold]
+    pub fn hang_up<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
+        for line in &mut self.lines {
+            line.hang_up(&mut self.market, now, emit);
+        }
+        self.snapshots.void_flight();
+    }
+
     /// Connections being made, and requests that have not left yet; 0 is quiet. A request under way does not
     /// count: the byte counts show it.
     pub fn in_flight(&self) -> u32 {

@@ -244,6 +244,15 @@ impl Line {
         }
     }
 
+    /// Closes both connections. Whoever does not want another one does not call [`turn`](Self::turn) any more.
+    #[cold]
+    pub fn hang_up<D: Dialect, E: FnMut(Event)>(&mut self, market: &mut Market<D>, now: TsNs, emit: &mut E) {
+        if let Some(standby) = self.standby.take() {
+            self.retire(standby);
+        }
+        self.lose_active(market, now, emit);
+    }
+
     fn retire(&mut self, mut session: Session) {
         session.close();
         self.past_received += session.bytes_received();

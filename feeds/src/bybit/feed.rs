@@ -191,6 +191,16 @@ impl BybitFeed {
         }
     }
 
+    /// Closes every connection; the next [`turn`](Self::turn) makes a new one.
+    #[cold]
+    pub fn hang_up<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
+        if let Some(standby) = self.standby.take() {
+            self.market.reset_lane(standby.lane());
+            self.retire(standby);
+        }
+        self.lose_active(now, emit);
+    }
+
     fn retire(&mut self, mut session: Session) {
         session.close();
         self.past_received += session.bytes_received();

@@ -206,6 +206,12 @@ impl OandaFeed {
         }
     }
 
+    /// Closes the stream; the next [`turn`](Self::turn) makes a new one.
+    #[cold]
+    pub fn hang_up<E: FnMut(Event)>(&mut self, now: TsNs, emit: &mut E) {
+        self.lose(NetError::Closed { code: None }, now, emit);
+    }
+
     #[cold]
     fn lose<E: FnMut(Event)>(&mut self, error: NetError, now: TsNs, emit: &mut E) {
         let Some(lost) = self.stream.take() else { return };

@@ -93,6 +93,15 @@ impl BinanceSpotGateway {
         out.count
     }
 
+    /// Closes every connection, on which whatever was under way is unknown from now on; the next [`turn`](Self::turn) makes
+    /// new ones.
+    #[cold]
+    pub fn hang_up(&mut self, now: TsNs, emit: &mut impl FnMut(Event)) {
+        let mut out = Out::new(now, emit);
+        self.cut(None, &mut out);
+        self.session.tell_state(&mut out);
+    }
+
     /// Sends an order the gate approved. `Ok` means that it may be on its way: its outcome comes as an event.
     /// `Err` means that nothing left.
     pub fn place(&mut self, now: TsNs, order: &ApprovedOrder) -> Result<(), SendError> {

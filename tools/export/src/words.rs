@@ -63,6 +63,8 @@ words! {
     Command {
         Kill "kill", Pause "pause", Resume "resume", Flatten "flatten", Shutdown "shutdown", Arm "arm",
         Start "start", KillFlatten "kill_flatten", SetLimit "set_limit", ResetLoss "reset_loss",
+        Connect "connect", Disconnect "disconnect", Rotate "rotate", Snapshot "snapshot",
+        LogLevel "log_level", Acknowledge "acknowledge",
     }
     ScopeKind { Engine "engine", Venue "venue", Instrument "instrument", Strategy "strategy" }
     ContractKind { Spot "spot", Linear "linear", Inverse "inverse", Fx "fx" }

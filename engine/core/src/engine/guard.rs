@@ -220,6 +220,21 @@ impl<S: Strategy> Engine<S> {
                 self.let_go(RiskScope::ENGINE, Control::DailyLoss, said, outbox);
                 self.let_go(RiskScope::ENGINE, Control::Drawdown, said, outbox);
             }
+            Command::Disconnect if scope.kind == ScopeKind::Venue => {
+                self.raise_by_hand(at(Control::Operator, TradingState::CancelOnly), said, outbox)
+            }
+            Command::Connect if scope.kind == ScopeKind::Venue => {
+                if self.guard.scopes.level(scope, Control::Operator) <= TradingState::CancelOnly {
+                    self.let_go(scope, Control::Operator, said, outbox);
+                }
+            }
+            // The process does them; here they are only told.
+            Command::Connect
+            | Command::Disconnect
+            | Command::Rotate
+            | Command::Snapshot
+            | Command::LogLevel
+            | Command::Acknowledge => return,
         }
         self.reconcile_on_act(act, outbox);
         self.manage_all(outbox);

@@ -486,7 +486,16 @@ impl<S: Strategy> Engine<S> {
                     state.unseen = state.unseen.min(TradingState::ReduceOnly);
                     self.cancel_foreign(at, outbox);
                 }
-                Command::Pause | Command::Shutdown | Command::SetLimit | Command::ResetLoss => {}
+                Command::Pause
+                | Command::Shutdown
+                | Command::SetLimit
+                | Command::ResetLoss
+                | Command::Connect
+                | Command::Disconnect
+                | Command::Rotate
+                | Command::Snapshot
+                | Command::LogLevel
+                | Command::Acknowledge => {}
             }
             self.tell_level(at, from, outbox);
         }

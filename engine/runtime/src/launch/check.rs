@@ -135,7 +135,7 @@ fn check_link(file: &FileConfig, config: &EngineConfig, venue: u8, link: &mut Li
     let symbols: Vec<(InstrumentId, Name)> = specs.iter().map(|(id, spec)| (*id, spec.symbol)).collect();
     match feed(file, link, config, &symbols, true) {
         Err(error) => report.bad("prices", &error),
-        Ok(any) => check_prices(Feeds::new(vec![(any, Vec::new())]), &symbols, &clock, report),
+        Ok(any) => check_prices(Feeds::new(vec![(any, Vec::new(), 0)]), &symbols, &clock, report),
     }
 }
 

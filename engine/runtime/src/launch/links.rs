@@ -198,7 +198,7 @@ impl Links {
             for (symbols, is_traded) in [(here, true), (elsewhere, false)] {
                 if !symbols.is_empty() {
                     let ids = symbols.iter().map(|&(id, _)| id).collect();
-                    feeds.push((feed(file, link, config, &symbols, is_traded)?, ids));
+                    feeds.push((feed(file, link, config, &symbols, is_traded)?, ids, place as u8));
                 }
             }
         }
