@@ -36,6 +36,8 @@ fn main() {
         topology,
         idle,
         kill: Arc::default(),
+        speed: 1.0,
+        set_log_level: None,
         progress: progress.clone(),
     };
     let mut running = launch(options).unwrap_or_else(|error| panic!("{error}"));

@@ -143,6 +143,8 @@ fn start(sim: &SimProcess, home: &Path) -> Running {
         topology: Topology::Inline,
         idle: Idle::Yield,
         kill: Arc::default(),
+        speed: 1.0,
+        set_log_level: None,
         progress: Default::default(),
     };
     launch(options).unwrap()

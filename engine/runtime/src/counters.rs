@@ -19,10 +19,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"SMCcount");
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 const HEADER_SLOTS: usize = 3;
 /// Instruments that have slots of their own; later ones are left out of the counters, not of trading.
 pub const INSTRUMENTS_MAX: usize = 16;
+
+/// Acts of people whose journal numbers are kept.
+pub const ACTS_KEPT: usize = 16;
 
 /// Name of the file in the journal's directory.
 pub const FILE_NAME: &str = "counters.smc";
@@ -70,7 +73,11 @@ pub enum Slot {
     VenueState = Slot::StrategyState as usize + STRATEGIES_MAX,
     /// The engine's own state likewise.
     EngineState = Slot::VenueState as usize + VENUES_MAX,
-    End = Slot::EngineState as usize + 1,
+    /// Acts of people taken, in the order in which they were said.
+    ActsTaken = Slot::EngineState as usize + 1,
+    /// First of [`ACTS_KEPT`] journal numbers: of the act `n` at `n % ACTS_KEPT`.
+    ActSeq = Slot::ActsTaken as usize + 1,
+    End = Slot::ActSeq as usize + ACTS_KEPT,
 }
 
 const FILE_BYTES: usize = (HEADER_SLOTS + Slot::End as usize) * 8;
@@ -118,6 +125,11 @@ impl Counters {
     /// Stores `value`.
     pub fn set(&self, slot: Slot, value: u64) {
         self.set_nth(slot, 0, value);
+    }
+
+    /// Stores `value` so that whoever reads it by [`CountersView::latest`] also sees all that was stored before.
+    pub fn publish(&self, slot: Slot, value: u64) {
+        slots(&self.map)[HEADER_SLOTS + slot as usize].store(value, Ordering::Release);
     }
 
     /// Adds to a slot; only its one writer may.
@@ -188,6 +200,11 @@ impl CountersView {
     /// The value.
     pub fn get(&self, slot: Slot) -> u64 {
         self.nth(slot, 0)
+    }
+
+    /// The value that was [published](Counters::publish) last.
+    pub fn latest(&self, slot: Slot) -> u64 {
+        slots(&self.map)[HEADER_SLOTS + slot as usize].load(Ordering::Acquire)
     }
 
     /// The value, signed.

@@ -8,7 +8,7 @@
 //! Never reads a clock for a decision, never blocks, never allocates after construction. If the journal cannot
 //! take a record the order it would have explained is not sent, and the thread stops.
 
-use crate::counters::{Counters, INSTRUMENTS_MAX, Slot};
+use crate::counters::{ACTS_KEPT, Counters, INSTRUMENTS_MAX, Slot};
 use crate::journal_watch::JournalWatch;
 use crate::latency::{Probe, Stretch};
 use crate::topology::RunError;
@@ -66,6 +66,7 @@ pub struct EngineThread<S: Strategy> {
     last_ts: TsNs,
     records_to_digest: u64,
     outputs_out: u64,
+    acts_taken: u64,
     watch: JournalWatch,
     /// When each venue was last asked for a round of reconciliation.
     rounds_asked: [TsNs; VENUES_MAX],
@@ -89,6 +90,7 @@ impl<S: Strategy> EngineThread<S> {
             last_ts: TsNs(0),
             records_to_digest: DIGEST_EVERY,
             outputs_out: 0,
+            acts_taken: 0,
             watch: JournalWatch::new(None),
             rounds_asked: [TsNs(0); VENUES_MAX],
             rounds_seen: None,
@@ -113,6 +115,25 @@ impl<S: Strategy> EngineThread<S> {
         event.ts_recv = event.ts_recv.max(self.last_ts);
         self.advance_to(event.ts_recv, read_at, forward)?;
         self.handle(event, read_at, forward)
+    }
+
+    /// Takes an act of a person, and says that it was taken and under which number.
+    #[cold]
+    pub fn take_act(
+        &mut self,
+        mut event: Event,
+        read_at: u64,
+        forward: &mut impl FnMut(Outbound),
+    ) -> Result<(), AppendError> {
+        event.ts_recv = event.ts_recv.max(self.last_ts);
+        self.advance_to(event.ts_recv, read_at, forward)?;
+        let seq = self.journal.next_seq();
+        self.handle(event, read_at, forward)?;
+        self.acts_taken += 1;
+        self.counters.set_nth(Slot::ActSeq, self.acts_taken as usize % ACTS_KEPT, seq);
+        // Whoever sees that it was taken also sees its number, and the state that it led to.
+        self.counters.publish(Slot::ActsTaken, self.acts_taken);
+        Ok(())
     }
 
     /// Emits the timers that are due at `now`. Called before each event and when idle: the grid depends on time

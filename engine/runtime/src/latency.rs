@@ -1,7 +1,7 @@
 //! Latencies leave the hot threads as plain numbers in a lossy ring; histograms are filled elsewhere.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -60,7 +60,7 @@ struct Histograms {
 }
 
 /// Percentiles of one stretch, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Percentiles {
     /// Median.
     pub p50: u64,

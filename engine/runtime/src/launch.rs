@@ -10,13 +10,14 @@ mod questions;
 use crate::account_lock::{AccountError, AccountLock};
 use crate::clock::{Clock, mono_ns};
 use crate::config::{FileConfig, FileError, InstrumentSection, ProcessSection, VenueKind};
-use crate::control::{ControlError, ControlPort, Operators, StatusSource, act_event};
+use crate::control::desk::{Desk, Factor};
+use crate::control::people::People;
+use crate::control::{ControlError, ControlPort, Operators, Services, StatusSource, act_event};
 use crate::counters::{Counters, CountersView, FILE_NAME};
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, cores, keep_off};
 use crate::journal_watch::JournalWatch;
 use crate::latency::Latencies;
-use crate::operator::{Desk, Factor};
 use crate::progress::Progress;
 use crate::resume::{self, Opened, ResumeError};
 use crate::topology::{self, Commands, RunError, Shared};
@@ -75,6 +76,10 @@ pub struct Options {
     pub kill: Arc<AtomicBool>,
     /// How far the threads are; shared with a simulator in lock step.
     pub progress: Arc<Progress>,
+    /// Market seconds per second, for people who look.
+    pub speed: f64,
+    /// Sets the level of the log, 1 (error) to 5 (trace), where the process has one.
+    pub set_log_level: Option<fn(u8)>,
 }
 
 /// Why an engine did not start. Each names what to mend.
@@ -116,6 +121,8 @@ pub enum LaunchError {
     State(StateError),
     /// The secret of the second factor.
     Factor(PathBuf, String),
+    /// Who may do what at the control socket.
+    People(String),
     /// A thread could not be started.
     Thread(std::io::Error),
 }
@@ -145,6 +152,7 @@ impl std::fmt::Display for LaunchError {
             Self::Feed(reason) => write!(f, "market data: {reason}"),
             Self::Journal(dir, error) => write!(f, "journal {}: {error}", dir.display()),
             Self::Control(error) => write!(f, "{error}"),
+            Self::People(error) => f.write_str(error),
             Self::State(error) => write!(f, "a second engine for snapshots: {error}"),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
@@ -244,11 +252,21 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
     let counters = counters(&options.journal.join(FILE_NAME)).map_err(fail)?;
-    let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
+    let counted = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
 
     let latencies = Latencies::new();
     let symbols = symbols(&options.config);
-    let status = StatusSource { counters: view, latencies: latencies.clone(), symbols };
+    let status = StatusSource {
+        counters: counted,
+        latencies: latencies.clone(),
+        symbols,
+        journal: options.journal.clone(),
+        speed: options.speed,
+        topology: match options.topology {
+            Topology::Inline => "inline",
+            Topology::Pipelined => "pipelined",
+        },
+    };
     let (commands, mut command_ring) = rtrb::RingBuffer::new(64);
     let (operator, mut operator_ring) = rtrb::RingBuffer::<Event>::new(64);
     let operators = Operators::new(operator);
@@ -257,9 +275,18 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let control = match &options.control {
         None => None,
         Some(path) => {
-            let desk = desk(&options.config.process, &status.symbols)?;
-            let port = ControlPort::open(path, status.clone(), desk, operators.clone());
-            let port = port.map_err(LaunchError::Control)?;
+            let desk = desk(&options, &status.symbols)?;
+            let people = People::read(&options.config.control).map_err(LaunchError::People)?;
+            let (source, operators) = (status.clone(), operators.clone());
+            let services = Services {
+                source,
+                desk,
+                people,
+                operators,
+                view: view.clone(),
+                set_log_level: options.set_log_level,
+            };
+            let port = ControlPort::open(path, services).map_err(LaunchError::Control)?;
             let stop = stop.clone();
             let thread = std::thread::Builder::new().name("control".into());
             Some(thread.spawn(move || port.serve(&stop)).map_err(LaunchError::Thread)?)
@@ -453,11 +480,13 @@ fn symbols(config: &FileConfig) -> Vec<String> {
 }
 
 /// What the control port needs to make acts of requests.
-fn desk(process: &ProcessSection, symbols: &[String]) -> Result<Desk, LaunchError> {
-    let factor = process
-        .totp_file
-        .as_ref()
-        .map(|path| Factor::read(path).map_err(|reason| LaunchError::Factor(path.clone(), reason)));
+fn desk(options: &Options, symbols: &[String]) -> Result<Desk, LaunchError> {
+    let process = &options.config.process;
+    // Beside the journal: whoever goes on with it knows which codes were used.
+    let note = options.journal.join("operator.codes");
+    let factor = process.totp_file.as_ref().map(|path| {
+        Factor::read(path, Some(note)).map_err(|reason| LaunchError::Factor(path.clone(), reason))
+    });
     Ok(Desk { symbols: symbols.to_vec(), factor: factor.transpose()?, kill_flag: process.kill_flag.clone() })
 }
 

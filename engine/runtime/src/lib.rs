@@ -12,7 +12,6 @@ pub mod idle;
 pub mod journal_watch;
 pub mod latency;
 pub mod launch;
-pub mod operator;
 pub mod progress;
 pub mod resume;
 pub mod topology;

@@ -106,7 +106,8 @@ impl Commands<'_> {
     }
 
     #[cold]
-    fn next(&mut self, now: TsNs) -> Option<(Act, Event)> {
+    fn next(&mut self, now: TsNs) -> Option<(Act, Event, bool)> {
+        let mut is_persons = false;
         let event = if self.kill.swap(false, Ordering::AcqRel) {
             let reason = Name::new("signal").unwrap_or(Name::EMPTY);
             act_event(Act { reason, ..Act::from(Command::Kill) })
@@ -114,11 +115,12 @@ impl Commands<'_> {
             self.taken += 1;
             event
         } else {
+            is_persons = true;
             self.people.pop().ok()?
         };
         let EventBody::Operator(act) = event.body else { return None };
         // It gets the time of the turn that takes it.
-        Some((act, Event { ts_event: now, ts_recv: now, ..event }))
+        Some((act, Event { ts_event: now, ts_recv: now, ..event }, is_persons))
     }
 
     /// Lets the engine take whatever was said, and does what the process has to do about it. How many.
@@ -133,8 +135,11 @@ impl Commands<'_> {
         forward: &mut impl FnMut(Outbound),
     ) -> Result<u32, AppendError> {
         let mut count = 0;
-        while let Some((act, event)) = self.next(now) {
-            engine.take(event, read_at, forward)?;
+        while let Some((act, event, is_persons)) = self.next(now) {
+            match is_persons {
+                true => engine.take_act(event, read_at, forward)?,
+                false => engine.take(event, read_at, forward)?,
+            }
             count += 1;
             match act.command {
                 Command::Disconnect | Command::Connect if act.scope.kind == ScopeKind::Venue => {

@@ -39,7 +39,7 @@ impl Triggers {
             if !is_killed && asked_for == 0 && flag.exists() {
                 let reason = Name::new("flag file").unwrap_or(Name::EMPTY);
                 let act = Act { reason, ..Act::from(Command::Kill) };
-                if operators.push(act_event(act)) {
+                if operators.push(act_event(act)).is_some() {
                     asked_for = PATIENCE;
                 }
             }

@@ -6,6 +6,7 @@
 //! and addresses do not.
 
 mod backtest;
+mod control;
 mod demo;
 mod manage;
 mod sizing;
@@ -20,6 +21,7 @@ pub use backtest::{
     BacktestSection, FeesSection, FinancingSection, ImpactSection, KindWord, LatencyWord, QueueWord,
     RulesSection, Weekday,
 };
+pub use control::{ControlSection, KeySection};
 pub use demo::{DemoSection, StoryWord, utc};
 pub use manage::{BreakEvenSection, ManageSection, PartSection, TrailSection};
 use serde::{Deserialize, Serialize};
@@ -82,6 +84,9 @@ pub struct FileConfig {
     /// How threads run. Not journaled: it decides nothing.
     #[serde(default, skip_serializing)]
     pub process: ProcessSection,
+    /// Who may do what at the control socket. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub control: ControlSection,
 }
 
 /// `[engine]`

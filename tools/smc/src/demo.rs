@@ -168,6 +168,8 @@ pub fn demo(args: &Args) -> Outcome {
         topology,
         idle,
         kill: Arc::default(),
+        speed,
+        set_log_level: None,
         progress: progress.clone(),
     };
     let mut running = match launch(options) {

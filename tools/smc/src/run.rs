@@ -82,6 +82,8 @@ pub fn run(args: &Args) -> Outcome {
         topology,
         idle,
         kill: kill.clone(),
+        speed,
+        set_log_level: None,
         progress: Arc::default(),
     };
     let stop = Arc::new(AtomicBool::new(false));

@@ -124,6 +124,8 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<PathBuf
         topology: Topology::Inline,
         idle: load.idle,
         kill: Arc::default(),
+        speed: 1.0,
+        set_log_level: None,
         progress: progress.clone(),
     };
     let mut running = launch(options).map_err(|error| {

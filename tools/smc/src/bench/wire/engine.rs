@@ -75,6 +75,8 @@ pub fn serve(args: &Args) -> Outcome {
         topology,
         idle,
         kill: Arc::default(),
+        speed: 1.0,
+        set_log_level: None,
         progress: progress.clone(),
     };
     let mut running = launch(options).map_err(|error| Failure::Wrong(error.to_string()))?;
