@@ -5,6 +5,7 @@ use smc_core::event::{Event, EventBody, OrderUpdateKind, RiskScope, ScopeKind};
 use smc_core::output::{NewOrder, Output};
 use smc_core::risk::Violations;
 use smc_core::words::{InstrumentId, Money, Price, Qty, TsNs};
+use serde_json::json;
 use smc_journal::{Record, RecordKind};
 
 /// One value with its unit, so that a printer knows what to do with it.
@@ -442,4 +443,32 @@ pub fn codes_text(codes: u32) -> String {
         0 => "approved".into(),
         codes => Violations::from_bits(codes).to_string(),
     }
+}
+
+/// A value as JSON: decimals as text, so that no reader rounds them; times as nanoseconds.
+pub fn value_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Price(price) => json!(price.to_string()),
+        Value::Qty(qty) => json!(qty.to_string()),
+        Value::Money(amount) => json!(amount.to_string()),
+        Value::Time(ts) => json!(ts.0),
+        Value::Number(n) => i64::try_from(*n).map_or_else(|_| json!(n.to_string()), |n| json!(n)),
+        Value::Flag(is) => json!(is),
+        Value::Word(word) => json!(word),
+    }
+}
+
+/// Fields as one object; a name that comes again gets a number.
+pub fn fields_json(fields: &[Field]) -> serde_json::Value {
+    let mut object = serde_json::Map::new();
+    for (name, value) in fields {
+        let mut key = (*name).to_string();
+        let mut nth = 2;
+        while object.contains_key(&key) {
+            key = format!("{name}_{nth}");
+            nth += 1;
+        }
+        object.insert(key, value_json(value));
+    }
+    object.into()
 }

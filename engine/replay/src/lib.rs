@@ -19,10 +19,12 @@ pub mod what_if;
 pub use course::describe_bytes;
 pub use diff::{Change, Diff, DiffOptions, Entry, FieldChange, diff};
 pub use explain::{DecisionWhy, Explanation, Line, Question, SignalWhy, TradeWhy, explain};
-pub use fields::{Content, Field, Value, body_fields, codes_text, content, scope_name, state_name, words};
+pub use fields::{
+    Content, Field, Value, body_fields, codes_text, content, fields_json, scope_name, state_name, value_json, words,
+};
 pub use history::{At, BarAt, Cause, Leaving, OrderStory};
 pub use rebuild::{RebuildError, Rebuilt, Under, rebuild};
-pub use shadow::{Shadow, ShadowError, save};
+pub use shadow::{Onlooker, RECORDS_PER_TURN_MAX, Shadow, ShadowError, Step, save};
 pub use until::{ChartAt, InstrumentAt, StateAt, ZoneAt, until};
 pub use verify::{Difference, Replay, ReplayError, replay, replay_first};
 pub use watched::{Seen, SeenLook};

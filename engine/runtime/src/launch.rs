@@ -9,7 +9,7 @@ mod questions;
 
 use crate::account_lock::{AccountError, AccountLock};
 use crate::clock::{Clock, mono_ns};
-use crate::config::{FileConfig, FileError, InstrumentSection, ProcessSection, VenueKind};
+use crate::config::{FileConfig, FileError, VenueKind};
 use crate::control::desk::{Desk, Factor};
 use crate::control::people::People;
 use crate::control::{ControlError, ControlPort, Operators, Services, StatusSource, act_event};
@@ -35,6 +35,7 @@ use smc_core::state::StateError;
 use smc_core::strategy::Confluence;
 use smc_core::words::InstrumentId;
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
+use smc_observe::{Names, Observer, View};
 use smc_replay::{Shadow, Under};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,8 +47,10 @@ use std::time::{Duration, Instant};
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Records between two snapshots unless the configuration says otherwise.
 const SNAPSHOT_RECORDS: u64 = 1_000_000;
-/// How long the shadow sleeps when nothing came.
-const SHADOW_IDLE: Duration = Duration::from_millis(5);
+/// How long the observer sleeps when nothing came.
+const OBSERVER_IDLE: Duration = Duration::from_millis(5);
+/// How often the observer's thread takes what the probes left.
+const COLLECT_EVERY: Duration = Duration::from_millis(50);
 
 /// Which way the threads are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,12 +183,14 @@ pub struct Running {
     pub recovery: Option<Recovery>,
     /// Bytes read from and written to the connection that fetched the rules.
     pub preamble: (u64, u64),
+    /// The engine seen from outside; none where nobody asks (neither control nor metrics port, no snapshots).
+    pub view: Option<View>,
     stop: Arc<AtomicBool>,
     commands: rtrb::Producer<Event>,
     engine: JoinHandle<Result<Ended, String>>,
     control: Option<JoinHandle<std::io::Result<()>>>,
     triggers: JoinHandle<()>,
-    shadow: Option<JoinHandle<()>>,
+    observer: Option<JoinHandle<()>>,
     /// Kept open: a simulator in lock step counts its bytes.
     _links: Links,
     _accounts: Vec<AccountLock>,
@@ -236,14 +241,17 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         Some(_) => resume::resume(&journal_settings, &header, &under, make).map_err(no_journal)?,
     };
     let Opened { journal, recovery } = opened;
-    let shadow = match options.config.process.snapshot_records.unwrap_or(SNAPSHOT_RECORDS) {
-        0 => None,
-        every => {
-            let mut copy = make().map_err(LaunchError::Core)?;
-            copy_state(&mut core, &mut copy).map_err(LaunchError::State)?;
-            let shadow = Shadow::new(&options.journal, journal.next_seq(), copy, &under, every);
-            Some(shadow.map_err(|error| no_journal(ResumeError::Journal(error)))?)
-        }
+    let snapshot_records = options.config.process.snapshot_records.unwrap_or(SNAPSHOT_RECORDS);
+    let is_asked = options.control.is_some() || options.config.process.metrics.is_some();
+    let observer = if is_asked || snapshot_records > 0 {
+        let mut copy = make().map_err(LaunchError::Core)?;
+        copy_state(&mut core, &mut copy).map_err(LaunchError::State)?;
+        let next = journal.next_seq();
+        let shadow = Shadow::new(&options.journal, next, copy, &under, snapshot_records);
+        let shadow = shadow.map_err(|error| no_journal(ResumeError::Journal(error)))?;
+        Some(Observer::new(shadow, &options.config, next))
+    } else {
+        None
     };
     if !gateways.hand_over(&core, clock.now()) {
         return Err(LaunchError::Feed(
@@ -255,7 +263,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let counted = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
 
     let latencies = Latencies::new();
-    let symbols = symbols(&options.config);
+    let symbols = Names::of(&options.config).symbols;
     let status = StatusSource {
         counters: counted,
         latencies: latencies.clone(),
@@ -272,6 +280,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let operators = Operators::new(operator);
     let stop = Arc::new(AtomicBool::new(false));
     let progress = options.progress.clone();
+    let view = observer.as_ref().map(Observer::view);
     let control = match &options.control {
         None => None,
         Some(path) => {
@@ -346,12 +355,13 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         }
     };
     let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
-    let shadow = match shadow {
+    let observer = match observer {
         None => None,
-        Some(shadow) => {
-            let stop = stop.clone();
-            let thread = std::thread::Builder::new().name("snapshots".into());
-            Some(thread.spawn(move || follow(shadow, &stop)).map_err(LaunchError::Thread)?)
+        Some(observer) => {
+            let (stop, latencies) = (stop.clone(), latencies.clone());
+            let thread = std::thread::Builder::new().name("observer".into());
+            let body = move || follow(observer, &latencies, &stop);
+            Some(thread.spawn(body).map_err(LaunchError::Thread)?)
         }
     };
     let preamble = links.bytes();
@@ -365,7 +375,8 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         engine,
         control,
         triggers,
-        shadow,
+        observer,
+        view,
         _links: links,
         _accounts: account_locks,
     })
@@ -443,40 +454,45 @@ impl Running {
             let _ = control.join();
         }
         let _ = self.triggers.join();
-        if let Some(shadow) = self.shadow {
-            let _ = shadow.join();
+        if let Some(observer) = self.observer {
+            let _ = observer.join();
         }
         ended
     }
 }
 
-/// Runs the shadow until the journal is closed, or until well after the engine was told to stop.
-fn follow(mut shadow: Shadow<Confluence>, stop: &AtomicBool) {
-    let mut stopped_at: Option<Instant> = None;
-    while !shadow.is_closed() && stopped_at.is_none_or(|at| at.elapsed() < SHUTDOWN_TIMEOUT) {
-        match shadow.turn() {
-            Ok(0) => std::thread::sleep(SHADOW_IDLE),
+/// Runs the observer until the journal is closed, or until well after the engine was told to stop; and keeps the rings of the
+/// probes empty, whether somebody asks for latencies or not.
+fn follow(observer: Observer<Confluence>, latencies: &Latencies, stop: &AtomicBool) {
+    let mut observer = Some(observer);
+    let (mut stopped_at, mut collect_at): (Option<Instant>, _) = (None, Instant::now());
+    while stopped_at.is_none_or(|at| at.elapsed() < SHUTDOWN_TIMEOUT) {
+        let now = Instant::now();
+        if now >= collect_at {
+            collect_at = now + COLLECT_EVERY;
+            latencies.collect();
+        }
+        let taken = match &mut observer {
+            Some(observer) if observer.is_closed() => break,
+            Some(observer) => observer.turn(),
+            None => Ok(0),
+        };
+        match taken {
+            Ok(0) => std::thread::sleep(OBSERVER_IDLE),
             Ok(_) => {}
             Err(error) => {
-                eprintln!("smc: snapshots end here: {error}");
-                return;
+                eprintln!("smc: snapshots, picture and metrics of the engine's state end here: {error}");
+                observer = None;
             }
         }
         if stop.load(Ordering::Acquire) {
+            if observer.is_none() {
+                break;
+            }
             stopped_at.get_or_insert_with(Instant::now);
         }
     }
-}
-
-/// What people call the instruments: by their symbol, and by venue too where two have the same.
-fn symbols(config: &FileConfig) -> Vec<String> {
-    let is_alone =
-        |symbol: &str| config.instruments.iter().filter(|other| other.symbol == symbol).count() == 1;
-    let name = |section: &InstrumentSection| match &section.venue {
-        Some(venue) if !is_alone(&section.symbol) => format!("{venue}:{}", section.symbol),
-        _ => section.symbol.clone(),
-    };
-    config.instruments.iter().map(name).collect()
+    latencies.collect();
 }
 
 /// What the control port needs to make acts of requests.
@@ -572,6 +588,7 @@ fn counters(path: &Path) -> std::io::Result<Counters> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ProcessSection;
 
     /// The map of the host holds a `[process]` section that stands in the engine's configuration as it is.
     #[test]

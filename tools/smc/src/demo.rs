@@ -188,8 +188,9 @@ pub fn demo(args: &Args) -> Outcome {
             if args.json { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
         view::plain(&journal, &running.status, &is_over, &mut out);
     } else {
-        let screen = view::Screen { journal: &journal, status: &running.status, speed, topology };
-        let quit = view::screen(&screen, &is_over).map_err(|error| Failure::wrong("terminal", error))?;
+        let mut here = view::Here { status: &running.status, view: running.view.clone() };
+        let screen = view::Screen { journal: &journal, source: &mut here };
+        let quit = view::screen(screen, &is_over).map_err(|error| Failure::wrong("terminal", error))?;
         if quit {
             stop.store(true, Ordering::Release);
         }

@@ -25,7 +25,7 @@ mod venue;
 mod view;
 mod watchdog;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -65,6 +65,11 @@ enum Command {
     Bench(bench::Command),
     Ctl(ctl::Args),
     Vectors(vectors::Args),
+    /// Print completions for a shell: `smc completions bash > /etc/bash_completion.d/smc`
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
     /// A program of its own, `smc-NAME`, beside this one
     #[command(external_subcommand)]
     Beside(Vec<String>),
@@ -89,6 +94,10 @@ fn main() -> ExitCode {
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Vectors(args) => vectors::vectors(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "smc", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Beside(words) => match words.split_first() {
             Some((name, args)) => beside::start(name, args),
             None => Ok(()),

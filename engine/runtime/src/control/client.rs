@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use smc_core::event::{Command, LimitName, RiskScope};
 use smc_journal::{RecordKind, Tail};
 use smc_operator::Challenge;
-use smc_replay::{Content, content, words};
+use smc_replay::{Content, content, fields_json, words};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -353,8 +353,8 @@ impl Client {
             if !matches!(record.kind, RecordKind::Input | RecordKind::Output) {
                 continue;
             }
-            let Ok(content) = content(&record) else { continue };
-            let Some(line) = feed.line(record.seq, &content) else { continue };
+            let (seq, Ok(content)) = (record.seq, content(&record)) else { continue };
+            let Some(line) = feed.line(seq, &content) else { continue };
             if self.outbox.len() > BACKLOG_MAX {
                 feed.left_out += 1;
                 continue;
@@ -414,11 +414,6 @@ impl Feed {
             true => !MARKET.contains(&kind.as_str()),
             false => self.kinds.contains(&kind),
         };
-        is_wanted.then(|| {
-            let fields = content.fields().into_iter();
-            let record: serde_json::Map<_, _> =
-                fields.map(|(name, value)| (name.into(), value.to_string().into())).collect();
-            json!({ "seq": seq, "kind": kind, "record": record })
-        })
+        is_wanted.then(|| json!({ "seq": seq, "kind": kind, "record": fields_json(&content.fields()) }))
     }
 }

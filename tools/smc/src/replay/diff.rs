@@ -1,8 +1,8 @@
 //! `smc replay --diff`: what two journals do not share.
 
-use super::show::{Show, value_json};
+use super::show::Show;
 use serde_json::{Value, json};
-use smc_replay::{Change, Content, Diff, Entry, FieldChange};
+use smc_replay::{Change, Content, Diff, Entry, FieldChange, fields_json, value_json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -110,7 +110,7 @@ fn change_json(change: &Change) -> Value {
     let entry = |entry: &Entry| {
         let is_text = matches!(entry.content, Some(Content::Text(_)));
         let fields =
-            entry.content.as_ref().filter(|_| !is_text).map(|it| super::show::fields_json(&it.fields()));
+            entry.content.as_ref().filter(|_| !is_text).map(|it| fields_json(&it.fields()));
         json!({ "seq": entry.seq, "ts_ns": entry.ts.0, "kind": entry.kind.name(), "what": entry.name(), "fields": fields })
     };
     let fields: Vec<Value> = change

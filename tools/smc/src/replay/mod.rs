@@ -258,3 +258,16 @@ pub fn own_config(dir: &Path, reader: &Reader) -> Result<FileConfig, Failure> {
         )),
     }
 }
+
+/// Why a record of a journal says what it says, while its engine may still be writing it.
+pub fn explain_live(journal: &Path, what: &str, as_json: bool) -> Outcome {
+    let question = question(what).map_err(Failure::Wrong)?;
+    let (reader, config) = open_with(journal, None)?;
+    let why = smc_replay::explain(&reader, config, question).map_err(|error| unanswered(journal, &error))?;
+    if as_json {
+        println!("{}", explain::json(&why));
+    } else {
+        print!("{}", explain::text(&why));
+    }
+    Ok(())
+}

@@ -1,7 +1,6 @@
 //! Words for people: prices with the instrument's decimals, times as UTC text, trees with record numbers.
 
 use crate::view::{date, fixed};
-use serde_json::json;
 use smc_core::instrument::InstrumentSpec;
 use smc_core::words::{InstrumentId, Money, Price, Qty, TsNs};
 use smc_replay::{Field, Value, words};
@@ -114,34 +113,6 @@ pub fn duration(nanos: u64) -> String {
 /// Parts per million as percent: `0.25 %`.
 pub fn percent_e8(share: i64) -> String {
     format!("{} %", smc_core::words::Qty(share.saturating_mul(100)))
-}
-
-/// A value as JSON: decimals as text, so that no reader rounds them; times as nanoseconds.
-pub fn value_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Price(price) => json!(price.to_string()),
-        Value::Qty(qty) => json!(qty.to_string()),
-        Value::Money(amount) => json!(amount.to_string()),
-        Value::Time(ts) => json!(ts.0),
-        Value::Number(n) => i64::try_from(*n).map_or_else(|_| json!(n.to_string()), |n| json!(n)),
-        Value::Flag(is) => json!(is),
-        Value::Word(word) => json!(word),
-    }
-}
-
-/// Fields as one object; a name that comes again gets a number.
-pub fn fields_json(fields: &[Field]) -> serde_json::Value {
-    let mut object = serde_json::Map::new();
-    for (name, value) in fields {
-        let mut key = (*name).to_string();
-        let mut nth = 2;
-        while object.contains_key(&key) {
-            key = format!("{name}_{nth}");
-            nth += 1;
-        }
-        object.insert(key, value_json(value));
-    }
-    object.into()
 }
 
 /// Lower-case words with underscores, for JSON.

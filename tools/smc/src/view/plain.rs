@@ -137,7 +137,7 @@ impl Lines<'_> {
             signed(realised, 2),
             now.seq
         );
-        self.write(now.state, Some(InstrumentId(0)), &words);
+        self.write(&now.state, Some(InstrumentId(0)), &words);
     }
 
     /// A reader of the lines may have gone; the run goes on.

@@ -1,37 +1,50 @@
 //! The terminal: takes it, paints ten times a second, listens to keys, and gives it back whatever happens.
 
-use super::Screen;
-use super::draw::{Choice, Depth, PITCHES, Scene, Theme, draw};
+use super::draw::{Choice, Depth, PITCHES, Page, Scene, Theme, draw};
 use super::model::Model;
+use super::{Screen, Source};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use smc_journal::Tail;
-use smc_runtime::control::Status;
-use smc_runtime::launch::Topology;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// One frame.
 const FRAME: Duration = Duration::from_millis(100);
 /// Longest time spent with the journal per frame; what is left is taken in the next.
 const FOLD_MAX: Duration = Duration::from_millis(60);
+/// How long an answer stays on the screen.
+const WORD_FOR: Duration = Duration::from_secs(10);
 /// The event rate is an average over this long.
 const RATE_OVER: Duration = Duration::from_secs(1);
 
-/// Shows the full-screen view until `is_over`; true when the person asked to stop.
-pub fn screen(screen: &Screen<'_>, is_over: &dyn Fn() -> bool) -> io::Result<bool> {
+/// Records at the beginning of a journal that are looked at: configuration and rules.
+const FIRST_RECORDS: u64 = 1_000;
+/// Newest records that are looked at; what was before them comes from the observer's picture.
+const NEWEST_RECORDS: u64 = 400_000;
+
+/// Shows the full-screen view until `is_over`, or until the engine ends; true when the person asked to stop.
+pub fn screen(screen: Screen<'_>, is_over: &dyn Fn() -> bool) -> io::Result<bool> {
     let mut tail = Tail::open(screen.journal).map_err(io::Error::other)?;
-    let mut terminal = Restored(ratatui::try_init()?);
     let mut view = View::new(screen);
+    let Some(status) = view.source.status()? else { return Ok(false) };
+    if status.seq > FIRST_RECORDS + NEWEST_RECORDS {
+        while view.model.seq < FIRST_RECORDS && view.fold_one(&mut tail)? {}
+        let from = status.seq - NEWEST_RECORDS;
+        tail = Tail::open_from(view.journal, from).map_err(io::Error::other)?;
+        view.seed()?;
+    }
+    let mut terminal = Restored(ratatui::try_init()?);
     loop {
         // Asked before the journal is read, so that the last frame has the last record.
         let was_over = is_over();
         let due = Instant::now() + FRAME;
         let is_behind = view.fold(&mut tail)?;
-        view.paint(&mut terminal.0)?;
-        if was_over && !is_behind {
+        let is_there = view.paint(&mut terminal.0)?;
+        if !is_there || was_over && !is_behind {
             return Ok(false);
         }
         if view.keys_until(due)? {
@@ -51,17 +64,44 @@ impl Drop for Restored {
 }
 
 struct View<'a> {
-    screen: &'a Screen<'a>,
+    journal: &'a Path,
+    source: &'a mut dyn Source,
     model: Model,
     theme: Theme,
     choice: Choice,
     rate: Rate,
+    /// The person was asked whether to kill.
+    is_asking: bool,
+    /// The last answer, and when it came.
+    word: Option<(String, Instant)>,
 }
 
 impl<'a> View<'a> {
-    fn new(screen: &'a Screen<'a>) -> Self {
-        let theme = Theme::new(Depth::from_env());
-        Self { screen, model: Model::default(), theme, choice: Choice::default(), rate: Rate::new() }
+    fn new(screen: Screen<'a>) -> Self {
+        Self {
+            journal: screen.journal,
+            source: screen.source,
+            model: Model::default(),
+            theme: Theme::new(Depth::from_env()),
+            choice: Choice::default(),
+            rate: Rate::new(),
+            is_asking: false,
+            word: None,
+        }
+    }
+
+    fn fold_one(&mut self, tail: &mut Tail) -> io::Result<bool> {
+        let Some(record) = tail.poll().map_err(io::Error::other)? else { return Ok(false) };
+        self.model.fold(record.seq, record.kind, record.payload);
+        Ok(true)
+    }
+
+    /// What the records that are not looked at have led to.
+    fn seed(&mut self) -> io::Result<()> {
+        if let Some(picture) = self.source.picture()? {
+            self.model.seed(&picture);
+        }
+        Ok(())
     }
 
     /// Takes what the journal has; true when there is more.
@@ -69,8 +109,7 @@ impl<'a> View<'a> {
         const LOOK_AT_CLOCK_EVERY: u32 = 256;
         let until = Instant::now() + FOLD_MAX;
         let mut taken = 0u32;
-        while let Some(record) = tail.poll().map_err(io::Error::other)? {
-            self.model.fold(record.seq, record.kind, record.payload);
+        while self.fold_one(tail)? {
             taken = taken.wrapping_add(1);
             if taken.is_multiple_of(LOOK_AT_CLOCK_EVERY) && Instant::now() >= until {
                 return Ok(true);
@@ -79,24 +118,29 @@ impl<'a> View<'a> {
         Ok(false)
     }
 
-    fn paint(&mut self, terminal: &mut DefaultTerminal) -> io::Result<()> {
-        let status: Status = self.screen.status.status();
+    /// False when the engine has ended.
+    fn paint(&mut self, terminal: &mut DefaultTerminal) -> io::Result<bool> {
+        let Some(status) = self.source.status()? else { return Ok(false) };
+        let picture = self.source.picture()?;
+        self.word.take_if(|(_, since)| since.elapsed() > WORD_FOR);
+        let question = "KILL: cancel every order, stops too, and send nothing more? y kills, any other key does not";
+        let answer = self.word.as_ref().map(|(text, _)| text.as_str());
         let scene = Scene {
             model: &self.model,
             status: &status,
+            picture: picture.as_deref(),
             theme: &self.theme,
             choice: self.choice,
-            speed: self.screen.speed,
-            topology: match self.screen.topology {
-                Topology::Inline => "inline",
-                Topology::Pipelined => "pipelined",
-            },
+            speed: status.speed,
+            topology: &status.topology,
             events_per_second: self.rate.of(status.events_in),
+            has_kill: self.source.has_kill(),
+            word: if self.is_asking { Some(question) } else { answer },
         };
         execute!(terminal.backend_mut(), BeginSynchronizedUpdate)?;
         let painted = terminal.draw(|frame| draw(&scene, frame)).map(drop);
         execute!(terminal.backend_mut(), EndSynchronizedUpdate)?;
-        painted
+        painted.map(|()| true)
     }
 
     /// Handles keys until it is time for the next frame, or one changed something; true to stop.
@@ -118,6 +162,12 @@ impl<'a> View<'a> {
     }
 
     fn act(&mut self, key: KeyEvent) -> Act {
+        if std::mem::take(&mut self.is_asking) {
+            if key.code == KeyCode::Char('y') {
+                self.word = Some((self.source.kill(), Instant::now()));
+            }
+            return Act::Paint;
+        }
         let charts =
             self.model.markets.get(self.choice.market).map_or(0, |market| market.charts.len()).max(1);
         let markets = self.model.markets.len().max(1);
@@ -125,6 +175,12 @@ impl<'a> View<'a> {
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => return Act::Stop,
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Act::Stop,
+            KeyCode::Char('K') if self.source.has_kill() => self.is_asking = true,
+            KeyCode::Char('m') => choice.page = Page::Market,
+            KeyCode::Char('r') => choice.page = Page::Risk,
+            KeyCode::Char('o') => choice.page = Page::Orders,
+            KeyCode::Char('v') => choice.page = Page::Venues,
+            KeyCode::Char('a') => choice.page = Page::Alerts,
             KeyCode::Tab => choice.timeframe = (choice.timeframe + 1) % charts,
             KeyCode::BackTab => choice.timeframe = (choice.timeframe + charts - 1) % charts,
             KeyCode::Char(digit @ '1'..='9') => {

@@ -52,7 +52,7 @@ fn right<'a>(scene: &Scene<'a>, is_wide: bool) -> Vec<Span<'a>> {
     if is_wide {
         spans.push(Span::styled(format!("  {}", scene.topology), theme.dim));
     }
-    let state = scene.status.state;
+    let state = scene.status.state.as_str();
     let colour = match state {
         "NORMAL" => theme.up,
         "WARN" | "REDUCE_ONLY" => theme.gold,

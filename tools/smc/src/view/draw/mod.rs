@@ -13,6 +13,7 @@ mod canvas;
 mod chart;
 mod header;
 mod overlay;
+mod pages;
 mod scale;
 mod side_panel;
 mod strip;
@@ -20,7 +21,8 @@ mod text;
 mod theme;
 
 pub use chart::PITCHES;
-pub use text::{alert, date, denied, fixed, purpose, side, signed, state_change};
+pub use pages::Page;
+pub use text::{alert, date, denied, fixed, moment, purpose, side, signed, state_change};
 pub use theme::{Depth, Theme};
 
 use super::model::{Chart, Market, Model};
@@ -31,6 +33,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use smc_core::words::InstrumentId;
+use smc_observe::Picture;
 use smc_runtime::control::Status;
 
 /// Everything a frame shows.
@@ -39,6 +42,8 @@ pub struct Scene<'a> {
     pub model: &'a Model,
     /// From the counters and histograms.
     pub status: &'a Status,
+    /// What the observer sees.
+    pub picture: Option<&'a Picture>,
     /// Colours.
     pub theme: &'a Theme,
     /// What the person chose.
@@ -46,9 +51,13 @@ pub struct Scene<'a> {
     /// Market seconds per second.
     pub speed: f64,
     /// How the threads are joined.
-    pub topology: &'static str,
+    pub topology: &'a str,
     /// Events the engine took in the last second.
     pub events_per_second: u64,
+    /// A person may kill from here.
+    pub has_kill: bool,
+    /// The question that is asked, or the last answer.
+    pub word: Option<&'a str>,
 }
 
 /// What the person chose.
@@ -60,11 +69,13 @@ pub struct Choice {
     pub timeframe: usize,
     /// Zoom: index into [`PITCHES`].
     pub pitch: usize,
+    /// What the middle shows.
+    pub page: Page,
 }
 
 impl Default for Choice {
     fn default() -> Self {
-        Self { market: 0, timeframe: 0, pitch: 1 }
+        Self { market: 0, timeframe: 0, pitch: 1, page: Page::Market }
     }
 }
 
@@ -111,6 +122,12 @@ pub fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>) {
     header::draw(scene, top, buf);
     let [body, bottom] = split_rows(rest, rest.height.saturating_sub(strip_height));
     strip::draw(scene, bottom, buf);
+    if let Some(word) = scene.word {
+        pages::word(scene, word, top, buf);
+    }
+    if scene.choice.page != Page::Market {
+        return pages::draw(scene, body, buf);
+    }
     let side_width = match area.width {
         0..64 => 0,
         64..96 => 31,

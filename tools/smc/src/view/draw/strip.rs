@@ -20,12 +20,12 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         0 => {}
         1 => short(scene, row(0), buf),
         2..6 => {
-            head(scene, row(0), buf, "engine", keys(area.width));
+            head(scene, row(0), buf, "engine", keys(scene, area.width));
             short(scene, row(1), buf);
             numbers(scene, row(2), buf);
         }
         _ => {
-            head(scene, row(0), buf, "latency", keys(area.width));
+            head(scene, row(0), buf, "latency", keys(scene, area.width));
             let table_width = area.width.min(67);
             table(scene, Rect { width: table_width, ..area }, buf);
             let rest = area.width - table_width;
@@ -36,10 +36,15 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-const fn keys(width: u16) -> &'static str {
-    match width {
-        0..60 => "q quit",
-        60..100 => "q quit  tab timeframe  + - zoom",
+/// Which keys do what, as far as there is room.
+fn keys(scene: &Scene<'_>, width: u16) -> &'static str {
+    let has_pages = scene.picture.is_some();
+    match (width, has_pages, scene.has_kill) {
+        (0..60, ..) => "q quit",
+        (60..100, true, true) => "q quit  m r o v a pages  K kill",
+        (60..100, ..) => "q quit  tab timeframe  + - zoom",
+        (_, true, true) => "q quit   market risk orders venues alerts   tab + - ← →   K kill",
+        (_, true, false) => "q quit   market risk orders venues alerts   tab 1-9 timeframe   + - ← →",
         _ => "q quit   tab 1-9 timeframe   + - zoom   ← → symbol",
     }
 }
@@ -82,7 +87,7 @@ fn table(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let titles = format!(" {:<16}{:>9}{:>9}{:>9}{:>9}{:>12}", "", "p50", "p99", "p99.9", "max", "count");
     line(row(1), buf, vec![Span::styled(titles, theme.dim)]);
     for (nth, (key, name)) in STRETCHES.iter().enumerate() {
-        let at = scene.status.latency_ns.get(key).copied().unwrap_or_default();
+        let at = scene.status.latency_ns.get(*key).copied().unwrap_or_default();
         let is_main = *key == "wire_to_wire";
         let style = Style::new().fg(if is_main { theme.bright } else { theme.text });
         let style = if is_main { style.add_modifier(Modifier::BOLD) } else { style };

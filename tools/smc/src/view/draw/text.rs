@@ -73,6 +73,11 @@ pub fn clock(ts: TsNs) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Day and time of day, UTC.
+pub fn moment(ts: TsNs) -> String {
+    format!("{} {}", date(ts), clock(ts))
+}
+
 /// The day, UTC.
 pub fn date(ts: TsNs) -> String {
     // Days to civil: eras of 400 years that begin on 1 March (Hinnant).

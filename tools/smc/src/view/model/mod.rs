@@ -14,10 +14,12 @@ pub use trading::{Execution, OrderRow, OrderStage, Trading};
 use smc_core::codec;
 use smc_core::event::{Event, EventBody, GatewayState};
 use smc_core::output::{
-    Alert, Decision, NewOrder, Output, Scope, Signal, StateChange, Structure, StructureKind,
+    Alert, Decision, NewOrder, OrderTerms, Output, Position, Scope, Signal, StateChange, Structure, StructureKind,
+    TimeInForce,
 };
-use smc_core::words::{InstrumentId, Timeframe, TsNs};
+use smc_core::words::{ClientOrderId, InstrumentId, Qty, Timeframe, TsNs};
 use smc_journal::RecordKind;
+use smc_observe::Picture;
 use smc_runtime::config::FileConfig;
 use std::collections::VecDeque;
 
@@ -136,6 +138,45 @@ impl Model {
             Output::Decision(_) => {}
             Output::State(change) => self.note(Note::State(*change)),
             Output::Alert(alert) => self.note(Note::Alert(*alert)),
+        }
+    }
+
+    /// Takes over what records that nobody looks at have led to.
+    pub fn seed(&mut self, picture: &Picture) {
+        self.now = self.now.max(picture.time);
+        self.gateway = picture.venues.iter().map(|venue| venue.gateway).min_by_key(|state| *state as u8);
+        for it in &picture.instruments {
+            let id = InstrumentId(it.id);
+            let Some(market) = self.market_mut(id) else { continue };
+            market.feed = Some(it.feed);
+            market.last = it.last.or(market.last);
+            market.position = Some(Position {
+                instrument: id,
+                qty: it.position,
+                average: it.average,
+                realised: it.realised,
+                fees: it.fees,
+                client_order_id: ClientOrderId::NONE,
+                fill_price: it.mark,
+                fill_qty: Qty::ZERO,
+            });
+        }
+        for it in &picture.orders {
+            let Some(client_order_id) = ClientOrderId::parse(it.client_order_id.as_bytes()) else { continue };
+            let order = NewOrder {
+                client_order_id,
+                instrument: InstrumentId(it.instrument),
+                side: it.side,
+                kind: it.kind,
+                time_in_force: TimeInForce::Gtc,
+                price: it.price,
+                stop_price: it.stop_price,
+                qty: it.qty,
+                purpose: it.purpose,
+                signal_id: it.signal,
+                terms: OrderTerms::PLAIN,
+            };
+            self.trading.on_order(&order, it.sent_at);
         }
     }
 
