@@ -190,9 +190,9 @@ fn a_part_can_be_killed_by_itself_and_armed_again() {
         engine.ask(&["arm", "--scope", scope]);
         wait_until("armed", || !held(&engine).as_array().unwrap().iter().any(|held| held["scope"] == scope));
     }
-    let done = smc(&["ctl", "set-limit", "--limit", "speed", "--value", "1", "--socket", engine.socket()]);
+    let done = smc(&["ctl", "set-limit", "speed", "1", "--socket", engine.socket()]);
     assert!(done.code == 1 && done.stderr.contains("order_qty_max"), "{}", done.stderr);
-    engine.ask(&["set-limit", "--limit", "order_qty_max", "--value", "0.5", "--scope", "instrument BTCUSDT"]);
+    engine.ask(&["set-limit", "order_qty_max", "0.5", "--scope", "instrument BTCUSDT"]);
     let journal = engine.journal.clone();
     engine.end();
     let dump = smc(&["journal", "dump", "--kind", "input", journal.to_str().unwrap()]);
@@ -259,7 +259,8 @@ fn nonsense_is_answered_or_cut_off_and_does_no_harm() {
         let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{line:?}: {error}"));
         assert!(answer["error"].is_string(), "{line:?}: {answer}");
     }
-    assert_eq!(engine.say(&vec![b'x'; 1 << 20]), "", "a line without an end is cut off");
+    let cut_off = engine.say(&vec![b'x'; 1 << 20]);
+    assert!(cut_off.is_empty() || cut_off.contains("longer than"), "a line without an end: {cut_off}");
     let mut long = vec![b' '; 100_000];
     long.push(b'\n');
     let answer = engine.say(&long);

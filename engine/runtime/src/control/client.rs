@@ -44,6 +44,8 @@ pub(super) struct Client {
     watch: Option<(Instant, Option<Value>)>,
     feed: Option<Feed>,
     acts: VecDeque<Waiting>,
+    /// What is not done before earlier acts have been answered: answers keep the order of their requests.
+    held: Option<Line>,
     challenge: Option<(String, Challenge)>,
     heard: Instant,
 }
@@ -74,6 +76,7 @@ impl Client {
             watch: None,
             feed: None,
             acts: VecDeque::new(),
+            held: None,
             challenge: None,
             heard: Instant::now(),
         }
@@ -93,10 +96,12 @@ impl Client {
     pub fn turn(&mut self, services: &mut Services) -> io::Result<()> {
         let is_at_end = self.read()?;
         for _ in 0..LINES_PER_TURN_MAX {
-            let Some(end) = self.inbox.iter().position(|byte| *byte == b'\n') else { break };
-            let line: Vec<u8> = self.inbox.drain(..=end).collect();
-            self.heard = Instant::now();
-            self.hear(&line[..end], services)?;
+            let Some(line) = self.next_line() else { break };
+            if self.is_waiting() && !line.is_act() {
+                self.held = Some(line);
+                break;
+            }
+            self.hear(line, services)?;
         }
         if self.inbox.len() > LINE_MAX && !self.inbox.contains(&b'\n') {
             let _ = self.say(&no(None, &Refusal::new("request", format!("longer than {LINE_MAX} bytes"))));
@@ -110,7 +115,8 @@ impl Client {
         self.tell_records()?;
         self.flush()?;
         // Whoever says that no more will come still gets the answers.
-        let is_done = is_at_end && self.inbox.is_empty() && self.outbox.is_empty() && !self.is_waiting();
+        let has_more = self.held.is_some() || self.inbox.contains(&b'\n');
+        let is_done = is_at_end && !has_more && self.outbox.is_empty() && !self.is_waiting();
         if is_done { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
@@ -133,8 +139,18 @@ impl Client {
         Ok(false)
     }
 
-    fn hear(&mut self, line: &[u8], services: &mut Services) -> io::Result<()> {
-        let Line { id, request } = Line::read(line);
+    fn next_line(&mut self) -> Option<Line> {
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        let end = self.inbox.iter().position(|byte| *byte == b'\n')?;
+        let line: Vec<u8> = self.inbox.drain(..=end).collect();
+        self.heard = Instant::now();
+        Some(Line::read(&line[..end]))
+    }
+
+    fn hear(&mut self, line: Line, services: &mut Services) -> io::Result<()> {
+        let Line { id, request } = line;
         let done = request.and_then(|(request, name)| self.open(request, name, &id, services));
         match done {
             Ok(None) => Ok(()),

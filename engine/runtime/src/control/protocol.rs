@@ -188,6 +188,11 @@ impl Refusal {
 }
 
 impl Line {
+    /// It becomes an event of the engine.
+    pub fn is_act(&self) -> bool {
+        self.request.as_ref().is_ok_and(|(request, _)| request.ask().is_some())
+    }
+
     /// Reads one line, without its end.
     pub fn read(line: &[u8]) -> Self {
         let refuse = |id, kind, text: String| Self { id, request: Err(Refusal::new(kind, text)) };

@@ -43,7 +43,7 @@ fn keys(scene: &Scene<'_>, width: u16) -> &'static str {
         (0..60, ..) => "q quit",
         (60..100, true, true) => "q quit  m r o v a pages  K kill",
         (60..100, ..) => "q quit  tab timeframe  + - zoom",
-        (_, true, true) => "q quit   market risk orders venues alerts   tab + - ← →   K kill",
+        (_, true, true) => "q quit   market risk orders venues alerts   tab 1-9 timeframe   + - ← →   K kill",
         (_, true, false) => "q quit   market risk orders venues alerts   tab 1-9 timeframe   + - ← →",
         _ => "q quit   tab 1-9 timeframe   + - zoom   ← → symbol",
     }

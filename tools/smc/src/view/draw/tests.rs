@@ -62,7 +62,7 @@ fn picture() -> Picture {
             "strategy": 1, "signal": 3, "is_adopted": false}],
         "limits": [
             {"scope": "engine", "scope_name": "engine", "name": "gross_max", "unit": "USDT", "limit": "100000",
-                "used": "30550", "use_ppm": 305500, "raw": 10000000000000},
+                "used": "30550", "use_ppm": 305000, "raw": 10000000000000},
             {"scope": "instrument 0", "scope_name": "instrument BTCUSDT", "name": "position_qty_max", "unit": "base",
                 "limit": "0.5", "used": "0.5", "use_ppm": 1000000, "raw": 50000000},
             {"scope": "engine", "scope_name": "engine", "name": "collar_ppm", "unit": "ratio", "limit": "0.01",
