@@ -13,7 +13,7 @@ use crate::config::{FileConfig, FileError, VenueKind};
 use crate::control::desk::{Desk, Factor};
 use crate::control::people::People;
 use crate::control::{ControlError, ControlPort, Operators, Services, StatusSource, act_event};
-use crate::counters::{Counters, CountersView, FILE_NAME};
+use crate::counters::{Counters, CountersView, FILE_NAME, Slot};
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, cores, keep_off};
 use crate::journal_watch::JournalWatch;
@@ -37,7 +37,7 @@ use smc_core::words::InstrumentId;
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
 use smc_observe::{Names, Observer, View};
 use smc_replay::{Shadow, Under};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -259,10 +259,13 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         ));
     }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
-    let counters = counters(&options.journal.join(FILE_NAME)).map_err(fail)?;
+    let counters = patiently(|| Counters::create(&options.journal.join(FILE_NAME))).map_err(fail)?;
     let counted = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
 
     let latencies = Latencies::new();
+    let latency_file = options.journal.join(crate::latency::FILE_NAME);
+    let mapped = patiently(|| latencies.map_to(&latency_file));
+    mapped.map_err(|error| LaunchError::File(latency_file.clone(), error))?;
     let symbols = Names::of(&options.config).symbols;
     let status = StatusSource {
         counters: counted,
@@ -280,6 +283,9 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let operators = Operators::new(operator);
     let stop = Arc::new(AtomicBool::new(false));
     let progress = options.progress.clone();
+    let counters_seen = status.counters.clone();
+    let unsynced = move || Some(counters_seen.get(Slot::JournalUnsyncedNs)).filter(|&ns| ns < u64::MAX);
+    let observer = observer.map(|observer| observer.with_unsynced(unsynced));
     let view = observer.as_ref().map(Observer::view);
     let control = match &options.control {
         None => None,
@@ -306,7 +312,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let triggers = {
         let (stop, view) = (stop.clone(), status.counters.clone());
         let thread = std::thread::Builder::new().name("triggers".into());
-        let state = move || view.get(crate::counters::Slot::State);
+        let state = move || view.get(Slot::State);
         thread.spawn(move || triggers.watch(&operators, &state, &stop)).map_err(LaunchError::Thread)?
     };
 
@@ -437,7 +443,7 @@ impl Running {
     pub fn end(mut self) -> Result<Ended, String> {
         if !self.is_over() && self.command(Command::Shutdown) {
             let started = Instant::now();
-            let is_open = |status: &StatusSource| status.counters.get(crate::counters::Slot::OpenOrders) > 0;
+            let is_open = |status: &StatusSource| status.counters.get(Slot::OpenOrders) > 0;
             std::thread::sleep(Duration::from_millis(20));
             while is_open(&self.status) && started.elapsed() < SHUTDOWN_TIMEOUT && !self.is_over() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -571,18 +577,18 @@ pub fn automatic(topology: Option<&str>, idle: Option<&str>) -> Result<(Topology
     Ok((topology, idle))
 }
 
-/// Creates the counters. The journal's helper may at this moment be trying to get a whole segment from a nearly full disk,
+/// Creates a mapped file. The journal's helper may at this moment be trying to get a whole segment from a nearly full disk,
 /// which takes the rest of it until the attempt has failed: a full disk is believed when it stays full.
-fn counters(path: &Path) -> std::io::Result<Counters> {
+fn patiently<T>(create: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
     for _ in 0..20 {
-        match Counters::create(path) {
+        match create() {
             Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 std::thread::sleep(Duration::from_millis(50));
             }
             done => return done,
         }
     }
-    Counters::create(path)
+    create()
 }
 
 #[cfg(test)]

@@ -186,8 +186,13 @@ where
     let mut answers: VecDeque<Stamped> = VecDeque::with_capacity(FEED_RING);
     let mut was_ready = false;
     let mut stillness = [Stillness::default(); 2];
+    // When a turn began that did something: the next one's look at the clock ends it.
+    let mut busy_since: Option<u64> = None;
     while !shared.stop.load(Ordering::Acquire) {
         let (mut now, read_at) = (shared.clock.now(), mono_ns());
+        if let Some(began) = busy_since.take() {
+            engine.note_turn(read_at.saturating_sub(began));
+        }
         let mut handled = 0;
         let mut failure = None;
         let mut said = 0;
@@ -277,6 +282,7 @@ where
                 return Err(RunError::Gateway(reason));
             }
         }
+        busy_since = (handled > 0).then_some(read_at);
         idler.after(handled);
     }
     Ok(())
@@ -501,8 +507,12 @@ fn engine_turns<S: Strategy>(
     let mut refused: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut taken: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut counts = Counts::default();
+    let mut busy_since: Option<u64> = None;
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
+        if let Some(began) = busy_since.take() {
+            engine.note_turn(read_at.saturating_sub(began));
+        }
         let mut handled = 0;
         std::mem::swap(&mut refused, &mut taken);
         let mut forward = |out: Outbound| match push_order(orders, now, out) {
@@ -554,6 +564,7 @@ fn engine_turns<S: Strategy>(
             shared.progress.tell(engine.counters());
             engine.note_idle();
         }
+        busy_since = (handled > 0).then_some(read_at);
         idler.after(handled);
     }
     Ok(())

@@ -10,6 +10,7 @@ mod ctl;
 mod decode;
 mod demo;
 mod detect;
+mod exporter;
 mod failure;
 mod journal;
 mod judge;
@@ -64,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Command),
     Ctl(ctl::Args),
+    Exporter(exporter::Args),
     Vectors(vectors::Args),
     /// Print completions for a shell: `smc completions bash > /etc/bash_completion.d/smc`
     Completions {
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
+        Command::Exporter(args) => exporter::exporter(&args),
         Command::Vectors(args) => vectors::vectors(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "smc", &mut std::io::stdout());
