@@ -422,7 +422,7 @@ fn follow(mut shadow: Shadow<Confluence>, stop: &AtomicBool) {
             Ok(0) => std::thread::sleep(SHADOW_IDLE),
             Ok(_) => {}
             Err(error) => {
-                eprintln!("smc: snapshots end here: {error}");
+                tracing::error!(%error, "snapshots end here");
                 return;
             }
         }
