@@ -110,10 +110,10 @@ pub fn pin_to(nth: usize) -> Result<usize, PinError> {
 }
 
 /// Pins the calling thread, which is called `thread`. A wish, not a need: where it fails only latency changes, so it is
-/// told on standard error and the thread goes on. Call it once, before the first turn.
+/// told in the log and the thread goes on. Call it once, before the first turn.
 pub fn pin_or_tell(thread: &str, nth: usize) {
     if let Err(error) = pin_to(nth) {
-        eprintln!("smc: the {thread} thread is not pinned (process.first_core): {error}");
+        tracing::warn!(thread, nth, %error, "a thread is not pinned (process.first_core)");
     }
 }
 

@@ -487,7 +487,7 @@ fn follow(observer: Observer<Confluence>, latencies: &Latencies, stop: &AtomicBo
             Ok(0) => std::thread::sleep(OBSERVER_IDLE),
             Ok(_) => {}
             Err(error) => {
-                eprintln!("smc: snapshots, picture and metrics of the engine's state end here: {error}");
+                tracing::error!(%error, "snapshots, picture and metrics of the engine's state end here");
                 observer = None;
             }
         }

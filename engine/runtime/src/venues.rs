@@ -385,7 +385,7 @@ impl OrderGateway for Gateways {
 /// A venue has turned us away for good: says so to whoever looks, and gives the event that stops orders there.
 #[cold]
 fn loss(venue: usize, reason: &GatewayFatal, now: TsNs) -> Event {
-    eprintln!("smc: no more orders at venue {venue}: {reason}");
+    tracing::error!(venue, %reason, "no more orders at a venue: it has turned us away");
     let body = EventBody::Key(KeyScope { can_trade: false, can_withdraw: false });
     Event { seq: 0, ts_event: now, ts_recv: now, instrument: InstrumentId::NONE, body }
 }

@@ -5,6 +5,7 @@
 //! The part that decides anything goes into the journal word for word, so that a replay needs nothing else; keys
 //! and addresses do not.
 
+mod alerts;
 mod backtest;
 mod control;
 mod demo;
@@ -17,6 +18,7 @@ pub use crate::Decimal;
 pub use crate::calendar::{CalendarError, CalendarSection};
 pub use crate::smc::SmcSection;
 use crate::{section, words};
+pub use alerts::{Address, AlertsSection, ChannelSection, MailTls, SeverityWord};
 pub use backtest::{
     BacktestSection, FeesSection, FinancingSection, ImpactSection, KindWord, LatencyWord, QueueWord,
     RulesSection, Weekday,
@@ -87,6 +89,9 @@ pub struct FileConfig {
     /// Who may do what at the control socket. Not journaled.
     #[serde(default, skip_serializing)]
     pub control: ControlSection,
+    /// Who is told when something goes wrong. Not journaled.
+    #[serde(default, skip_serializing)]
+    pub alerts: Option<AlertsSection>,
 }
 
 /// `[engine]`
@@ -350,6 +355,38 @@ pub struct ProcessSection {
     pub kill_flag: Option<PathBuf>,
     /// Base32 secret of the one-time codes that an operator must give to take risk on again.
     pub totp_file: Option<PathBuf>,
+    /// What the process says of itself: lines for people (default) or JSON lines.
+    pub log: Option<LogWord>,
+    /// File of it instead of standard error; opened anew at SIGHUP.
+    pub log_file: Option<PathBuf>,
+    /// Nothing below this is said; `info` by default.
+    pub log_level: Option<LevelWord>,
+    /// Length at which the file is renamed to `.1`, 64 by default.
+    pub log_file_mib: Option<u64>,
+    /// Older files that are kept, 5 by default.
+    pub log_files: Option<u32>,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogWord {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is said, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the words are the field's")]
+pub enum LevelWord {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
 }
 
 words! {
@@ -721,6 +758,8 @@ key_file = "key.pem"
         let config = FileConfig::parse(GOOD).unwrap();
         let text = config.deciding_text();
         assert!(!text.contains("secret-looking") && !text.contains("key.pem"), "{text}");
+        let shown = format!("{config:?} {config:#?}");
+        assert!(!shown.contains("secret-looking") && shown.contains("key.pem"), "{shown}");
         let back = FileConfig::parse(&text).unwrap();
         assert_eq!(format!("{:?}", back.engine().unwrap()), format!("{:?}", config.engine().unwrap()));
         let strategy = back.engine().unwrap().strategy;

@@ -71,8 +71,8 @@ impl TlsSettings {
         Ok(Self(Some(Arc::new(config))))
     }
 
-    /// None without TLS.
-    pub(crate) fn config(&self) -> Option<Arc<ClientConfig>> {
+    /// For connections that are not ours to make: mail begins without TLS. None without TLS.
+    pub fn config(&self) -> Option<Arc<ClientConfig>> {
         self.0.clone()
     }
 }

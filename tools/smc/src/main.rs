@@ -14,11 +14,13 @@ mod exporter;
 mod failure;
 mod journal;
 mod judge;
+mod log;
 mod memory;
 mod presets;
 mod replay;
 mod risk;
 mod run;
+mod service;
 mod signals;
 mod sim;
 mod vectors;
@@ -79,7 +81,11 @@ enum Command {
 
 fn main() -> ExitCode {
     end_quietly_when_nobody_reads();
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if matches!(command, Command::Demo(_) | Command::Bench(_) | Command::Venue(_) | Command::Watchdog(_)) {
+        log::start_plain();
+    }
+    let outcome = match command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Sim(args) => sim::sim(&args),
@@ -106,6 +112,9 @@ fn main() -> ExitCode {
             None => Ok(()),
         },
     };
+    if let Some(log) = smc_log::handle() {
+        log.flush(log::PATIENCE);
+    }
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

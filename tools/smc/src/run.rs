@@ -1,22 +1,28 @@
 //! `smc run`: the engine against a venue that is already there.
 
 use crate::failure::{Failure, Outcome};
+use crate::service::Service;
 use crate::sim::private_dir;
 use clap::Parser;
 use smc_core::TsNs;
 use smc_runtime::clock::Clock;
 use smc_runtime::config::{FileConfig, VenueSection};
-use smc_runtime::counters::Slot;
-use smc_runtime::launch::{Options, Running, automatic, launch};
+use smc_runtime::counters::{CountersView, Slot};
+use smc_runtime::idle::keep_off;
+use smc_runtime::launch::{Options, Running, Topology, automatic, launch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Between two words about a start that takes long; a service manager is asked for more time with each.
+const MOST_BETWEEN_WORDS: Duration = Duration::from_secs(40);
+
 /// Run the engine against a venue.
 ///
 /// Orders are real for the venue that the configuration names; without --live only a venue on this machine (the
-/// simulator) is accepted. SIGUSR1 is the kill switch; SIGINT and SIGTERM end in order.
+/// simulator) is accepted. SIGUSR1 is the kill switch; SIGINT and SIGTERM end in order; SIGHUP opens the log file anew.
+/// Under systemd it says when orders can be sent and that it makes progress (Type=notify, WatchdogSec).
 #[derive(Parser)]
 pub struct Args {
     /// The configuration file
@@ -42,8 +48,16 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs until interrupted.
+/// Runs until interrupted. Why it ended goes into the log, where that is more than lines for people on standard error.
 pub fn run(args: &Args) -> Outcome {
+    let outcome = run_logged(args);
+    match outcome {
+        Err(failure) => Err(crate::log::told(failure)),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn run_logged(args: &Args) -> Outcome {
     let named = |error: &dyn std::fmt::Display| Failure::wrong(args.config.display(), error);
     let text = std::fs::read_to_string(&args.config).map_err(|error| named(&error))?;
     let mut config = FileConfig::parse(&text).map_err(|error| named(&error))?;
@@ -73,6 +87,11 @@ pub fn run(args: &Args) -> Outcome {
     let journal = journal
         .ok_or_else(|| named(&"process.journal: no directory for the journal; or pass --journal DIR"))?;
     private_dir(&journal)?;
+    if let Some(first) = config.process.first_core {
+        // The log's thread too: `launch` keeps off only what starts later.
+        keep_off(first, if topology == Topology::Inline { 1 } else { 3 });
+    }
+    let log = crate::log::start(&config.process)?;
     let control = args.control.clone().or_else(|| config.process.control.clone());
     let control = control.unwrap_or_else(crate::ctl::default_socket);
     config.process.metrics = args.metrics.clone().or(config.process.metrics);
@@ -93,17 +112,24 @@ pub fn run(args: &Args) -> Outcome {
     };
     let stop = Arc::new(AtomicBool::new(false));
     let signals = crate::signals::stop_on_signal(&stop).and_then(|()| crate::signals::kill_on_signal(&kill));
-    signals.map_err(|error| Failure::wrong("signals", error))?;
+    let hang_up = signals.and_then(|()| crate::signals::hang_up(&stop));
+    let hang_up = hang_up.map_err(|error| Failure::wrong("signals", error))?;
+    let mut service = Service::from_env(Instant::now());
+    service.starting("starting: the venues' rules, the journal's past");
     let running = launch(options).map_err(|error| named(&error))?;
     let _metrics = crate::exporter::serve(metrics, &journal, &running)?;
     if let Some(found) = &running.recovery {
-        eprintln!(
-            "smc: continuing after {} records, {} bytes dropped at the end",
-            found.records, found.dropped_bytes
-        );
+        let (records, dropped_bytes) = (found.records, found.dropped_bytes);
+        tracing::info!(records, dropped_bytes, "continuing a journal");
     }
-    let greeting = format!("journal {}, control socket {}", journal.display(), control.display());
-    wait(&running, &stop, args.seconds, &greeting);
+    let place = Place { journal: &journal, control: &control };
+    wait(&running, &stop, args.seconds, &place, &mut service, || {
+        if hang_up.swap(false, Ordering::AcqRel) {
+            log.reopen();
+        }
+    });
+    service.stopping();
+    tracing::info!("stopping: no new entries, working ones are cancelled, then the journal is closed");
     let status = running.status.clone();
     let ended = running.end().map_err(Failure::No)?;
     if args.json {
@@ -119,24 +145,57 @@ pub fn run(args: &Args) -> Outcome {
     }
 }
 
+/// What a start is told with.
+struct Place<'a> {
+    journal: &'a Path,
+    control: &'a Path,
+}
+
 /// Waits for the end; says once that orders can be sent, and now and then that they still cannot.
-fn wait(running: &Running, stop: &AtomicBool, seconds: Option<u64>, greeting: &str) {
+fn wait(
+    running: &Running,
+    stop: &AtomicBool,
+    seconds: Option<u64>,
+    place: &Place<'_>,
+    service: &mut Service,
+    mut look: impl FnMut(),
+) {
     let started = Instant::now();
     let is_due = || seconds.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds));
+    let counters = &running.status.counters;
+    let (journal, control_socket) = (place.journal.display(), place.control.display());
     let (mut is_greeted, mut next_word) = (false, Duration::from_secs(10));
     while !stop.load(Ordering::Acquire) && !running.is_over() && !is_due() {
         std::thread::sleep(Duration::from_millis(20));
+        look();
+        service.turn(Instant::now(), counters.get(Slot::EventsIn), || status_line(counters));
         if is_greeted {
             continue;
         }
-        is_greeted = running.status.counters.get(Slot::GatewayReady) == 1;
+        is_greeted = counters.get(Slot::GatewayReady) == 1;
         if is_greeted {
-            eprintln!("smc: ready; {greeting}");
+            tracing::info!(%journal, %control_socket, "ready");
+            service.ready();
         } else if started.elapsed() >= next_word {
-            eprintln!("smc: still connecting to the order path after {} s; {greeting}", next_word.as_secs());
-            next_word *= 2;
+            let after_s = next_word.as_secs();
+            tracing::warn!(after_s, %journal, %control_socket, "still connecting to the order path");
+            service.starting(&format!("still connecting to the order path after {after_s} s"));
+            next_word = (next_word * 2).min(MOST_BETWEEN_WORDS);
         }
     }
+}
+
+/// What a service manager shows of a running engine.
+fn status_line(counters: &CountersView) -> String {
+    const STATES: [&str; 5] = ["NORMAL", "WARN", "REDUCE_ONLY", "CANCEL_ONLY", "HALT"];
+    let state = usize::try_from(counters.get(Slot::State)).ok().and_then(|state| STATES.get(state));
+    let path = if counters.get(Slot::GatewayReady) == 1 { "ready" } else { "not connected" };
+    format!(
+        "{}, order path {path}, {} open orders, {} fills",
+        state.unwrap_or(&"?"),
+        counters.get(Slot::OpenOrders),
+        counters.get(Slot::Fills)
+    )
 }
 
 /// Unique over restarts: milliseconds since November 2023, far below the forty bits an id has.

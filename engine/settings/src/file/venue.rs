@@ -1,6 +1,7 @@
 //! `[venue]`, `[[venues]]` and `[account]`: where orders go to and prices come from, and who we are there.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
 /// `[[venues]]`: a further venue and who we are there.
@@ -202,7 +203,7 @@ impl std::fmt::Display for VenueKind {
 }
 
 /// `[account]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSection {
     /// The API key's name, as the venue shows it; at Oanda the account's id.
@@ -217,6 +218,19 @@ pub struct AccountSection {
     /// never. Binance futures and Bybit have such a switch; `smc watchdog` needs none and leaves stops alone.
     #[serde(default)]
     pub dead_man_ms: u32,
+}
+
+/// Without the key's name, which is half of what a venue asks for.
+impl fmt::Debug for AccountSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { api_key: _, key_file, recv_window_ms, dead_man_ms } = self;
+        f.debug_struct("AccountSection")
+            .field("api_key", &format_args!("[redacted]"))
+            .field("key_file", key_file)
+            .field("recv_window_ms", recv_window_ms)
+            .field("dead_man_ms", dead_man_ms)
+            .finish()
+    }
 }
 
 const fn thousand() -> u32 {

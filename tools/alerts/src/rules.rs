@@ -1,0 +1,340 @@
+//! What of a journal's records people should be told. Pure.
+
+use crate::desk::{Condition, Lasts};
+use crate::notice::Severity;
+use smc_core::codec::{self, CodecError};
+use smc_core::event::{
+    Act, Command, Event, EventBody, FeedState, GatewayState, JournalState, RiskScope, ScopeKind,
+};
+use smc_core::output::{Alert, AlertKind, Control, NewOrder, Output, StateChange, TradingState};
+use smc_core::words::{ClientOrderId, InstrumentId};
+use smc_journal::{Record, RecordKind};
+use std::time::Duration;
+
+/// Feeds come and go; what is back within this is not told.
+const FEED_PATIENCE: Duration = Duration::from_secs(15);
+/// The order path likewise.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(20);
+/// Each start looks at everything the venue has before it trades.
+const RECONCILE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What people call things.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Symbol and venue's number of each instrument, by its id.
+    pub instruments: Vec<(String, u8)>,
+    /// Names of the venues, by number.
+    pub venues: Vec<String>,
+    /// Distance of a venue's clock that stops orders.
+    pub clock_offset_ns_max: u64,
+}
+
+impl Names {
+    fn instrument(&self, id: InstrumentId) -> String {
+        match self.instruments.get(usize::from(id.0)) {
+            Some((symbol, _)) => symbol.clone(),
+            None if id == InstrumentId::NONE => "all".into(),
+            None => format!("instrument {}", id.0),
+        }
+    }
+
+    fn venue(&self, number: u8) -> String {
+        let name = self.venues.get(usize::from(number)).filter(|name| !name.is_empty());
+        name.cloned().unwrap_or_else(|| format!("venue {number}"))
+    }
+
+    fn venue_of(&self, id: InstrumentId) -> u8 {
+        self.instruments.get(usize::from(id.0)).map_or(0, |(_, venue)| *venue)
+    }
+
+    fn scope(&self, scope: RiskScope) -> String {
+        match scope.kind {
+            ScopeKind::Engine => "engine".into(),
+            ScopeKind::Venue => self.venue(u8::try_from(scope.id).unwrap_or(u8::MAX)),
+            ScopeKind::Instrument => self.instrument(InstrumentId(scope.id)),
+            ScopeKind::Strategy => format!("strategy {}", scope.id),
+        }
+    }
+}
+
+/// What follows from a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A condition holds or has happened.
+    Raise(Condition),
+    /// One is over.
+    Over(String, String),
+    /// An engine goes on with the journal: what the former one said of itself is past.
+    Begun(u64),
+    /// The engine has ended in order.
+    Closed,
+}
+
+/// Remembers what is needed to tell the end of a condition from its beginning.
+pub struct Rules {
+    names: Names,
+    feeds: Vec<FeedState>,
+}
+
+impl Rules {
+    /// Knows names and nothing else.
+    pub fn new(names: Names) -> Self {
+        // Before the first word of a feed nothing is wrong with it.
+        let feeds = vec![FeedState::Live; names.instruments.len()];
+        Self { names, feeds }
+    }
+
+    /// Another journal, or another part of it.
+    pub fn forget(&mut self) {
+        self.feeds.fill(FeedState::Live);
+    }
+
+    /// What follows from a record.
+    pub fn take(&mut self, record: &Record<'_>, say: &mut impl FnMut(Word)) -> Result<(), CodecError> {
+        let (seq, at) = (record.seq, record.ts.0);
+        match record.kind {
+            RecordKind::Output => match codec::decode::<Output<NewOrder>>(record.payload)? {
+                Output::State(change) => say(self.state(&change, seq, at)),
+                Output::Alert(alert) => say(Word::Raise(self.alert(&alert, seq, at))),
+                _ => {}
+            },
+            RecordKind::Input => self.input(&codec::decode(record.payload)?, seq, at, say),
+            RecordKind::Run => {
+                self.forget();
+                say(Word::Begun(seq));
+            }
+            RecordKind::Close => say(Word::Closed),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn state(&self, change: &StateChange, seq: u64, at: u64) -> Word {
+        let StateChange { scope, to, cause, command, .. } = *change;
+        match state_condition(&self.names, scope, to, cause, Some(seq), at) {
+            Some(mut condition) => {
+                if let Some(command) = command {
+                    condition.text = format!("{}; command {command:?}", condition.text);
+                }
+                Word::Raise(condition)
+            }
+            None => Word::Over(state_key(&self.names, scope), format!("back to NORMAL by {cause:?}")),
+        }
+    }
+
+    fn alert(&self, alert: &Alert, seq: u64, at: u64) -> Condition {
+        let (severity, title, runbook) = alert_words(alert.kind);
+        let symbol = self.names.instrument(alert.instrument);
+        let mut text = format!("{symbol}: {:?}, detail {}", alert.kind, alert.detail);
+        if alert.client_order_id != ClientOrderId::NONE {
+            text = format!("{text}, order {}", alert.client_order_id);
+        }
+        Condition {
+            key: format!("alert/{:?}/{symbol}", alert.kind).to_lowercase(),
+            severity,
+            title: format!("{symbol}: {title}"),
+            text,
+            seq: Some(seq),
+            at,
+            runbook,
+            lasts: Lasts::Moment,
+        }
+    }
+
+    fn input(&mut self, event: &Event, seq: u64, at: u64, say: &mut impl FnMut(Word)) {
+        let venue = self.names.venue_of(event.instrument);
+        let lasting = |key: String, severity, title: String, text: String, runbook, patience| {
+            let lasts = Lasts::UntilOver { patience };
+            Word::Raise(Condition { key, severity, title, text, seq: Some(seq), at, runbook, lasts })
+        };
+        let now = Duration::ZERO;
+        match event.body {
+            EventBody::Feed(state) => say(self.feed(event.instrument, state, seq, at)),
+            EventBody::Gateway(state) => {
+                let is_all = event.instrument == InstrumentId::NONE;
+                let count = u8::try_from(self.names.venues.len()).unwrap_or(u8::MAX).max(1);
+                let venues = if is_all { 0..count } else { venue..venue.saturating_add(1) };
+                for number in venues {
+                    let (key, name) = (format!("gateway/{number}"), self.names.venue(number));
+                    say(match state {
+                        GatewayState::Ready => Word::Over(key, format!("{name}: orders can be sent")),
+                        state => lasting(
+                            key,
+                            Severity::Critical,
+                            format!("{name}: no orders and no cancels can be sent"),
+                            format!("the order path is {state:?}"),
+                            "order-path-down",
+                            GATEWAY_PATIENCE,
+                        ),
+                    });
+                }
+            }
+            EventBody::Journal(state) => {
+                let (severity, words) = match state {
+                    JournalState::Good => {
+                        return say(Word::Over("journal".into(), "the journal is well".into()));
+                    }
+                    JournalState::Low => (Severity::Warning, "its disk fills up, or its mirror has failed"),
+                    JournalState::Behind => {
+                        (Severity::Critical, "its disk is slow, or has no room for a segment")
+                    }
+                    JournalState::Lost => (Severity::Critical, "it can no longer keep what happens"),
+                };
+                let title = format!("the journal is {state:?}").to_lowercase();
+                say(lasting("journal".into(), severity, title, words.into(), "journal", now));
+            }
+            EventBody::Clock(clock) => {
+                let key = format!("venue/{venue}/clock");
+                let text = format!("its clock is {} ms from ours", clock.offset_ns / 1_000_000);
+                let is_far = clock.offset_ns.unsigned_abs() > self.names.clock_offset_ns_max;
+                say(match is_far {
+                    false => Word::Over(key, text),
+                    true => {
+                        let title = format!("{}: clocks differ, no order is sent", self.names.venue(venue));
+                        lasting(key, Severity::Critical, title, text, "clock", now)
+                    }
+                });
+            }
+            EventBody::Budget(budget) => {
+                let key = format!("venue/{venue}/ban");
+                say(match budget.banned_until > event.ts_recv {
+                    false => Word::Over(key, format!("{} of {} requests left", budget.left, budget.limit)),
+                    true => {
+                        let ms = budget.banned_until.0.saturating_sub(event.ts_recv.0) / 1_000_000;
+                        let title = format!("{}: the venue has banned us", self.names.venue(venue));
+                        lasting(key, Severity::Critical, title, format!("for {ms} ms"), "venue-ban", now)
+                    }
+                });
+            }
+            EventBody::Key(scope) => {
+                let key = format!("venue/{venue}/key");
+                let fault = match scope {
+                    _ if scope.can_withdraw => Some("the key can withdraw: no order is sent with it"),
+                    _ if !scope.can_trade => Some("the key cannot trade, or the venue has turned us away"),
+                    _ => None,
+                };
+                say(match fault {
+                    None => Word::Over(key, "the key may trade and not withdraw".into()),
+                    Some(fault) => {
+                        let title = format!("{}: {fault}", self.names.venue(venue));
+                        lasting(key, Severity::Critical, title, String::new(), "key", now)
+                    }
+                });
+            }
+            EventBody::Operator(act) if act.command != Command::Start => {
+                say(Word::Raise(self.act(&act, seq, at)));
+            }
+            _ => {}
+        }
+    }
+
+    fn act(&self, act: &Act, seq: u64, at: u64) -> Condition {
+        let who = match act.operator {
+            Act::PROCESS => "the process itself".to_owned(),
+            uid => format!("user {uid}"),
+        };
+        let scope = self.names.scope(act.scope);
+        Condition {
+            key: format!("act/{:?}/{scope}", act.command).to_lowercase(),
+            severity: Severity::Info,
+            title: format!("{:?} of {scope} by {who}", act.command),
+            text: format!("reason: {}", act.reason.as_str()),
+            seq: Some(seq),
+            at,
+            runbook: "",
+            lasts: Lasts::Moment,
+        }
+    }
+
+    /// One condition for all feeds: a lost line takes them all, and is one message.
+    fn feed(&mut self, instrument: InstrumentId, state: FeedState, seq: u64, at: u64) -> Word {
+        match self.feeds.get_mut(usize::from(instrument.0)) {
+            Some(feed) => *feed = state,
+            None => self.feeds.fill(state),
+        }
+        let bad =
+            self.feeds.iter().zip(&self.names.instruments).filter(|(feed, _)| **feed != FeedState::Live);
+        let bad: Vec<String> = bad.map(|(feed, (symbol, _))| format!("{symbol} {feed:?}")).collect();
+        if bad.is_empty() && state == FeedState::Live {
+            return Word::Over("feed".into(), "all feeds are live".into());
+        }
+        Word::Raise(Condition {
+            key: "feed".into(),
+            severity: Severity::Warning,
+            title: "market data is not live".into(),
+            text: bad.join(", "),
+            seq: Some(seq),
+            at,
+            runbook: "feed",
+            lasts: Lasts::UntilOver { patience: FEED_PATIENCE },
+        })
+    }
+}
+
+fn state_key(names: &Names, scope: RiskScope) -> String {
+    format!("state/{}", names.scope(scope)).to_lowercase()
+}
+
+/// The condition that a part of the engine may not do everything; none for NORMAL. `seq` where a record says so; without one it
+/// was seen in the counters.
+pub fn state_condition(
+    names: &Names,
+    scope: RiskScope,
+    state: TradingState,
+    cause: Control,
+    seq: Option<u64>,
+    at: u64,
+) -> Option<Condition> {
+    let (severity, word) = match state {
+        TradingState::Normal => return None,
+        TradingState::Warn => (Severity::Warning, "WARN"),
+        TradingState::ReduceOnly if cause == Control::Operator => (Severity::Info, "REDUCE_ONLY"),
+        TradingState::ReduceOnly => (Severity::Warning, "REDUCE_ONLY"),
+        TradingState::CancelOnly => (Severity::Critical, "CANCEL_ONLY"),
+        TradingState::Halt => (Severity::Critical, "HALT"),
+    };
+    let is_start = matches!(cause, Control::Reconciling | Control::Process | Control::Venue);
+    let patience = match state {
+        TradingState::Halt => Duration::ZERO,
+        _ if is_start => RECONCILE_PATIENCE,
+        _ => Duration::ZERO,
+    };
+    let name = names.scope(scope);
+    Some(Condition {
+        key: state_key(names, scope),
+        severity,
+        title: format!("{name} is {word} by {cause:?}"),
+        text: match state {
+            TradingState::Halt => "only cancels pass until a person arms it again".into(),
+            TradingState::CancelOnly => "only cancels pass".into(),
+            TradingState::ReduceOnly => "only orders that reduce a position pass".into(),
+            _ => "everything is allowed; something is to be looked at".into(),
+        },
+        seq,
+        at,
+        runbook: "trading-state",
+        lasts: Lasts::UntilOver { patience },
+    })
+}
+
+const fn alert_words(kind: AlertKind) -> (Severity, &'static str, &'static str) {
+    use Severity::{Critical, Info, Warning};
+    match kind {
+        AlertKind::VenueReject => (Warning, "the venue refused an order", "venue-reject"),
+        AlertKind::UnknownOrder => (Critical, "a report about an order that we never sent", "unknown-order"),
+        AlertKind::OrderUnknown => (Warning, "the outcome of an order is unknown", "order-unknown"),
+        AlertKind::OutboundFull => (Critical, "an order was not sent: the ring was full", "outbound-full"),
+        AlertKind::BlindWithPosition => (Critical, "a position without market data", "blind-with-position"),
+        AlertKind::Instrument => (Warning, "rules were refused or changed", "instrument"),
+        AlertKind::Unprotected => (Critical, "a position without a stop", "unprotected"),
+        AlertKind::Control => (Warning, "a control acted", "control"),
+        AlertKind::PositionMismatch => (Critical, "our position is not the venue's", "position-mismatch"),
+        AlertKind::Adopted => (Warning, "an order or fill of another hand was taken in", "adopted"),
+        AlertKind::Unacknowledged => (Warning, "no answer to an order in time", "unacknowledged"),
+        AlertKind::LimitChanged => (Info, "a limit was changed", "limit"),
+        AlertKind::LimitRefused => (Warning, "a change of a limit was refused", "limit"),
+        AlertKind::Overfill => (Critical, "the venue filled more than was asked for", "overfill"),
+        AlertKind::Revalidation => (Warning, "working orders no longer pass", "revalidation"),
+        AlertKind::BarRevised => (Info, "the venue's candle differs from ours", "bar-revised"),
+    }
+}
