@@ -7,7 +7,7 @@
 //!
 //! Rooms: `market` is one instrument, `bracket` the life of one trade, `trading` everything that asks for or
 //! hears of orders, `evidence` what sizing looks at, `guard` what stops it, `reconcile` what the venue has against what we
-//! believe, `account` what we own. This file is the way of an event and market data.
+//! believe, `account` what we own, `seen` what people ask. This file is the way of an event and market data.
 
 mod account;
 mod book_risk;
@@ -17,6 +17,7 @@ mod guard;
 mod market;
 mod plan;
 mod reconcile;
+mod seen;
 mod snapshot;
 mod steps;
 mod trading;
@@ -26,6 +27,7 @@ pub use book_risk::VarParams;
 pub use bracket::{Motive, Step};
 pub use plan::Plan;
 pub use reconcile::ROUNDS_MAX;
+pub use seen::Watched;
 pub use why::{CAPS, Cap, Ignorance, Ignored, LEGS, Move, Sizing, Why};
 
 use crate::bars::{BarSet, VenueBar};

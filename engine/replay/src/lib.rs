@@ -22,7 +22,7 @@ pub use explain::{DecisionWhy, Explanation, Line, Question, SignalWhy, TradeWhy,
 pub use fields::{Content, Field, Value, body_fields, codes_text, content, scope_name, state_name, words};
 pub use history::{At, BarAt, Cause, Leaving, OrderStory};
 pub use rebuild::{RebuildError, Rebuilt, Under, rebuild};
-pub use shadow::{Shadow, ShadowError, save};
+pub use shadow::{Onlooker, RECORDS_PER_TURN_MAX, Shadow, ShadowError, Step, save};
 pub use until::{ChartAt, InstrumentAt, StateAt, ZoneAt, until};
 pub use verify::{Difference, Replay, ReplayError, replay, replay_first};
 pub use watched::{Seen, SeenLook};

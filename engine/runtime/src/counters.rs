@@ -1,26 +1,17 @@
 //! Counters in mapped memory: one writer (the engine thread), any number of readers in any process.
 //!
-//! ```text
-//! file `counters.smc`, little-endian u64 slots
-//! | magic | version | pid | slot 0 | slot 1 | …
-//! ```
-//!
-//! A plain relaxed store per change; a reader may be slow, late or dead. Slots are independent: a reader may
-//! see one newer than another.
+//! [`mapped`](crate::mapped) draws the file `counters.smc`; its words are the slots.
 
-use memmap2::{MmapOptions, MmapRaw};
+use crate::latency::BUCKETS;
+use crate::mapped::{Kind, Mapped, MappedView, Process};
 use smc_core::event::{RiskScope, ScopeKind};
 use smc_core::output::{Control, TradingState};
 use smc_core::risk::{STRATEGIES_MAX, VENUES_MAX};
-use smc_journal::{MapWatch, preallocate};
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"SMCcount");
-const VERSION: u64 = 2;
-const HEADER_SLOTS: usize = 3;
+const KIND: Kind = Kind { magic: *b"SMCcount", version: 3, words: Slot::End as usize };
 /// Instruments that have slots of their own; later ones are left out of the counters, not of trading.
 pub const INSTRUMENTS_MAX: usize = 16;
 
@@ -70,49 +61,34 @@ pub enum Slot {
     VenueState = Slot::StrategyState as usize + STRATEGIES_MAX,
     /// The engine's own state likewise.
     EngineState = Slot::VenueState as usize + VENUES_MAX,
-    End = Slot::EngineState as usize + 1,
+    /// First of the [`BUCKETS`] of the engine thread's turns that did something: by how long they took, then their sum.
+    /// Written when it is idle.
+    Turns = Slot::EngineState as usize + 1,
+    /// Sum of those turns, nanoseconds.
+    TurnsNs = Slot::Turns as usize + BUCKETS,
+    /// How long the oldest record that the disk may not have has waited, nanoseconds, when the engine thread was idle last;
+    /// `u64::MAX` where nobody looks at it.
+    JournalUnsyncedNs,
+    End,
 }
 
-const FILE_BYTES: usize = (HEADER_SLOTS + Slot::End as usize) * 8;
-
-/// The writer's end; clones of the reader's end may be made from it.
-pub struct Counters {
-    /// Whoever cuts the file must not stop the engine. Dropped before the map.
-    _watch: MapWatch,
-    map: MmapRaw,
-}
+/// The writer's end.
+pub struct Counters(Mapped);
 
 /// A reader's end.
-pub struct CountersView {
-    _watch: MapWatch,
-    map: MmapRaw,
-}
-
-fn slots(map: &MmapRaw) -> &[AtomicU64] {
-    // SAFETY: a mapping is page-aligned, hence 8-byte aligned; it is at least FILE_BYTES long (checked when
-    // mapped); every bit pattern is a u64; all access, here and in other processes, is atomic; the slice
-    // lives no longer than the borrow of the map.
-    unsafe { std::slice::from_raw_parts(map.as_mut_ptr().cast(), FILE_BYTES / 8) }
-}
+pub struct CountersView(MappedView);
 
 impl Counters {
     /// Makes (or makes anew) the file `path`.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        // Reserved, not only long: a store into a hole of a full disk would kill the thread that stores.
-        preallocate(&file, FILE_BYTES as u64)?;
-        let map = MmapOptions::new().len(FILE_BYTES).map_raw(&file)?;
-        let counters = Self { _watch: MapWatch::of(&map), map };
-        let header = slots(&counters.map);
-        header[1].store(VERSION, Ordering::Relaxed);
-        header[2].store(u64::from(std::process::id()), Ordering::Relaxed);
-        header[0].store(MAGIC, Ordering::Release);
+        let counters = Self(Mapped::create(path, KIND)?);
+        counters.set(Slot::JournalUnsyncedNs, u64::MAX);
         Ok(counters)
     }
 
     /// Stores `value` in the `nth` slot from `slot`.
     pub fn set_nth(&self, slot: Slot, nth: usize, value: u64) {
-        slots(&self.map)[HEADER_SLOTS + slot as usize + nth].store(value, Ordering::Relaxed);
+        self.0.word(slot as usize + nth).store(value, Ordering::Relaxed);
     }
 
     /// Stores `value`.
@@ -122,7 +98,7 @@ impl Counters {
 
     /// Adds to a slot; only its one writer may.
     pub fn add(&self, slot: Slot, value: u64) {
-        let cell = &slots(&self.map)[HEADER_SLOTS + slot as usize];
+        let cell = self.0.word(slot as usize);
         cell.store(cell.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
     }
 }
@@ -167,22 +143,17 @@ impl CountersView {
 
     /// Maps an existing file; refuses what is not a counter file of this version.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).open(path)?;
-        let map = MmapOptions::new().map_raw_read_only(&file)?;
-        let is_ours = map.len() >= FILE_BYTES && {
-            let header = slots(&map);
-            header[0].load(Ordering::Acquire) == MAGIC && header[1].load(Ordering::Relaxed) == VERSION
-        };
-        if is_ours {
-            Ok(Self { _watch: MapWatch::of(&map), map })
-        } else {
-            Err(io::Error::other("not a counter file of this version"))
-        }
+        MappedView::open(path, KIND).map(Self)
+    }
+
+    /// The process that writes it, or wrote it.
+    pub fn writer(&self) -> Process {
+        self.0.writer()
     }
 
     /// The value of the `nth` slot from `slot`.
     pub fn nth(&self, slot: Slot, nth: usize) -> u64 {
-        slots(&self.map)[HEADER_SLOTS + slot as usize + nth].load(Ordering::Relaxed)
+        self.0.word(slot as usize + nth)
     }
 
     /// The value.
@@ -212,6 +183,11 @@ mod tests {
         let view = CountersView::open(&path).unwrap();
         assert_eq!((view.signed(Slot::RealisedE8), view.get(Slot::EventsIn)), (-5, 7));
         assert_eq!(view.nth(Slot::LastPriceE8, INSTRUMENTS_MAX - 1), 9);
+        assert!(view.writer().is_alive(), "this process wrote it");
+        assert!(
+            !Process { started_ticks: 0, ..view.writer() }.is_alive(),
+            "another of the same number did not"
+        );
         std::fs::write(&path, b"short").unwrap();
         assert!(CountersView::open(&path).is_err());
     }

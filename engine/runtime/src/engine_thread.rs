@@ -10,7 +10,7 @@
 
 use crate::counters::{Counters, INSTRUMENTS_MAX, Slot};
 use crate::journal_watch::JournalWatch;
-use crate::latency::{Probe, Stretch};
+use crate::latency::{Bucketed, Probe, Stretch};
 use crate::topology::RunError;
 use smc_core::codec::Buffer;
 use smc_core::engine::Engine;
@@ -21,6 +21,7 @@ use smc_core::risk::VENUES_MAX;
 use smc_core::strategy::Strategy;
 use smc_core::{InstrumentId, TsNs};
 use smc_journal::{AppendError, RecordKind, Writer};
+use std::cell::Cell;
 
 /// Records between two digest records.
 pub const DIGEST_EVERY: u64 = 65_536;
@@ -66,6 +67,9 @@ pub struct EngineThread<S: Strategy> {
     last_ts: TsNs,
     records_to_digest: u64,
     outputs_out: u64,
+    /// Turns that did something, by how long they took.
+    turns: Bucketed,
+    has_turned: Cell<bool>,
     watch: JournalWatch,
     /// When each venue was last asked for a round of reconciliation.
     rounds_asked: [TsNs; VENUES_MAX],
@@ -89,6 +93,8 @@ impl<S: Strategy> EngineThread<S> {
             last_ts: TsNs(0),
             records_to_digest: DIGEST_EVERY,
             outputs_out: 0,
+            turns: Bucketed::default(),
+            has_turned: Cell::new(false),
             watch: JournalWatch::new(None),
             rounds_asked: [TsNs(0); VENUES_MAX],
             rounds_seen: None,
@@ -267,9 +273,23 @@ impl<S: Strategy> EngineThread<S> {
         self.journal.has_segment_ahead()
     }
 
-    /// What changes without an output: open orders. Called when idle.
+    /// A turn that did something took so long. A count in memory of its own: what it comes to is stored when idle.
+    #[inline]
+    pub fn note_turn(&mut self, nanos: u64) {
+        self.turns.note(nanos);
+        self.has_turned.set(true);
+    }
+
+    /// What changes without an output: open orders, the turns so far, what waits for the disk. Called when idle.
     pub fn note_idle(&self) {
         self.counters.set(Slot::OpenOrders, self.core.open_orders().count() as u64);
+        self.counters.set(Slot::JournalUnsyncedNs, self.watch.waiting_ns());
+        if self.has_turned.replace(false) {
+            for (nth, count) in self.turns.counts.iter().enumerate() {
+                self.counters.set_nth(Slot::Turns, nth, *count);
+            }
+            self.counters.set(Slot::TurnsNs, self.turns.sum_ns);
+        }
     }
 
     /// The counters, for what other threads' owners tell the engine's owner to store.

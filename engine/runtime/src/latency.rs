@@ -1,7 +1,13 @@
 //! Latencies leave the hot threads as plain numbers in a lossy ring; histograms are filled elsewhere.
+//!
+//! Who has access to the memory gets percentiles; for other processes the same samples are counted into fixed buckets in
+//! the mapped file `latency.smc`: [`STRETCHES`] times [`BUCKETS`] counts and a sum, then the samples lost.
 
+use crate::mapped::{Kind, Mapped, MappedView};
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +30,83 @@ pub const STRETCHES: [(Stretch, &str); 3] = [
     (Stretch::DecisionToWire, "decision_to_wire"),
     (Stretch::WireToWire, "wire_to_wire"),
 ];
+
+/// Upper ends of the fixed buckets, nanoseconds; each holds what is not longer than it and longer than the one before.
+pub const BUCKET_ENDS_NS: [u64; 16] = [
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    50_000_000,
+    100_000_000,
+    1_000_000_000,
+];
+
+/// Fixed buckets; the last is for everything longer.
+pub const BUCKETS: usize = BUCKET_ENDS_NS.len() + 1;
+
+/// Name of the mapped file in the journal's directory.
+pub const FILE_NAME: &str = "latency.smc";
+
+/// Words of one stretch: its buckets, and the sum in nanoseconds.
+const ROW: usize = BUCKETS + 1;
+const LOST_AT: usize = STRETCHES.len() * ROW;
+const KIND: Kind = Kind { magic: *b"SMClaten", version: 1, words: LOST_AT + 1 };
+
+/// The bucket of a duration. Most are short, so it is looked for from the short end.
+#[inline]
+pub fn bucket_of(nanos: u64) -> usize {
+    BUCKET_ENDS_NS.iter().position(|&end| nanos <= end).unwrap_or(BUCKET_ENDS_NS.len())
+}
+
+/// What is in fixed buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucketed {
+    /// How many fell into each; not cumulative.
+    pub counts: [u64; BUCKETS],
+    /// Sum of all, nanoseconds.
+    pub sum_ns: u64,
+}
+
+impl Bucketed {
+    /// Counts one.
+    #[inline]
+    pub fn note(&mut self, nanos: u64) {
+        self.counts[bucket_of(nanos)] += 1;
+        self.sum_ns = self.sum_ns.saturating_add(nanos);
+    }
+}
+
+/// A reader's end of `latency.smc`.
+pub struct LatencyView(MappedView);
+
+impl LatencyView {
+    /// Maps an existing file; refuses what is not one of this version.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        MappedView::open(path, KIND).map(Self)
+    }
+
+    /// One stretch so far.
+    pub fn bucketed(&self, stretch: Stretch) -> Bucketed {
+        let first = stretch as usize * ROW;
+        let counts = std::array::from_fn(|nth| self.0.word(first + nth));
+        Bucketed { counts, sum_ns: self.0.word(first + BUCKETS) }
+    }
+
+    /// Samples that found their ring full.
+    pub fn lost(&self) -> u64 {
+        self.0.word(LOST_AT)
+    }
+}
 
 /// One measurement.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +140,10 @@ pub struct Latencies {
 struct Histograms {
     inlets: Vec<rtrb::Consumer<Sample>>,
     by_stretch: [Histogram<u64>; STRETCHES.len()],
+    /// Since the beginning: what is taken away from the histograms stays here.
+    bucketed: [Bucketed; STRETCHES.len()],
+    /// Written by whoever holds the lock around all this: one at a time.
+    file: Option<Mapped>,
 }
 
 /// Percentiles of one stretch, in nanoseconds.
@@ -80,8 +167,16 @@ impl Latencies {
         let histogram = || Histogram::new_with_bounds(1, 60_000_000_000, 3);
         let by_stretch =
             std::array::from_fn(|_| histogram().unwrap_or_else(|_| unreachable!("bounds are constants")));
-        let shared = Arc::new(Mutex::new(Histograms { inlets: Vec::new(), by_stretch }));
-        Self { shared, lost: Arc::default() }
+        let bucketed = Default::default();
+        let shared = Histograms { inlets: Vec::new(), by_stretch, bucketed, file: None };
+        Self { shared: Arc::new(Mutex::new(shared)), lost: Arc::default() }
+    }
+
+    /// From now on also into the mapped file `path`, which is made anew.
+    pub fn map_to(&self, path: &Path) -> io::Result<()> {
+        let file = Mapped::create(path, KIND)?;
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).file = Some(file);
+        Ok(())
     }
 
     /// A hot end for one thread.
@@ -94,10 +189,21 @@ impl Latencies {
     /// Takes what the hot threads left. Call a few times per second.
     pub fn collect(&self) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let Histograms { inlets, by_stretch } = &mut *shared;
+        let Histograms { inlets, by_stretch, bucketed, file } = &mut *shared;
+        let mut is_new = false;
         for inlet in inlets {
             while let Ok(sample) = inlet.pop() {
+                is_new = true;
                 by_stretch[sample.stretch as usize].saturating_record(sample.nanos.max(1));
+                bucketed[sample.stretch as usize].note(sample.nanos);
+            }
+        }
+        let Some(file) = file else { return };
+        file.word(LOST_AT).store(self.lost(), Ordering::Relaxed);
+        if is_new {
+            for (nth, row) in bucketed.iter().enumerate() {
+                let words = row.counts.iter().chain([&row.sum_ns]);
+                words.zip(nth * ROW..).for_each(|(&word, at)| file.word(at).store(word, Ordering::Relaxed));
             }
         }
     }
@@ -135,5 +241,38 @@ impl Latencies {
 impl Default for Latencies {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_sees_what_the_probes_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let latencies = Latencies::new();
+        let mut probe = latencies.probe();
+        latencies.map_to(&path).unwrap();
+        for nanos in [999, 1_000, 1_001, 5_000_000_000] {
+            probe.note(Stretch::WireToWire, nanos);
+        }
+        latencies.collect();
+        let view = LatencyView::open(&path).unwrap();
+        let seen = view.bucketed(Stretch::WireToWire);
+        assert_eq!(
+            (seen.counts[0], seen.counts[1], seen.counts[BUCKETS - 1]),
+            (2, 1, 1),
+            "an end belongs to its bucket"
+        );
+        assert_eq!((seen.counts.iter().sum::<u64>(), seen.sum_ns), (4, 5_000_003_000));
+        assert_eq!(view.bucketed(Stretch::DecisionToWire), Bucketed::default());
+        latencies.take(Stretch::WireToWire);
+        probe.note(Stretch::WireToWire, 1);
+        latencies.collect();
+        assert_eq!(view.bucketed(Stretch::WireToWire).counts[0], 3, "histograms begin anew, counts do not");
+        std::fs::write(&path, [0; 4_096]).unwrap();
+        assert!(LatencyView::open(&path).is_err());
     }
 }

@@ -9,9 +9,9 @@ mod questions;
 
 use crate::account_lock::{AccountError, AccountLock};
 use crate::clock::{Clock, mono_ns};
-use crate::config::{FileConfig, FileError, InstrumentSection, ProcessSection, VenueKind};
+use crate::config::{FileConfig, FileError, ProcessSection, VenueKind};
 use crate::control::{ControlError, ControlPort, Operators, StatusSource, act_event};
-use crate::counters::{Counters, CountersView, FILE_NAME};
+use crate::counters::{Counters, CountersView, FILE_NAME, Slot};
 use crate::engine_thread::{EngineThread, Outbound};
 use crate::idle::{Idle, cores, keep_off};
 use crate::journal_watch::JournalWatch;
@@ -34,8 +34,9 @@ use smc_core::state::StateError;
 use smc_core::strategy::Confluence;
 use smc_core::words::InstrumentId;
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
+use smc_observe::{Names, Observer, View};
 use smc_replay::{Shadow, Under};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -45,8 +46,10 @@ use std::time::{Duration, Instant};
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Records between two snapshots unless the configuration says otherwise.
 const SNAPSHOT_RECORDS: u64 = 1_000_000;
-/// How long the shadow sleeps when nothing came.
-const SHADOW_IDLE: Duration = Duration::from_millis(5);
+/// How long the observer sleeps when nothing came.
+const OBSERVER_IDLE: Duration = Duration::from_millis(5);
+/// How often the observer's thread takes what the probes left.
+const COLLECT_EVERY: Duration = Duration::from_millis(50);
 
 /// Which way the threads are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,12 +175,14 @@ pub struct Running {
     pub recovery: Option<Recovery>,
     /// Bytes read from and written to the connection that fetched the rules.
     pub preamble: (u64, u64),
+    /// The engine seen from outside; none where nobody asks (neither control nor metrics port, no snapshots).
+    pub view: Option<View>,
     stop: Arc<AtomicBool>,
     commands: rtrb::Producer<Event>,
     engine: JoinHandle<Result<Ended, String>>,
     control: Option<JoinHandle<std::io::Result<()>>>,
     triggers: JoinHandle<()>,
-    shadow: Option<JoinHandle<()>>,
+    observer: Option<JoinHandle<()>>,
     /// Kept open: a simulator in lock step counts its bytes.
     _links: Links,
     _accounts: Vec<AccountLock>,
@@ -228,14 +233,17 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         Some(_) => resume::resume(&journal_settings, &header, &under, make).map_err(no_journal)?,
     };
     let Opened { journal, recovery } = opened;
-    let shadow = match options.config.process.snapshot_records.unwrap_or(SNAPSHOT_RECORDS) {
-        0 => None,
-        every => {
-            let mut copy = make().map_err(LaunchError::Core)?;
-            copy_state(&mut core, &mut copy).map_err(LaunchError::State)?;
-            let shadow = Shadow::new(&options.journal, journal.next_seq(), copy, &under, every);
-            Some(shadow.map_err(|error| no_journal(ResumeError::Journal(error)))?)
-        }
+    let snapshot_records = options.config.process.snapshot_records.unwrap_or(SNAPSHOT_RECORDS);
+    let is_asked = options.control.is_some() || options.config.process.metrics.is_some();
+    let observer = if is_asked || snapshot_records > 0 {
+        let mut copy = make().map_err(LaunchError::Core)?;
+        copy_state(&mut core, &mut copy).map_err(LaunchError::State)?;
+        let next = journal.next_seq();
+        let shadow = Shadow::new(&options.journal, next, copy, &under, snapshot_records);
+        let shadow = shadow.map_err(|error| no_journal(ResumeError::Journal(error)))?;
+        Some(Observer::new(shadow, &options.config, next))
+    } else {
+        None
     };
     if !gateways.hand_over(&core, clock.now()) {
         return Err(LaunchError::Feed(
@@ -243,11 +251,14 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         ));
     }
     let fail = |error| LaunchError::File(options.journal.join(FILE_NAME), error);
-    let counters = counters(&options.journal.join(FILE_NAME)).map_err(fail)?;
+    let counters = patiently(|| Counters::create(&options.journal.join(FILE_NAME))).map_err(fail)?;
     let view = Arc::new(CountersView::open(&options.journal.join(FILE_NAME)).map_err(fail)?);
 
     let latencies = Latencies::new();
-    let symbols = symbols(&options.config);
+    let latency_file = options.journal.join(crate::latency::FILE_NAME);
+    let mapped = patiently(|| latencies.map_to(&latency_file));
+    mapped.map_err(|error| LaunchError::File(latency_file.clone(), error))?;
+    let symbols = Names::of(&options.config).symbols;
     let status = StatusSource { counters: view, latencies: latencies.clone(), symbols };
     let (commands, mut command_ring) = rtrb::RingBuffer::new(64);
     let (operator, mut operator_ring) = rtrb::RingBuffer::<Event>::new(64);
@@ -270,7 +281,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let triggers = {
         let (stop, view) = (stop.clone(), status.counters.clone());
         let thread = std::thread::Builder::new().name("triggers".into());
-        let state = move || view.get(crate::counters::Slot::State);
+        let state = move || view.get(Slot::State);
         thread.spawn(move || triggers.watch(&operators, &state, &stop)).map_err(LaunchError::Thread)?
     };
 
@@ -310,12 +321,17 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         }
     };
     let engine = thread.spawn(body).map_err(LaunchError::Thread)?;
-    let shadow = match shadow {
+    let counters = status.counters.clone();
+    let unsynced = move || Some(counters.get(Slot::JournalUnsyncedNs)).filter(|&ns| ns < u64::MAX);
+    let observer = observer.map(|observer| observer.with_unsynced(unsynced));
+    let view = observer.as_ref().map(Observer::view);
+    let observer = match observer {
         None => None,
-        Some(shadow) => {
-            let stop = stop.clone();
-            let thread = std::thread::Builder::new().name("snapshots".into());
-            Some(thread.spawn(move || follow(shadow, &stop)).map_err(LaunchError::Thread)?)
+        Some(observer) => {
+            let (stop, latencies) = (stop.clone(), latencies.clone());
+            let thread = std::thread::Builder::new().name("observer".into());
+            let body = move || follow(observer, &latencies, &stop);
+            Some(thread.spawn(body).map_err(LaunchError::Thread)?)
         }
     };
     let preamble = links.bytes();
@@ -329,7 +345,8 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
         engine,
         control,
         triggers,
-        shadow,
+        observer,
+        view,
         _links: links,
         _accounts: account_locks,
     })
@@ -390,7 +407,7 @@ impl Running {
     pub fn end(mut self) -> Result<Ended, String> {
         if !self.is_over() && self.command(Command::Shutdown) {
             let started = Instant::now();
-            let is_open = |status: &StatusSource| status.counters.get(crate::counters::Slot::OpenOrders) > 0;
+            let is_open = |status: &StatusSource| status.counters.get(Slot::OpenOrders) > 0;
             std::thread::sleep(Duration::from_millis(20));
             while is_open(&self.status) && started.elapsed() < SHUTDOWN_TIMEOUT && !self.is_over() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -407,40 +424,45 @@ impl Running {
             let _ = control.join();
         }
         let _ = self.triggers.join();
-        if let Some(shadow) = self.shadow {
-            let _ = shadow.join();
+        if let Some(observer) = self.observer {
+            let _ = observer.join();
         }
         ended
     }
 }
 
-/// Runs the shadow until the journal is closed, or until well after the engine was told to stop.
-fn follow(mut shadow: Shadow<Confluence>, stop: &AtomicBool) {
-    let mut stopped_at: Option<Instant> = None;
-    while !shadow.is_closed() && stopped_at.is_none_or(|at| at.elapsed() < SHUTDOWN_TIMEOUT) {
-        match shadow.turn() {
-            Ok(0) => std::thread::sleep(SHADOW_IDLE),
+/// Runs the observer until the journal is closed, or until well after the engine was told to stop; and keeps the rings of the
+/// probes empty, whether somebody asks for latencies or not.
+fn follow(observer: Observer<Confluence>, latencies: &Latencies, stop: &AtomicBool) {
+    let mut observer = Some(observer);
+    let (mut stopped_at, mut collect_at): (Option<Instant>, _) = (None, Instant::now());
+    while stopped_at.is_none_or(|at| at.elapsed() < SHUTDOWN_TIMEOUT) {
+        let now = Instant::now();
+        if now >= collect_at {
+            collect_at = now + COLLECT_EVERY;
+            latencies.collect();
+        }
+        let taken = match &mut observer {
+            Some(observer) if observer.is_closed() => break,
+            Some(observer) => observer.turn(),
+            None => Ok(0),
+        };
+        match taken {
+            Ok(0) => std::thread::sleep(OBSERVER_IDLE),
             Ok(_) => {}
             Err(error) => {
-                eprintln!("smc: snapshots end here: {error}");
-                return;
+                eprintln!("smc: snapshots, picture and metrics of the engine's state end here: {error}");
+                observer = None;
             }
         }
         if stop.load(Ordering::Acquire) {
+            if observer.is_none() {
+                break;
+            }
             stopped_at.get_or_insert_with(Instant::now);
         }
     }
-}
-
-/// What people call the instruments: by their symbol, and by venue too where two have the same.
-fn symbols(config: &FileConfig) -> Vec<String> {
-    let is_alone =
-        |symbol: &str| config.instruments.iter().filter(|other| other.symbol == symbol).count() == 1;
-    let name = |section: &InstrumentSection| match &section.venue {
-        Some(venue) if !is_alone(&section.symbol) => format!("{venue}:{}", section.symbol),
-        _ => section.symbol.clone(),
-    };
-    config.instruments.iter().map(name).collect()
+    latencies.collect();
 }
 
 /// What the control port needs to make acts of requests.
@@ -517,18 +539,18 @@ pub fn automatic(topology: Option<&str>, idle: Option<&str>) -> Result<(Topology
     Ok((topology, idle))
 }
 
-/// Creates the counters. The journal's helper may at this moment be trying to get a whole segment from a nearly full disk,
+/// Creates a mapped file. The journal's helper may at this moment be trying to get a whole segment from a nearly full disk,
 /// which takes the rest of it until the attempt has failed: a full disk is believed when it stays full.
-fn counters(path: &Path) -> std::io::Result<Counters> {
+fn patiently<T>(create: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
     for _ in 0..20 {
-        match Counters::create(path) {
+        match create() {
             Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 std::thread::sleep(Duration::from_millis(50));
             }
             done => return done,
         }
     }
-    Counters::create(path)
+    create()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod idle;
 pub mod journal_watch;
 pub mod latency;
 pub mod launch;
+pub mod mapped;
 pub mod operator;
 pub mod progress;
 pub mod resume;

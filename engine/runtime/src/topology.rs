@@ -116,8 +116,13 @@ where
     let mut was_ready = false;
     let mut commands = 0;
     let mut stillness = [Stillness::default(); 2];
+    // When a turn began that did something: the next one's look at the clock ends it.
+    let mut busy_since: Option<u64> = None;
     while !shared.stop.load(Ordering::Acquire) {
         let (mut now, read_at) = (shared.clock.now(), mono_ns());
+        if let Some(began) = busy_since.take() {
+            engine.note_turn(read_at.saturating_sub(began));
+        }
         let mut handled = 0;
         let mut failure = None;
 
@@ -197,6 +202,7 @@ where
                 return Err(RunError::Gateway(reason));
             }
         }
+        busy_since = (handled > 0).then_some(read_at);
         idler.after(handled);
     }
     Ok(())
@@ -415,8 +421,12 @@ fn engine_turns<S: Strategy>(
     let mut taken: VecDeque<Event> = VecDeque::with_capacity(ORDER_RING);
     let mut counts = Counts::default();
     let mut commands = 0;
+    let mut busy_since: Option<u64> = None;
     while !shared.stop.load(Ordering::Acquire) {
         let (now, read_at) = (shared.clock.now(), mono_ns());
+        if let Some(began) = busy_since.take() {
+            engine.note_turn(read_at.saturating_sub(began));
+        }
         let mut handled = 0;
         std::mem::swap(&mut refused, &mut taken);
         let mut forward = |out: Outbound| match push_order(orders, now, out) {
@@ -463,6 +473,7 @@ fn engine_turns<S: Strategy>(
             shared.progress.tell(engine.counters());
             engine.note_idle();
         }
+        busy_since = (handled > 0).then_some(read_at);
         idler.after(handled);
     }
     Ok(())

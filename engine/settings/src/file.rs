@@ -339,6 +339,8 @@ pub struct ProcessSection {
     pub snapshot_records: Option<u64>,
     /// Path of the control socket.
     pub control: Option<PathBuf>,
+    /// Address (`127.0.0.1:9464`) at which metrics are served over HTTP to whoever reaches it; without it nowhere.
+    pub metrics: Option<String>,
     /// While a file of this name exists, everything is cancelled and nothing is sent.
     pub kill_flag: Option<PathBuf>,
     /// Base32 secret of the one-time codes that an operator must give to take risk on again.

@@ -72,6 +72,9 @@ pub struct Args {
     /// Path of the control socket [default: one of its own beside the journal]
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
+    /// Serve metrics over HTTP here: a port of this machine, or IP:PORT
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<String>,
     /// Strategy, structure, limits and market from this file instead of a built-in preset
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -154,9 +157,11 @@ pub fn demo(args: &Args) -> Outcome {
     let peer = Arc::new(LockStep { progress: progress.clone(), clock: handle, preamble: OnceLock::new() });
     let stop = Arc::new(AtomicBool::new(false));
     crate::signals::stop_on_signal(&stop).map_err(|error| Failure::wrong("signals", error))?;
-    let config = at_venue(args, &name, config, &scene, &home, &sim.local_addr().to_string())?;
+    let mut config = at_venue(args, &name, config, &scene, &home, &sim.local_addr().to_string())?;
     let length = length(args, &scene, speed);
     let pace = (!args.fast).then_some(speed);
+    config.process.metrics = args.metrics.clone().or(config.process.metrics);
+    let metrics = crate::exporter::open(config.process.metrics.as_deref())?;
     let venue = start_venue(sim, peer.clone(), length, pace, stop.clone());
 
     let control = args.control.clone().unwrap_or_else(|| home.join("control.sock"));
@@ -178,6 +183,7 @@ pub fn demo(args: &Args) -> Outcome {
         }
     };
     let _ = peer.preamble.set(running.preamble);
+    let _metrics = crate::exporter::serve(metrics, &journal, &running)?;
     let started = Instant::now();
     let is_over = || venue.is_finished() || running.is_over() || stop.load(Ordering::Acquire);
     if args.json || args.headless || !std::io::stdout().is_terminal() {

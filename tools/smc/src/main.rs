@@ -10,6 +10,7 @@ mod ctl;
 mod decode;
 mod demo;
 mod detect;
+mod exporter;
 mod failure;
 mod journal;
 mod judge;
@@ -64,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Command),
     Ctl(ctl::Args),
+    Exporter(exporter::Args),
     Vectors(vectors::Args),
     /// A program of its own, `smc-NAME`, beside this one
     #[command(external_subcommand)]
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
+        Command::Exporter(args) => exporter::exporter(&args),
         Command::Vectors(args) => vectors::vectors(&args),
         Command::Beside(words) => match words.split_first() {
             Some((name, args)) => beside::start(name, args),

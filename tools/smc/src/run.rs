@@ -31,6 +31,9 @@ pub struct Args {
     /// Path of the control socket, instead of the configuration's
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
+    /// Serve metrics over HTTP here: a port of this machine, or IP:PORT; instead of the configuration's
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<String>,
     /// Stop after this many seconds
     #[arg(long)]
     seconds: Option<u64>,
@@ -72,6 +75,8 @@ pub fn run(args: &Args) -> Outcome {
     private_dir(&journal)?;
     let control = args.control.clone().or_else(|| config.process.control.clone());
     let control = control.unwrap_or_else(crate::ctl::default_socket);
+    config.process.metrics = args.metrics.clone().or(config.process.metrics);
+    let metrics = crate::exporter::open(config.process.metrics.as_deref())?;
     let kill = Arc::new(AtomicBool::new(false));
     let options = Options {
         config,
@@ -88,6 +93,7 @@ pub fn run(args: &Args) -> Outcome {
     let signals = crate::signals::stop_on_signal(&stop).and_then(|()| crate::signals::kill_on_signal(&kill));
     signals.map_err(|error| Failure::wrong("signals", error))?;
     let running = launch(options).map_err(|error| named(&error))?;
+    let _metrics = crate::exporter::serve(metrics, &journal, &running)?;
     if let Some(found) = &running.recovery {
         eprintln!(
             "smc: continuing after {} records, {} bytes dropped at the end",

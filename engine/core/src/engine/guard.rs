@@ -90,6 +90,16 @@ impl Guard {
         !self.is_closing && self.scopes.is_killed(self.venue_of(instrument), instrument, strategy)
     }
 
+    /// The limits of the loss breakers as they are now.
+    pub(super) const fn loss_limits(&self) -> LossLimits {
+        self.loss_limits
+    }
+
+    /// The watchers' counts.
+    pub(super) const fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
     pub(super) fn state(&mut self, io: &mut StateIo<'_>, now: TsNs) -> Result<(), StateError> {
         let Self { scopes, loss, loss_limits, breakers, venues, venue_of: _, day, is_closing, last_timer } =
             self;

@@ -231,6 +231,33 @@ impl Breakers {
         is_tripped
     }
 
+    /// Losing trades of a strategy in a row.
+    pub fn losses_in_a_row(&self, strategy: u8) -> u32 {
+        self.strategies.get(usize::from(strategy)).map_or(0, |known| known.losses_in_a_row)
+    }
+
+    /// Value a strategy has filled since the day began; saturated.
+    pub fn day_notional(&self, strategy: u8) -> Money {
+        let known = self.strategies.get(usize::from(strategy));
+        Money(known.map_or(0, |known| crate::words::clamp_i64(known.day_notional)))
+    }
+
+    /// Bad fills among the last ten of a strategy, and how many trip.
+    pub fn bad_fills(&self, strategy: u8) -> (u32, u32) {
+        let known = self.strategies.get(usize::from(strategy));
+        (known.map_or(0, |known| known.bad_fills.count_ones()), SLIPPAGE_BAD_MAX)
+    }
+
+    /// Fills of an instrument within the last minute.
+    pub fn fills_in_minute(&self, instrument: InstrumentId, now: TsNs) -> u32 {
+        self.fills.get(instrument.index()).map_or(0, |fills| fills.count(now, MINUTE_NS))
+    }
+
+    /// Refusals by venues within their window.
+    pub fn rejects(&self, now: TsNs, params: &BreakerParams) -> u32 {
+        self.rejects.count(now, params.rejects_window_ns)
+    }
+
     /// A person re-arms: a strategy's past no longer counts.
     pub fn arm(&mut self) {
         self.strategies.iter_mut().for_each(|strategy| {

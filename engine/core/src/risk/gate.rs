@@ -455,6 +455,51 @@ impl Gate {
         &self.account
     }
 
+    /// Limits of a venue or strategy; none for another kind of scope, and for one that does not exist.
+    pub fn scope_limits(&self, scope: RiskScope) -> Option<&ScopeLimits> {
+        let at = usize::from(scope.id);
+        match scope.kind {
+            ScopeKind::Venue => self.venues.get(at).map(|known| &known.limits),
+            ScopeKind::Strategy => self.strategies.get(at).map(|known| &known.limits),
+            ScopeKind::Engine | ScopeKind::Instrument => None,
+        }
+    }
+
+    /// New orders accepted within the account's window, of everything or of one venue or strategy; the latter are counted
+    /// only while the scope has such a limit of its own.
+    pub fn messages(&self, scope: RiskScope, now: TsNs) -> u32 {
+        let at = usize::from(scope.id);
+        let throttle = match scope.kind {
+            ScopeKind::Engine => Some(&self.throttle),
+            ScopeKind::Venue => self.venues.get(at).map(|known| &known.throttle),
+            ScopeKind::Strategy => self.strategies.get(at).map(|known| &known.throttle),
+            ScopeKind::Instrument => None,
+        };
+        throttle.map_or(0, |throttle| throttle.count(now, self.account.messages_window_ns))
+    }
+
+    /// Orders of a strategy that the throttle denied within the runaway window.
+    pub fn denials(&self, strategy: u8, now: TsNs) -> u32 {
+        let known = self.strategies.get(usize::from(strategy));
+        known.map_or(0, |known| known.denials.count(now, self.account.runaway_window_ns))
+    }
+
+    /// Entries of a strategy in an instrument since its last exit: the side with more of them.
+    pub fn repeats(&self, instrument: InstrumentId, strategy: u8) -> u32 {
+        let known = self.instruments.get(instrument.index());
+        let sides = known.and_then(|known| known.entries.get(usize::from(strategy)));
+        sides.map_or(0, |sides| sides[0].max(sides[1]))
+    }
+
+    /// Worst-case exposure as it stands, over all instruments: gross, and the larger of the two nets. What a new order is
+    /// held against before it adds its own. None when something that has exposure cannot be valued.
+    pub fn worst_case(positions: &PositionBook, orders: &Orders) -> Option<Exposure> {
+        let of = |side| exposure_beside(InstrumentId::NONE, side, positions, orders);
+        let (bought, sold) = (of(Side::Buy)?, of(Side::Sell)?);
+        let net = bought.net.saturating_abs().max(sold.net.saturating_abs());
+        Some(Exposure { gross: bought.gross, net })
+    }
+
     /// Is the strategy disabled until a person re-arms?
     pub fn is_disabled(&self, strategy: u8) -> bool {
         self.strategies.get(usize::from(strategy)).is_none_or(|s| s.is_runaway || s.is_repeat_latched)
@@ -491,7 +536,7 @@ impl Gate {
             base_fee: view.positions.base_fee(order.instrument),
             same_side_qty: reserved.qty(order.side),
             other_side_qty: reserved.qty(order.side.opposite()),
-            others: other_exposure(order, view.positions, orders),
+            others: exposure_beside(order.instrument, order.side, view.positions, orders),
             equity: view.positions.equity(),
             open_orders: reserved.orders,
             open_orders_all: u32::try_from(orders.len()).unwrap_or(u32::MAX),
@@ -620,11 +665,16 @@ impl Gate {
     }
 }
 
-/// Worst-case exposure of all instruments but the order's: gross both ways, net in the order's direction, as if
+/// Worst-case exposure of all instruments but an order's: gross both ways, net in the order's direction, as if
 /// every open order that makes it worse had filled. None when one that has exposure cannot be valued.
-fn other_exposure(order: &NewOrder, positions: &PositionBook, orders: &Orders) -> Option<Exposure> {
+fn exposure_beside(
+    but: InstrumentId,
+    side: Side,
+    positions: &PositionBook,
+    orders: &Orders,
+) -> Option<Exposure> {
     let mut total = Exposure::default();
-    for instrument in positions.instruments().filter(|&id| id != order.instrument) {
+    for instrument in positions.instruments().filter(|&id| id != but) {
         let reserved = orders.reserved(instrument);
         let position = i128::from(positions.qty(instrument).0);
         if position == 0 && reserved.orders == 0 {
@@ -633,7 +683,7 @@ fn other_exposure(order: &NewOrder, positions: &PositionBook, orders: &Orders) -
         let mark = i128::from(positions.valuation(instrument)?.0);
         let longest = position + reserved.buy_qty;
         let shortest = position - reserved.sell_qty;
-        let worst_this_way = match order.side {
+        let worst_this_way = match side {
             Side::Buy => longest,
             Side::Sell => shortest,
         };

@@ -113,12 +113,13 @@ impl LossBreaker {
 
     /// Equity below the highest, in parts per million of it, rounded up; 0 before the first equity.
     pub fn drawdown_ppm(&self) -> u32 {
-        let Some(known) = self.references else { return 0 };
-        let (high, lost) = (i128::from(known.high.0), i128::from(known.high.0) - i128::from(known.last.0));
-        if high <= 0 {
-            return PPM as u32;
-        }
-        u32::try_from(crate::words::div_ceil(lost.max(0).saturating_mul(PPM), high)).unwrap_or(u32::MAX)
+        self.references.map_or(0, |known| fall_ppm(known.high, known.last))
+    }
+
+    /// Loss since the day began, in parts per million of the equity it began with, rounded up; 0 in profit and before the
+    /// first equity.
+    pub fn day_loss_ppm(&self) -> u32 {
+        self.references.map_or(0, |known| fall_ppm(known.day, known.last))
     }
 
     pub(crate) fn state(&mut self, io: &mut StateIo<'_>) -> Result<(), StateError> {
@@ -136,6 +137,16 @@ impl LossBreaker {
 }
 
 const PPM: i128 = 1_000_000;
+
+/// The fall from `reference` to `equity` as a share of it, rounded up; all of it where there is no reference.
+fn fall_ppm(reference: Money, equity: Money) -> u32 {
+    let lost = i128::from(reference.0) - i128::from(equity.0);
+    if reference <= Money::ZERO {
+        return PPM as u32;
+    }
+    let ppm = crate::words::div_ceil(lost.max(0).saturating_mul(PPM), reference.0.into());
+    u32::try_from(ppm).unwrap_or(u32::MAX)
+}
 
 /// What falling from `reference` to `equity` means. Without a reference there is nothing to lose: closed.
 fn level(reference: Money, equity: Money, limit_ppm: u32) -> TradingState {
@@ -177,6 +188,8 @@ mod tests {
         breaker.on_transfer(Money(-500_000));
         breaker.on_equity(Money(500_000), &LIMITS);
         assert_eq!((breaker.worst(), breaker.drawdown_ppm()), (TradingState::Normal, 0));
+        breaker.on_equity(Money(499_999), &LIMITS);
+        assert_eq!((breaker.day_loss_ppm(), breaker.drawdown_ppm()), (2, 2), "of what is left, rounded up");
     }
 
     #[test]

@@ -44,6 +44,15 @@ impl Throttle {
         self.accepted.get(at).is_none_or(|&oldest| now.since(oldest) < window_ns)
     }
 
+    /// How many were accepted within `window_ns`, as far as is remembered. One look at each: for people, not for the gate.
+    pub fn count(&self, now: TsNs, window_ns: u64) -> u32 {
+        let room = self.accepted.len();
+        let newest_first =
+            (1..=self.len).filter_map(|back| self.accepted.get((self.next + room - back) % room));
+        let inside = newest_first.take_while(|&&stamp| now.since(stamp) < window_ns);
+        u32::try_from(inside.count()).unwrap_or(u32::MAX)
+    }
+
     /// Counts one accepted message.
     pub fn record(&mut self, now: TsNs) {
         if let Some(slot) = self.accepted.get_mut(self.next) {
@@ -187,6 +196,8 @@ mod tests {
                 now += random(2 * window / u64::from(max) + 2);
                 let is_full = throttle.is_full(TsNs(now), max, window);
                 assert_eq!(is_full, is_full_slow(&accepted, now, max, window), "at {now}");
+                let inside = accepted.iter().filter(|&&t| t + window > now).count().min(throttle.room());
+                assert_eq!(throttle.count(TsNs(now), window) as usize, inside, "counted at {now}");
                 if !is_full {
                     throttle.record(TsNs(now));
                     accepted.push(now);
