@@ -159,8 +159,21 @@ def series(title, unit, *queries, **more):
     return Panel("timeseries", title, unit, list(queries), **more)
 
 
-def states(title, unit, expr, legend, mappings, thresholds, **more):
-    return Panel("state-timeline", title, unit, [(expr, legend)], mappings=mappings, thresholds=thresholds, **more)
+def states(title, unit, *queries, mappings, thresholds, **more):
+    return Panel("state-timeline", title, unit, list(queries), mappings=mappings, thresholds=thresholds, **more)
+
+
+def held(**more):
+    """The engine's state always, and beside it what holds anything down, while it does."""
+    return states(
+        "Held, by scope and control",
+        "none",
+        (f"smc:engine_state:level{{{OWN}}}", "engine"),
+        (f"smc_breaker_state{{{OWN}}} > 0", "{{scope}} by {{control}}"),
+        mappings=STATE_TEXTS,
+        thresholds=LEVELS,
+        **more,
+    )
 
 
 def heat(title, metric, matchers, **more):
@@ -271,16 +284,7 @@ OVERVIEW = [
         "What is wrong",
         [
             alerts(width=12),
-            states(
-                "Held, by scope and control",
-                "none",
-                f"smc_breaker_state{{{OWN}}}",
-                "{{scope}} {{control}}",
-                STATE_TEXTS,
-                LEVELS,
-                about="Only what is held, and the engine always.",
-                width=12,
-            ),
+            held(width=12),
         ],
     ),
     (
@@ -393,7 +397,7 @@ LATENCY = [
                 line=True,
             ),
             heat("Turns", "smc_turn_seconds", OWN),
-            series("Rings that were full", "short", (jumps("smc_ring_full_total"), "full"), (jumps("smc_feed_conflated_total"), "messages conflated")),
+            series("Rings that were full", "short", (jumps("smc_ring_full_total"), "orders that never left"), (jumps("smc_feed_conflated_total"), "quotes conflated")),
         ],
     ),
     (
@@ -428,6 +432,7 @@ RISK = [
                 (f"smc_daily_loss_ratio{{{OWN}}}", "lost today"),
                 (f"smc_drawdown_ratio{{{OWN}}}", "below the highest"),
                 (f"smc_var_ratio{{{OWN}}}", "value at risk"),
+                (f'smc_risk_limit{{{OWN}, limit=~"daily_loss_ppm|drawdown_ppm|var_ppm_max"}}', "limit: {{limit}}"),
                 width=12,
             ),
             series(
@@ -457,7 +462,7 @@ RISK = [
             ),
             Panel(
                 "table",
-                "Limits and what is used, in the limit's own unit",
+                "Limits and what is used, in base units",
                 "short",
                 [
                     (f"smc_risk_use_ratio{{{OWN}}}", "use"),
@@ -475,7 +480,7 @@ RISK = [
     (
         "What stops it",
         [
-            states("Held, by scope and control", "none", f"smc_breaker_state{{{OWN}}}", "{{scope}} {{control}}", STATE_TEXTS, LEVELS, width=12),
+            held(width=12),
             series("Orders denied, by check", "ops", (f"sum by (check) ({counter('smc_orders_denied_total')}) > 0", "{{check}}"), stack=True, width=12),
             series("Alerts of the engine", "short", (f"sum by (kind) ({jumps('smc_alerts_total')}) > 0", "{{kind}}"), width=12),
             series("Acts of people", "short", (f"sum by (command) ({jumps('smc_operator_acts_total')}) > 0", "{{command}}"), width=12),
@@ -488,7 +493,7 @@ VENUE = [
     (
         "Orders",
         [
-            states("Orders can be sent", "none", f"smc_venue_ready{{{OWN}}}", "{{venue}}", YES_NO, GOOD_AT_ONE),
+            states("Orders can be sent", "none", (f"smc_venue_ready{{{OWN}}}", "{{venue}}"), mappings=YES_NO, thresholds=GOOD_AT_ONE),
             series(
                 "Request budget left",
                 "percentunit",
@@ -521,7 +526,7 @@ VENUE = [
     (
         "Market data",
         [
-            states("Feed is live", "none", f"smc_feed_live{{{OWN}}}", "{{symbol}}", YES_NO, GOOD_AT_ONE),
+            states("Feed is live", "none", (f"smc_feed_live{{{OWN}}}", "{{symbol}}"), mappings=YES_NO, thresholds=GOOD_AT_ONE),
             series("Age of the last price", "s", (f"smc_feed_age_seconds{{{OWN}}}", "{{symbol}}"), thresholds=steps(GREEN, (30, RED)), line=True),
             series("Messages", "ops", (counter("smc_feed_messages_total"), "messages")),
             series(
@@ -542,7 +547,7 @@ STRUCTURE = [
     (
         "Where the market stands",
         [
-            states("Trend", "none", f"smc_trend{{{OWN}}}", "{{symbol}} {{timeframe}}", TREND_TEXTS, steps(RED, (0, "gray"), (1, GREEN)), width=12, height=9),
+            states("Trend", "none", (f"smc_trend{{{OWN}}}", "{{symbol}} {{timeframe}}"), mappings=TREND_TEXTS, thresholds=steps(RED, (0, "gray"), (1, GREEN)), width=12, height=9),
             series("Zones open", "short", (f"sum by (symbol, kind) (smc_zones_open{{{OWN}}})", "{{symbol}} {{kind}}"), width=12, height=9),
             series("Order blocks open", "short", (f'smc_zones_open{{{OWN}, kind="order_block"}}', "{{symbol}} {{timeframe}}")),
             series("Fair value gaps open", "short", (f'smc_zones_open{{{OWN}, kind="fair_value_gap"}}', "{{symbol}} {{timeframe}}")),
