@@ -49,6 +49,7 @@ MAY_BE_ABSENT = {
     "smc_orders_rejected_total": "a code has a series once a venue has said it",
     "smc_venue_clock_offset_seconds": "only where the venue's clock is measured",
     "smc_venue_budget_left_ratio": "only where the venue tells its budget",
+    "smc_journal_unsynced_seconds": "only where somebody syncs the journal (process.sync_ms; a demo's is the operating system's)",
     "smc_var_ratio": "only once there is a window of returns",
     "ALERTS": "nothing fires",
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs a demo, lets a real Prometheus scrape it with the files of this directory, and asks it every expression.
 
-usage: live.py SMC [--seconds N]        SMC: the binary, as target/release/smc
-       live.py --url http://HOST:PORT   an engine or exporter that runs already
-       live.py --file FILE              a recorded scrape, served again and again: proves this program, not the engine
+usage: live.py SMC [--seconds N] [--save FILE]   SMC: the binary, as target/release/smc; FILE: keeps its last scrape
+       live.py --url http://HOST:PORT            an engine or exporter that runs already
+       live.py --file FILE                       a recorded scrape, served again and again: proves this program, not the engine
 
 Fails when a metric is missing, an expression is refused or has no data where it must, a rule is not healthy, or `up` is
 not 1. Everything lies in a temporary directory; both programs are ended. Without Prometheus on this machine it says so and
@@ -102,6 +102,7 @@ def main():
     parser.add_argument("smc", nargs="?")
     parser.add_argument("--url")
     parser.add_argument("--file")
+    parser.add_argument("--save")
     parser.add_argument("--seconds", type=int, default=SETTLES_S, help="how long Prometheus scrapes before it is asked")
     args = parser.parse_args()
     if sum(map(bool, (args.smc, args.url, args.file))) != 1:
@@ -138,6 +139,8 @@ def main():
                 check.fault("the metrics port does not answer any more")
             else:
                 looked_at(scrape)
+                if args.save:
+                    Path(args.save).write_text(scrape, encoding="utf-8")
                 (home / "scrape.txt").write_text(scrape, encoding="utf-8")
                 exprs = list(check.expressions())
                 check.metrics_exist(check.exposition(str(home / "scrape.txt")), exprs)
