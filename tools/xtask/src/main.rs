@@ -9,6 +9,7 @@
 //! | `smc [CASES]` | the laws of market structure: 20,000 random cases a law unless told otherwise, a quarter as many cuts |
 //! | `clients` | other people's programs trade at the simulated venues |
 //! | `tuning` | shellcheck over the host's scripts, their tests on fake hosts |
+//! | `monitoring [SECONDS]` | rules, dashboards and runbooks held against each other; a real Prometheus scrapes a demo for 30 s unless told otherwise and is asked every expression |
 //! | `tables` | exported journals as DuckDB and pandas read them |
 //! | `hot-path [SECONDS]` | allocations, page faults and system calls of the trading thread, ten minutes each unless told otherwise |
 //! | `soak [SECONDS]` | all venues at once at ten times their recorded rate, ten minutes unless told otherwise |
@@ -29,6 +30,7 @@ mod builds;
 mod clients;
 mod counts;
 mod fuzz;
+mod monitoring;
 mod pgo;
 mod python;
 mod step;
@@ -53,6 +55,9 @@ fn main() -> ExitCode {
         Some("tables") => Ok(tables::steps()),
         Some("clients") => Ok(clients::steps()),
         Some("tuning") => Ok(tuning::steps()),
+        Some("monitoring") => {
+            number(30).map(monitoring::steps).map_err(|_| "monitoring takes a number of seconds".into())
+        }
         Some("hot-path") => {
             number(600).map(hot_path).map_err(|_| "hot-path takes a number of seconds".into())
         }
@@ -79,7 +84,7 @@ fn main() -> ExitCode {
         Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign, validate-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, monitoring, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign, validate-campaign or journal-…"
                 .into(),
         ),
     };
@@ -169,6 +174,7 @@ fn test() -> Result<Vec<Step>, String> {
     steps.push(Step::cargo("tests", &["test", "--workspace", "--all-targets", "--exclude", "benches"]));
     steps.push(Step::cargo("doc tests", &["test", "--workspace", "--doc"]));
     steps.push(Step::cargo("benches stay alive", &["test", "--package", "benches", "--benches"]));
+    steps.extend(monitoring::short(20));
     steps.extend(counts::short());
     steps.extend(builds::steps().into_iter().skip(1));
     steps.extend(anchor::steps(40));
