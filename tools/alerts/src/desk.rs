@@ -2,7 +2,7 @@
 //! over. Pure; time is an argument, any clock that only goes forward.
 
 use crate::notice::{Notice, Phase, Severity};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// After its beginning, when reminders are due; then every hour.
@@ -62,6 +62,21 @@ struct Open {
     is_known: bool,
     reminders: u32,
     acknowledged: Option<String>,
+    /// The newest records that said it, the latest last.
+    records: VecDeque<u64>,
+}
+
+/// Records of one condition that it can be acknowledged by.
+const RECORDS_MAX: usize = 64;
+
+impl Open {
+    fn note(&mut self, record: Option<u64>) {
+        let Some(seq) = record else { return };
+        if self.records.len() >= RECORDS_MAX {
+            self.records.pop_front();
+        }
+        self.records.push_back(seq);
+    }
 }
 
 /// See the module.
@@ -124,6 +139,7 @@ impl Desk {
                 open.began = now;
             }
             open.count = open.count.saturating_add(1);
+            open.note(condition.seq);
             (open.last, open.condition) = (now, condition);
             return;
         }
@@ -138,7 +154,7 @@ impl Desk {
             }
             self.dropped += 1;
         }
-        let open = Open {
+        let mut open = Open {
             began: now,
             last: now,
             count: 1,
@@ -146,8 +162,10 @@ impl Desk {
             is_known: false,
             reminders: 0,
             acknowledged: None,
+            records: VecDeque::new(),
             condition,
         };
+        open.note(open.condition.seq);
         self.open.insert(open.condition.key.clone(), open);
     }
 
@@ -177,6 +195,13 @@ impl Desk {
     pub fn acknowledge(&mut self, key: &str, who: &str) -> bool {
         let open = self.open.get_mut(key);
         open.map(|open| open.acknowledged = Some(who.into())).is_some()
+    }
+
+    /// Somebody has seen what a record of the journal says.
+    pub fn acknowledge_record(&mut self, seq: u64, who: &str) {
+        for open in self.open.values_mut().filter(|open| open.records.contains(&seq)) {
+            open.acknowledged = Some(who.into());
+        }
     }
 
     /// What holds now: key, severity, title, and who has acknowledged it.
@@ -380,6 +405,20 @@ mod tests {
         rig.0.over("a", "gone");
         rig.0.over("a", "gone");
         assert_eq!(rig.at(401 * MINUTE), ["Over a 10"]);
+    }
+
+    #[test]
+    fn a_record_that_was_seen_acknowledges_what_it_says_and_nothing_else() {
+        let mut rig = Rig::new(20);
+        for (key, seq) in [("a", 7), ("a", 9), ("b", 8)] {
+            rig.raise(Condition { seq: Some(seq), ..lasting(key) }, 0);
+        }
+        rig.at(0);
+        rig.0.acknowledge_record(7, "user 5");
+        rig.0.acknowledge_record(10, "user 6");
+        let seen: Vec<_> = rig.0.open().map(|(key, _, _, who)| (key.to_owned(), who.map(str::to_owned))).collect();
+        assert_eq!(seen, [("a".to_owned(), Some("user 5".to_owned())), ("b".to_owned(), None)]);
+        assert_eq!(rig.at(5 * MINUTE), ["Reminder b 1"]);
     }
 
     #[test]

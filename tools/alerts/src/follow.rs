@@ -167,6 +167,7 @@ fn apply(word: Word, now: Duration, desk: &mut Desk) {
     match word {
         Word::Raise(condition) => desk.raise(condition, now),
         Word::Over(key, text) => desk.over(&key, &text),
+        Word::Seen(seq, who) => desk.acknowledge_record(seq, &who),
         Word::Begun(seq) => {
             desk.all_over("a new process goes on with the journal", is_the_engines);
             desk.raise(event("the engine goes on with its journal", Some(seq)), now);

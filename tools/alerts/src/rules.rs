@@ -57,6 +57,13 @@ impl Names {
     }
 }
 
+fn who(act: &Act) -> String {
+    match act.operator {
+        Act::PROCESS => "the process itself".to_owned(),
+        uid => format!("user {uid}"),
+    }
+}
+
 /// What follows from a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -68,6 +75,8 @@ pub enum Word {
     Begun(u64),
     /// The engine has ended in order.
     Closed,
+    /// A person has seen what this record says: the record, and who it was.
+    Seen(u64, String),
 }
 
 /// Remembers what is needed to tell the end of a condition from its beginning.
@@ -221,6 +230,9 @@ impl Rules {
                     }
                 });
             }
+            EventBody::Operator(act) if act.command == Command::Acknowledge => {
+                say(Word::Seen(u64::try_from(act.value).unwrap_or(0), who(&act)));
+            }
             EventBody::Operator(act) if act.command != Command::Start => {
                 say(Word::Raise(self.act(&act, seq, at)));
             }
@@ -229,10 +241,7 @@ impl Rules {
     }
 
     fn act(&self, act: &Act, seq: u64, at: u64) -> Condition {
-        let who = match act.operator {
-            Act::PROCESS => "the process itself".to_owned(),
-            uid => format!("user {uid}"),
-        };
+        let who = who(act);
         let scope = self.names.scope(act.scope);
         Condition {
             key: format!("act/{:?}/{scope}", act.command).to_lowercase(),
