@@ -22,6 +22,16 @@ pub fn start_plain() {
     let _ = smc_log::init(Settings::default());
 }
 
+/// Sets the level of a running log: 1 (error) to 5 (trace), as the control socket counts them.
+pub fn set_level(number: u8) {
+    let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+    let level = usize::from(number).checked_sub(1).and_then(|at| levels.get(at));
+    if let (Some(handle), Some(level)) = (smc_log::handle(), level) {
+        handle.set_level(*level);
+        tracing::warn!(%level, "the level of the log was changed");
+    }
+}
+
 /// As `[process]` wants it.
 pub fn start(process: &ProcessSection) -> Result<Handle, Failure> {
     let settings = settings(process);

@@ -107,7 +107,7 @@ fn run_logged(args: &Args) -> Outcome {
         idle,
         kill: kill.clone(),
         speed,
-        set_log_level: None,
+        set_log_level: Some(crate::log::set_level),
         progress: Arc::default(),
     };
     let stop = Arc::new(AtomicBool::new(false));
