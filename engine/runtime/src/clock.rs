@@ -46,3 +46,23 @@ impl Clock {
         }
     }
 }
+
+/// What the kernel says of the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockSync {
+    /// Somebody (chrony, ntpd, timesyncd, a PTP daemon) disciplines it.
+    pub is_synchronised: bool,
+    /// How far it may be off, by that somebody's reckoning, in microseconds.
+    pub error_us_max: u64,
+}
+
+/// Asks the kernel; none where it does not say. For tools.
+pub fn clock_sync() -> Option<ClockSync> {
+    // SAFETY: plain data of integers, for which zero is a value; zero as `modes` asks and changes nothing.
+    let mut found: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a timex of our own, which the call fills.
+    let state = unsafe { libc::adjtimex(&raw mut found) };
+    let error_us_max = u64::try_from(found.maxerror).ok()?;
+    let is_synchronised = state != libc::TIME_ERROR && found.status & libc::STA_UNSYNC == 0;
+    (state >= 0).then_some(ClockSync { is_synchronised, error_us_max })
+}

@@ -3,6 +3,7 @@
 //! Human output by default, `--json` for one JSON document on standard output, messages on standard error.
 //! Exit codes: 0 done, 1 the answer is no (verification failed, order refused), 2 wrong use or bad input.
 
+mod alerts;
 mod backtest;
 mod bench;
 mod beside;
@@ -10,6 +11,7 @@ mod ctl;
 mod decode;
 mod demo;
 mod detect;
+mod doctor;
 mod exporter;
 mod failure;
 mod journal;
@@ -23,6 +25,7 @@ mod run;
 mod service;
 mod signals;
 mod sim;
+mod support;
 mod vectors;
 mod venue;
 mod view;
@@ -63,6 +66,9 @@ enum Command {
     #[command(subcommand)]
     Venue(venue::Command),
     Watchdog(watchdog::Args),
+    Alerts(alerts::Args),
+    Doctor(doctor::Args),
+    SupportBundle(support::Args),
     /// Measure this machine: stages, wire to order
     #[command(subcommand)]
     Bench(bench::Command),
@@ -99,6 +105,9 @@ fn main() -> ExitCode {
         Command::Risk(command) => risk::risk(&command),
         Command::Venue(command) => venue::venue(&command),
         Command::Watchdog(args) => watchdog::watchdog(&args),
+        Command::Alerts(args) => alerts::alerts(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::SupportBundle(args) => support::support_bundle(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Exporter(args) => exporter::exporter(&args),

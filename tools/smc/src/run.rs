@@ -92,6 +92,7 @@ fn run_logged(args: &Args) -> Outcome {
         keep_off(first, if topology == Topology::Inline { 1 } else { 3 });
     }
     let log = crate::log::start(&config.process)?;
+    let (file_alerts, names) = (config.alerts.clone(), crate::alerts::names(&config));
     let control = args.control.clone().or_else(|| config.process.control.clone());
     let control = control.unwrap_or_else(crate::ctl::default_socket);
     config.process.metrics = args.metrics.clone().or(config.process.metrics);
@@ -122,16 +123,27 @@ fn run_logged(args: &Args) -> Outcome {
         let (records, dropped_bytes) = (found.records, found.dropped_bytes);
         tracing::info!(records, dropped_bytes, "continuing a journal");
     }
+    let alerts = crate::alerts::beside_engine(&file_alerts, &names, &journal)?;
     let place = Place { journal: &journal, control: &control };
     wait(&running, &stop, args.seconds, &place, &mut service, || {
         if hang_up.swap(false, Ordering::AcqRel) {
             log.reopen();
         }
     });
+    if let Some(alerts) = &alerts
+        && running.is_over()
+    {
+        alerts.engine_ended();
+    }
     service.stopping();
     tracing::info!("stopping: no new entries, working ones are cancelled, then the journal is closed");
     let status = running.status.clone();
-    let ended = running.end().map_err(Failure::No)?;
+    let ended = running.end();
+    if let Some(alerts) = alerts {
+        alerts
+            .end(ended.as_ref().map_or_else(|reason| Some(reason.as_str()), |ended| ended.error.as_deref()));
+    }
+    let ended = ended.map_err(Failure::No)?;
     if args.json {
         let status =
             serde_json::to_string(&status.status()).map_err(|error| Failure::wrong("status", error))?;

@@ -76,14 +76,13 @@ pub(crate) fn transport(section: &ChannelSection) -> Result<Box<dyn Transport>, 
 }
 
 fn trust(ca_file: Option<&PathBuf>) -> Result<TlsSettings, String> {
-    let settings = match ca_file {
+    match ca_file {
         None => TlsSettings::system_roots().map_err(|error| error.to_string()),
         Some(path) => std::fs::read_to_string(path)
             .map_err(|error| error.to_string())
             .and_then(|pem| TlsSettings::from_ca_pem(&pem).map_err(|error| error.to_string()))
             .map_err(|error| format!("{}: {error}", path.display())),
-    };
-    settings
+    }
 }
 
 /// How a channel fares.

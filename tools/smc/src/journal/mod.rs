@@ -185,6 +185,11 @@ fn dump(which: &Dump) -> Outcome {
     Ok(())
 }
 
+/// A record on a line, with its end.
+pub fn line(record: &Record<'_>) -> String {
+    format!("{:>9} {} {:<8} {}\n", record.seq, record.ts.0, record.kind.name(), describe(record))
+}
+
 /// A record's content as a person reads it.
 fn describe(record: &Record<'_>) -> String {
     let plain = || format!("{} bytes", record.payload.len());

@@ -101,12 +101,12 @@ fn is_wanted(args: &TailArgs, record: &Record<'_>) -> bool {
 
 /// One record on a line; false when the reader of our output has gone.
 pub(super) fn print(as_json: bool, record: &Record<'_>, out: &mut impl Write) -> Result<bool, Failure> {
-    let (kind, body) = (record.kind.name(), describe(record));
     written(if as_json {
+        let (kind, body) = (record.kind.name(), describe(record));
         let line = serde_json::json!({ "seq": record.seq, "ts_ns": record.ts.0, "kind": kind, "body": body });
         writeln!(out, "{line}")
     } else {
-        writeln!(out, "{:>9} {} {kind:<8} {body}", record.seq, record.ts.0)
+        out.write_all(super::line(record).as_bytes())
     })
 }
 
