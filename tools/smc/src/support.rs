@@ -177,7 +177,14 @@ fn counters(journal: &Path, symbols: Vec<String>) -> String {
     match CountersView::open(&journal.join(FILE_NAME)) {
         Err(error) => serde_json::json!({ "error": error.to_string() }).to_string(),
         Ok(view) => {
-            let source = StatusSource { counters: Arc::new(view), latencies: Latencies::new(), symbols };
+            let source = StatusSource {
+                counters: Arc::new(view),
+                latencies: Latencies::new(),
+                symbols,
+                journal: journal.to_owned(),
+                speed: 1.0,
+                topology: "",
+            };
             serde_json::to_string_pretty(&source.status()).unwrap_or_default()
         }
     }

@@ -141,7 +141,7 @@ impl StatusSource {
             journal: self.journal.clone(),
             speed: self.speed,
             topology: self.topology.into(),
-            pid: std::process::id(),
+            pid: self.counters.writer().pid,
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }
