@@ -6,6 +6,7 @@ use crate::picture::{
     PoolPicture, StrategyPicture, VenuePicture, ZONES_SHOWN_MAX, ZonePicture,
 };
 use crate::tally::Tally;
+use smc_core::digest::Digest;
 use smc_core::engine::Engine;
 use smc_core::event::{FeedState, JournalState, RiskScope};
 use smc_core::output::{Control, TradingState};
@@ -21,6 +22,7 @@ pub(crate) struct JournalAt {
     pub seq: u64,
     pub segment: u32,
     pub unsynced_ns: Option<u64>,
+    pub checked: Option<(u64, Digest)>,
     pub is_closed: bool,
 }
 
@@ -62,6 +64,8 @@ pub(crate) fn picture<S: Strategy>(
             state: journal_state(core.level(RiskScope::ENGINE, Control::Journal)),
             unsynced_ns: journal.unsynced_ns,
             segment: journal.segment,
+            checked_seq: journal.checked.map(|(seq, _)| seq),
+            checked_digest: journal.checked.map(|(_, digest)| digest.to_string()),
             is_closed: journal.is_closed,
         },
         digest: core.digest().to_string(),

@@ -184,6 +184,7 @@ impl<S: Strategy + State> Observer<S> {
             seq: self.seq(),
             segment: self.shadow.last().map_or(0, |step| step.segment),
             unsynced_ns: self.unsynced.as_ref().and_then(|unsynced| unsynced()),
+            checked: self.shadow.checked(),
             is_closed: self.shadow.is_closed(),
         };
         let picture: Picture = draw::picture(self.shadow.core_mut(), &self.tally, &self.strategy, journal);

@@ -488,6 +488,10 @@ pub struct JournalPicture {
     pub unsynced_ns: Option<u64>,
     /// Segment of the last record.
     pub segment: u32,
+    /// The newest digest record, which the observer found right; none before the first.
+    pub checked_seq: Option<u64>,
+    /// What it says, hexadecimal.
+    pub checked_digest: Option<String>,
     /// It ended with its close record.
     pub is_closed: bool,
 }

@@ -7,6 +7,7 @@
 use crate::rebuild::Under;
 use smc_core::TsNs;
 use smc_core::codec::{self, CodecError};
+use smc_core::digest::Digest;
 use smc_core::engine::Engine;
 use smc_core::event::Event;
 use smc_core::outbox::Outbox;
@@ -38,6 +39,7 @@ pub struct Shadow<S> {
     is_asked: bool,
     is_closed: bool,
     last: Option<Step>,
+    checked: Option<(u64, Digest)>,
 }
 
 /// A record that a shadow has taken.
@@ -121,6 +123,7 @@ impl<S: Strategy + State> Shadow<S> {
             is_asked: false,
             is_closed: false,
             last: None,
+            checked: None,
         })
     }
 
@@ -152,6 +155,7 @@ impl<S: Strategy + State> Shadow<S> {
                     if record.payload != self.core.digest().to_bytes() {
                         return Err(ShadowError::Digest { seq });
                     }
+                    self.checked = Some((seq, self.core.digest()));
                     if self.every > 0 && seq - self.taken_at >= self.every {
                         self.take(seq, ts, segment, offset)?;
                     }
@@ -173,6 +177,11 @@ impl<S: Strategy + State> Shadow<S> {
     /// any; that the live engine's is the same is known at the next digest record.
     pub const fn ask_snapshot(&mut self) {
         self.is_asked = true;
+    }
+
+    /// The digest record that was found right last, and what it says; none before the first.
+    pub const fn checked(&self) -> Option<(u64, Digest)> {
+        self.checked
     }
 
     /// The record taken last; none before the first.

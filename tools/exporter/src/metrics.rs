@@ -68,7 +68,7 @@ families! {
     SIGNALS = Counter "smc_engine_signals_total" [] "Signals, since the journal began.";
     LAST_EVENT = Gauge "smc_engine_last_event_timestamp_seconds" [] "When the last event was received, by the engine's clock, since the epoch.";
     STATE = Gauge "smc_engine_state" ["state"] "1 for the trading state of the whole engine, 0 for the others.";
-    DIGEST = Info "smc_engine_digest_info" ["digest"] "Fingerprint of everything the engine has said.";
+    DIGEST = Info "smc_engine_digest_info" ["digest"] "Fingerprint of everything the engine had said at its newest digest record, as the observer found it again.";
     STRUCTURES = Counter "smc_structures_total" ["timeframe", "kind"] "Market structures said.";
     ZONES = Gauge "smc_zones_open" ["symbol", "timeframe", "kind"] "Living order blocks, watched fair value gaps and unswept pools of liquidity.";
     TREND = Gauge "smc_trend" ["symbol", "timeframe"] "Direction of the last break of structure: 1 up, -1 down, 0 none yet.";
@@ -224,7 +224,11 @@ fn of_picture(page: &mut Page, name: &str, picture: &Picture, reading: &Reading)
                 page.sample(&[("state", &state_name(&state))], Value::Count((picture.state == state).into()));
             }
         }
-        "smc_engine_digest_info" => page.sample(&[("digest", &picture.digest)], Value::Count(1)),
+        // Not that of now: every scrape would make a series.
+        "smc_engine_digest_info" => {
+            let digest = picture.journal.checked_digest.iter();
+            digest.for_each(|digest| page.sample(&[("digest", digest)], Value::Count(1)));
+        }
         "smc_breaker_state" => breakers(page, picture),
         "smc_journal_state" => page.sample(&[], Value::Count(picture.journal.state as u64)),
         "smc_journal_observer_lag_records" => {
