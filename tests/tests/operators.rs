@@ -44,7 +44,8 @@ impl Engine {
         fs::write(&config, format!("{text}\n{control}")).unwrap();
         let socket = home.path().join("run").join("control.sock");
         let path = |path: &Path| path.to_str().unwrap().to_owned();
-        let words = ["run", "--config", &path(&config), "--journal", &path(&journal), "--control", &path(&socket)];
+        let words =
+            ["run", "--config", &path(&config), "--journal", &path(&journal), "--control", &path(&socket)];
         let log = home.path().join("log");
         let mut child = Child::smc(&words.map(String::from), &log);
         wait_until("the engine answers", || {
@@ -146,7 +147,9 @@ fn the_documented_table_is_the_one_that_holds() {
 /// One well-formed request of each command.
 fn request(cmd: &str) -> Value {
     match cmd {
-        "set-limit" => json!({ "cmd": cmd, "limit": "repeat_max", "value": "2", "scope": "instrument BTCUSDT" }),
+        "set-limit" => {
+            json!({ "cmd": cmd, "limit": "repeat_max", "value": "2", "scope": "instrument BTCUSDT" })
+        }
         "log-level" => json!({ "cmd": cmd, "value": "info" }),
         "acknowledge" => json!({ "cmd": cmd, "value": "1" }),
         "disconnect" | "connect" => json!({ "cmd": cmd, "scope": "venue 0" }),
@@ -264,7 +267,8 @@ fn s5_sealed_commands_come_through_a_relay_and_a_recorded_session_does_nothing()
             stream.write_all(format!("{request}\n").as_bytes()).unwrap();
             serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
         };
-        let nonce = ask(&json!({ "cmd": "challenge", "key": "laptop" }))["nonce"].as_str().unwrap().to_owned();
+        let nonce =
+            ask(&json!({ "cmd": "challenge", "key": "laptop" }))["nonce"].as_str().unwrap().to_owned();
         let sealed = |counter: u64, request: &str| {
             let time = now_s();
             let mac = seal.sign(&nonce, counter, time, request);

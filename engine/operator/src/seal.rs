@@ -49,7 +49,9 @@ pub enum SealError {
 impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ShortKey { got } => write!(f, "a key of {got} bytes is too short, at least {KEY_BYTES_MIN}"),
+            Self::ShortKey { got } => {
+                write!(f, "a key of {got} bytes is too short, at least {KEY_BYTES_MIN}")
+            }
             Self::Mac => f.write_str("the seal does not fit"),
             Self::Counter => f.write_str("the counter was used before"),
             Self::Age => write!(f, "made more than {AGE_MAX_S} s ago, or the clocks differ"),

@@ -1,11 +1,11 @@
 //! Records as named fields: what a difference is told by, and what JSON and text are written from.
 
+use serde_json::json;
 use smc_core::codec::{self, CodecError};
 use smc_core::event::{Event, EventBody, OrderUpdateKind, RiskScope, ScopeKind};
 use smc_core::output::{NewOrder, Output};
 use smc_core::risk::Violations;
 use smc_core::words::{InstrumentId, Money, Price, Qty, TsNs};
-use serde_json::json;
 use smc_journal::{Record, RecordKind};
 
 /// One value with its unit, so that a printer knows what to do with it.

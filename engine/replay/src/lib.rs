@@ -20,7 +20,8 @@ pub use course::describe_bytes;
 pub use diff::{Change, Diff, DiffOptions, Entry, FieldChange, diff};
 pub use explain::{DecisionWhy, Explanation, Line, Question, SignalWhy, TradeWhy, explain};
 pub use fields::{
-    Content, Field, Value, body_fields, codes_text, content, fields_json, scope_name, state_name, value_json, words,
+    Content, Field, Value, body_fields, codes_text, content, fields_json, scope_name, state_name, value_json,
+    words,
 };
 pub use history::{At, BarAt, Cause, Leaving, OrderStory};
 pub use rebuild::{RebuildError, Rebuilt, Under, rebuild};

@@ -336,12 +336,8 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     let body = move || {
         let begun = begin(&mut engine, &shared.clock, &specs, &candles, is_resumed);
         let result = begun.and_then(|()| {
-            let said = Commands {
-                process: &mut command_ring,
-                people: &mut operator_ring,
-                kill: &kill,
-                taken: 0,
-            };
+            let said =
+                Commands { process: &mut command_ring, people: &mut operator_ring, kill: &kill, taken: 0 };
             match topology {
                 Topology::Inline => {
                     topology::inline(&shared, &mut feeds, &mut engine, &mut gateways, said, &mut probe)

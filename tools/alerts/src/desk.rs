@@ -416,7 +416,8 @@ mod tests {
         rig.at(0);
         rig.0.acknowledge_record(7, "user 5");
         rig.0.acknowledge_record(10, "user 6");
-        let seen: Vec<_> = rig.0.open().map(|(key, _, _, who)| (key.to_owned(), who.map(str::to_owned))).collect();
+        let seen: Vec<_> =
+            rig.0.open().map(|(key, _, _, who)| (key.to_owned(), who.map(str::to_owned))).collect();
         assert_eq!(seen, [("a".to_owned(), Some("user 5".to_owned())), ("b".to_owned(), None)]);
         assert_eq!(rig.at(5 * MINUTE), ["Reminder b 1"]);
     }

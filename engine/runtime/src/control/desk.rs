@@ -83,8 +83,7 @@ impl Factor {
             return Err(Refusal::new("code", "the one-time code is wrong, or was used before"));
         };
         if let Some(path) = &self.note {
-            keep(path, step)
-                .map_err(|error| Refusal::new("code", format!("{}: {error}", path.display())))?;
+            keep(path, step).map_err(|error| Refusal::new("code", format!("{}: {error}", path.display())))?;
         }
         self.used = Some(step);
         self.guesses.succeed();
@@ -158,7 +157,10 @@ impl Desk {
         }
         // Every limit is an upper one: what is not more takes no risk on. One that is not known may be anything.
         let is_less = command == Command::SetLimit && present(scope, limit).is_some_and(|now| value <= now);
-        if wants_code && !is_less && let Some(factor) = &mut self.factor {
+        if wants_code
+            && !is_less
+            && let Some(factor) = &mut self.factor
+        {
             let code =
                 ask.code.as_deref().ok_or_else(|| Refusal::new("code", "this needs a one-time code"))?;
             factor.take(code, unix_s())?;

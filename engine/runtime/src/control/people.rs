@@ -85,7 +85,8 @@ impl People {
         for (name, key) in &section.keys {
             let fail = |error: String| named(error, &format!("keys.{name}"));
             let role = key.role.parse().map_err(fail)?;
-            let seal = read_key(&key.file).map_err(|error| fail(format!("{}: {error}", key.file.display())))?;
+            let seal =
+                read_key(&key.file).map_err(|error| fail(format!("{}: {error}", key.file.display())))?;
             people.keys.insert(name.clone(), Holder { seal, who: Who { operator: key.operator, role } });
         }
         Ok(people)
@@ -165,13 +166,7 @@ fn ask<T>(stream: &UnixStream, what: libc::c_int, out: &mut [T]) -> io::Result<u
     // SAFETY: the descriptor is open; the pointer is to `bytes` writable bytes, which the kernel fills with plain numbers: both
     // answers that are asked for here (`ucred`, `gid_t`) are, and every bit pattern of them is valid.
     let answer = unsafe {
-        libc::getsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            what,
-            out.as_mut_ptr().cast(),
-            &raw mut bytes,
-        )
+        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, what, out.as_mut_ptr().cast(), &raw mut bytes)
     };
     if answer == 0 { Ok(bytes as usize / size_of::<T>()) } else { Err(io::Error::last_os_error()) }
 }

@@ -107,7 +107,8 @@ impl StatusSource {
             let symbols = self.symbols.iter().take(INSTRUMENTS_MAX).enumerate();
             symbols.map(|(nth, symbol)| (symbol.clone(), text(self.counters.nth(slot, nth) as i64))).collect()
         };
-        let stretches = STRETCHES.iter().map(|(stretch, name)| ((*name).into(), self.latencies.percentiles(*stretch)));
+        let stretches =
+            STRETCHES.iter().map(|(stretch, name)| ((*name).into(), self.latencies.percentiles(*stretch)));
         Status {
             state: state_name(get(Slot::State)).into(),
             held: self.held(),
@@ -178,4 +179,3 @@ pub fn state_name(state: u64) -> &'static str {
     ];
     NAMES.iter().find(|(value, _)| *value as u64 == state).map_or("UNKNOWN", |(_, name)| name)
 }
-

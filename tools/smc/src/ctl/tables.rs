@@ -35,14 +35,19 @@ impl Table {
         }
         let heads: Vec<_> = self.heads.iter().map(|head| head.trim_start_matches('>').to_owned()).collect();
         let lines: Vec<&Vec<String>> = std::iter::once(&heads).chain(&self.rows).collect();
-        let width = |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max();
+        let width =
+            |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max();
         let mut out = String::new();
         for line in &lines {
             let mut text = String::new();
             for (at, cell) in line.iter().enumerate() {
                 let wide = width(at).unwrap_or(0);
                 let is_number = self.heads.get(at).is_some_and(|head| head.starts_with('>'));
-                text.push_str(&if is_number { format!("{cell:>wide$}  ") } else { format!("{cell:<wide$}  ") });
+                text.push_str(&if is_number {
+                    format!("{cell:>wide$}  ")
+                } else {
+                    format!("{cell:<wide$}  ")
+                });
             }
             out.push_str(text.trim_end());
             out.push('\n');
@@ -52,8 +57,9 @@ impl Table {
 }
 
 fn part<T: DeserializeOwned>(answer: &Value, key: &str) -> Result<T, Failure> {
-    serde_json::from_value(answer[key].clone())
-        .map_err(|error| Failure::wrong("answer", format!("{key}: {error}; is the engine of another version?")))
+    serde_json::from_value(answer[key].clone()).map_err(|error| {
+        Failure::wrong("answer", format!("{key}: {error}; is the engine of another version?"))
+    })
 }
 
 fn clock(ts: TsNs) -> String {
@@ -122,8 +128,18 @@ pub fn positions(answer: &Value) -> Outcome {
     let money: MoneyPicture = part(answer, "money")?;
     let instruments: Vec<InstrumentPicture> = part(answer, "instruments")?;
     let asset = &money.asset;
-    let heads =
-        ["instrument", ">position", ">average", ">mark", ">open", ">realised", ">fees", ">orders", "stop", "target"];
+    let heads = [
+        "instrument",
+        ">position",
+        ">average",
+        ">mark",
+        ">open",
+        ">realised",
+        ">fees",
+        ">orders",
+        "stop",
+        "target",
+    ];
     let mut table = Table::new(&heads);
     for it in &instruments {
         let plan = it.plan.as_ref().filter(|_| it.position != Qty::ZERO);
@@ -159,12 +175,28 @@ pub fn positions(answer: &Value) -> Outcome {
 /// `orders`.
 pub fn orders(answer: &Value) -> Outcome {
     let orders: Vec<OrderPicture> = part(answer, "orders")?;
-    let heads =
-        ["order", "instrument", "side", "kind", "for", ">price", ">stop", ">qty", ">filled", "status", "sent", ">signal"];
+    let heads = [
+        "order",
+        "instrument",
+        "side",
+        "kind",
+        "for",
+        ">price",
+        ">stop",
+        ">qty",
+        ">filled",
+        "status",
+        "sent",
+        ">signal",
+    ];
     let mut table = Table::new(&heads);
     for it in &orders {
         let price = |price: smc_core::words::Price| if price.0 == 0 { "-".into() } else { price.to_string() };
-        let id = if it.client_order_id.is_empty() { format!("venue {}", it.venue_order_id) } else { it.client_order_id.clone() };
+        let id = if it.client_order_id.is_empty() {
+            format!("venue {}", it.venue_order_id)
+        } else {
+            it.client_order_id.clone()
+        };
         table.row([
             id,
             it.symbol.clone(),
@@ -232,7 +264,17 @@ pub fn strategies(answer: &Value) -> Outcome {
 /// `venues`.
 pub fn venues(answer: &Value) -> Outcome {
     let venues: Vec<VenuePicture> = part(answer, "venues")?;
-    let heads = ["venue", "name", "orders", "prices", ">budget left", ">clock offset", ">reconnects", "reconciled", "key"];
+    let heads = [
+        "venue",
+        "name",
+        "orders",
+        "prices",
+        ">budget left",
+        ">clock offset",
+        ">reconnects",
+        "reconciled",
+        "key",
+    ];
     let mut table = Table::new(&heads);
     for it in &venues {
         let budget = match (it.budget_left, it.budget_limit) {
@@ -280,7 +322,8 @@ pub fn alerts(answer: &Value) -> Outcome {
 /// `acts`.
 pub fn acts(answer: &Value) -> Outcome {
     let acts: Vec<ActPicture> = part(answer, "acts")?;
-    let mut table = Table::new(&[">record", "when", "act", "on", "limit", ">value", "by", "why", "state after"]);
+    let mut table =
+        Table::new(&[">record", "when", "act", "on", "limit", ">value", "by", "why", "state after"]);
     for it in &acts {
         table.row([
             it.seq.to_string(),
@@ -301,8 +344,15 @@ pub fn acts(answer: &Value) -> Outcome {
 /// `hello`.
 pub fn whoami(answer: &Value) -> Outcome {
     let text = |key: &str| answer[key].as_str().unwrap_or("?");
-    let commands: Vec<_> = answer["commands"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    println!("{} {}; you are user {}, role {}", text("program"), text("version"), answer["operator"], text("role"));
+    let commands: Vec<_> =
+        answer["commands"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    println!(
+        "{} {}; you are user {}, role {}",
+        text("program"),
+        text("version"),
+        answer["operator"],
+        text("role")
+    );
     println!("you may: {}", commands.join(", "));
     let factor = if answer["second_factor"] == true { "needs a one-time code" } else { "needs no code here" };
     println!("what takes risk on {factor}");

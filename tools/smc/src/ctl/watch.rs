@@ -98,7 +98,9 @@ impl Source for There {
     fn kill(&mut self) -> String {
         match self.link.ask(&json!({ "cmd": "kill", "reason": "watch" })) {
             Ok(answer) => match answer["seq"].as_u64() {
-                Some(seq) => format!("KILLED: record {seq}, the engine is {}", answer["state"].as_str().unwrap_or("?")),
+                Some(seq) => {
+                    format!("KILLED: record {seq}, the engine is {}", answer["state"].as_str().unwrap_or("?"))
+                }
                 None => format!("kill sent, not taken yet: {}", answer["warning"].as_str().unwrap_or("")),
             },
             Err(Failure::No(text) | Failure::Wrong(text)) => format!("NOT KILLED: {text}"),

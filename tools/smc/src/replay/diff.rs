@@ -109,8 +109,7 @@ pub fn json(it: &Diff) -> Value {
 fn change_json(change: &Change) -> Value {
     let entry = |entry: &Entry| {
         let is_text = matches!(entry.content, Some(Content::Text(_)));
-        let fields =
-            entry.content.as_ref().filter(|_| !is_text).map(|it| fields_json(&it.fields()));
+        let fields = entry.content.as_ref().filter(|_| !is_text).map(|it| fields_json(&it.fields()));
         json!({ "seq": entry.seq, "ts_ns": entry.ts.0, "kind": entry.kind.name(), "what": entry.name(), "fields": fields })
     };
     let fields: Vec<Value> = change

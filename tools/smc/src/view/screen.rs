@@ -123,7 +123,8 @@ impl<'a> View<'a> {
         let Some(status) = self.source.status()? else { return Ok(false) };
         let picture = self.source.picture()?;
         self.word.take_if(|(_, since)| since.elapsed() > WORD_FOR);
-        let question = "KILL: cancel every order, stops too, and send nothing more? y kills, any other key does not";
+        let question =
+            "KILL: cancel every order, stops too, and send nothing more? y kills, any other key does not";
         let answer = self.word.as_ref().map(|(text, _)| text.as_str());
         let scene = Scene {
             model: &self.model,

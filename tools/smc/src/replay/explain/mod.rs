@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use smc_core::event::EventBody;
 use smc_core::output::{NewOrder, Output, Signal};
 use smc_core::words::{Direction, InstrumentId};
-use smc_replay::{At, Content, DecisionWhy, Explanation, Line, SignalWhy, body_fields, codes_text, fields_json, words};
+use smc_replay::{
+    At, Content, DecisionWhy, Explanation, Line, SignalWhy, body_fields, codes_text, fields_json, words,
+};
 
 /// Names of a signal's reasons, in its order.
 const REASONS: [&str; 6] = ["sweep", "shift", "zone", "target", "bias", "session"];

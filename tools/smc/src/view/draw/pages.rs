@@ -89,7 +89,8 @@ impl Sheet<'_, '_> {
     fn risk(&mut self, picture: &Picture) {
         let theme = self.scene.theme;
         let money = &picture.money;
-        let amount = |money: Option<smc_core::Money>| money.map_or("–".into(), |money| text::grouped(money.0, 2));
+        let amount =
+            |money: Option<smc_core::Money>| money.map_or("–".into(), |money| text::grouped(money.0, 2));
         self.head("money", &money.asset);
         self.row_both(
             vec![
@@ -155,7 +156,8 @@ impl Sheet<'_, '_> {
         self.head("positions", &format!("{} instruments", picture.instruments.len()));
         for it in &picture.instruments {
             let profit = it.open_pnl.0;
-            let position = if it.position.0 == 0 { "flat".into() } else { format!("{} @ {}", it.position, it.average) };
+            let position =
+                if it.position.0 == 0 { "flat".into() } else { format!("{} @ {}", it.position, it.average) };
             self.row(vec![
                 Span::styled(format!(" {:<16}", it.symbol), theme.bright),
                 Span::styled(format!("{position:<30}"), theme.text),
@@ -205,9 +207,9 @@ impl Sheet<'_, '_> {
                 (Some(bid), Some(ask)) => format!("{bid} / {ask}"),
                 _ => "no quote".into(),
             };
-            let age = it.last_price_at.map_or("never".into(), |at| {
-                format!("{:.1} s ago", picture.time.since(at) as f64 / 1e9)
-            });
+            let age = it
+                .last_price_at
+                .map_or("never".into(), |at| format!("{:.1} s ago", picture.time.since(at) as f64 / 1e9));
             self.row(vec![
                 Span::styled(format!(" {:<16}", it.symbol), theme.bright),
                 Span::styled(format!("{:<8}", words(&it.feed)), self.feed_colour(it.feed)),

@@ -14,8 +14,8 @@ pub use trading::{Execution, OrderRow, OrderStage, Trading};
 use smc_core::codec;
 use smc_core::event::{Event, EventBody, GatewayState};
 use smc_core::output::{
-    Alert, Decision, NewOrder, OrderTerms, Output, Position, Scope, Signal, StateChange, Structure, StructureKind,
-    TimeInForce,
+    Alert, Decision, NewOrder, OrderTerms, Output, Position, Scope, Signal, StateChange, Structure,
+    StructureKind, TimeInForce,
 };
 use smc_core::words::{ClientOrderId, InstrumentId, Qty, Timeframe, TsNs};
 use smc_journal::RecordKind;
