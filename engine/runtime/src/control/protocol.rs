@@ -316,4 +316,52 @@ mod tests {
         assert_eq!(Line::read(br#"{"cmd":"status","id":{"a":1}}"#).id, None);
         assert_eq!(Line::read(br#"{"cmd":"fly","id":7}"#).id, Some(7.into()));
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever comes: no panic, one answer that is one line of JSON, and nothing is taken that is not in the table.
+        #[test]
+        fn any_bytes_are_a_request_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            check(&bytes);
+        }
+
+        /// Requests with a few bytes changed, lost or put in: what nearly fits is where parsers go wrong.
+        #[test]
+        fn requests_gone_wrong_are_refused_or_still_requests(
+            at in 0..COMMANDS.len(),
+            changes in proptest::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..4),
+        ) {
+            let mut line = format!(
+                r#"{{"v":1,"id":7,"cmd":"{}","scope":"instrument BTCUSDT","reason":"drill","code":"123456"}}"#,
+                COMMANDS[at].0
+            )
+            .into_bytes();
+            for (place, byte, what) in changes {
+                let place = usize::from(place) % line.len();
+                match what {
+                    0 => line[place] = byte,
+                    1 => _ = line.remove(place),
+                    _ => line.insert(place, byte),
+                }
+            }
+            check(&line);
+        }
+    }
+
+    fn check(bytes: &[u8]) {
+        let Line { id, request } = Line::read(bytes);
+        let said = match request {
+            Ok((_, name)) => {
+                assert!(COMMANDS.iter().any(|(known, ..)| *known == name));
+                answer(id.as_ref(), serde_json::json!({ "ok": true }))
+            }
+            Err(refusal) => no(id.as_ref(), &refusal),
+        };
+        let text = said.to_string();
+        assert!(!text.contains('\n'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["v"], VERSION);
+    }
 }
