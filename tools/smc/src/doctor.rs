@@ -308,7 +308,7 @@ fn journal_dir(dir: &Path, file: &FileConfig, report: &mut Report) {
         Err(damage) => return report.bad("chain", damage, "smc journal verify; smc journal repair"),
     };
     let count = records.by_ref().filter(Result::is_ok).count();
-    let text = format!("{count} records from {} on hold", last.seq.saturating_add(1));
+    let text = format!("{count} records from {} on are sound", last.seq.saturating_add(1));
     match records.ending() {
         Some(Ending::Damaged(damage)) => {
             report.bad("chain", damage, "smc journal verify; smc journal repair")
@@ -316,7 +316,7 @@ fn journal_dir(dir: &Path, file: &FileConfig, report: &mut Report) {
         Some(Ending::Torn { dropped_bytes, .. }) => {
             report.warn(
                 "chain",
-                format!("{text}, {dropped_bytes} bytes behind them do not"),
+                format!("{text}, {dropped_bytes} bytes behind them are not"),
                 "the next start drops them",
             );
         }

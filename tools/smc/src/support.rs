@@ -155,7 +155,7 @@ fn shown(key: &str, value: &Value) -> Value {
     let is_telling = !is_path
         && key != "bars_from"
         && words().any(|word| {
-            TELLING.iter().any(|telling| word == *telling || telling.len() > 3 && word.contains(telling))
+            TELLING.iter().any(|telling| word == *telling || telling.len() > 2 && word.contains(telling))
         });
     match value {
         Value::Table(table) => Value::Table(without_secrets(table)),
