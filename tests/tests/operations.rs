@@ -120,11 +120,14 @@ impl Home {
     }
 }
 
-/// Takes POSTs and keeps path and body.
-fn web() -> (u16, Arc<Mutex<Vec<(String, String)>>>) {
+/// First line and body of each POST.
+type Posts = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Takes POSTs and keeps them.
+fn web() -> (u16, Posts) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, kept) = (listener.local_addr().unwrap().port(), Arc::default());
-    let ours: Arc<Mutex<Vec<(String, String)>>> = Arc::clone(&kept);
+    let ours: Posts = Arc::clone(&kept);
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut reader = BufReader::new(stream.try_clone().unwrap());

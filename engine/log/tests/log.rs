@@ -8,9 +8,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tracing::subscriber::with_default;
 
+/// Whether the gate is open, and what came through.
+type Gate = Mutex<(bool, Vec<u8>)>;
+
 /// A sink that blocks while its gate is shut.
 #[derive(Clone, Default)]
-struct Gated(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+struct Gated(Arc<(Gate, Condvar)>);
 
 impl Gated {
     fn open(&self) {
