@@ -31,7 +31,7 @@ pub struct Condition {
     pub seq: Option<u64>,
     /// When, in ns since the epoch.
     pub at: u64,
-    /// Name of the runbook's page.
+    /// Page of `tools/monitoring/runbooks` that says what to do; empty for none.
     pub runbook: &'static str,
     /// How long it holds.
     pub lasts: Lasts,
@@ -321,7 +321,7 @@ impl Desk {
                 text,
                 seq: None,
                 at: 0,
-                runbook: "alerts-flood",
+                runbook: "",
                 lasts: Lasts::UntilOver { patience: Duration::ZERO },
             },
             now,

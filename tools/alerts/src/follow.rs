@@ -67,7 +67,7 @@ impl Follower {
                         Severity::Warning,
                         "the journal cannot be read",
                         reason,
-                        "journal-blind",
+                        "SmcEngineDown.md",
                         BLIND_PATIENCE,
                     ),
                     now,
@@ -82,7 +82,7 @@ impl Follower {
                 format!("no record for {:.0} s: dead, hung, or its disk is gone", silence.as_secs_f64());
             let title = "the engine is silent";
             desk.raise(
-                own("engine/silent", Severity::Critical, title, text, "engine-silent", Duration::ZERO),
+                own("engine/silent", Severity::Critical, title, text, "SmcEngineStalled.md", Duration::ZERO),
                 now,
             );
         } else {
@@ -145,7 +145,17 @@ impl Follower {
         }
         let severity = if free < least / 4 { Severity::Critical } else { Severity::Warning };
         let text = format!("{} MiB free where {} are wanted", free >> 20, least >> 20);
-        desk.raise(own("disk", severity, "the journal's disk fills up", text, "disk", Duration::ZERO), now);
+        desk.raise(
+            own(
+                "disk",
+                severity,
+                "the journal's disk fills up",
+                text,
+                "SmcJournalDiskLow.md",
+                Duration::ZERO,
+            ),
+            now,
+        );
     }
 }
 

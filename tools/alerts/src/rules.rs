@@ -172,25 +172,31 @@ impl Rules {
                             Severity::Critical,
                             format!("{name}: no orders and no cancels can be sent"),
                             format!("the order path is {state:?}"),
-                            "order-path-down",
+                            "SmcGatewayNotReady.md",
                             GATEWAY_PATIENCE,
                         ),
                     });
                 }
             }
             EventBody::Journal(state) => {
-                let (severity, words) = match state {
+                let (severity, words, page) = match state {
                     JournalState::Good => {
                         return say(Word::Over("journal".into(), "the journal is well".into()));
                     }
-                    JournalState::Low => (Severity::Warning, "its disk fills up, or its mirror has failed"),
-                    JournalState::Behind => {
-                        (Severity::Critical, "its disk is slow, or has no room for a segment")
+                    JournalState::Low => {
+                        (Severity::Warning, "its disk fills up, or its mirror has failed", "SmcJournalLow.md")
                     }
-                    JournalState::Lost => (Severity::Critical, "it can no longer keep what happens"),
+                    JournalState::Behind => (
+                        Severity::Critical,
+                        "its disk is slow, or has no room for a segment",
+                        "SmcJournalBehind.md",
+                    ),
+                    JournalState::Lost => {
+                        (Severity::Critical, "it can no longer keep what happens", "SmcJournalLost.md")
+                    }
                 };
                 let title = format!("the journal is {state:?}").to_lowercase();
-                say(lasting("journal".into(), severity, title, words.into(), "journal", now));
+                say(lasting("journal".into(), severity, title, words.into(), page, now));
             }
             EventBody::Clock(clock) => {
                 let key = format!("venue/{venue}/clock");
@@ -200,7 +206,7 @@ impl Rules {
                     false => Word::Over(key, text),
                     true => {
                         let title = format!("{}: clocks differ, no order is sent", self.names.venue(venue));
-                        lasting(key, Severity::Critical, title, text, "clock", now)
+                        lasting(key, Severity::Critical, title, text, "SmcClockOffset.md", now)
                     }
                 });
             }
@@ -211,7 +217,14 @@ impl Rules {
                     true => {
                         let ms = budget.banned_until.0.saturating_sub(event.ts_recv.0) / 1_000_000;
                         let title = format!("{}: the venue has banned us", self.names.venue(venue));
-                        lasting(key, Severity::Critical, title, format!("for {ms} ms"), "venue-ban", now)
+                        lasting(
+                            key,
+                            Severity::Critical,
+                            title,
+                            format!("for {ms} ms"),
+                            "SmcVenueBanned.md",
+                            now,
+                        )
                     }
                 });
             }
@@ -226,7 +239,7 @@ impl Rules {
                     None => Word::Over(key, "the key may trade and not withdraw".into()),
                     Some(fault) => {
                         let title = format!("{}: {fault}", self.names.venue(venue));
-                        lasting(key, Severity::Critical, title, String::new(), "key", now)
+                        lasting(key, Severity::Critical, title, String::new(), "SmcGatewayNotReady.md", now)
                     }
                 });
             }
@@ -250,7 +263,7 @@ impl Rules {
             text: format!("reason: {}", act.reason.as_str()),
             seq: Some(seq),
             at,
-            runbook: "",
+            runbook: "SmcOperatorAct.md",
             lasts: Lasts::Moment,
         }
     }
@@ -274,7 +287,7 @@ impl Rules {
             text: bad.join(", "),
             seq: Some(seq),
             at,
-            runbook: "feed",
+            runbook: "SmcFeedDown.md",
             lasts: Lasts::UntilOver { patience: FEED_PATIENCE },
         })
     }
@@ -321,7 +334,12 @@ pub fn state_condition(
         },
         seq,
         at,
-        runbook: "trading-state",
+        runbook: match state {
+            TradingState::Halt => "SmcStateHalt.md",
+            TradingState::CancelOnly => "SmcStateCancelOnly.md",
+            TradingState::ReduceOnly => "SmcStateReduced.md",
+            TradingState::Normal | TradingState::Warn => "SmcBreakerHeld.md",
+        },
         lasts: Lasts::UntilOver { patience },
     })
 }
@@ -329,21 +347,33 @@ pub fn state_condition(
 const fn alert_words(kind: AlertKind) -> (Severity, &'static str, &'static str) {
     use Severity::{Critical, Info, Warning};
     match kind {
-        AlertKind::VenueReject => (Warning, "the venue refused an order", "venue-reject"),
-        AlertKind::UnknownOrder => (Critical, "a report about an order that we never sent", "unknown-order"),
-        AlertKind::OrderUnknown => (Warning, "the outcome of an order is unknown", "order-unknown"),
-        AlertKind::OutboundFull => (Critical, "an order was not sent: the ring was full", "outbound-full"),
-        AlertKind::BlindWithPosition => (Critical, "a position without market data", "blind-with-position"),
-        AlertKind::Instrument => (Warning, "rules were refused or changed", "instrument"),
-        AlertKind::Unprotected => (Critical, "a position without a stop", "unprotected"),
-        AlertKind::Control => (Warning, "a control acted", "control"),
-        AlertKind::PositionMismatch => (Critical, "our position is not the venue's", "position-mismatch"),
-        AlertKind::Adopted => (Warning, "an order or fill of another hand was taken in", "adopted"),
-        AlertKind::Unacknowledged => (Warning, "no answer to an order in time", "unacknowledged"),
-        AlertKind::LimitChanged => (Info, "a limit was changed", "limit"),
-        AlertKind::LimitRefused => (Warning, "a change of a limit was refused", "limit"),
-        AlertKind::Overfill => (Critical, "the venue filled more than was asked for", "overfill"),
-        AlertKind::Revalidation => (Warning, "working orders no longer pass", "revalidation"),
-        AlertKind::BarRevised => (Info, "the venue's candle differs from ours", "bar-revised"),
+        AlertKind::VenueReject => (Warning, "the venue refused an order", "SmcOrderRejectStorm.md"),
+        AlertKind::UnknownOrder => {
+            (Critical, "a report about an order that we never sent", "SmcForeignOrder.md")
+        }
+        AlertKind::OrderUnknown => {
+            (Warning, "the outcome of an order is unknown", "SmcOrderOutcomeUnknown.md")
+        }
+        AlertKind::OutboundFull => {
+            (Critical, "an order was not sent: the ring was full", "SmcOutboundFull.md")
+        }
+        AlertKind::BlindWithPosition => {
+            (Critical, "a position without market data", "SmcBlindWithPosition.md")
+        }
+        AlertKind::Instrument => (Warning, "rules were refused or changed", "SmcInstrumentChanged.md"),
+        AlertKind::Unprotected => (Critical, "a position without a stop", "SmcPositionUnprotected.md"),
+        AlertKind::Control => (Warning, "a control acted", "SmcBreakerHeld.md"),
+        AlertKind::PositionMismatch => {
+            (Critical, "our position is not the venue's", "SmcPositionMismatch.md")
+        }
+        AlertKind::Adopted => {
+            (Warning, "an order or fill of another hand was taken in", "SmcForeignOrder.md")
+        }
+        AlertKind::Unacknowledged => (Warning, "no answer to an order in time", "SmcOrderUnacknowledged.md"),
+        AlertKind::LimitChanged => (Info, "a limit was changed", "SmcLimitChanged.md"),
+        AlertKind::LimitRefused => (Warning, "a change of a limit was refused", "SmcLimitRefused.md"),
+        AlertKind::Overfill => (Critical, "the venue filled more than was asked for", "SmcOverfill.md"),
+        AlertKind::Revalidation => (Warning, "working orders no longer pass", "SmcRevalidationFailed.md"),
+        AlertKind::BarRevised => (Info, "the venue's candle differs from ours", "SmcBarsRevised.md"),
     }
 }

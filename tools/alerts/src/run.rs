@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Between two looks at the journal.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Where the pages are, unless the configuration says.
+const RUNBOOKS: &str = "tools/monitoring/runbooks/";
+
 /// Why nobody would be told.
 #[derive(Debug)]
 pub enum StartError {
@@ -95,7 +98,7 @@ impl Handle {
 impl Alerts {
     /// Reads the secrets and starts the threads: one that follows, one for each channel.
     pub fn start(section: &AlertsSection, watched: Watched) -> Result<Self, StartError> {
-        let runbooks = section.runbooks.as_deref().unwrap_or("");
+        let runbooks = section.runbooks.as_deref().unwrap_or(RUNBOOKS);
         let desk = Desk::new(&source(), runbooks, section.per_minute_max);
         let started = Instant::now();
         let channels = Arc::new(open(&section.channels)?);

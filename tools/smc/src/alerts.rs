@@ -207,7 +207,7 @@ impl Inside {
     pub fn engine_ended(&self) {
         let text = "no order and no cancel leaves any more; stops at the venue stand".to_owned();
         let title = "the engine thread has ended by itself";
-        self.0.handle().raise_own("engine/thread", Severity::Critical, title, text, "engine-ended");
+        self.0.handle().raise_own("engine/thread", Severity::Critical, title, text, "SmcEngineDown.md");
     }
 
     /// Tells why the engine has ended, if it was not asked to, and waits a little for what is on its way.
@@ -219,7 +219,7 @@ impl Inside {
                 Severity::Critical,
                 title,
                 error.into(),
-                "engine-ended",
+                "SmcEngineDown.md",
             );
         }
         self.0.end(FAREWELL);

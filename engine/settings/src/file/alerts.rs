@@ -20,7 +20,8 @@ pub struct AlertsSection {
     /// New messages in a minute beyond which warnings wait; critical ones have as many of their own.
     #[serde(default = "twenty")]
     pub per_minute_max: u32,
-    /// Put before the runbook's name in each message: `https://wiki.example/runbooks/`.
+    /// Put before the runbook's name in each message: `https://wiki.example/runbooks/`. Without it they are named as they lie in
+    /// the project, `tools/monitoring/runbooks/SmcStateHalt.md`.
     #[serde(default)]
     pub runbooks: Option<String>,
     /// The channels; each by itself.
