@@ -12,6 +12,7 @@
 //! | `monitoring [SECONDS]` | rules, dashboards and runbooks held against each other; a real Prometheus scrapes a demo for 30 s unless told otherwise and is asked every expression |
 //! | `tables` | exported journals as DuckDB and pandas read them |
 //! | `hot-path [SECONDS]` | allocations, page faults and system calls of the trading thread, ten minutes each unless told otherwise |
+//! | `siege [CONNECTIONS]` | order latency beside 10,000 connections and scrapes, unless told otherwise, and beside readers that stand still |
 //! | `soak [SECONDS]` | all venues at once at ten times their recorded rate, ten minutes unless told otherwise |
 //! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Some("hot-path") => {
             number(600).map(hot_path).map_err(|_| "hot-path takes a number of seconds".into())
         }
+        Some("siege") => number(10_000).map(siege).map_err(|_| "siege takes a number of connections".into()),
         Some("soak") => number(600).map(soak).map_err(|_| "soak takes a number of seconds".into()),
         Some("swarm") => swarm::steps(args.get(1..).unwrap_or_default()),
         Some("crash") => number(50).map(crash).map_err(|_| "crash takes a number of runs".into()),
@@ -84,7 +86,7 @@ fn main() -> ExitCode {
         Some("pgo") => Ok(pgo::steps()),
         Some(other) => Err(format!("no task `{other}`; see the top of tools/xtask/src/main.rs")),
         None => Err(
-            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, monitoring, hot-path, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign, validate-campaign or journal-…"
+            "which task? test, guards, fuzz, parity, smc, tables, clients, tuning, monitoring, hot-path, siege, soak, swarm, crash, builds, counts, pgo, risk-campaign, backtest-campaign, validate-campaign or journal-…"
                 .into(),
         ),
     };
@@ -225,6 +227,16 @@ fn hot_path(seconds: u64) -> Vec<Step> {
         Step::cargo("build", &["build", "--release", "--package", "smc"]),
         Step::cargo(&format!("the trading thread for {seconds} s"), &test)
             .env("SMC_HOT_PATH_SECONDS", &seconds.to_string()),
+    ]
+}
+
+fn siege(connections: u64) -> Vec<Step> {
+    let test = ["test", "--release", "--package", "tests", "--test", "siege", "--", "--nocapture"];
+    vec![
+        Step::cargo("build", &["build", "--release", "--package", "smc"]),
+        Step::cargo(&format!("{connections} connections"), &test)
+            .env("SMC_SIEGE_CONNECTIONS", &connections.to_string())
+            .env("SMC_SIEGE_SECONDS", "20"),
     ]
 }
 
