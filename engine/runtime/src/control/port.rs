@@ -177,7 +177,8 @@ fn prepare(dir: &Path, group: Option<u32>) -> io::Result<()> {
         return refuse(format!("belongs to user {}, not to us", meta.uid()));
     }
     let open = meta.mode() & 0o7777;
-    if open & 0o777 & !mode != 0 || group.is_some_and(|gid| open & 0o070 != 0 && meta.gid() != gid) {
+    // Who may only enter meets the socket's own mode; who may write could put another in its place.
+    if open & 0o022 != 0 || group.is_some_and(|gid| open & 0o070 != 0 && meta.gid() != gid) {
         return refuse(format!("mode {open:04o} lets others in: chmod {mode:04o}"));
     }
     Ok(())
@@ -200,7 +201,8 @@ mod tests {
         assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
         assert_eq!(with_mode(&dir, 0o700), "");
         assert_eq!(with_mode(&dir, 0o500), "");
-        for mode in [0o701, 0o710, 0o750, 0o755, 0o777, 0o1777] {
+        assert_eq!(with_mode(&dir, 0o755), "");
+        for mode in [0o720, 0o702, 0o777, 0o1777] {
             assert!(with_mode(&dir, mode).contains("lets others in"), "{mode:o}");
         }
         let link = home.path().join("link");
