@@ -240,6 +240,71 @@ fn a_flag_file_or_a_signal_kills_and_kill_9_does_not_revive() {
     engine.child.kill();
 }
 
+/// A person disconnects a venue: nothing is sent there and nothing heard until it is connected again, and then trading goes on.
+#[test]
+fn a_venue_is_disconnected_stays_so_and_is_used_again() {
+    let bench = Bench::new();
+    for (instance, topology) in [(61, "inline"), (62, "pipelined")] {
+        let engine = bench.start(instance, topology);
+        wait_until("orders", || engine.number("orders_sent") > 0);
+        let answer = engine.ask(&["disconnect", "0", "--reason", "upgrade"]);
+        assert_eq!(answer["taken"], true, "{answer}");
+        let held = engine.ctl("status")["held"].clone();
+        assert_eq!(
+            (&held[0]["scope"], &held[0]["state"]),
+            (&"venue 0".into(), &"CANCEL_ONLY".into()),
+            "{held}"
+        );
+        wait_until("hung up", || engine.ctl("status")["gateway_ready"] == false);
+        let messages = || engine.ctl("status")["feed"]["messages"].as_u64().unwrap();
+        let (orders, heard) = (engine.number("orders_sent"), messages());
+        // Longer than any pause between two tries to connect at first.
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!((engine.number("orders_sent"), messages()), (orders, heard), "{topology}: not hung up");
+        // A resume is for pauses.
+        engine.ask(&["resume", "--scope", "venue 0"]);
+        assert_eq!(engine.ctl("status")["gateway_ready"], false);
+        engine.ask(&["connect", "0"]);
+        wait_until("used again", || engine.number("orders_sent") > orders && messages() > heard);
+        assert!(
+            !engine.ctl("status")["held"].as_array().unwrap().iter().any(|held| held["scope"] == "venue 0")
+        );
+        engine.end();
+    }
+}
+
+/// What decides nothing is an act too, and does what it says.
+#[test]
+fn the_journal_rotates_and_a_snapshot_is_taken_when_a_person_asks() {
+    let bench = Bench::new();
+    let engine = bench.start(71, "inline");
+    wait_until("orders", || engine.number("orders_sent") > 0);
+    let files = |part: &str| {
+        let all = std::fs::read_dir(&engine.journal).unwrap().flatten();
+        all.filter(|entry| entry.file_name().to_string_lossy().contains(part)).count()
+    };
+    let segment = || {
+        let ls = smc(&["journal", "ls", engine.journal.to_str().unwrap()]);
+        assert_eq!(ls.code, 0, "{}{}", ls.stdout, ls.stderr);
+        ls.stdout.lines().count()
+    };
+    let (segments, snapshots) = (segment(), files("snapshot"));
+    engine.ctl("rotate");
+    wait_until("another segment", || segment() > segments);
+    engine.ctl("snapshot");
+    wait_until("a snapshot", || files("snapshot") > snapshots);
+    engine.ask(&["log-level", "debug", "--reason", "a look"]);
+    wait_until("it is told who did it", || {
+        let acts = engine.ctl("acts");
+        acts["acts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|act| act["command"] == "log level" && act["reason"] == "a look")
+    });
+    engine.end();
+}
+
 #[test]
 fn nonsense_is_answered_or_cut_off_and_does_no_harm() {
     let bench = Bench::new();

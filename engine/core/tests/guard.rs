@@ -545,3 +545,42 @@ fn a_scope_that_does_not_exist_changes_nothing() {
     }
     assert_eq!(world.engine.held().count(), 0);
 }
+
+/// A person takes a venue off: entries are withdrawn and none follow, what protects stays, and only `Connect` ends it.
+#[test]
+fn a_disconnected_venue_gets_no_entry_keeps_its_stops_and_waits_for_a_connect() {
+    let mut world = guarded(31);
+    run_until(&mut world, "a position with a stop", |world| {
+        let has_stop = world.engine.open_orders().any(|order| order.purpose == Purpose::Stop);
+        world.engine.position(BTC) != Qty::ZERO && has_stop
+    });
+    let venue = RiskScope::venue(0);
+    let outputs = say(&mut world, act(Command::Disconnect, venue));
+    assert_eq!(held(&world, venue), TradingState::CancelOnly);
+    let stops: Vec<_> = world.engine.open_orders().filter(|order| order.purpose == Purpose::Stop).collect();
+    let is_cancelled = |output: &Output, id| matches!(output, Output::Cancel(it) if it.client_order_id == id);
+    assert!(!stops.is_empty());
+    for stop in stops {
+        assert!(!outputs.iter().any(|output| is_cancelled(output, stop.client_order_id)), "{stop:?}");
+    }
+    // Neither what ends a pause nor the acts that decide nothing let go of it.
+    for command in [Command::Resume, Command::Arm, Command::Rotate, Command::Snapshot, Command::Acknowledge] {
+        say(&mut world, act(command, venue));
+        assert_eq!(held(&world, venue), TradingState::CancelOnly, "{command:?}");
+    }
+    let sent = world.engine.orders_sent();
+    world.run(500);
+    assert_eq!(world.engine.orders_sent(), sent);
+    assert!(!world.engine.open_orders().any(|order| order.purpose == Purpose::Entry));
+    // A kill of the venue is more than that: a connect does not end it.
+    say(&mut world, act(Command::Kill, venue));
+    say(&mut world, act(Command::Connect, venue));
+    assert_eq!(held(&world, venue), TradingState::Halt);
+    say(&mut world, act(Command::Arm, venue));
+    say(&mut world, act(Command::Disconnect, venue));
+    say(&mut world, act(Command::Connect, venue));
+    assert_eq!(held(&world, venue), TradingState::Normal);
+    run_until(&mut world, "an entry again", |world| {
+        world.engine.open_orders().any(|order| order.purpose == Purpose::Entry)
+    });
+}

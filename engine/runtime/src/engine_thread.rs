@@ -127,14 +127,14 @@ impl<S: Strategy> EngineThread<S> {
     #[cold]
     pub fn take_act(
         &mut self,
-        mut event: Event,
+        event: Event,
         read_at: u64,
         forward: &mut impl FnMut(Outbound),
     ) -> Result<(), AppendError> {
-        event.ts_recv = event.ts_recv.max(self.last_ts);
-        self.advance_to(event.ts_recv, read_at, forward)?;
+        // The timers before it first: what comes next is its own record.
+        self.advance_to(event.ts_recv.max(self.last_ts), read_at, forward)?;
         let seq = self.journal.next_seq();
-        self.handle(event, read_at, forward)?;
+        self.take(event, read_at, forward)?;
         self.acts_taken += 1;
         self.counters.set_nth(Slot::ActSeq, self.acts_taken as usize % ACTS_KEPT, seq);
         // Whoever sees that it was taken also sees its number, and the state that it led to.

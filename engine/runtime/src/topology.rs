@@ -530,6 +530,7 @@ fn engine_turns<S: Strategy>(
         }
         listen!();
         while let Some(event) = taken.pop_front() {
+            listen!();
             engine.take(event, read_at, &mut forward).map_err(RunError::Journal)?;
             handled += 1;
         }

@@ -24,8 +24,8 @@ const UNREAD_MAX: usize = 1 << 20;
 const BACKLOG_MAX: usize = 1 << 18;
 /// Requests answered in one pass; the rest waits for the next, after everybody else's.
 const LINES_PER_TURN_MAX: usize = 16;
-/// Records looked at for a subscriber in one pass.
-const RECORDS_PER_TURN_MAX: usize = 4_096;
+/// Records looked at for a subscriber in one pass: others, who may come to kill, wait for no more.
+const RECORDS_PER_TURN_MAX: usize = 256;
 /// Time between two lines of `watch`.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 /// How long a request may take to arrive.
@@ -64,6 +64,8 @@ struct Feed {
     kinds: Vec<String>,
     id: Option<Value>,
     left_out: u64,
+    /// There was more than one pass takes.
+    is_behind: bool,
 }
 
 impl Client {
@@ -85,6 +87,11 @@ impl Client {
     /// An answer depends on the engine.
     pub fn is_waiting(&self) -> bool {
         !self.acts.is_empty()
+    }
+
+    /// It is to be turned again soon, whether it says something or not.
+    pub fn is_busy(&self) -> bool {
+        self.is_waiting() || self.feed.as_ref().is_some_and(|feed| feed.is_behind)
     }
 
     /// When it last said something whole, or was last sent something it had asked to be sent.
@@ -364,8 +371,12 @@ impl Client {
 
     fn tell_records(&mut self) -> io::Result<()> {
         let Some(mut feed) = self.feed.take() else { return Ok(()) };
+        feed.is_behind = true;
         for _ in 0..RECORDS_PER_TURN_MAX {
-            let Some(record) = feed.tail.poll().map_err(io::Error::other)? else { break };
+            let Some(record) = feed.tail.poll().map_err(io::Error::other)? else {
+                feed.is_behind = false;
+                break;
+            };
             if !matches!(record.kind, RecordKind::Input | RecordKind::Output) {
                 continue;
             }
@@ -417,7 +428,7 @@ fn subscribe(asked: &Subscribe, id: Option<Value>, services: &Services) -> Resul
     let next = services.source.counters.get(Slot::JournalSeq) + 1;
     let tail = Tail::open_from(&services.source.journal, next);
     let tail = tail.map_err(|error| Refusal::new("absent", error))?;
-    Ok(Feed { tail, kinds: asked.kinds.clone(), id, left_out: 0 })
+    Ok(Feed { tail, kinds: asked.kinds.clone(), id, left_out: 0, is_behind: true })
 }
 
 /// What nobody subscribes to without saying so: there is too much of it.

@@ -65,7 +65,7 @@ pub struct ControlPort {
 
 impl ControlPort {
     /// Opens the socket at `path`, making its directory when missing: for its owner alone, or for a group that is configured. A
-    /// stale socket, one nobody answers on, is replaced; a live one is an error, and so is a directory that lets others in.
+    /// stale socket, one nobody answers on, is replaced; a live one is an error, and so is a directory that others may write.
     pub fn open(path: &Path, services: Services) -> Result<Self, ControlError> {
         let fail = |error| ControlError { path: path.to_owned(), error };
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -80,7 +80,7 @@ impl ControlPort {
             }
             fs::remove_file(path).map_err(fail)?;
         }
-        // Nobody else can come between the two: the directory is closed to them.
+        // Whoever comes between the two meets the kernel's word on who it is, as everybody does.
         let listener = UnixListener::bind(path).map_err(fail)?;
         let mode = if group.is_some() { 0o660 } else { 0o600 };
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(fail)?;
@@ -100,10 +100,10 @@ impl ControlPort {
         let mut next_client = 0;
         let mut has_callers = false;
         while !stop.load(Ordering::Acquire) {
-            let is_waiting = clients.values().any(Client::is_waiting);
+            let is_busy = clients.values().any(Client::is_busy);
             let pause = if has_callers {
                 Duration::ZERO
-            } else if is_waiting {
+            } else if is_busy {
                 LOOK_EVERY
             } else {
                 COLLECT_EVERY
@@ -159,7 +159,7 @@ fn make_room(clients: &mut BTreeMap<usize, Client>) {
     }
 }
 
-/// The directory, made when missing: ours, no link, closed to everybody else but the group.
+/// The directory, made when missing: ours, no link, written by nobody else.
 fn prepare(dir: &Path, group: Option<u32>) -> io::Result<()> {
     let mode = if group.is_some() { 0o750 } else { 0o700 };
     if fs::symlink_metadata(dir).is_err() {
@@ -179,7 +179,7 @@ fn prepare(dir: &Path, group: Option<u32>) -> io::Result<()> {
     let open = meta.mode() & 0o7777;
     // Who may only enter meets the socket's own mode; who may write could put another in its place.
     if open & 0o022 != 0 || group.is_some_and(|gid| open & 0o070 != 0 && meta.gid() != gid) {
-        return refuse(format!("mode {open:04o} lets others in: chmod {mode:04o}"));
+        return refuse(format!("mode {open:04o} lets others write: chmod {mode:04o}"));
     }
     Ok(())
 }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_lets_others_in_or_is_a_link_is_refused() {
+    fn a_directory_that_others_may_write_or_that_is_a_link_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("own");
         prepare(&dir, None).unwrap();
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(with_mode(&dir, 0o500), "");
         assert_eq!(with_mode(&dir, 0o755), "");
         for mode in [0o720, 0o702, 0o777, 0o1777] {
-            assert!(with_mode(&dir, mode).contains("lets others in"), "{mode:o}");
+            assert!(with_mode(&dir, mode).contains("lets others write"), "{mode:o}");
         }
         let link = home.path().join("link");
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
