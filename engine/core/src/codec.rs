@@ -171,6 +171,10 @@ macro_rules! structs {
 /// Enums without fields: one byte, the discriminant.
 macro_rules! tags {
     ($($name:ident { $($variant:ident),* })*) => {$(
+        impl $name {
+            /// All that a journal can hold: the list by which it is read, so that none can be missing.
+            pub const TAGS: &'static [Self] = &[$(Self::$variant),*];
+        }
         impl Put for $name {
             fn put(&self, to: &mut Buffer) {
                 (*self as u8).put(to);

@@ -17,40 +17,6 @@ use std::collections::VecDeque;
 /// The venue code by which our own process says that its ring was full.
 const CODE_RING_FULL: i64 = -2;
 
-/// Every kind of alert: those that never came are counted as 0.
-const ALERTS: [AlertKind; 16] = [
-    AlertKind::VenueReject,
-    AlertKind::UnknownOrder,
-    AlertKind::OrderUnknown,
-    AlertKind::OutboundFull,
-    AlertKind::BlindWithPosition,
-    AlertKind::Instrument,
-    AlertKind::Unprotected,
-    AlertKind::Control,
-    AlertKind::PositionMismatch,
-    AlertKind::Adopted,
-    AlertKind::Unacknowledged,
-    AlertKind::LimitChanged,
-    AlertKind::LimitRefused,
-    AlertKind::Overfill,
-    AlertKind::Revalidation,
-    AlertKind::BarRevised,
-];
-
-/// Every command likewise.
-const COMMANDS: [Command; 10] = [
-    Command::Kill,
-    Command::Pause,
-    Command::Resume,
-    Command::Flatten,
-    Command::Shutdown,
-    Command::Arm,
-    Command::Start,
-    Command::KillFlatten,
-    Command::SetLimit,
-    Command::ResetLoss,
-];
-
 /// Counts and memories of one observer.
 pub(crate) struct Tally {
     pub names: Names,
@@ -93,44 +59,6 @@ pub(crate) struct StrategyTally {
 /// Numbers of structure kinds lie below.
 const KINDS: usize = 128;
 
-/// Every kind of structure.
-const STRUCTURES: [StructureKind; 34] = [
-    StructureKind::PivotConfirmed,
-    StructureKind::SwingStarted,
-    StructureKind::SwingExtended,
-    StructureKind::SwingLocked,
-    StructureKind::Bos,
-    StructureKind::Choch,
-    StructureKind::Mss,
-    StructureKind::PatternConfirmed,
-    StructureKind::PatternBroken,
-    StructureKind::PatternSuperseded,
-    StructureKind::FvgCreated,
-    StructureKind::FvgMitigated,
-    StructureKind::FvgInverted,
-    StructureKind::IfvgInvalidated,
-    StructureKind::FvgJoined,
-    StructureKind::ObCreated,
-    StructureKind::ObTested,
-    StructureKind::ObBroken,
-    StructureKind::BreakerInvalidated,
-    StructureKind::PoolFormed,
-    StructureKind::PoolExtended,
-    StructureKind::PoolSwept,
-    StructureKind::PoolRun,
-    StructureKind::LevelSwept,
-    StructureKind::PeriodRolled,
-    StructureKind::PeriodLevelBroken,
-    StructureKind::SessionOpened,
-    StructureKind::SessionClosed,
-    StructureKind::Expired,
-    StructureKind::InputRejected,
-    StructureKind::RangeChanged,
-    StructureKind::ZoneChanged,
-    StructureKind::OteEntered,
-    StructureKind::OteLeft,
-];
-
 impl Tally {
     pub fn new(config: &EngineConfig, names: Names) -> Self {
         let instruments = config.instruments.len();
@@ -157,7 +85,7 @@ impl Tally {
     pub fn counts(&self) -> Counts {
         let mut counts = self.counts.clone();
         for (timeframe, by_kind) in self.timeframes.iter().zip(&self.structures) {
-            let named = STRUCTURES.iter().chain([&StructureKind::RetracementReached]);
+            let named = StructureKind::TAGS.iter();
             let named = named.filter_map(|kind| Some((words(kind), *by_kind.get(*kind as usize)?)));
             counts.structures.insert(timeframe.to_string(), named.collect());
         }
@@ -170,11 +98,12 @@ impl Tally {
         for (venue, count) in (0..).zip(self.rejects_other).filter(|(_, count)| *count > 0) {
             counts.rejects.entry(self.names.venue(venue)).or_default().insert(OTHER.into(), count);
         }
-        for kind in ALERTS {
-            counts.alerts.entry(words(&kind)).or_default();
+        // Those that never came are counted as 0.
+        for kind in AlertKind::TAGS {
+            counts.alerts.entry(words(kind)).or_default();
         }
-        for command in COMMANDS {
-            counts.acts.entry(words(&command)).or_default();
+        for command in Command::TAGS {
+            counts.acts.entry(words(command)).or_default();
         }
         counts
     }
@@ -392,4 +321,10 @@ fn newest<T>(list: &mut VecDeque<T>, item: T) {
     list.push_back(item);
 }
 
-const _: () = assert!((StructureKind::RetracementReached as usize) < KINDS);
+const _: () = {
+    let mut at = 0;
+    while at < StructureKind::TAGS.len() {
+        assert!((StructureKind::TAGS[at] as usize) < KINDS);
+        at += 1;
+    }
+};
