@@ -37,6 +37,7 @@ use smc_core::words::InstrumentId;
 use smc_journal::{Header, JournalSettings, Recovery, SyncPolicy};
 use smc_observe::{Names, Observer, View};
 use smc_replay::{Shadow, Under};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -505,7 +506,12 @@ fn desk(options: &Options, symbols: &[String]) -> Result<Desk, LaunchError> {
     let factor = process.totp_file.as_ref().map(|path| {
         Factor::read(path, Some(note)).map_err(|reason| LaunchError::Factor(path.clone(), reason))
     });
-    Ok(Desk { symbols: symbols.to_vec(), factor: factor.transpose()?, kill_flag: process.kill_flag.clone() })
+    Ok(Desk {
+        symbols: symbols.to_vec(),
+        factor: factor.transpose()?,
+        kill_flag: process.kill_flag.clone(),
+        set: BTreeMap::new(),
+    })
 }
 
 fn copy_state(from: &mut Engine<Confluence>, to: &mut Engine<Confluence>) -> Result<(), StateError> {

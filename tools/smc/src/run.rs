@@ -136,7 +136,10 @@ fn run_logged(args: &Args) -> Outcome {
         alerts.engine_ended();
     }
     service.stopping();
-    tracing::info!("stopping: no new entries, working ones are cancelled, then the journal is closed");
+    // One that has ended by itself has a reason, which follows.
+    if !running.is_over() {
+        tracing::info!("stopping: no new entries, working ones are cancelled, then the journal is closed");
+    }
     let status = running.status.clone();
     let ended = running.end();
     if let Some(alerts) = alerts {

@@ -11,6 +11,7 @@ use smc_core::event::{Act, Command, LimitName, RiskScope, ScopeKind};
 use smc_core::words::{InstrumentId, Name, Qty};
 use smc_operator::{Guesses, Hash, Totp};
 use smc_replay::words;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,6 +41,8 @@ pub struct Desk {
     pub factor: Option<Factor>,
     /// While it exists nothing is armed.
     pub kill_flag: Option<PathBuf>,
+    /// What limits were set to here: whoever says what they are now may be a moment behind.
+    pub set: BTreeMap<(RiskScope, LimitName), i64>,
 }
 
 /// A secret, the last code that was used, and how many were wrong.
@@ -156,7 +159,10 @@ impl Desk {
             return Err(refuse(format!("the kill flag {} still stands: remove it first", flag.display())));
         }
         // Every limit is an upper one: what is not more takes no risk on. One that is not known may be anything.
-        let is_less = command == Command::SetLimit && present(scope, limit).is_some_and(|now| value <= now);
+        let is_less = command == Command::SetLimit && {
+            let last = self.set.get(&(scope, limit)).copied().unwrap_or(i64::MAX);
+            present(scope, limit).is_some_and(|now| value <= now.min(last))
+        };
         if wants_code
             && !is_less
             && let Some(factor) = &mut self.factor
@@ -164,6 +170,9 @@ impl Desk {
             let code =
                 ask.code.as_deref().ok_or_else(|| Refusal::new("code", "this needs a one-time code"))?;
             factor.take(code, unix_s())?;
+        }
+        if command == Command::SetLimit {
+            self.set.insert((scope, limit), value);
         }
         Ok(Act { command, scope, limit, value, operator, reason })
     }
@@ -253,7 +262,12 @@ mod tests {
     use super::*;
 
     fn desk() -> Desk {
-        Desk { symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()], factor: None, kill_flag: None }
+        Desk {
+            symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
+            factor: None,
+            kill_flag: None,
+            set: BTreeMap::new(),
+        }
     }
 
     fn ask(scope: &str) -> Ask {
@@ -349,9 +363,11 @@ mod tests {
         let mut desk = Desk { factor: Some(factor), ..desk() };
         let now = |scope, _| (scope == RiskScope::instrument(InstrumentId(0))).then_some(50_000_000);
         let mut set = |limit: Ask| desk.act(Command::SetLimit, &limit, 7, true, &now).map(|act| act.value);
-        assert_eq!(set(set_limit("0.4")), Ok(40_000_000));
-        assert_eq!(set(set_limit("0.5")), Ok(50_000_000));
         assert_eq!(set(set_limit("0.50000001")).unwrap_err().kind, "code");
+        assert_eq!(set(set_limit("0.5")), Ok(50_000_000));
+        assert_eq!(set(set_limit("0.4")), Ok(40_000_000));
+        // Lowered a moment ago, which `now` does not say yet: back up is up.
+        assert_eq!(set(set_limit("0.45")).unwrap_err().kind, "code");
         let elsewhere = Ask { scope: Some("instrument ETHUSDT".into()), ..set_limit("0.1") };
         assert_eq!(set(elsewhere).unwrap_err().kind, "code");
     }
