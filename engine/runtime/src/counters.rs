@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-const KIND: Kind = Kind { magic: *b"SMCcount", version: 3, words: Slot::End as usize };
+const KIND: Kind = Kind { magic: *b"SMCcount", version: 3 };
 /// Instruments that have slots of their own; later ones are left out of the counters, not of trading.
 pub const INSTRUMENTS_MAX: usize = 16;
 
@@ -80,10 +80,10 @@ pub enum Slot {
 }
 
 /// The writer's end.
-pub struct Counters(Mapped);
+pub struct Counters(Mapped<{ Slot::End as usize }>);
 
 /// A reader's end.
-pub struct CountersView(MappedView);
+pub struct CountersView(MappedView<{ Slot::End as usize }>);
 
 impl Counters {
     /// Makes (or makes anew) the file `path`.
@@ -94,6 +94,7 @@ impl Counters {
     }
 
     /// Stores `value` in the `nth` slot from `slot`.
+    #[inline]
     pub fn set_nth(&self, slot: Slot, nth: usize, value: u64) {
         self.0.word(slot as usize + nth).store(value, Ordering::Relaxed);
     }

@@ -60,7 +60,8 @@ pub const FILE_NAME: &str = "latency.smc";
 /// Words of one stretch: its buckets, and the sum in nanoseconds.
 const ROW: usize = BUCKETS + 1;
 const LOST_AT: usize = STRETCHES.len() * ROW;
-const KIND: Kind = Kind { magic: *b"SMClaten", version: 1, words: LOST_AT + 1 };
+const KIND: Kind = Kind { magic: *b"SMClaten", version: 1 };
+const WORDS: usize = LOST_AT + 1;
 
 /// The bucket of a duration. Most are short, so it is looked for from the short end.
 #[inline]
@@ -87,7 +88,7 @@ impl Bucketed {
 }
 
 /// A reader's end of `latency.smc`.
-pub struct LatencyView(MappedView);
+pub struct LatencyView(MappedView<WORDS>);
 
 impl LatencyView {
     /// Maps an existing file; refuses what is not one of this version.
@@ -143,7 +144,7 @@ struct Histograms {
     /// Since the beginning: what is taken away from the histograms stays here.
     bucketed: [Bucketed; STRETCHES.len()],
     /// Written by whoever holds the lock around all this: one at a time.
-    file: Option<Mapped>,
+    file: Option<Mapped<WORDS>>,
 }
 
 /// Percentiles of one stretch, in nanoseconds.

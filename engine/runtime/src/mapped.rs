@@ -15,8 +15,6 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const HEADER_WORDS: usize = 4;
-
 /// Which kind of file it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
@@ -24,14 +22,6 @@ pub struct Kind {
     pub magic: [u8; 8],
     /// Its layout.
     pub version: u64,
-    /// Words behind the header.
-    pub words: usize,
-}
-
-impl Kind {
-    const fn bytes(&self) -> usize {
-        (HEADER_WORDS + self.words) * 8
-    }
 }
 
 /// A process, told apart from later ones with the same number.
@@ -61,85 +51,99 @@ impl Process {
     }
 }
 
-/// The writer's end.
-pub(crate) struct Mapped {
+/// What the file holds: every field a word that each side may touch at any time.
+#[repr(C)]
+struct Layout<const WORDS: usize> {
+    magic: AtomicU64,
+    version: AtomicU64,
+    pid: AtomicU64,
+    started_ticks: AtomicU64,
+    words: [AtomicU64; WORDS],
+}
+
+/// A mapping that is long enough for the layout.
+struct Map<const WORDS: usize> {
     /// Whoever cuts the file must not stop the engine. Dropped before the map.
     _watch: MapWatch,
     map: MmapRaw,
-    kind: Kind,
 }
+
+impl<const WORDS: usize> Map<WORDS> {
+    const BYTES: usize = size_of::<Layout<WORDS>>();
+
+    /// None where the file is too short.
+    fn new(map: MmapRaw) -> Option<Self> {
+        (map.len() >= Self::BYTES).then(|| Self { _watch: MapWatch::of(&map), map })
+    }
+
+    /// How many words there are is known when compiling, so that a store to a named one is a store and no more.
+    #[inline]
+    fn layout(&self) -> &Layout<WORDS> {
+        // SAFETY: a mapping is page-aligned, hence aligned for words; it is at least that long (checked by `new`, the only
+        // way to make one); every bit pattern is a u64; all access, here and in other processes, is atomic; the reference
+        // lives no longer than the borrow of the map.
+        unsafe { &*self.map.as_mut_ptr().cast() }
+    }
+}
+
+/// The writer's end of so many words.
+pub(crate) struct Mapped<const WORDS: usize>(Map<WORDS>);
 
 /// A reader's end.
-pub(crate) struct MappedView {
-    _watch: MapWatch,
-    map: MmapRaw,
-    kind: Kind,
-}
+pub(crate) struct MappedView<const WORDS: usize>(Map<WORDS>);
 
-fn words<'a>(map: &'a MmapRaw, kind: &Kind) -> &'a [AtomicU64] {
-    assert!(map.len() >= kind.bytes());
-    // SAFETY: a mapping is page-aligned, hence 8-byte aligned; it is at least that long (asserted above); every bit
-    // pattern is a u64; all access, here and in other processes, is atomic; the slice lives no longer than the borrow
-    // of the map.
-    unsafe { std::slice::from_raw_parts(map.as_mut_ptr().cast(), kind.bytes() / 8) }
-}
-
-impl Mapped {
+impl<const WORDS: usize> Mapped<WORDS> {
     /// Makes (or makes anew) the file `path`.
     pub fn create(path: &Path, kind: Kind) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         // Reserved, not only long: a store into a hole of a full disk would kill the thread that stores.
-        preallocate(&file, kind.bytes() as u64)?;
-        let map = MmapOptions::new().len(kind.bytes()).map_raw(&file)?;
-        let made = Self { _watch: MapWatch::of(&map), map, kind };
-        let pid = std::process::id();
-        let header = words(&made.map, &kind);
-        header[1].store(kind.version, Ordering::Relaxed);
-        header[2].store(u64::from(pid), Ordering::Relaxed);
-        header[3].store(Process::of(pid).map_or(0, |own| own.started_ticks), Ordering::Relaxed);
-        header[0].store(u64::from_le_bytes(kind.magic), Ordering::Release);
+        preallocate(&file, Map::<WORDS>::BYTES as u64)?;
+        let map = Map::new(MmapOptions::new().len(Map::<WORDS>::BYTES).map_raw(&file)?);
+        let made = Self(map.ok_or_else(|| io::Error::other("mapped shorter than asked for"))?);
+        let (pid, layout) = (std::process::id(), made.0.layout());
+        layout.version.store(kind.version, Ordering::Relaxed);
+        layout.pid.store(u64::from(pid), Ordering::Relaxed);
+        layout.started_ticks.store(Process::of(pid).map_or(0, |own| own.started_ticks), Ordering::Relaxed);
+        layout.magic.store(u64::from_le_bytes(kind.magic), Ordering::Release);
         Ok(made)
     }
 
     /// Word `at`.
     #[inline]
     pub fn word(&self, at: usize) -> &AtomicU64 {
-        &words(&self.map, &self.kind)[HEADER_WORDS + at]
+        &self.0.layout().words[at]
     }
 }
 
-impl MappedView {
+impl<const WORDS: usize> MappedView<WORDS> {
     /// Maps an existing file; refuses what is not of this kind and version.
     pub fn open(path: &Path, kind: Kind) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).open(path)?;
-        let map = MmapOptions::new().map_raw_read_only(&file)?;
-        let is_ours = map.len() >= kind.bytes() && {
-            let header = words(&map, &kind);
-            header[0].load(Ordering::Acquire) == u64::from_le_bytes(kind.magic)
-                && header[1].load(Ordering::Relaxed) == kind.version
+        let map = Map::<WORDS>::new(MmapOptions::new().map_raw_read_only(&file)?);
+        let is_ours = |map: &Map<WORDS>| {
+            let layout = map.layout();
+            layout.magic.load(Ordering::Acquire) == u64::from_le_bytes(kind.magic)
+                && layout.version.load(Ordering::Relaxed) == kind.version
         };
-        if is_ours {
-            Ok(Self { _watch: MapWatch::of(&map), map, kind })
-        } else {
-            Err(io::Error::other("another kind or version of file"))
-        }
+        let map = map.filter(is_ours).ok_or_else(|| io::Error::other("another kind or version of file"))?;
+        Ok(Self(map))
     }
 
     /// The word that was stored last with release: what was stored before it is seen too.
     pub fn latest(&self, at: usize) -> u64 {
-        words(&self.map, &self.kind)[HEADER_WORDS + at].load(Ordering::Acquire)
+        self.0.layout().words[at].load(Ordering::Acquire)
     }
 
     /// Word `at`, now.
     pub fn word(&self, at: usize) -> u64 {
-        words(&self.map, &self.kind)[HEADER_WORDS + at].load(Ordering::Relaxed)
+        self.0.layout().words[at].load(Ordering::Relaxed)
     }
 
     /// Who writes it.
     pub fn writer(&self) -> Process {
-        let header = words(&self.map, &self.kind);
-        let pid = header[2].load(Ordering::Relaxed);
-        let started_ticks = header[3].load(Ordering::Relaxed);
+        let layout = self.0.layout();
+        let pid = layout.pid.load(Ordering::Relaxed);
+        let started_ticks = layout.started_ticks.load(Ordering::Relaxed);
         Process { pid: u32::try_from(pid).unwrap_or(0), started_ticks }
     }
 }
