@@ -406,9 +406,13 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             let builder = self.longer.get_mut(event.instrument.index()).and_then(|all| all.get_mut(nth));
             let Some(builder) = builder else { continue };
             let timeframe = builder.timeframe();
-            // A bar that a gap cut short ends with the first bar behind the gap; one that is whole ends with its last.
-            let ended: [Option<Bar>; 2] = [builder.on_bar(&bar), builder.on_clock(end)];
-            for longer in ended.into_iter().flatten() {
+            // A bar that a gap cut short ends with the first bar behind the gap; one that is whole ends with its last. Most bars end
+            // none.
+            let (cut, whole) = (builder.on_bar(&bar), builder.on_clock(end));
+            if let Some(longer) = cut {
+                self.take(&mut Event { body: EventBody::Bar(timeframe, longer), ..*event })?;
+            }
+            if let Some(longer) = whole {
                 self.take(&mut Event { body: EventBody::Bar(timeframe, longer), ..*event })?;
             }
         }

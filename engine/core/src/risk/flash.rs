@@ -141,16 +141,16 @@ impl FlashWatch {
 
     /// Once a second.
     fn turn(&mut self, second: u64) {
+        // After a minute without a quote nothing counts but what comes now.
+        let is_first_of_minute = second.saturating_sub(self.second) >= BUCKETS as u64;
         self.second = second;
         let at = (second % BUCKETS as u64) as usize;
         self.buckets[at] = Bucket { second, ..Bucket::EMPTY };
-        let is_recent = |bucket: &&Bucket| {
-            !bucket.is_empty() && bucket.second < second && second - bucket.second < BUCKETS as u64
-        };
-        self.past = self.buckets.iter().filter(is_recent).fold(None, |past, bucket| {
-            let (low, high) = past.unwrap_or((i64::MAX, 0));
-            Some((low.min(bucket.low), high.max(bucket.high)))
-        });
+        if is_first_of_minute {
+            self.past = None;
+            return;
+        }
+        self.past = past_of(&self.buckets, second);
     }
 
     /// Every ten seconds: the oldest sample leaves, the new one takes its place in the order.
@@ -158,16 +158,29 @@ impl FlashWatch {
         self.spread_due = TsNs(now.0.saturating_add(SPREAD_EVERY_NS));
         if self.spreads.len() < SPREADS {
             self.spreads.push(spread);
+            let at = self.sorted.partition_point(|&known| known < spread);
+            self.sorted.insert(at, spread); // Within the capacity taken by the constructor.
         } else if let Some(slot) = self.spreads.get_mut(self.next_spread) {
             let oldest = core::mem::replace(slot, spread);
             self.next_spread = (self.next_spread + 1) % SPREADS;
-            let at = self.sorted.partition_point(|&known| known < oldest);
-            if at < self.sorted.len() {
-                self.sorted.remove(at);
-            }
+            self.replace(oldest, spread);
         }
-        let at = self.sorted.partition_point(|&known| known < spread);
-        self.sorted.insert(at, spread); // Within the capacity taken by the constructor.
+    }
+
+    /// In the order: only what lies between the two moves. Most spreads are like the one that leaves.
+    fn replace(&mut self, oldest: i64, spread: i64) {
+        if oldest == spread {
+            return;
+        }
+        let from = self.sorted.partition_point(|&known| known < oldest);
+        let to = self.sorted.partition_point(|&known| known < spread);
+        if from < to {
+            self.sorted.copy_within(from + 1..to, from);
+            self.sorted[to - 1] = spread;
+        } else {
+            self.sorted.copy_within(to..from, to + 1);
+            self.sorted[to] = spread;
+        }
     }
 
     fn usual_spread(&self) -> Option<i64> {
@@ -212,17 +225,21 @@ impl FlashWatch {
             sorted.clear();
             sorted.extend_from_slice(spreads);
             sorted.sort_unstable();
-            let second = *second;
-            let is_recent = |bucket: &&Bucket| {
-                !bucket.is_empty() && bucket.second < second && second - bucket.second < BUCKETS as u64
-            };
-            self.past = self.buckets.iter().filter(is_recent).fold(None, |past, bucket| {
-                let (low, high) = past.unwrap_or((i64::MAX, 0));
-                Some((low.min(bucket.low), high.max(bucket.high)))
-            });
+            self.past = past_of(&self.buckets, *second);
         }
         Ok(())
     }
+}
+
+/// Lowest and highest of the minute before `second`.
+fn past_of(buckets: &[Bucket; BUCKETS], second: u64) -> Option<(i64, i64)> {
+    let is_recent = |bucket: &&Bucket| {
+        !bucket.is_empty() && bucket.second < second && second - bucket.second < BUCKETS as u64
+    };
+    buckets.iter().filter(is_recent).fold(None, |past, bucket| {
+        let (low, high) = past.unwrap_or((i64::MAX, 0));
+        Some((low.min(bucket.low), high.max(bucket.high)))
+    })
 }
 
 fn ratio(part: i128, whole: i128) -> u32 {

@@ -91,6 +91,7 @@ use retracement::Retracements;
 use scope::ScopeStructure;
 use sliding_max::SlidingMax;
 use view::{Candle, History, Say, Sides};
+use zones::ZoneBook;
 
 /// Prices beyond this either way are refused, so that sums and differences of two always fit.
 pub const PRICE_MAX: Price = Price(1 << 61);
@@ -311,6 +312,30 @@ impl SmcEngine {
         self.gaps.iter().flat_map(|gaps| gaps.books.up.iter().chain(gaps.books.down.iter()))
     }
 
+    /// Order blocks of a scope that were born in `direction`, newest first; breakers included.
+    pub fn newest_order_blocks(&self, scope: Scope, direction: Direction) -> impl Iterator<Item = &Zone> {
+        self.blocks(scope, direction).into_iter().flat_map(ZoneBook::newest)
+    }
+
+    /// Breakers of a scope that now speak for `role`, by level.
+    pub fn breakers(&self, scope: Scope, role: Direction) -> impl Iterator<Item = &Zone> {
+        self.blocks(scope, role.opposite()).into_iter().flat_map(ZoneBook::flipped)
+    }
+
+    /// Gaps born in `direction` that are still watched, newest first.
+    pub fn newest_gaps(&self, direction: Direction) -> impl Iterator<Item = &Zone> {
+        self.gaps.iter().flat_map(move |gaps| gaps.books.of(direction).newest())
+    }
+
+    /// Inverted gaps that now speak for `role`, by level.
+    pub fn inverted_gaps(&self, role: Direction) -> impl Iterator<Item = &Zone> {
+        self.gaps.iter().flat_map(move |gaps| gaps.books.of(role.opposite()).flipped())
+    }
+
+    fn blocks(&self, scope: Scope, direction: Direction) -> Option<&ZoneBook> {
+        Some(self.scope(scope)?.blocks.as_ref()?.books.of(direction))
+    }
+
     /// The untested order block of the swing scope that price meets next on its way against `direction`: the
     /// highest bullish or the lowest bearish one.
     pub fn nearest_order_block(&self, direction: Direction) -> Option<&Zone> {
@@ -319,7 +344,7 @@ impl SmcEngine {
 
     /// The same of a scope.
     pub fn nearest_order_block_of(&self, scope: Scope, direction: Direction) -> Option<&Zone> {
-        self.scope(scope)?.blocks.as_ref()?.books.of(direction).nearest_fresh()
+        self.blocks(scope, direction)?.nearest_fresh()
     }
 
     /// The open gap that price meets next on its way against `direction`.

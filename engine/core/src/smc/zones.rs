@@ -232,6 +232,21 @@ impl ZoneBook {
         })
     }
 
+    /// All zones, newest first: no later one became known after an earlier one.
+    pub fn newest(&self) -> impl Iterator<Item = &Zone> {
+        let mut at = self.newest;
+        core::iter::from_fn(move || {
+            let slot = self.slots.get(usize::from(at))?;
+            at = slot.older;
+            Some(&slot.zone)
+        })
+    }
+
+    /// The flipped ones, by level.
+    pub fn flipped(&self) -> impl Iterator<Item = &Zone> {
+        self.flipped.slots().filter_map(|at| Some(&self.slots.get(usize::from(at))?.zone))
+    }
+
     /// The fresh zone that price meets next.
     pub fn nearest_fresh(&self) -> Option<&Zone> {
         Some(&self.slots[usize::from(self.fresh.nearest()?)].zone)

@@ -73,6 +73,12 @@ impl Memory {
         self.sweeps[structure.direction.opposite() as usize] = Some(Sweep { mark, extreme });
     }
 
+    /// The bars at which zones that speak for `direction` changed sides lately, the newest first.
+    pub fn flipped_bars(&self, direction: Direction) -> impl Iterator<Item = u32> {
+        let flips = self.flips[direction as usize].iter().take_while(|mark| mark.id > 0);
+        flips.map(|mark| mark.known_bar)
+    }
+
     /// The bar at which a zone that speaks for `direction` changed sides, if that was lately.
     pub fn flipped_bar(&self, direction: Direction, id: u32) -> Option<u32> {
         let flip = self.flips[direction as usize].iter().find(|mark| mark.id == id)?;

@@ -5,7 +5,7 @@
 use super::memory::Sweep;
 use super::search::Search;
 use crate::output::Scope;
-use crate::smc::Zone;
+use crate::smc::{Zone, ZoneState};
 use crate::strategy::StopAt;
 use crate::words::{Direction, Price, ppm_of};
 
@@ -20,6 +20,18 @@ pub(super) struct Place {
     pub stop: Price,
 }
 
+/// What makes an offer, the better of equals last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Block,
+    InnerBlock,
+    Gap,
+    Breaker,
+    InnerBreaker,
+    InvertedGap,
+    Ote,
+}
+
 /// A zone as the trade sees it: price comes to `near`, and the idea is wrong behind `behind`.
 #[derive(Clone, Copy)]
 struct Offer {
@@ -30,19 +42,21 @@ struct Offer {
 }
 
 impl Search<'_> {
-    /// The open zone of the trade's direction that price would reach first.
+    /// The open zone of the trade's direction that price would reach first; of several at one price a turned one, a gap before
+    /// a block, and the newest.
     pub fn nearest_zone(&self, since_bar: u32, sweep: Option<Sweep>) -> Option<Place> {
-        let zones = self.born_zones(since_bar).chain(self.turned_zones(since_bar));
-        zones
-            .map(|zone| self.offer_of(zone))
-            .chain(self.ote_offer(since_bar))
-            .filter_map(|offer| self.place_at(&offer, sweep))
-            .max_by_key(|place| self.signed_by(place.entry.0))
+        let zones = self.timely_zones(since_bar).map(|(kind, zone)| (kind, self.offer_of(zone)));
+        let ote = self.ote_offer(since_bar).map(|offer| (Kind::Ote, offer));
+        let places = zones
+            .chain(ote)
+            .filter_map(|(kind, offer)| Some((kind, offer.id, self.place_at(&offer, sweep)?)));
+        let nearest = places.max_by_key(|(kind, id, place)| (self.signed_by(place.entry.0), *kind, *id));
+        nearest.map(|(_, _, place)| place)
     }
 
     /// Zones of the direction that are timely.
     pub fn zones_since(&self, since_bar: u32) -> usize {
-        self.born_zones(since_bar).chain(self.turned_zones(since_bar)).count()
+        self.timely_zones(since_bar).count()
     }
 
     /// Open zones that speak for the direction, of whatever age and kind.
@@ -52,34 +66,49 @@ impl Search<'_> {
         zones.filter(|zone| zone.role() == self.direction).count()
     }
 
-    /// Blocks and gaps that still are what they were born as.
-    fn born_zones(&self, since_bar: u32) -> impl Iterator<Item = &Zone> {
-        let params = self.params;
-        let blocks = self.smc.order_blocks().filter(|_| params.accept_order_blocks);
-        let inner = self.smc.order_blocks_of(Scope::Internal).filter(|_| params.accept_internal_blocks);
-        let gaps = self.smc.fair_value_gaps().filter(|_| params.accept_gaps);
-        blocks
-            .chain(inner)
-            .chain(gaps)
-            .filter(|zone| !zone.is_flipped() && zone.direction == self.direction)
-            .filter(move |zone| self.is_timely(zone.known_bar, since_bar))
+    fn timely_zones(&self, since_bar: u32) -> impl Iterator<Item = (Kind, &Zone)> {
+        self.born_zones(since_bar).chain(self.turned_zones(since_bar))
     }
 
-    /// Breakers and inverted gaps: what counts is when they changed sides.
-    fn turned_zones(&self, since_bar: u32) -> impl Iterator<Item = &Zone> {
-        let params = self.params;
-        let blocks = self.smc.order_blocks().filter(|_| params.accept_breakers);
-        let is_inner = params.accept_breakers && params.accept_internal_blocks;
-        let inner = self.smc.order_blocks_of(Scope::Internal).filter(move |_| is_inner);
-        let gaps = self.smc.watched_gaps().filter(|_| params.accept_inverted_gaps);
-        blocks
-            .chain(inner)
-            .chain(gaps)
-            .filter(|zone| zone.is_flipped() && zone.role() == self.direction)
-            .filter(move |zone| {
-                let flipped = self.memory.flipped_bar(self.direction, zone.id);
-                flipped.is_some_and(|bar| self.is_timely(bar, since_bar))
-            })
+    /// Blocks and gaps that still are what they were born as. Books are read from the newest on: behind the first that is too
+    /// old all are.
+    fn born_zones(&self, since_bar: u32) -> impl Iterator<Item = (Kind, &Zone)> {
+        let (params, direction) = (self.params, self.direction);
+        let is_timely = move |zone: &&Zone| self.is_timely(zone.known_bar, since_bar);
+        let is_whole = |zone: &&Zone| !zone.is_flipped();
+        let blocks = params.accept_order_blocks.then(|| {
+            self.smc.newest_order_blocks(Scope::Swing, direction).take_while(is_timely).filter(is_whole)
+        });
+        let inner = params.accept_internal_blocks.then(|| {
+            self.smc.newest_order_blocks(Scope::Internal, direction).take_while(is_timely).filter(is_whole)
+        });
+        let gaps = params.accept_gaps.then(|| {
+            let is_open = |zone: &&Zone| zone.state == ZoneState::Fresh;
+            self.smc.newest_gaps(direction).take_while(is_timely).filter(is_open)
+        });
+        let of = |kind| move |zone| (kind, zone);
+        let blocks = blocks.into_iter().flatten().map(of(Kind::Block));
+        let inner = inner.into_iter().flatten().map(of(Kind::InnerBlock));
+        blocks.chain(inner).chain(gaps.into_iter().flatten().map(of(Kind::Gap)))
+    }
+
+    /// Breakers and inverted gaps: what counts is when they changed sides, and most bars remember none that did lately.
+    fn turned_zones(&self, since_bar: u32) -> impl Iterator<Item = (Kind, &Zone)> {
+        let (params, role) = (self.params, self.direction);
+        let has_turned = self.memory.flipped_bars(role).any(|bar| self.is_timely(bar, since_bar));
+        let accepts_breakers = has_turned && params.accept_breakers;
+        let blocks = accepts_breakers.then(|| self.smc.breakers(Scope::Swing, role));
+        let inner = (accepts_breakers && params.accept_internal_blocks)
+            .then(|| self.smc.breakers(Scope::Internal, role));
+        let gaps = (has_turned && params.accept_inverted_gaps).then(|| self.smc.inverted_gaps(role));
+        let of = |kind| move |zone| (kind, zone);
+        let blocks = blocks.into_iter().flatten().map(of(Kind::Breaker));
+        let inner = inner.into_iter().flatten().map(of(Kind::InnerBreaker));
+        let all = blocks.chain(inner).chain(gaps.into_iter().flatten().map(of(Kind::InvertedGap)));
+        all.filter(move |(_, zone)| {
+            let flipped = self.memory.flipped_bar(role, zone.id);
+            flipped.is_some_and(|bar| self.is_timely(bar, since_bar))
+        })
     }
 
     /// The optimal-trade-entry band of the leg that followed; the idea is wrong behind the leg's origin.
