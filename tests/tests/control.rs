@@ -305,6 +305,13 @@ fn the_journal_rotates_and_a_snapshot_is_taken_when_a_person_asks() {
     engine.end();
 }
 
+/// The most memory that a process ever held.
+fn peak_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 #[test]
 fn nonsense_is_answered_or_cut_off_and_does_no_harm() {
     let bench = Bench::new();
@@ -331,6 +338,24 @@ fn nonsense_is_answered_or_cut_off_and_does_no_harm() {
     let answer = engine.say(&long);
     assert!(answer.is_empty() || answer.contains("error"), "{answer}");
     assert!(engine.say(&b"[".repeat(4_000)).is_empty());
+    // A gigabyte in one line: cut off while it is being written, and never held.
+    let before = peak_kib(engine.child.id());
+    let mut endless = UnixStream::connect(&engine.socket).unwrap();
+    endless.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+    let piece = vec![b'x'; 1 << 20];
+    let taken = (0..1_024).take_while(|_| endless.write_all(&piece).is_ok()).count();
+    let grown = peak_kib(engine.child.id()) - before;
+    println!("of a line of 1 GiB {taken} MiB were taken before it was cut off; {grown} KiB more of memory");
+    assert!(taken < 1_024 && grown < 16_384, "{taken} MiB taken, {grown} KiB more of memory");
+    // One letter at a time, and in the end an answer.
+    let mut slow = UnixStream::connect(&engine.socket).unwrap();
+    for byte in b"{\"cmd\":\"status\"}\n" {
+        slow.write_all(&[*byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut answer = String::new();
+    BufReader::new(slow).read_line(&mut answer).unwrap();
+    assert!(answer.contains("\"state\""), "{answer}");
     // More clients than are served, none of whom says anything, then half a request from each.
     let mut crowd: Vec<UnixStream> = (0..40).map(|_| UnixStream::connect(&engine.socket).unwrap()).collect();
     for client in &mut crowd {

@@ -8,7 +8,8 @@ use crate::step::{Step, root};
 use std::process::Command;
 
 /// Each with the part of the time it gets: market structure has its laws besides.
-const TARGETS: [(&str, u64); 5] = [("frames", 1), ("json", 1), ("journal", 1), ("smc", 2), ("state", 2)];
+const TARGETS: [(&str, u64); 6] =
+    [("control", 1), ("frames", 1), ("json", 1), ("journal", 1), ("smc", 2), ("state", 2)];
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
