@@ -11,8 +11,7 @@ use smc_core::bars::BarBuilder;
 use smc_core::codec::Buffer;
 use smc_core::config::EngineConfig;
 use smc_core::event::{
-    Balance, Bar, Event, EventBody, FeedState, GatewayState, OrderUpdateKind, Quote, ReconcileRound,
-    VenuePosition,
+    Balance, Event, EventBody, FeedState, GatewayState, OrderUpdateKind, Quote, ReconcileRound, VenuePosition,
 };
 use smc_core::instrument::ContractKind;
 use smc_core::outbox::Outbox;
