@@ -335,6 +335,9 @@ pub struct OrderUpdate {
     pub kind: OrderUpdateKind,
 }
 
+/// Code of a [`OrderUpdateKind::Reject`] that no venue said: the order was not sent, because the ring to the gateway was full.
+pub const REJECT_RING_FULL: i32 = -2;
+
 /// What the venue says happened to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderUpdateKind {
@@ -342,7 +345,7 @@ pub enum OrderUpdateKind {
     Ack,
     /// Refused; the venue's code.
     Reject {
-        /// The venue's error number.
+        /// The venue's error number; -1 and -2 where it was not sent at all ([`REJECT_RING_FULL`]).
         code: i32,
     },
     /// A fill. Counted once per `trade_id`.

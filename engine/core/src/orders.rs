@@ -157,8 +157,9 @@ pub struct Fill {
     pub is_closing: bool,
     /// The order had already ended; the position moves all the same.
     pub is_late: bool,
-    /// The venue filled more than we asked for: counted all the same, but a person should see it.
-    pub is_overfill: bool,
+    /// By how much the venue has filled more of the order than we asked for, zero as a rule: counted all the same, but a person
+    /// should see it.
+    pub overfill: Qty,
 }
 
 impl Orders {
@@ -228,7 +229,7 @@ impl Orders {
             is_maker,
             is_closing: before.is_open() && !after.is_open(),
             is_late: !before.is_open(),
-            is_overfill: after.filled_qty > self.qty_asked(&after),
+            overfill: Qty((after.filled_qty.0 - self.qty_asked(&after).0).max(0)),
         })
     }
 

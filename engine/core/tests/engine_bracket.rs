@@ -298,6 +298,26 @@ fn a_cancelled_stop_that_had_filled_in_part_exits_only_the_rest() {
 }
 
 #[test]
+fn an_order_that_the_ring_did_not_take_is_not_told_as_the_venues_refusal() {
+    let (mut scene, entry) = Scene::entered(Direction::Up);
+    let stop = order(&scene.fill(&entry, at(60_000), entry.qty.0, entry.qty.0)).unwrap();
+    let said = scene.report(&stop, OrderUpdateKind::Reject { code: REJECT_RING_FULL });
+    assert_eq!((alerts(&said, AlertKind::OutboundFull), alerts(&said, AlertKind::VenueReject)), (1, 0));
+}
+
+#[test]
+fn more_than_was_asked_for_is_an_alert_with_the_difference() {
+    let (mut scene, entry) = Scene::entered(Direction::Up);
+    let filled = Qty(entry.qty.0 + 700);
+    let said = scene.fill(&entry, at(60_000), filled.0, filled.0);
+    let details = said.iter().filter_map(|output| match output {
+        Output::Alert(alert) if alert.kind == AlertKind::Overfill => Some(alert.detail),
+        _ => None,
+    });
+    assert_eq!(details.collect::<Vec<_>>(), [700]);
+}
+
+#[test]
 fn a_refused_stop_is_an_alert_and_a_market_exit() {
     let (mut scene, entry) = Scene::entered(Direction::Up);
     let said = scene.fill(&entry, at(60_000), entry.qty.0, entry.qty.0);

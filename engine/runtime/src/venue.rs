@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The order was not sent: the gateway was not ready or its budget was used up.
 pub const REJECT_NOT_SENT: i32 = -1;
-/// The order was not sent: the ring to the gateway was full.
-pub const REJECT_RING_FULL: i32 = -2;
 
 /// Venues that a person wants disconnected, by number: said by the engine thread, followed by the threads that hold the
 /// connections.

@@ -12,7 +12,7 @@ use super::market::{Market, Permissions};
 use super::plan::Plan;
 use super::why::{CAPS, Cap, Ignorance, Ignored, Move, Notes, Sizing};
 use crate::config::{ConfigError, EngineConfig, SizingMethod};
-use crate::event::{AssetRate, FeedState, OrderUpdate, RiskScope};
+use crate::event::{AssetRate, FeedState, OrderUpdate, REJECT_RING_FULL, RiskScope};
 use crate::instrument::{Contract, ContractKind};
 use crate::orders::{Fill, Order, OrderEffect, OrderState, Orders};
 use crate::outbox::Outbox;
@@ -513,6 +513,10 @@ impl<S: Strategy> Engine<S> {
         self.gate.on_fill(fill, &change);
         self.counters.fills += 1;
         outbox.push(Output::Position(change.position));
+        if fill.overfill > Qty::ZERO {
+            let (id, detail) = (fill.order.client_order_id, fill.overfill.0);
+            self.alert(AlertKind::Overfill, fill.order.instrument, id, detail, outbox);
+        }
         self.watch_fill(fill, &change, outbox);
         let Some(market) = self.markets.get_mut(fill.order.instrument.index()) else { return };
         let is_of_plan = market.bracket.plan.is_some_and(|plan| plan.signal_id == fill.order.signal_id);
@@ -536,7 +540,10 @@ impl<S: Strategy> Engine<S> {
         }
         if let OrderState::Rejected(code) = order.state() {
             self.counters.rejects += 1;
-            let kind = AlertKind::VenueReject;
+            let kind = match code {
+                REJECT_RING_FULL => AlertKind::OutboundFull,
+                _ => AlertKind::VenueReject,
+            };
             self.alert(kind, order.instrument, order.client_order_id, i64::from(code), outbox);
             self.watch_reject(order.instrument, outbox);
         }

@@ -224,7 +224,7 @@ impl Orders {
                 (order, !order.is_open())
             }
         };
-        let is_overfill = order.filled_qty > order.qty;
+        let overfill = Qty((order.filled_qty.0 - order.qty.0).max(0));
         OrderEffect::Filled(Fill {
             order,
             trade_id,
@@ -235,7 +235,7 @@ impl Orders {
             is_maker,
             is_closing,
             is_late: false,
-            is_overfill,
+            overfill,
         })
     }
 
