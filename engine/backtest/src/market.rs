@@ -114,16 +114,21 @@ impl Market {
     }
 
     /// A market of bars: one series an instrument.
-    pub fn of_bars(instruments: Vec<InstrumentSpec>, timeframe: Timeframe, series: &[Vec<Bar>]) -> Self {
-        let mut events: Vec<Event> = Vec::with_capacity(series.iter().map(Vec::len).sum());
+    pub fn of_bars<B>(instruments: Vec<InstrumentSpec>, timeframe: Timeframe, series: Vec<B>) -> Self
+    where
+        B: IntoIterator<Item = Bar, IntoIter: ExactSizeIterator>,
+    {
+        let series: Vec<B::IntoIter> = series.into_iter().map(IntoIterator::into_iter).collect();
+        let count = series.len();
+        let mut events: Vec<Event> = Vec::with_capacity(series.iter().map(ExactSizeIterator::len).sum());
         for (id, bars) in (0u16..).map(InstrumentId).zip(series) {
-            events.extend(bars.iter().map(|bar| {
+            events.extend(bars.map(|bar| {
                 let close = TsNs(bar.open_ts.0.saturating_add(timeframe.nanos()));
-                let body = EventBody::Bar(timeframe, *bar);
+                let body = EventBody::Bar(timeframe, bar);
                 Event { seq: 0, ts_event: close, ts_recv: close, instrument: id, body }
             }));
         }
-        if series.len() > 1 {
+        if count > 1 {
             // Of one instant in the order of the instruments: a stable sort of what was laid out so.
             events.sort_by_key(|event| event.ts_event);
         }

@@ -96,16 +96,17 @@ impl Permuter {
     /// The markets in another order. Permutation `k` of a test is drawn with [`Random::of_run`]`(seed, k)`.
     pub fn permute(&self, random: &mut Random) -> Vec<Vec<Ohlc>> {
         let count = self.moves.first().map_or(0, Vec::len);
-        let mut within: Vec<usize> = (0..count).collect();
+        let mut within: Vec<u32> = (0..count as u32).collect();
         let mut between = within.clone();
         random.shuffle(&mut within);
         random.shuffle(&mut between);
         let market = |(kept, moves): (&Vec<Ohlc>, &Vec<Moves>)| {
-            let mut bars = kept.clone();
+            let mut bars = Vec::with_capacity(kept.len() + moves.len());
+            bars.extend_from_slice(kept);
             let mut last = kept.last().map_or(1.0, |bar| bar.close);
             for (within, between) in within.iter().zip(&between) {
-                let open = last * exp(moves[*between].gap);
-                let Moves { high, low, close, .. } = moves[*within];
+                let open = last * exp(moves[*between as usize].gap);
+                let Moves { high, low, close, .. } = moves[*within as usize];
                 let close = open * exp(close);
                 // Rounding may not put an end outside of its bar.
                 let (high, low) = (open * exp(high), open * exp(low));

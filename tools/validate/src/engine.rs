@@ -96,8 +96,8 @@ impl EnginePipeline {
         if markets.all().len() != self.instruments.len() {
             return Err(ValidateError::Pipeline("other markets than the configuration has".into()));
         }
-        let series: Vec<Vec<Bar>> = markets.all().iter().map(bars_of).collect();
-        Ok(Market::of_bars(self.instruments.clone(), self.timeframe, &series))
+        let series: Vec<_> = markets.all().iter().map(bars_of).collect();
+        Ok(Market::of_bars(self.instruments.clone(), self.timeframe, series))
     }
 }
 
@@ -123,7 +123,7 @@ impl Pipeline for EnginePipeline {
     ) -> Result<Vec<Record>, ValidateError> {
         let market = self.market(markets)?;
         let one = |candidate: &usize| {
-            let mut log = Decisions::default();
+            let mut log = Decisions { is_told: under.tells_decisions, ..Decisions::default() };
             let outcome = self.outcome(&market, *candidate, under, &mut log)?;
             Ok(record_of(&outcome, log.made, periods))
         };
@@ -136,7 +136,12 @@ impl Pipeline for EnginePipeline {
         let Some((config, _)) = self.cells.first() else { return Vec::new() };
         let one = |market: &Plain| {
             let name = format!("market structure of {} on {}", market.name, self.timeframe);
-            search(&Structures::new(name, self.timeframe, config.smc), &bars_of(market), samples, workers)
+            search(
+                &Structures::new(name, self.timeframe, config.smc),
+                &bars_of(market).collect::<Vec<_>>(),
+                samples,
+                workers,
+            )
         };
         markets.all().iter().map(one).collect()
     }
@@ -169,6 +174,8 @@ fn written(text: &str, grid: &Grid, candidate: usize) -> Result<String, Validate
 #[derive(Default)]
 struct Decisions {
     made: Vec<Decision>,
+    /// Whether anybody asks what they were, and not only when.
+    is_told: bool,
     seq: u64,
     /// Close of the bar that is being answered.
     bar_ns: Option<u64>,
@@ -198,6 +205,9 @@ impl Log for Decisions {
                     if !self.is_open {
                         (self.is_open, self.folded) = (true, Digest::default());
                         self.made.push(Decision { at_ns, what: 0 });
+                    }
+                    if !self.is_told {
+                        return Ok(());
                     }
                     self.folded.fold(bytes);
                     let what = self
@@ -304,11 +314,11 @@ pub fn plain(loaded: &Loaded) -> Result<(Markets, Timeframe), ValidateError> {
 }
 
 /// Back to exact prices: the nearest steps.
-fn bars_of(market: &Plain) -> Vec<Bar> {
+fn bars_of(market: &Plain) -> impl ExactSizeIterator<Item = Bar> {
     let scale = SCALE as f64;
     let step = ((market.tick * scale).round() as i64).max(1);
-    let price = |value: f64| Price(((value * scale / step as f64).round() as i64).max(1) * step);
-    let bar = |at: usize| {
+    let price = move |value: f64| Price(((value * scale / step as f64).round() as i64).max(1) * step);
+    let bar = move |at: usize| {
         let prices = market.prices[at];
         let volume = Qty((market.volume[at] * scale).round() as i64);
         Bar {
@@ -321,7 +331,7 @@ fn bars_of(market: &Plain) -> Vec<Bar> {
             trades: u32::from(volume.0 > 0),
         }
     };
-    (0..market.open_ns.len()).map(bar).collect()
+    (0..market.open_ns.len()).map(bar)
 }
 
 #[cfg(test)]
@@ -370,6 +380,6 @@ mod tests {
             prices: exact.iter().map(ohlc).collect(),
             volume: vec![1.5; 1_000],
         };
-        assert!(bars_of(&market).iter().map(|bar| bar.close.0).eq(exact));
+        assert!(bars_of(&market).map(|bar| bar.close.0).eq(exact));
     }
 }

@@ -107,7 +107,16 @@ impl Markets {
         assert_eq!(prices.len(), self.0.len());
         let change = |(market, prices): (&Market, Vec<Ohlc>)| {
             assert_eq!(prices.len(), market.prices.len());
-            Market { prices, ..market.clone() }
+            let Market { name, source, tick, bar_ns, open_ns, prices: _, volume } = market;
+            Market {
+                name: name.clone(),
+                source: source.clone(),
+                tick: *tick,
+                bar_ns: *bar_ns,
+                open_ns: open_ns.clone(),
+                prices,
+                volume: volume.clone(),
+            }
         };
         Self(self.0.iter().zip(prices).map(change).collect())
     }

@@ -44,6 +44,7 @@ pub fn in_sample(
     under: Conditions,
     how: Permuting<'_>,
 ) -> Result<Permuted, ValidateError> {
+    let under = under.for_results();
     test(markets, 1, how, |markets| {
         let trial = Trial::of(pipeline, markets, how.period_ns, under)?;
         let periods = trial.periods.count();
@@ -61,6 +62,7 @@ pub fn walk_forward(
     how: Permuting<'_>,
 ) -> Result<Permuted, ValidateError> {
     let keep = Periods::of(markets, how.period_ns)?.bars_before(walking.train).max(1);
+    let under = under.for_results();
     test(markets, keep, how, |markets| {
         let trial = Trial::of(pipeline, markets, how.period_ns, under)?;
         let walked = walk(&trial, walking, trial.periods.count())?;

@@ -97,12 +97,20 @@ pub struct Conditions {
     pub fills: f64,
     /// Of what is drawn in the run.
     pub seed: u64,
+    /// Whether decisions are told apart. Where only results count, their times are enough ([`Decision::what`] may be 0) and cheaper.
+    pub tells_decisions: bool,
 }
 
 impl Conditions {
     /// As configured.
     pub const fn plain(seed: u64) -> Self {
-        Self { latency: 1.0, fees: 1.0, fills: 1.0, seed }
+        Self { latency: 1.0, fees: 1.0, fills: 1.0, seed, tells_decisions: true }
+    }
+
+    /// The same, of which only results count.
+    #[must_use]
+    pub const fn for_results(self) -> Self {
+        Self { tells_decisions: false, ..self }
     }
 }
 

@@ -70,7 +70,7 @@ fn loaded(count: u64) -> Loaded {
         events: count,
         refused: 0,
     };
-    let market = Market::of_bars(vec![spec()], Timeframe::parse("1h").unwrap(), &[bars]);
+    let market = Market::of_bars(vec![spec()], Timeframe::parse("1h").unwrap(), vec![bars]);
     Loaded { market, sources: vec![source], refused: vec![] }
 }
 

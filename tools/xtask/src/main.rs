@@ -236,7 +236,9 @@ fn siege(connections: u64) -> Vec<Step> {
         Step::cargo("build", &["build", "--release", "--package", "smc"]),
         Step::cargo(&format!("{connections} connections"), &test)
             .env("SMC_SIEGE_CONNECTIONS", &connections.to_string())
-            .env("SMC_SIEGE_SECONDS", "20"),
+            .env("SMC_SIEGE_SECONDS", "10")
+            .env("SMC_SIEGE_ROUNDS", "12")
+            .env("SMC_SIEGE_SPEED", "100"),
     ]
 }
 

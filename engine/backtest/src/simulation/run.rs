@@ -34,10 +34,71 @@ enum Next {
 
 /// One step of the market: an event, or the opening of its bar.
 #[derive(Clone, Copy)]
-struct Step {
+struct Step<'a> {
     ts: TsNs,
     is_open: bool,
-    event: u32,
+    event: &'a Event,
+}
+
+/// The market's steps: its events, and the openings of its bars between them, at one instant behind everything else. A year of
+/// minutes has a million; they are merged on the way and not written down before.
+struct Steps<'a> {
+    events: &'a [Event],
+    /// The bars in the order of their openings, as places in `events`.
+    openings: Vec<u32>,
+    /// How many events and openings were taken.
+    taken: (usize, usize),
+    /// When the next bar opens; never, behind the last.
+    next_opening: TsNs,
+}
+
+impl<'a> Steps<'a> {
+    fn new(events: &'a [Event]) -> Self {
+        let bars = (0u32..).zip(events).filter(|(_, event)| matches!(event.body, EventBody::Bar(..)));
+        let mut openings: Vec<u32> = bars.map(|(nth, _)| nth).collect();
+        let opens = |nth: u32| events.get(nth as usize).map_or(TsNs(u64::MAX), opening);
+        openings.sort_by_key(|nth| opens(*nth));
+        let next_opening = openings.first().map_or(TsNs(u64::MAX), |nth| opens(*nth));
+        Self { events, openings, taken: (0, 0), next_opening }
+    }
+
+    fn has_bars(&self) -> bool {
+        !self.openings.is_empty()
+    }
+
+    #[inline]
+    fn next(&self) -> Option<Step<'a>> {
+        match self.events.get(self.taken.0) {
+            Some(event) if event.ts_event <= self.next_opening => {
+                Some(Step { ts: event.ts_event, is_open: false, event })
+            }
+            _ => {
+                let nth = self.openings.get(self.taken.1)?;
+                let event = self.events.get(*nth as usize)?;
+                Some(Step { ts: self.next_opening, is_open: true, event })
+            }
+        }
+    }
+
+    /// Behind the step that was next.
+    #[inline]
+    fn pass(&mut self, step: Step<'_>) {
+        if !step.is_open {
+            self.taken.0 += 1;
+            return;
+        }
+        self.taken.1 += 1;
+        let next = self.openings.get(self.taken.1).and_then(|nth| self.events.get(*nth as usize));
+        self.next_opening = next.map_or(TsNs(u64::MAX), opening);
+    }
+}
+
+/// When the bar of an event opened; never, where it is none.
+fn opening(event: &Event) -> TsNs {
+    match event.body {
+        EventBody::Bar(_, bar) => bar.open_ts,
+        _ => TsNs(u64::MAX),
+    }
 }
 
 /// What was told of an instrument's fills and cash.
@@ -52,8 +113,7 @@ pub(super) struct Run<'a, S, L> {
     outbox: Outbox,
     pub(super) market: &'a Market,
     details: Vec<Detail>,
-    /// The steps of a market with bars; empty where each event is a step.
-    steps: Vec<Step>,
+    steps: Steps<'a>,
     /// The last step's time.
     end: TsNs,
     pub(super) exchange: Exchange,
@@ -124,7 +184,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             _ => Vec::new(),
         });
         let longer = longer.collect();
-        let steps = steps(market, &details);
+        let steps = Steps::new(&market.events);
         let engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
         Ok(Self {
             exchange: Exchange::new(venue.clone(), &specs, &details),
@@ -161,7 +221,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
 
     /// What makes an engine ready to trade: rules, order path, balances, two quiet rounds, a live feed.
     pub fn prepare(&mut self) -> Result<(), BacktestError> {
-        let Some(first) = self.step(0).map(|step| step.ts) else { return Ok(()) };
+        let Some(first) = self.steps.next().map(|step| step.ts) else { return Ok(()) };
         self.set_payments(first);
         let count = self.told.len() as u16;
         let specs: Vec<_> = (0..count).map(|id| *self.watch.spec(InstrumentId(id))).collect();
@@ -209,10 +269,9 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     }
 
     pub fn play(&mut self) -> Result<(), BacktestError> {
-        let mut at = 0;
         self.set_heard_ts();
         while self.ended == Ended::EndOfData {
-            let step = self.step(at);
+            let step = self.steps.next();
             let Some((ts, next)) = self.next(step) else { return Ok(()) };
             if self.next_timer <= ts {
                 self.timers_until(ts, next)?;
@@ -223,8 +282,8 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
             }
             match next {
                 Next::Market | Next::Open => {
-                    at += 1;
                     if let Some(step) = step {
+                        self.steps.pass(step);
                         self.on_step(step);
                     }
                 }
@@ -254,19 +313,10 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         Ok(())
     }
 
-    #[inline]
-    fn step(&self, at: usize) -> Option<Step> {
-        if self.steps.is_empty() {
-            let event = self.market.events.get(at)?;
-            return Some(Step { ts: event.ts_event, is_open: false, event: at as u32 });
-        }
-        self.steps.get(at).copied()
-    }
-
     /// What happens next; what is still on its way when the data ends arrives. By hand, not over a list of five: this is asked
     /// several times an event.
     #[inline]
-    fn next(&self, step: Option<Step>) -> Option<(TsNs, Next)> {
+    fn next(&self, step: Option<Step<'_>>) -> Option<(TsNs, Next)> {
         let mut first = step.map_or((TsNs(u64::MAX), Next::Open), |step| {
             (step.ts, if step.is_open { Next::Open } else { Next::Market })
         });
@@ -307,7 +357,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
     /// The last prices of bars again, where something of ours works or is held: in life they would have been told many times since, and
     /// what is wrong with a price that is old is that its feed may be dead.
     fn repeat_quotes(&mut self, now: TsNs) -> Result<(), BacktestError> {
-        if self.steps.is_empty() {
+        if !self.steps.has_bars() {
             return Ok(());
         }
         for id in (0..self.details.len() as u16).map(InstrumentId) {
@@ -324,8 +374,8 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         Ok(())
     }
 
-    fn on_step(&mut self, step: Step) {
-        let Some(event) = self.market.events.get(step.event as usize) else { return };
+    fn on_step(&mut self, step: Step<'_>) {
+        let event = step.event;
         match event.body {
             EventBody::Bar(_, bar) if step.is_open => {
                 self.exchange.on_open(event.instrument, step.ts, bar.open);
@@ -508,21 +558,4 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         let Self { engine, watch, exchange, last_ts, ended, .. } = self;
         watch.finish(last_ts, &engine, exchange.costs(), ended)
     }
-}
-
-/// The events in the order of their time, with the openings of bars between them: of one instant behind everything else. Nothing
-/// where there are no bars.
-fn steps(market: &Market, details: &[Detail]) -> Vec<Step> {
-    if !details.iter().any(|detail| matches!(detail, Detail::Bars(_))) {
-        return Vec::new();
-    }
-    let mut steps = Vec::with_capacity(2 * market.events.len());
-    for (nth, event) in (0u32..).zip(&market.events) {
-        if let EventBody::Bar(_, bar) = event.body {
-            steps.push(Step { ts: bar.open_ts, is_open: true, event: nth });
-        }
-        steps.push(Step { ts: event.ts_event, is_open: false, event: nth });
-    }
-    steps.sort_by_key(|step| (step.ts, step.is_open));
-    steps
 }

@@ -127,7 +127,7 @@ pub fn walk(seed: u64, count: usize) -> Vec<Bar> {
 }
 
 pub fn market(bars: &[Bar]) -> Market {
-    Market::of_bars(vec![perpetual()], minute(), &[bars.to_vec()])
+    Market::of_bars(vec![perpetual()], minute(), vec![bars.to_vec()])
 }
 
 /// Enters at every bar that a coin chooses, with stop and target so many ticks away.
