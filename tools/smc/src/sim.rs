@@ -166,6 +166,9 @@ pub fn sim(args: &Args) -> Outcome {
         for (name, url) in urls {
             println!("  {name:<10}  {url}");
         }
+        if args.speed != 1.0 {
+            println!("  time passes {0} times as fast: `speed = {0:.1}` in the client's [venue]", args.speed);
+        }
         if let Some(plan) = plan {
             println!("faults: {plan}");
         }

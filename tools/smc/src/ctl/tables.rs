@@ -80,7 +80,13 @@ pub fn status(answer: &Value) -> Outcome {
         serde_json::from_value(answer.clone()).map_err(|error| Failure::wrong("answer", error))?;
     println!("state         {}   journal record {}", status.state, status.seq);
     for held in &status.held {
-        println!("held          {} {} by {}", held.scope, held.state, held.control);
+        println!(
+            "held          {} {} by {}{}",
+            held.scope,
+            held.state,
+            held.control,
+            meaning(&held.control, &held.state)
+        );
     }
     println!("gateway       {}", if status.gateway_ready { "ready" } else { "not ready" });
     for (symbol, qty) in &status.positions {
@@ -103,6 +109,17 @@ pub fn status(answer: &Value) -> Outcome {
     println!("digest        {}", status.digest);
     println!("journal       {}", status.journal.display());
     Ok(())
+}
+
+/// What a person cannot see in the name of a control.
+fn meaning(control: &str, state: &str) -> &'static str {
+    match (control, state) {
+        ("journal", "WARN") => ": its disk fills up, or its mirror has failed",
+        ("journal", "CANCEL_ONLY") => ": its disk is too slow, or the next segment cannot be had",
+        ("journal", "HALT") => ": a sync failed or a file is gone; only a new process trades again",
+        ("reconciling", _) => ": our books and the venue's were not found equal twice yet (smc ctl venues)",
+        _ => "",
+    }
 }
 
 fn latencies(status: &Status) -> String {
@@ -237,7 +254,8 @@ pub fn limits(answer: &Value) -> Outcome {
     }
     print!("{}", table.text("no limit"));
     for it in &held {
-        println!("held: {} {} by {}", it.name, state_name(&it.state), words(&it.control));
+        let (control, state) = (words(&it.control), state_name(&it.state));
+        println!("held: {} {state} by {control}{}", it.name, meaning(&control, &state));
     }
     Ok(())
 }
