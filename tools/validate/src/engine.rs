@@ -14,14 +14,20 @@ use smc_backtest::simulation::{Log, Record as Written};
 use smc_backtest::{Market, Outcome, VenueSettings, Wanted, run_logged};
 use smc_core::config::EngineConfig;
 use smc_core::digest::Digest;
-use smc_core::event::{Bar, EventBody};
+use smc_core::event::{Bar, Event, EventBody};
 use smc_core::instrument::InstrumentSpec;
 use smc_core::strategy::Confluence;
 use smc_core::words::{Price, Qty, SCALE, Timeframe, TsNs};
 use smc_history::{Loaded, venue};
 use smc_metrics::permutation::Ohlc;
 use smc_settings::file::FileConfig;
+use std::cell::Cell;
 use std::path::Path;
+
+thread_local! {
+    /// Memory of the last run's market, for the next one.
+    static FORMER: Cell<Vec<Event>> = const { Cell::new(Vec::new()) };
+}
 
 /// The built-in strategy under a configuration and a grid.
 pub struct EnginePipeline {
@@ -92,12 +98,12 @@ impl EnginePipeline {
             .map_err(|error| ValidateError::Pipeline(error.to_string()))
     }
 
-    fn market(&self, markets: &Markets) -> Result<Market, ValidateError> {
+    fn market(&self, markets: &Markets, former: Vec<Event>) -> Result<Market, ValidateError> {
         if markets.all().len() != self.instruments.len() {
             return Err(ValidateError::Pipeline("other markets than the configuration has".into()));
         }
         let series: Vec<_> = markets.all().iter().map(bars_of).collect();
-        Ok(Market::of_bars(self.instruments.clone(), self.timeframe, series))
+        Ok(Market::of_bars_in(former, self.instruments.clone(), self.timeframe, series))
     }
 }
 
@@ -121,13 +127,15 @@ impl Pipeline for EnginePipeline {
         candidates: &[usize],
         under: Conditions,
     ) -> Result<Vec<Record>, ValidateError> {
-        let market = self.market(markets)?;
+        let market = self.market(markets, FORMER.take())?;
         let one = |candidate: &usize| {
             let mut log = Decisions { is_told: under.tells_decisions, ..Decisions::default() };
             let outcome = self.outcome(&market, *candidate, under, &mut log)?;
             Ok(record_of(&outcome, log.made, periods))
         };
-        candidates.iter().map(one).collect()
+        let records = candidates.iter().map(one).collect();
+        FORMER.set(market.events);
+        records
     }
 
     /// Market structure with the settings of the configuration, over the bars as they are.
