@@ -170,23 +170,18 @@ impl Standing {
         if view.is_none() {
             *view = CountersView::open(&self.path).ok();
         }
-        let Some(view) = view else { return };
-        let taken = view.get(Slot::EventsIn);
-        match events.replace(taken) {
-            Some(before) if before != taken => {}
-            _ => {
-                let of_states = alerts.open().into_iter().map(|(key, ..)| key);
-                *open = of_states.filter(|key| key.starts_with(STATE)).collect();
-                // The one that writes a file that nobody writes may be gone, and the next has its own.
-                if !view.writer().is_alive() {
-                    self.life = Life::default();
-                }
-                return;
-            }
+        let Some(seen) = view else { return };
+        let (taken, held) = (seen.get(Slot::EventsIn), seen.held());
+        // Before its first event a process may not have published what it is held by.
+        if taken == 0 || events.replace(taken).is_none_or(|before| before == taken) {
+            let of_states = alerts.open().into_iter().map(|(key, ..)| key);
+            *open = of_states.filter(|key| key.starts_with(STATE)).collect();
+            // The file may have been made anew meanwhile, by the next process.
+            *view = None;
+            return;
         }
         self.told = Some(lives);
         let now = Clock::System.now().0;
-        let held = view.held();
         let is_over = |key: &&String| held.iter().all(|(scope, ..)| state_key(names, *scope) != **key);
         open.iter().filter(is_over).for_each(|key| alerts.over(key, "the counters say NORMAL"));
         for (scope, state, control) in held {

@@ -166,17 +166,22 @@ fn run_logged(args: &Args) -> Outcome {
 pub struct Start {
     /// Market seconds per second.
     pub speed: f64,
-    /// All venues are on this machine: simulated, in a time of their own.
+    /// As [`is_local`] says.
     pub is_local: bool,
+}
+
+/// All venues are on this machine: simulated, in a time of their own.
+pub fn is_local(config: &FileConfig) -> bool {
+    let is_here = |venue: &VenueSection| {
+        [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address))
+    };
+    config.all_venues().all(is_here)
 }
 
 /// Whether an engine of this configuration can be started at all, as far as the configuration alone tells.
 pub fn startable(config: &FileConfig) -> Result<Start, &'static str> {
     let speed = config.all_venues().next().ok_or("section [venue] is missing")?.speed;
-    let is_here = |venue: &VenueSection| {
-        [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address))
-    };
-    let is_local = config.all_venues().all(is_here);
+    let is_local = is_local(config);
     if !(speed > 0.0 && speed <= 100_000.0) {
         return Err("venue.speed: must be above 0 and at most 100000");
     }
