@@ -13,6 +13,7 @@ use crate::segment::{Behind, Head, Step, Walk, behind, read_head};
 use crate::snapshot::{self, Place, Snapshot};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const EXTENSION: &str = "smcj";
@@ -22,6 +23,8 @@ pub(crate) struct Segment {
     pub number: u32,
     pub region: Region,
     pub head: Head,
+    /// Device and number of the file: as long as it is mapped no other file has them.
+    pub file: (u64, u64),
 }
 
 /// All segments of a directory as they were when it was listed.
@@ -70,7 +73,8 @@ impl Segment {
             Err(source) => return Err(JournalError::io("open", path)(source)),
         };
         let damage = |reason| Damage { segment: number, offset: 0, seq: 0, reason };
-        let found = file.metadata().map_err(JournalError::io("read", path))?.len();
+        let about = file.metadata().map_err(JournalError::io("read", path))?;
+        let found = about.len();
         if found == 0 {
             return Err(damage(Reason::Short { needed: HEADER_BYTES, got: 0 }).into());
         }
@@ -83,7 +87,7 @@ impl Segment {
         if stated != found {
             return Err(damage(Reason::Size { stated, found }).into());
         }
-        Ok(Some(Self { number, region, head }))
+        Ok(Some(Self { number, region, head, file: (about.dev(), about.ino()) }))
     }
 
     /// Names what two segments of one journal must share and do not.

@@ -11,6 +11,7 @@ use crate::record::{Record, Source};
 use crate::segment::{Step, Walk};
 use crate::set::{self, Segment};
 use crate::snapshot::{self, Place};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,15 @@ impl Tail {
     /// Number of the next record.
     pub fn next_seq(&self) -> u64 {
         self.walk.next_seq
+    }
+
+    /// The file that is followed no longer lies where it was opened: the journal was removed, or another lies in its place, and
+    /// whatever comes now comes elsewhere. One system call; a path that cannot be looked at says nothing.
+    pub fn is_replaced(&self) -> bool {
+        match std::fs::metadata(set::path(&self.dir, self.current.number)) {
+            Ok(about) => (about.dev(), about.ino()) != self.current.file,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
 
     /// The last record read was a clean close.

@@ -50,9 +50,13 @@ MAY_BE_ABSENT = {
     "smc_venue_clock_offset_seconds": "only where the venue's clock is measured",
     "smc_venue_budget_left_ratio": "only where the venue tells its budget",
     "smc_journal_unsynced_seconds": "only where somebody syncs the journal (process.sync_ms; a demo's is the operating system's)",
+    "smc_alert_last_timestamp_seconds": "a kind has a series once it was said",
+    "smc_alert_notices_waiting": "only where the process has [alerts]; a demo has none",
     "smc_var_ratio": "only once there is a window of returns",
     "ALERTS": "nothing fires",
 }
+# What is computed from it.
+RECORDED_MAY_BE_ABSENT = {"smc:orders_rejected:share10m", "smc:orders_rejected:rate5m", "smc:alert_last_seconds:age"}
 # Made by Prometheus itself.
 BUILT_IN = {"up", "ALERTS"}
 
@@ -305,7 +309,8 @@ def kinds_are_covered():
     if not kinds or not controls:
         fault(f"{OUTPUTS.name}: no AlertKind or Control found")
     exprs = [rule["expr"] for rule in all_rules()["alerts.rules.yml"]]
-    covered = {kind for expr in exprs for kind in named(expr, "smc_alerts_total", "kind")}
+    told = ("smc_alerts_total", "smc:alert_last_seconds:age")
+    covered = {kind for expr in exprs for metric in told for kind in named(expr, metric, "kind")}
     for kind in sorted(kinds - covered - set(KINDS_SEEN_ELSEWHERE)):
         fault(f"smc_alerts_total: no alert for the kind {kind}")
     for kind in sorted((covered | set(KINDS_SEEN_ELSEWHERE)) - kinds):
@@ -457,7 +462,7 @@ def prometheus_answers(base, exprs, interval="1m"):
         for name, _ in selectors(text):
             if name not in series_of:
                 series_of[name] = len(ask(base, "query", query=f"count({name})")["data"]["result"]) > 0
-            if name in MAY_BE_ABSENT or name == "smc:orders_rejected:share10m" or name == "smc:orders_rejected:rate5m":
+            if name in MAY_BE_ABSENT or name in RECORDED_MAY_BE_ABSENT:
                 may_be_empty = True
             elif not series_of[name]:
                 fault(f"{where}: {name} has no series in Prometheus")

@@ -46,7 +46,8 @@ pub(crate) fn picture<S: Strategy>(
         seq: journal.seq,
         time: core.now(),
         state: core.state(),
-        held: held(core, tally),
+        held: named(core.held(), tally),
+        holds: named(core.holds(), tally),
         instruments: core.positions().instruments().filter_map(|id| instrument(core, tally, id)).collect(),
         orders: orders(core, tally),
         limits: limits::uses(core, &tally.names, var_ppm),
@@ -82,9 +83,9 @@ const fn journal_state(level: TradingState) -> JournalState {
     }
 }
 
-fn held<S: Strategy>(core: &Engine<S>, tally: &Tally) -> Vec<Held> {
-    let named = |(scope, control, state)| Held { scope, name: tally.names.scope(scope), control, state };
-    core.held().map(named).collect()
+fn named(held: impl Iterator<Item = (RiskScope, Control, TradingState)>, tally: &Tally) -> Vec<Held> {
+    held.map(|(scope, control, state)| Held { scope, name: tally.names.scope(scope), control, state })
+        .collect()
 }
 
 fn orders<S: Strategy>(core: &Engine<S>, tally: &Tally) -> Vec<OrderPicture> {

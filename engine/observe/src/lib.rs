@@ -18,4 +18,4 @@ mod view;
 pub use names::Names;
 pub use observer::{Observer, ObserverError};
 pub use picture::Picture;
-pub use view::View;
+pub use view::{Over, View};

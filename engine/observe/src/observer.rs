@@ -7,7 +7,7 @@ use crate::draw::{self, Described, JournalAt};
 use crate::names::Names;
 use crate::picture::Picture;
 use crate::tally::Tally;
-use crate::view::View;
+use crate::view::{Over, View};
 use smc_core::config::ConfigError;
 use smc_core::engine::Engine;
 use smc_core::state::State;
@@ -37,6 +37,8 @@ pub struct Observer<S> {
     /// Number of the record before the first that is followed.
     began_after: u64,
     published_seq: u64,
+    /// The picture says that the journal is closed.
+    published_closed: bool,
     next_at: Instant,
     next_behind_at: Instant,
 }
@@ -133,6 +135,7 @@ impl<S: Strategy + State> Observer<S> {
             unsynced: None,
             began_after,
             published_seq: began_after,
+            published_closed: false,
             next_at: now,
             next_behind_at: now + PUBLISH_EVERY_BEHIND,
         }
@@ -158,14 +161,24 @@ impl<S: Strategy + State> Observer<S> {
         let now = Instant::now();
         let is_behind = taken.as_ref().is_ok_and(|&taken| taken == smc_replay::RECORDS_PER_TURN_MAX);
         let is_due = now >= if is_behind { self.next_behind_at } else { self.next_at };
-        let is_last = taken.is_err() || self.shadow.is_closed();
+        // Once: a journal that stays closed has one last picture.
+        let is_last = taken.is_err() || self.shadow.is_closed() != self.published_closed;
         if is_last || is_due && self.seq() != self.published_seq {
             self.publish(now);
+        }
+        if let Err(error) = &taken {
+            let is_mismatch = matches!(error, ShadowError::Digest { .. });
+            self.view.end(Over { reason: error.to_string(), is_mismatch });
         }
         taken.map_err(ObserverError::Shadow)
     }
 
-    /// The journal was closed and there is nothing more to follow.
+    /// Another journal lies where this one was opened, or none: no newer picture comes of it.
+    pub fn is_replaced(&self) -> bool {
+        self.shadow.is_replaced()
+    }
+
+    /// The journal was closed and nobody has gone on with it.
     pub const fn is_closed(&self) -> bool {
         self.shadow.is_closed()
     }
@@ -188,7 +201,7 @@ impl<S: Strategy + State> Observer<S> {
             is_closed: self.shadow.is_closed(),
         };
         let picture: Picture = draw::picture(self.shadow.core_mut(), &self.tally, &self.strategy, journal);
-        self.published_seq = picture.seq;
+        (self.published_seq, self.published_closed) = (picture.seq, picture.journal.is_closed);
         self.view.publish(picture);
         let took = now.elapsed();
         self.next_at = Instant::now() + PUBLISH_EVERY.max(took * REST_FACTOR);
@@ -198,7 +211,7 @@ impl<S: Strategy + State> Observer<S> {
 
 impl<S> Drop for Observer<S> {
     fn drop(&mut self) {
-        self.view.end();
+        self.view.end(Over { reason: "it was ended".into(), is_mismatch: false });
     }
 }
 

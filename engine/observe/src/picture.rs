@@ -35,6 +35,9 @@ pub struct Picture {
     pub state: TradingState,
     /// Every scope that is not normal, by the control that holds it down most.
     pub held: Vec<Held>,
+    /// Every control that holds a scope down, whether another holds it further.
+    #[serde(default)]
+    pub holds: Vec<Held>,
     /// In the order of the configuration.
     pub instruments: Vec<InstrumentPicture>,
     /// Orders that may still fill, the oldest first.
@@ -419,6 +422,9 @@ pub struct Counts {
     pub ring_full: u64,
     /// Alerts by kind. All kinds are there.
     pub alerts: BTreeMap<String, u64>,
+    /// When each kind of alert was last said, ns by the engine's clock; those that were said since the counting began.
+    #[serde(default)]
+    pub alerts_at: BTreeMap<String, u64>,
     /// Changes of the state of a scope.
     pub state_changes: u64,
     /// Acts of operators by command. All commands are there.

@@ -187,6 +187,7 @@ impl Tally {
         let Alert { kind, instrument, client_order_id, detail, ts } = *alert;
         let kind_name = words(&kind);
         *self.counts.alerts.entry(kind_name.clone()).or_default() += 1;
+        self.counts.alerts_at.insert(kind_name.clone(), ts.0);
         if kind == AlertKind::VenueReject {
             self.on_reject(self.venue_of(instrument), detail);
         }

@@ -2,7 +2,7 @@
 
 use crate::picture::Picture;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Shows what an observer has published last. Clones show the same.
 #[derive(Clone)]
@@ -12,13 +12,22 @@ struct Shared {
     /// The lock is held for as long as it takes to copy a pointer.
     picture: Mutex<Arc<Picture>>,
     wants_snapshot: AtomicBool,
-    is_over: AtomicBool,
+    over: OnceLock<Over>,
+}
+
+/// Why no newer picture comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// For people.
+    pub reason: String,
+    /// The live engine's digest is not that of its inputs: the gravest reason there is.
+    pub is_mismatch: bool,
 }
 
 impl View {
     pub(crate) fn new(first: Picture) -> Self {
-        let (wants_snapshot, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Shared { picture: Mutex::new(Arc::new(first)), wants_snapshot, is_over }))
+        let (wants_snapshot, over) = (AtomicBool::new(false), OnceLock::new());
+        Self(Arc::new(Shared { picture: Mutex::new(Arc::new(first)), wants_snapshot, over }))
     }
 
     /// The newest picture.
@@ -33,7 +42,12 @@ impl View {
 
     /// The observer has ended: no newer picture comes.
     pub fn is_over(&self) -> bool {
-        self.0.is_over.load(Ordering::Acquire)
+        self.over().is_some()
+    }
+
+    /// Why it has, where it has.
+    pub fn over(&self) -> Option<&Over> {
+        self.0.over.get()
     }
 
     pub(crate) fn publish(&self, picture: Picture) {
@@ -48,7 +62,8 @@ impl View {
         self.0.wants_snapshot.swap(false, Ordering::AcqRel)
     }
 
-    pub(crate) fn end(&self) {
-        self.0.is_over.store(true, Ordering::Release);
+    /// The first reason counts.
+    pub(crate) fn end(&self, over: Over) {
+        let _ = self.0.over.set(over);
     }
 }

@@ -211,9 +211,10 @@ fn an_engine_that_says_what_it_did_not_is_found_and_the_last_picture_stays() {
     };
     assert!(error.contains("digest"), "{error}");
     assert_eq!(view.picture().seq, last + 1);
-    assert!(!view.is_over());
+    let over = view.over().unwrap();
+    assert!(over.is_mismatch && over.reason.contains("digest"), "known at once, with its reason");
     drop(observer);
-    assert!(view.is_over());
+    assert!(view.over().unwrap().is_mismatch, "the first reason counts");
 }
 
 #[test]
@@ -239,4 +240,39 @@ fn a_snapshot_that_was_asked_for_is_one_to_go_on_from() {
     let said = world.outputs().filter(|output| matches!(output, Output::Structure(_))).count() as u64;
     let counted: u64 = second.view().picture().counts.structures.values().flat_map(BTreeMap::values).sum();
     assert!(counted < said, "counts begin with the observer: {counted} of {said}");
+}
+
+/// A closed journal has one last picture, not a hundred a second; and one that is gone on with is closed no more.
+#[test]
+fn a_closed_journal_is_drawn_once_and_may_be_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(18);
+    world.run(200);
+    let mut book = Book::begin(dir.path());
+    book.write(&world);
+    let mut observer = Observer::open(dir.path()).unwrap();
+    let view = observer.view();
+    catch_up(&mut observer, book.next_seq() - 1);
+    book.close();
+    let follow = |observer: &mut Observer<Confluence>, is_closed: bool| {
+        let began = Instant::now();
+        while view.picture().journal.is_closed != is_closed {
+            observer.turn().unwrap();
+            assert!(began.elapsed() < Duration::from_secs(20), "never {is_closed}");
+        }
+    };
+    follow(&mut observer, true);
+    let last = view.picture();
+    for _ in 0..20 {
+        observer.turn().unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(std::sync::Arc::ptr_eq(&last, &view.picture()), "drawn again, though nothing came");
+    let (mut book, steps) = (Book::go_on(dir.path()), world.steps.len());
+    world.run(50);
+    book.write_since(&world, steps);
+    follow(&mut observer, false);
+    assert!(!observer.is_closed() && !observer.is_replaced());
+    std::fs::rename(dir.path().join("00000002.smcj"), dir.path().join("gone")).unwrap();
+    assert!(observer.is_replaced());
 }

@@ -139,6 +139,8 @@ impl<S: Strategy + State> Shadow<S> {
             let (seq, ts, segment, offset) = (record.seq, record.ts, record.segment, record.offset);
             let step = Step { seq, ts, segment };
             self.last = Some(step);
+            // A closed journal may be gone on with.
+            self.is_closed = false;
             match record.kind {
                 RecordKind::Input => {
                     let event: Event =
@@ -189,7 +191,12 @@ impl<S: Strategy + State> Shadow<S> {
         self.last
     }
 
-    /// The journal was closed and there is nothing more to follow.
+    /// Another journal lies where this one was opened, or none: what is followed here grows no more.
+    pub fn is_replaced(&self) -> bool {
+        self.tail.is_replaced()
+    }
+
+    /// The journal was closed and nobody has gone on with it.
     pub const fn is_closed(&self) -> bool {
         self.is_closed
     }

@@ -82,6 +82,9 @@ pub struct EngineThread<S: Strategy> {
 impl<S: Strategy> EngineThread<S> {
     /// Takes over a journal whose configuration record is already written.
     pub fn new(core: Engine<S>, journal: Writer, counters: Counters, probe: Probe, timer_ns: u64) -> Self {
+        // A core that was brought back may be held down already, and may say nothing about it for long.
+        counters.set(Slot::State, core.state() as u64);
+        counters.set_held(core.held());
         Self {
             core,
             journal,
@@ -334,5 +337,37 @@ impl<S: Strategy> EngineThread<S> {
         self.write_digest().map_err(RunError::Journal)?;
         self.journal.close().map_err(RunError::Close)?;
         Ok(self.core)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FileConfig;
+    use crate::counters::CountersView;
+    use crate::latency::Latencies;
+    use smc_core::event::{Command, RiskScope};
+    use smc_core::output::{Control, TradingState};
+    use smc_core::strategy::Confluence;
+    use smc_journal::{Header, JournalSettings};
+
+    /// A core that goes on under a kill says nothing about it: whoever looks at the counters must see it nevertheless.
+    #[test]
+    fn what_a_core_was_brought_back_with_is_published_before_it_says_anything() {
+        let text = include_str!("../../../tools/smc/presets/demo.toml");
+        let config = FileConfig::parse(text).unwrap().engine().unwrap();
+        let mut core = Engine::new(config.clone(), Confluence::for_config(&config)).unwrap();
+        let (seq, ts_event, ts_recv, instrument) = (1, TsNs(1), TsNs(1), InstrumentId::NONE);
+        let body = EventBody::Operator(Command::Kill.into());
+        core.on_event(&Event { seq, ts_event, ts_recv, instrument, body }, &mut Outbox::new());
+        let dir = tempfile::tempdir().unwrap();
+        let settings = JournalSettings::new(dir.path().join("journal"));
+        let journal = Writer::create(&settings, &Header::default()).unwrap();
+        let path = dir.path().join("counters");
+        let counters = Counters::create(&path).unwrap();
+        let _thread = EngineThread::new(core, journal, counters, Latencies::new().probe(), 1);
+        let view = CountersView::open(&path).unwrap();
+        assert_eq!(view.get(Slot::State), TradingState::Halt as u64);
+        assert_eq!(view.held(), [(RiskScope::ENGINE, TradingState::Halt as u64, Control::Operator as u64)]);
     }
 }

@@ -206,14 +206,7 @@ pub fn launch(mut options: Options) -> Result<Running, LaunchError> {
     }
     let journal_settings = journal_settings(&options);
     let no_journal = |error| LaunchError::Journal(journal_settings.dir.clone(), error);
-    let former = resume::config_of(&journal_settings).map_err(no_journal)?;
-    if let Some(former) = &former {
-        // The core that is rebuilt must count its orders as the dead one did.
-        options.config.engine.order_sequence_first = former.engine.order_sequence_first;
-        if former.deciding_text() != options.config.deciding_text() {
-            return Err(no_journal(ResumeError::OtherConfig));
-        }
-    }
+    let former = resume::agree(&journal_settings, &mut options.config).map_err(no_journal)?;
     let options = options;
     let config = options.config.engine().map_err(LaunchError::Config)?;
     let mut links = Links::open(&options.config, &config)?;

@@ -72,6 +72,19 @@ pub fn config_of(settings: &JournalSettings) -> Result<Option<FileConfig>, Resum
     FileConfig::parse(&text).map(Some).map_err(ResumeError::Config)
 }
 
+/// Whether an engine of `config` may go on with the journal, if there is one; gives back what the journal began with. The order ids of
+/// the configuration become the journal's: the core that is rebuilt must count its orders as the dead one did.
+pub fn agree(settings: &JournalSettings, config: &mut FileConfig) -> Result<Option<FileConfig>, ResumeError> {
+    let former = config_of(settings)?;
+    if let Some(former) = &former {
+        config.engine.order_sequence_first = former.engine.order_sequence_first;
+        if former.deciding_text() != config.deciding_text() {
+            return Err(ResumeError::OtherConfig);
+        }
+    }
+    Ok(former)
+}
+
 /// A journal ready for the next record.
 pub struct Opened {
     /// The writer.

@@ -23,6 +23,8 @@ pub struct Condition {
     pub key: String,
     /// How much it matters.
     pub severity: Severity,
+    /// How bad it is among conditions of the same key and severity: HALT is more than CANCEL_ONLY, though both are critical.
+    pub rank: u8,
     /// One line.
     pub title: String,
     /// The rest.
@@ -58,8 +60,8 @@ struct Open {
     count: u32,
     /// When it was said, as it stands now.
     said: Option<Duration>,
-    /// It was said once, perhaps less bad than now.
-    is_known: bool,
+    /// The worst that was said of it, perhaps another than now: whoever was told that is told the end.
+    told: Option<Severity>,
     reminders: u32,
     acknowledged: Option<String>,
     /// The newest records that said it, the latest last.
@@ -70,6 +72,11 @@ struct Open {
 const RECORDS_MAX: usize = 64;
 
 impl Open {
+    fn say(&mut self, now: Duration) {
+        self.said = Some(now);
+        self.told = self.told.max(Some(self.condition.severity));
+    }
+
     fn note(&mut self, record: Option<u64>) {
         let Some(seq) = record else { return };
         if self.records.len() >= RECORDS_MAX {
@@ -88,6 +95,8 @@ pub struct Desk {
     runbooks: String,
     ready: Vec<Notice>,
     dropped: u64,
+    /// Notices made so far: each has a number of its own.
+    made: u64,
 }
 
 /// So many at once, and as many again in a minute.
@@ -128,23 +137,35 @@ impl Desk {
             runbooks: runbooks.into(),
             ready: Vec::new(),
             dropped: 0,
+            made: 0,
         }
     }
 
-    /// It holds, or has happened. Said again it is the same; said worse it is told anew.
+    /// It holds, or has happened. Said again it is the same; said worse it is told anew. Only another record is another time:
+    /// what is seen to go on has not happened again.
     pub fn raise(&mut self, condition: Condition, now: Duration) {
         if let Some(open) = self.open.get_mut(&condition.key) {
-            if condition.severity > open.condition.severity {
+            let badness = |condition: &Condition| (condition.severity, condition.rank);
+            if badness(&condition) > badness(&open.condition) {
                 (open.said, open.acknowledged, open.reminders) = (None, None, 0);
                 open.began = now;
             }
-            open.count = open.count.saturating_add(1);
-            open.note(condition.seq);
-            (open.last, open.condition) = (now, condition);
+            let is_other = condition.seq.is_some() && condition.seq != open.condition.seq;
+            let (seq, at) = match is_other {
+                true => (condition.seq, condition.at),
+                false => (open.condition.seq, open.condition.at),
+            };
+            if is_other {
+                open.count = open.count.saturating_add(1);
+                open.note(seq);
+            }
+            (open.last, open.condition) = (now, Condition { seq, at, ..condition });
             return;
         }
-        if self.open.len() >= OPEN_MAX {
-            let least = self.open.iter().min_by_key(|(_, open)| open.condition.severity);
+        // That others wait always has a place: a desk without one is when it must be told.
+        if self.open.len() >= OPEN_MAX && condition.key != FLOOD {
+            let least = self.open.iter().filter(|(key, _)| *key != FLOOD);
+            let least = least.min_by_key(|(_, open)| open.condition.severity);
             match least.map(|(key, open)| (key.clone(), open.condition.severity)) {
                 Some((key, severity)) if severity < condition.severity => _ = self.open.remove(&key),
                 _ => {
@@ -159,7 +180,7 @@ impl Desk {
             last: now,
             count: 1,
             said: None,
-            is_known: false,
+            told: None,
             reminders: 0,
             acknowledged: None,
             records: VecDeque::new(),
@@ -169,10 +190,29 @@ impl Desk {
         self.open.insert(open.condition.key.clone(), open);
     }
 
+    /// Takes over what another desk has open, as if it had been raised here: what the past of a journal came to.
+    pub fn adopt(&mut self, other: Self, now: Duration) {
+        for (key, found) in other.open {
+            let Open { condition, count, acknowledged, records, .. } = found;
+            self.raise(condition, now);
+            let Some(open) = self.open.get_mut(&key) else { continue };
+            open.count = open.count.max(count);
+            if acknowledged.is_some() {
+                open.acknowledged = acknowledged;
+            }
+            open.records = records;
+        }
+    }
+
+    /// Forgets without a word what `is_kept` does not name.
+    pub fn keep(&mut self, is_kept: impl Fn(&Condition) -> bool) {
+        self.open.retain(|_, open| is_kept(&open.condition));
+    }
+
     /// It no longer holds: said if its beginning was.
     pub fn over(&mut self, key: &str, text: &str) {
         let Some(mut open) = self.open.remove(key) else { return };
-        if open.is_known {
+        if open.told.is_some() {
             open.condition.text = text.into();
             let notice = self.notice(&open, Phase::Over);
             self.ready.push(notice);
@@ -244,10 +284,9 @@ impl Desk {
                 continue;
             }
             if let Some(open) = self.open.get_mut(&key) {
-                (open.said, open.is_known) = (Some(now), true);
-            }
-            if let Some(open) = self.open.get(&key) {
-                say(self.notice(open, Phase::Began));
+                open.say(now);
+                let open = open.clone();
+                say(self.notice(&open, Phase::Began));
             }
         }
         waiting
@@ -279,9 +318,9 @@ impl Desk {
             }
             if let Some(open) = self.open.get_mut(&key) {
                 open.reminders += 1;
-            }
-            if let Some(open) = self.open.get(&key) {
-                say(self.notice(open, Phase::Reminder));
+                open.told = open.told.max(Some(open.condition.severity));
+                let open = open.clone();
+                say(self.notice(&open, Phase::Reminder));
             }
         }
     }
@@ -313,28 +352,31 @@ impl Desk {
             open.condition.text = text;
             return;
         }
+        // As of the newest of those that wait: the desk has no calendar.
+        let at = self.open.values().map(|open| open.condition.at).max().unwrap_or(0);
         self.raise(
             Condition {
                 key: FLOOD.into(),
                 severity: Severity::Warning,
+                rank: 0,
                 title: "more messages than are allowed in a minute".into(),
                 text,
                 seq: None,
-                at: 0,
+                at,
                 runbook: "",
                 lasts: Lasts::UntilOver { patience: Duration::ZERO },
             },
             now,
         );
         if let Some(open) = self.open.get_mut(FLOOD) {
-            (open.said, open.is_known) = (Some(now), true);
-        }
-        if let Some(open) = self.open.get(FLOOD) {
-            say(self.notice(open, Phase::Began));
+            open.say(now);
+            let open = open.clone();
+            say(self.notice(&open, Phase::Began));
         }
     }
 
-    fn notice(&self, open: &Open, phase: Phase) -> Notice {
+    fn notice(&mut self, open: &Open, phase: Phase) -> Notice {
+        self.made += 1;
         let Condition { key, severity, title, text, seq, at, runbook, .. } = &open.condition;
         let runbook = if runbook.is_empty() { String::new() } else { format!("{}{runbook}", self.runbooks) };
         Notice {
@@ -348,6 +390,8 @@ impl Desk {
             runbook,
             count: open.count,
             source: self.source.clone(),
+            told: open.told.unwrap_or(*severity),
+            number: self.made,
         }
     }
 }
@@ -360,7 +404,17 @@ mod tests {
 
     fn condition(key: &str, severity: Severity, lasts: Lasts) -> Condition {
         let (title, text) = (format!("title of {key}"), "text".into());
-        Condition { key: key.into(), severity, title, text, seq: Some(7), at: 1, runbook: "page", lasts }
+        Condition {
+            key: key.into(),
+            severity,
+            rank: 0,
+            title,
+            text,
+            seq: Some(7),
+            at: 1,
+            runbook: "page",
+            lasts,
+        }
     }
 
     fn lasting(key: &str) -> Condition {
@@ -393,7 +447,7 @@ mod tests {
     fn one_message_reminders_until_acknowledged_and_one_at_the_end() {
         let mut rig = Rig::new(20);
         for second in 0..10 {
-            rig.raise(lasting("a"), second);
+            rig.raise(Condition { seq: Some(second), ..lasting("a") }, second);
             rig.at(second);
         }
         assert_eq!(rig.1, ["Began a 1"]);
@@ -433,16 +487,49 @@ mod tests {
         rig.raise(condition("a", Severity::Warning, patient), 100);
         assert_eq!(rig.at(105), ["Began a 1"]);
         rig.0.acknowledge("a", "eva");
-        rig.raise(condition("a", Severity::Critical, Lasts::UntilOver { patience: Duration::ZERO }), 106);
+        let worse = condition("a", Severity::Critical, Lasts::UntilOver { patience: Duration::ZERO });
+        rig.raise(Condition { seq: Some(8), ..worse.clone() }, 106);
         assert_eq!(rig.at(106), ["Began a 2"]);
         assert_eq!(rig.at(106 + 5 * MINUTE), ["Reminder a 2"], "what was acknowledged was less");
+        // HALT after CANCEL_ONLY: as critical, and yet another thing.
+        rig.0.acknowledge("a", "eva");
+        rig.raise(Condition { seq: Some(9), rank: 4, ..worse.clone() }, 500);
+        assert_eq!(rig.at(500), ["Began a 3"], "worse within its severity");
+        rig.0.acknowledge("a", "eva");
+        rig.raise(Condition { seq: Some(10), rank: 3, ..worse }, 501);
+        assert_eq!(rig.at(501 + 20 * MINUTE), Vec::<String>::new(), "better is no news");
+    }
+
+    /// Who looks many times a second at what goes on sees it once; and the end goes to whoever was told the worst.
+    #[test]
+    fn what_goes_on_is_counted_once_and_its_end_is_as_bad_as_its_worst() {
+        let mut rig = Rig::new(20);
+        for (nth, second) in (0..1_000).zip(100..) {
+            let seen = Condition { seq: None, at: nth, ..lasting("silent") };
+            rig.raise(seen, second);
+        }
+        let (mut notices, now) = (Vec::new(), Duration::from_secs(1_100));
+        rig.0.turn(now, &mut |notice| notices.push(notice));
+        assert_eq!((notices[0].count, notices[0].at), (1, 0), "as of its beginning");
+        let halt = condition("s", Severity::Critical, Lasts::UntilOver { patience: Duration::ZERO });
+        rig.raise(halt, 1_101);
+        rig.0.turn(now, &mut |notice| notices.push(notice));
+        rig.raise(Condition { seq: Some(8), severity: Severity::Info, ..lasting("s") }, 1_102);
+        rig.0.over("s", "armed");
+        rig.0.turn(now, &mut |notice| notices.push(notice));
+        let last = notices.last().unwrap();
+        assert_eq!((last.phase, last.severity, last.told), (Phase::Over, Severity::Info, Severity::Critical));
+        let mut numbers: Vec<u64> = notices.iter().map(|notice| notice.number).collect();
+        numbers.dedup();
+        assert_eq!(numbers.len(), notices.len());
     }
 
     #[test]
     fn moments_are_one_while_they_come_back_and_their_number_is_told() {
         let mut rig = Rig::new(20);
         for second in 0..100 {
-            rig.raise(condition("m", Severity::Warning, Lasts::Moment), second);
+            let moment = condition("m", Severity::Warning, Lasts::Moment);
+            rig.raise(Condition { seq: Some(second), ..moment }, second);
             rig.at(second);
         }
         assert!(rig.at(150).is_empty());
@@ -479,5 +566,9 @@ mod tests {
         assert_eq!(rig.0.open().count(), OPEN_MAX);
         assert_eq!(rig.0.dropped(), 2_000 - OPEN_MAX as u64 + 1);
         assert!(rig.0.open().any(|(key, ..)| key == "bad"));
+        // All of the same severity, and none of them gives way: that they wait is told nevertheless, and when.
+        let mut floods = Vec::new();
+        rig.0.turn(Duration::from_secs(1), &mut |notice| floods.push((notice.key, notice.at)));
+        assert!(floods.contains(&(FLOOD.to_owned(), 1)), "{floods:?}");
     }
 }

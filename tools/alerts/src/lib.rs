@@ -2,7 +2,7 @@
 //! up.
 //!
 //! ```text
-//!  journal ─► Follower ─► Rules ─┐                        ┌─► queue ─► thread ─► webhook
+//!  journal ─► Follower ─► Rules ─┐ (thread: reads)        ┌─► queue ─► thread ─► webhook
 //!  handed in from outside ───────┴─► Desk ─► notices ─────┼─► queue ─► thread ─► chat
 //!  (engine thread ended, …)          once, reminders,     └─► queue ─► thread ─► mail
 //!                                    flood limit, over
@@ -22,7 +22,7 @@ mod secret;
 
 pub use channel::{ChannelState, Fault};
 pub use desk::{Condition, Desk, Lasts};
-pub use follow::Watched;
+pub use follow::{Pulse, Watched};
 pub use notice::{Notice, Phase, Severity};
-pub use rules::{Names, state_condition};
-pub use run::{Alerts, Handle, StartError, places, test_channels};
+pub use rules::{Names, STATE, state_condition, state_key};
+pub use run::{Alerts, Handle, Opened, StartError, places, test_channels};

@@ -71,6 +71,12 @@ pub struct Notice {
     pub count: u32,
     /// Which machine says so.
     pub source: String,
+    /// The worst that was said of the condition so far: an end goes wherever a beginning went.
+    #[serde(skip)]
+    pub told: Severity,
+    /// Counts the notices of this process: no two have the same.
+    #[serde(skip)]
+    pub number: u64,
 }
 
 impl Notice {

@@ -9,6 +9,7 @@ use smc_core::event::{
 use smc_core::output::{Alert, AlertKind, Control, NewOrder, Output, StateChange, TradingState};
 use smc_core::words::{ClientOrderId, InstrumentId};
 use smc_journal::{Record, RecordKind};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Feeds come and go; what is back within this is not told.
@@ -17,11 +18,14 @@ const FEED_PATIENCE: Duration = Duration::from_secs(15);
 const GATEWAY_PATIENCE: Duration = Duration::from_secs(20);
 /// Each start looks at everything the venue has before it trades.
 const RECONCILE_PATIENCE: Duration = Duration::from_secs(60);
+/// A new process lets go at once of what only a process can hold; the rest is told.
+const RESTART_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What people call things.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Symbol and venue's number of each instrument, by its id.
+    /// Name and venue's number of each instrument, by its id. Two that people could take for one need two names: keys are made of
+    /// them.
     pub instruments: Vec<(String, u8)>,
     /// Names of the venues, by number.
     pub venues: Vec<String>,
@@ -73,8 +77,10 @@ pub enum Word {
     Over(String, String),
     /// An engine goes on with the journal: what the former one said of itself is past.
     Begun(u64),
-    /// The engine has ended in order.
-    Closed,
+    /// The engine has ended in order, with this record.
+    Closed(u64),
+    /// Another journal lies at the same path; no record says so.
+    Replaced,
     /// A person has seen what this record says: the record, and who it was.
     Seen(u64, String),
 }
@@ -83,6 +89,8 @@ pub enum Word {
 pub struct Rules {
     names: Names,
     feeds: Vec<FeedState>,
+    /// What is held down, by key: it outlives the process, and no record says it again.
+    held: BTreeMap<String, Condition>,
 }
 
 impl Rules {
@@ -90,12 +98,13 @@ impl Rules {
     pub fn new(names: Names) -> Self {
         // Before the first word of a feed nothing is wrong with it.
         let feeds = vec![FeedState::Live; names.instruments.len()];
-        Self { names, feeds }
+        Self { names, feeds, held: BTreeMap::new() }
     }
 
     /// Another journal, or another part of it.
     pub fn forget(&mut self) {
         self.feeds.fill(FeedState::Live);
+        self.held.clear();
     }
 
     /// What follows from a record.
@@ -109,26 +118,40 @@ impl Rules {
             },
             RecordKind::Input => self.input(&codec::decode(record.payload)?, seq, at, say),
             RecordKind::Run => {
-                self.forget();
+                self.feeds.fill(FeedState::Live);
                 say(Word::Begun(seq));
+                // A kill or a halt is state of the core: the new process goes on with it.
+                self.held.values().for_each(|condition| say(Word::Raise(after_start(condition))));
             }
-            RecordKind::Close => say(Word::Closed),
+            RecordKind::Close => say(Word::Closed(seq)),
             _ => {}
         }
         Ok(())
     }
 
-    fn state(&self, change: &StateChange, seq: u64, at: u64) -> Word {
-        let StateChange { scope, to, cause, command, .. } = *change;
-        match state_condition(&self.names, scope, to, cause, Some(seq), at) {
-            Some(mut condition) => {
-                if let Some(command) = command {
-                    condition.text = format!("{}; command {command:?}", condition.text);
-                }
-                Word::Raise(condition)
-            }
-            None => Word::Over(state_key(&self.names, scope), format!("back to NORMAL by {cause:?}")),
+    fn state(&mut self, change: &StateChange, seq: u64, at: u64) -> Word {
+        let StateChange { scope, from, to, cause, command } = *change;
+        let key = state_key(&self.names, scope);
+        // The record names the control that changed. Where the state grew worse, that is who holds it; where it grew better, who
+        // let go, and who holds the rest no record says.
+        let is_worse = to > from;
+        let by = is_worse.then_some(cause);
+        let patience = if is_of_a_start(cause) { RECONCILE_PATIENCE } else { Duration::ZERO };
+        let Some(mut condition) = state_condition(&self.names, scope, to, by, Some(seq), at) else {
+            self.held.remove(&key);
+            return Word::Over(key, format!("back to NORMAL by {cause:?}"));
+        };
+        if to != TradingState::Halt {
+            condition.lasts = Lasts::UntilOver { patience };
         }
+        if !is_worse {
+            condition.text = format!("{}; {cause:?} has let go of {}", condition.text, state_word(from));
+        }
+        if let Some(command) = command {
+            condition.text = format!("{}; command {command:?}", condition.text);
+        }
+        self.held.insert(key, condition.clone());
+        Word::Raise(condition)
     }
 
     fn alert(&self, alert: &Alert, seq: u64, at: u64) -> Condition {
@@ -141,6 +164,7 @@ impl Rules {
         Condition {
             key: format!("alert/{:?}/{symbol}", alert.kind).to_lowercase(),
             severity,
+            rank: 0,
             title: format!("{symbol}: {title}"),
             text,
             seq: Some(seq),
@@ -154,7 +178,7 @@ impl Rules {
         let venue = self.names.venue_of(event.instrument);
         let lasting = |key: String, severity, title: String, text: String, runbook, patience| {
             let lasts = Lasts::UntilOver { patience };
-            Word::Raise(Condition { key, severity, title, text, seq: Some(seq), at, runbook, lasts })
+            Word::Raise(Condition { key, severity, rank: 0, title, text, seq: Some(seq), at, runbook, lasts })
         };
         let now = Duration::ZERO;
         match event.body {
@@ -196,7 +220,11 @@ impl Rules {
                     }
                 };
                 let title = format!("the journal is {state:?}").to_lowercase();
-                say(lasting("journal".into(), severity, title, words.into(), page, now));
+                let word = lasting("journal".into(), severity, title, words.into(), page, now);
+                say(match word {
+                    Word::Raise(condition) => Word::Raise(Condition { rank: state as u8, ..condition }),
+                    other => other,
+                });
             }
             EventBody::Clock(clock) => {
                 let key = format!("venue/{venue}/clock");
@@ -259,6 +287,7 @@ impl Rules {
         Condition {
             key: format!("act/{:?}/{scope}", act.command).to_lowercase(),
             severity: Severity::Info,
+            rank: 0,
             title: format!("{:?} of {scope} by {who}", act.command),
             text: format!("reason: {}", act.reason.as_str()),
             seq: Some(seq),
@@ -283,6 +312,7 @@ impl Rules {
         Word::Raise(Condition {
             key: "feed".into(),
             severity: Severity::Warning,
+            rank: 0,
             title: "market data is not live".into(),
             text: bad.join(", "),
             seq: Some(seq),
@@ -293,39 +323,64 @@ impl Rules {
     }
 }
 
-fn state_key(names: &Names, scope: RiskScope) -> String {
-    format!("state/{}", names.scope(scope)).to_lowercase()
+/// What a part of the engine that is held down is called.
+pub fn state_key(names: &Names, scope: RiskScope) -> String {
+    format!("{STATE}{}", names.scope(scope)).to_lowercase()
 }
 
-/// The condition that a part of the engine may not do everything; none for NORMAL. `seq` where a record says so; without one it
-/// was seen in the counters.
+/// Begins the key of everything that is held down.
+pub const STATE: &str = "state/";
+
+const fn state_word(state: TradingState) -> &'static str {
+    match state {
+        TradingState::Normal => "NORMAL",
+        TradingState::Warn => "WARN",
+        TradingState::ReduceOnly => "REDUCE_ONLY",
+        TradingState::CancelOnly => "CANCEL_ONLY",
+        TradingState::Halt => "HALT",
+    }
+}
+
+/// Each start is held by these for a moment.
+const fn is_of_a_start(cause: Control) -> bool {
+    matches!(cause, Control::Reconciling | Control::Process | Control::Venue)
+}
+
+fn after_start(condition: &Condition) -> Condition {
+    let Lasts::UntilOver { patience } = condition.lasts else { return condition.clone() };
+    let lasts = Lasts::UntilOver { patience: patience.max(RESTART_PATIENCE) };
+    let text = format!("{}; a new process goes on with it", condition.text);
+    Condition { lasts, text, ..condition.clone() }
+}
+
+/// The condition that a part of the engine may not do everything; none for NORMAL. `by` where it is known what holds it there, `seq`
+/// where a record says so; without one it was seen in the counters.
 pub fn state_condition(
     names: &Names,
     scope: RiskScope,
     state: TradingState,
-    cause: Control,
+    by: Option<Control>,
     seq: Option<u64>,
     at: u64,
 ) -> Option<Condition> {
-    let (severity, word) = match state {
+    let severity = match state {
         TradingState::Normal => return None,
-        TradingState::Warn => (Severity::Warning, "WARN"),
-        TradingState::ReduceOnly if cause == Control::Operator => (Severity::Info, "REDUCE_ONLY"),
-        TradingState::ReduceOnly => (Severity::Warning, "REDUCE_ONLY"),
-        TradingState::CancelOnly => (Severity::Critical, "CANCEL_ONLY"),
-        TradingState::Halt => (Severity::Critical, "HALT"),
+        // A person's pause is no surprise; whatever else may hold it is.
+        TradingState::ReduceOnly if by == Some(Control::Operator) => Severity::Info,
+        TradingState::Warn | TradingState::ReduceOnly => Severity::Warning,
+        TradingState::CancelOnly | TradingState::Halt => Severity::Critical,
     };
-    let is_start = matches!(cause, Control::Reconciling | Control::Process | Control::Venue);
-    let patience = match state {
-        TradingState::Halt => Duration::ZERO,
-        _ if is_start => RECONCILE_PATIENCE,
+    let patience = match by {
+        Some(by) if state != TradingState::Halt && is_of_a_start(by) => RECONCILE_PATIENCE,
         _ => Duration::ZERO,
     };
-    let name = names.scope(scope);
+    let (name, word) = (names.scope(scope), state_word(state));
+    let by = by.map_or_else(String::new, |by| format!(" by {by:?}"));
     Some(Condition {
         key: state_key(names, scope),
         severity,
-        title: format!("{name} is {word} by {cause:?}"),
+        rank: state as u8,
+        title: format!("{name} is {word}{by}"),
         text: match state {
             TradingState::Halt => "only cancels pass until a person arms it again".into(),
             TradingState::CancelOnly => "only cancels pass".into(),

@@ -1,8 +1,8 @@
 //! The thread that follows, decides and hands on.
 
-use crate::channel::{Channel, ChannelState, transport};
+use crate::channel::{Channel, ChannelState, Transport, transport};
 use crate::desk::{Condition, Desk};
-use crate::follow::{Follower, Watched, own};
+use crate::follow::{self, Follower, Pulse, Watched, own};
 use crate::notice::{Notice, Phase, Severity};
 use smc_settings::file::{AlertsSection, ChannelSection};
 use std::fmt;
@@ -40,17 +40,26 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// Channels with their secrets read, which tell nothing yet: what cannot be used is known before an engine starts.
+pub struct Opened {
+    desk: Desk,
+    transports: Vec<(String, Severity, Box<dyn Transport>)>,
+}
+
 /// Alerts at work. Ends when it is told to.
 pub struct Alerts {
     handle: Handle,
     stop: Arc<AtomicBool>,
+    reader: JoinHandle<()>,
     thread: JoinHandle<()>,
 }
 
 /// For those who see what the journal does not show, and for those who acknowledge. Clones are the same desk.
 #[derive(Clone)]
 pub struct Handle {
+    /// Never held while anybody waits for a disk or a socket.
     desk: Arc<Mutex<Desk>>,
+    pulse: Arc<Mutex<Pulse>>,
     channels: Arc<Vec<Channel>>,
     started: Instant,
 }
@@ -89,28 +98,70 @@ impl Handle {
         open.collect()
     }
 
+    /// Conditions that there was no room for, since the start.
+    pub fn conditions_dropped(&self) -> u64 {
+        self.desk().dropped()
+    }
+
+    /// How the following of the journal goes.
+    pub fn pulse(&self) -> Pulse {
+        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How the channels fare.
     pub fn channels(&self) -> Vec<ChannelState> {
         self.channels.iter().map(Channel::state).collect()
     }
 }
 
-impl Alerts {
-    /// Reads the secrets and starts the threads: one that follows, one for each channel.
-    pub fn start(section: &AlertsSection, watched: Watched) -> Result<Self, StartError> {
+impl Opened {
+    /// Reads secrets and certificates; connects to nobody.
+    pub fn read(section: &AlertsSection) -> Result<Self, StartError> {
+        if section.channels.is_empty() {
+            return Err(StartError::NoChannel);
+        }
         let runbooks = section.runbooks.as_deref().unwrap_or(RUNBOOKS);
         let desk = Desk::new(&source(), runbooks, section.per_minute_max);
+        let opened = section.channels.iter().map(|channel| {
+            let name = channel.name().to_owned();
+            match transport(channel) {
+                Ok(transport) => Ok((name, min_of(channel), transport)),
+                Err(reason) => Err(StartError::Channel(name, reason)),
+            }
+        });
+        Ok(Self { desk, transports: opened.collect::<Result<_, _>>()? })
+    }
+
+    /// Starts the threads: one that reads the journal, one that says what is due, one for each channel.
+    pub fn start(self, watched: Watched) -> Result<Alerts, StartError> {
         let started = Instant::now();
-        let channels = Arc::new(open(&section.channels)?);
-        let handle = Handle { desk: Arc::new(Mutex::new(desk)), channels, started };
+        let channels = self.transports.into_iter();
+        let channels = channels.map(|(name, min, transport)| Channel::start(&name, min, transport));
+        let channels = channels.collect::<Result<Vec<_>, _>>().map_err(StartError::Thread)?;
+        let (desk, pulse, channels) =
+            (Arc::new(Mutex::new(self.desk)), Arc::<Mutex<Pulse>>::default(), Arc::new(channels));
+        let handle = Handle { desk, pulse, channels, started };
         let stop = Arc::new(AtomicBool::new(false));
+        let silence_max = watched.silence_max;
+        let reader = {
+            let (handle, stop) = (handle.clone(), stop.clone());
+            let thread = std::thread::Builder::new().name("alerts-read".into());
+            let follower = Follower::new(watched, Duration::ZERO);
+            thread.spawn(move || read(&handle, follower, &stop)).map_err(StartError::Thread)?
+        };
         let thread = {
             let (handle, stop) = (handle.clone(), stop.clone());
             let thread = std::thread::Builder::new().name("alerts".into());
-            let follower = Follower::new(watched, Duration::ZERO);
-            thread.spawn(move || watch(&handle, follower, &stop)).map_err(StartError::Thread)?
+            thread.spawn(move || watch(&handle, silence_max, &stop)).map_err(StartError::Thread)?
         };
-        Ok(Self { handle, stop, thread })
+        Ok(Alerts { handle, stop, reader, thread })
+    }
+}
+
+impl Alerts {
+    /// [`Opened::read`] and [`Opened::start`] in one.
+    pub fn start(section: &AlertsSection, watched: Watched) -> Result<Self, StartError> {
+        Opened::read(section)?.start(watched)
     }
 
     /// For conditions from outside.
@@ -118,11 +169,17 @@ impl Alerts {
         self.handle.clone()
     }
 
-    /// Looks at the journal once more, then waits up to `patience` for what is under way.
+    /// Looks at the journal once more, then waits up to `patience` for what is under way. What is not told then never is: it is
+    /// counted, and stands in the log.
     pub fn end(self, patience: Duration) {
         self.stop.store(true, Ordering::Release);
         let started = Instant::now();
+        // A reader whose disk hangs is left behind.
+        while !self.reader.is_finished() && started.elapsed() < patience.max(LOOK_EVERY * 5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.thread.join();
+        self.handle.say_what_is_due();
         let is_waiting = || self.handle.channels.iter().any(|channel| channel.state().waiting > 0);
         while is_waiting() && started.elapsed() < patience {
             std::thread::sleep(Duration::from_millis(5));
@@ -131,20 +188,30 @@ impl Alerts {
     }
 }
 
-fn watch(handle: &Handle, mut follower: Follower, stop: &AtomicBool) {
+impl Handle {
+    fn say_what_is_due(&self) {
+        let now = self.started.elapsed();
+        self.desk().turn(now, &mut |notice| {
+            let Notice { key, title, text, .. } = &notice;
+            tracing::info!(key, severity = notice.severity.word(), phase = ?notice.phase, title, text, "alert");
+            self.channels.iter().for_each(|channel| channel.push(&notice));
+        });
+    }
+}
+
+/// Reads. Whatever the disk does, it does it to this thread.
+fn read(handle: &Handle, mut follower: Follower, stop: &AtomicBool) {
     loop {
         let is_last = stop.load(Ordering::Acquire);
-        let is_more = {
-            let mut desk = handle.desk();
-            let now = handle.started.elapsed();
-            let is_more = follower.turn(now, &mut desk);
-            desk.turn(now, &mut |notice| {
-                let Notice { key, title, text, .. } = &notice;
-                tracing::info!(key, severity = notice.severity.word(), phase = ?notice.phase, title, text, "alert");
-                handle.channels.iter().for_each(|channel| channel.push(&notice));
-            });
-            is_more
-        };
+        let found = follower.turn(handle.started.elapsed());
+        let (is_more, now) = (found.is_more, handle.started.elapsed());
+        let is_news = found.past.is_some() || !found.words.is_empty();
+        let pulse = Pulse { looked_at: now, ..follower.pulse() };
+        follow::tell(found, now, &mut handle.desk());
+        *handle.pulse.lock().unwrap_or_else(PoisonError::into_inner) = pulse;
+        if is_news {
+            handle.say_what_is_due();
+        }
         if is_last && !is_more {
             return;
         }
@@ -154,16 +221,14 @@ fn watch(handle: &Handle, mut follower: Follower, stop: &AtomicBool) {
     }
 }
 
-fn open(sections: &[ChannelSection]) -> Result<Vec<Channel>, StartError> {
-    if sections.is_empty() {
-        return Err(StartError::NoChannel);
+/// Says what is due, and what the reader's silence means.
+fn watch(handle: &Handle, silence_max: Duration, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        let pulse = handle.pulse();
+        follow::judge(pulse, silence_max, handle.started.elapsed(), &mut handle.desk());
+        handle.say_what_is_due();
+        std::thread::sleep(LOOK_EVERY);
     }
-    let opened = sections.iter().map(|section| {
-        let transport =
-            transport(section).map_err(|reason| StartError::Channel(section.name().into(), reason))?;
-        Channel::start(section.name(), min_of(section), transport).map_err(StartError::Thread)
-    });
-    opened.collect()
 }
 
 fn min_of(section: &ChannelSection) -> Severity {
@@ -198,6 +263,8 @@ pub fn test_channels(
         runbook: String::new(),
         count: 1,
         source: source(),
+        told: condition.severity,
+        number: 0,
     };
     let tried = section.channels.iter().map(|channel| {
         let name = channel.name().to_owned();
@@ -205,11 +272,12 @@ pub fn test_channels(
             Err(reason) => (name, String::new(), Err(reason)),
             Ok(mut transport) => {
                 let (started, place) = (Instant::now(), transport.place());
-                let outcome = transport.deliver(&notice, within).map(|()| started.elapsed());
-                let reason = |fault| match fault {
-                    crate::Fault::Later(reason, _) | crate::Fault::Refused(reason) => reason,
+                let outcome = match transport.deliver(&notice, within) {
+                    Ok(0) => Ok(started.elapsed()),
+                    Ok(refused) => Err(format!("{refused} of its receivers did not take it")),
+                    Err(crate::Fault::Later(reason, _) | crate::Fault::Refused(reason)) => Err(reason),
                 };
-                (name, place, outcome.map_err(reason))
+                (name, place, outcome)
             }
         }
     });

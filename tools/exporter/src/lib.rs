@@ -14,7 +14,7 @@ mod source;
 mod text;
 
 pub use http::{Answer, Parsed, REQUEST_MAX, parse};
-pub use metrics::{FAMILIES, Reading, page};
+pub use metrics::{ChannelReading, FAMILIES, Reading, page};
 pub use server::{Exporter, ExporterError, Port};
 pub use source::{Health, Source};
 pub use text::{Family, Format, Type};

@@ -18,8 +18,16 @@ use std::sync::Arc;
 /// Everything a page is made of, as far as it is there.
 #[derive(Default)]
 pub struct Reading {
-    /// The engine seen from outside.
+    /// The engine seen from outside; none where nobody looks any more, for an old picture is no present.
     pub picture: Option<Arc<Picture>>,
+    /// An observer follows the journal, or has followed it to its orderly end.
+    pub is_observed: bool,
+    /// Digests of the engine that were not those of its inputs.
+    pub digest_mismatches: u64,
+    /// Channels by which people are told; empty where this process has none.
+    pub channels: Vec<ChannelReading>,
+    /// Conditions that the alerts had no room for; none where this process tells nobody.
+    pub conditions_dropped: Option<u64>,
     /// The engine's mapped counters.
     pub counters: Option<Arc<CountersView>>,
     /// Its mapped latencies.
@@ -42,6 +50,17 @@ pub struct Reading {
     pub scrapes_refused: u64,
 }
 
+/// How a channel of the alerts fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelReading {
+    /// What people call it.
+    pub name: String,
+    /// What became of notices: a word for it, and how many.
+    pub outcomes: [(&'static str, u64); 4],
+    /// Notices that wait.
+    pub waiting: u64,
+}
+
 macro_rules! families {
     ($($id:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(const $id: Family =
@@ -55,6 +74,8 @@ families! {
     BUILD_INFO = Info "smc_build_info" ["version", "build"] "Version of the exporter and hash of the decision code it was built with.";
     UP_SECONDS = Gauge "smc_up_seconds" [] "Time since the engine's process started.";
     ALIVE = Gauge "smc_engine_alive" [] "1 while the process that writes the engine's counters lives, else 0.";
+    OBSERVER_UP = Gauge "smc_observer_up" [] "1 while an observer follows the journal; 0 when it has ended or not begun: what is seen from outside has no series then.";
+    DIGEST_MISMATCHES = Counter "smc_observer_digest_mismatches_total" [] "Digests of the engine that were not those of its inputs.";
     FEED_MESSAGES = Counter "smc_feed_messages_total" [] "Market data messages taken from sockets.";
     FEED_REFUSED = Counter "smc_feed_refused_total" [] "Market data messages that did not read.";
     FEED_GAPS = Counter "smc_feed_gaps_total" [] "Holes found in a venue's numbering of market data.";
@@ -86,7 +107,7 @@ families! {
     RISK_LIMIT = Gauge "smc_risk_limit" ["scope", "limit"] "A limit as it is now, in its base unit.";
     RISK_USED = Gauge "smc_risk_used" ["scope", "limit"] "What would be held against the limit now.";
     RISK_RATIO = Gauge "smc_risk_use_ratio" ["scope", "limit"] "Use over limit; above 1 it is exceeded.";
-    BREAKER = Gauge "smc_breaker_state" ["scope", "control"] "How far a scope is held down by the control that holds it most: 0 NORMAL to 4 HALT.";
+    BREAKER = Gauge "smc_breaker_state" ["scope", "control"] "How far a control holds a scope down, whether another holds it further: 0 NORMAL to 4 HALT.";
     VAR = Gauge "smc_var_ratio" [] "Value at risk of what is held and open over equity.";
     DRAWDOWN = Gauge "smc_drawdown_ratio" [] "Equity below its highest, as a part of that.";
     DAILY_LOSS = Gauge "smc_daily_loss_ratio" [] "Loss since the day began, as a part of the equity it began with.";
@@ -110,6 +131,10 @@ families! {
     VENUE_RECONNECTS = Counter "smc_venue_reconnects_total" ["venue"] "Times the order path was ready again after it was not.";
     ACTS = Counter "smc_operator_acts_total" ["command"] "Acts of operators.";
     ALERTS = Counter "smc_alerts_total" ["kind"] "Alerts.";
+    ALERTS_AT = Gauge "smc_alert_last_timestamp_seconds" ["kind"] "When an alert of the kind was last said, by the engine's clock, since the epoch; the outside exporter knows those since the newest snapshot.";
+    NOTICES = Counter "smc_alert_notices_total" ["channel", "outcome"] "Notices to people by what became of them: sent, retried, refused, dropped.";
+    NOTICES_WAITING = Gauge "smc_alert_notices_waiting" ["channel"] "Notices to people that wait, the one under way among them.";
+    CONDITIONS_DROPPED = Counter "smc_alert_conditions_dropped_total" [] "Conditions to be told that there was no room for.";
     JITTER = Histogram "smc_host_jitter_seconds" [] "How late a sleeping thread of ordinary priority is woken.";
     LOAD1 = Gauge "smc_host_load1" [] "The machine's load, one minute.";
     RESIDENT = Gauge "smc_process_resident_bytes" [] "Memory of the engine's process that is in RAM.";
@@ -159,6 +184,23 @@ fn fill(page: &mut Page, name: &str, reading: &Reading) {
                 Value::Count(1),
             );
         }
+        "smc_observer_up" => page.sample(&[], Value::Count(reading.is_observed.into())),
+        "smc_observer_digest_mismatches_total" => {
+            page.sample(&[], Value::Count(reading.digest_mismatches));
+        }
+        "smc_alert_notices_total" => {
+            for ChannelReading { name, outcomes, .. } in &reading.channels {
+                for (outcome, count) in outcomes {
+                    page.sample(&[("channel", name), ("outcome", outcome)], Value::Count(*count));
+                }
+            }
+        }
+        "smc_alert_notices_waiting" => {
+            for ChannelReading { name, waiting, .. } in &reading.channels {
+                page.sample(&[("channel", name)], Value::Count(*waiting));
+            }
+        }
+        "smc_alert_conditions_dropped_total" => maybe(reading.conditions_dropped.map(Value::Count)),
         "smc_engine_alive" => page.sample(&[], Value::Count(reading.is_alive.into())),
         "smc_up_seconds" => maybe(reading.process.map(|used| Value::Float(used.up_seconds))),
         "smc_process_resident_bytes" => maybe(reading.process.map(|used| Value::Count(used.resident_bytes))),
@@ -273,6 +315,11 @@ fn of_counts(page: &mut Page, name: &str, picture: &Picture) {
                 page.sample(&[("command", &label(command))], Value::Count(count));
             }
         }
+        "smc_alert_last_timestamp_seconds" => {
+            for (kind, at) in &counts.alerts_at {
+                page.sample(&[("kind", &label(kind))], Value::Seconds(at.cast_signed()));
+            }
+        }
         "smc_alerts_total" => {
             for (kind, &count) in &counts.alerts {
                 page.sample(&[("kind", &label(kind))], Value::Count(count));
@@ -383,14 +430,14 @@ fn of_venues(page: &mut Page, name: &str, picture: &Picture) {
 fn breakers(page: &mut Page, picture: &Picture) {
     for control in Control::ALL {
         let held =
-            picture.held.iter().filter(|held| held.scope == RiskScope::ENGINE && held.control == control);
+            picture.holds.iter().filter(|held| held.scope == RiskScope::ENGINE && held.control == control);
         let state = held.map(|held| held.state as u64).max().unwrap_or(0);
         let control = label(&words(&control));
         page.sample(&[("scope", "engine"), ("control", &control)], Value::Count(state));
     }
     // Two findings about one scope may have one control: the worse counts.
     let mut elsewhere: Vec<(&str, String, u64)> = Vec::new();
-    for held in picture.held.iter().filter(|held| held.scope != RiskScope::ENGINE) {
+    for held in picture.holds.iter().filter(|held| held.scope != RiskScope::ENGINE) {
         let (control, state) = (label(&words(&held.control)), held.state as u64);
         match elsewhere.iter_mut().find(|(name, known, _)| *name == held.name && *known == control) {
             Some((_, _, worst)) => *worst = state.max(*worst),

@@ -28,6 +28,8 @@ const ACCEPTS_PER_SECOND: f64 = 200.0;
 const ACCEPTS_BURST: f64 = 50.0;
 /// The longest sleep: so often it is looked who is late.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What a peer says behind its request is taken up to here, so that the answer is not taken back; who says more loses it.
+const DRAINED_MAX: usize = 64 << 10;
 /// What the thread steps back by; the engine's threads stand at 0.
 const NICE: i32 = 10;
 
@@ -287,8 +289,19 @@ impl Connection {
         }
         // What else the peer has said would make the kernel reset the connection, and with it take our answer back.
         let _ = self.stream.shutdown(Shutdown::Write);
-        while matches!(self.stream.read(&mut chunk), Ok(count) if count > 0) {}
+        drain(&mut self.stream, self.deadline);
         Ok(false)
+    }
+}
+
+/// Reads what is there, in bounds: one that never ends would hold up everybody.
+fn drain(stream: &mut impl Read, deadline: Instant) {
+    let (mut chunk, mut taken) = ([0; 2_048], 0);
+    while taken < DRAINED_MAX && Instant::now() < deadline {
+        match stream.read(&mut chunk) {
+            Ok(count) if count > 0 => taken += count,
+            _ => return,
+        }
     }
 }
 
@@ -351,4 +364,29 @@ fn head(status: u16, kind: &str, length: usize) -> String {
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}\
          Cache-Control: no-store\r\nConnection: close\r\n\r\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer that always has more to say.
+    struct Endless(usize);
+
+    impl Read for Endless {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            assert!(self.0 <= 2 * DRAINED_MAX, "there is no end");
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn who_never_stops_talking_is_not_listened_to_for_ever() {
+        let mut peer = Endless(0);
+        drain(&mut peer, Instant::now() + TIME_MAX);
+        assert_eq!(peer.0, DRAINED_MAX);
+        drain(&mut peer, Instant::now());
+        assert_eq!(peer.0, DRAINED_MAX, "nor beyond its time");
+    }
 }

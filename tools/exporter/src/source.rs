@@ -1,14 +1,15 @@
 //! Where the numbers come from: within the engine's process, or from its files.
 
 use crate::host;
-use crate::metrics::Reading;
+use crate::metrics::{ChannelReading, Reading};
 use smc_core::event::JournalState;
-use smc_observe::{Observer, View};
+use smc_observe::{Observer, ObserverError, View};
+use smc_replay::ShadowError;
 use smc_runtime::counters::{self, CountersView, Slot};
 use smc_runtime::latency::{self, LatencyView};
 use smc_runtime::mapped::Process;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ const STALL_MAX: Duration = Duration::from_secs(10);
 const ADD_UP_EVERY: Duration = Duration::from_secs(5);
 /// How long an observer sleeps when nothing came.
 const IDLE: Duration = Duration::from_millis(10);
+/// Between two looks whether another journal lies where ours did.
+const REPLACED_EVERY: Duration = Duration::from_secs(1);
 /// After a journal could not be observed, so long until the next try.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,10 @@ pub enum Health {
     Closed,
     /// HALT, because the journal was lost.
     JournalLost,
+    /// The engine lives, and nobody looks whether it does what it should.
+    Unobserved,
+    /// The engine does not do what its inputs say.
+    Diverged,
 }
 
 impl Health {
@@ -46,14 +53,24 @@ impl Health {
             Self::Stalled => "stalled: the journal does not grow",
             Self::Closed => "closed: the journal has ended in order",
             Self::JournalLost => "journal lost: HALT",
+            Self::Unobserved => {
+                "unobserved: nobody follows the journal, and nothing is known of the engine's state"
+            }
+            Self::Diverged => "diverged: the engine's digest is not that of its inputs; smc replay --verify",
         }
     }
 }
+
+/// Says how the channels of the alerts fare, and how many conditions they had no room for.
+type Told = Box<dyn Fn() -> (Vec<ChannelReading>, u64) + Send>;
 
 /// Gathers readings.
 pub struct Source {
     journal: PathBuf,
     view: Arc<Mutex<Option<View>>>,
+    /// Digests found wrong by observers of other processes' journals.
+    mismatches: Arc<AtomicU64>,
+    told: Option<Told>,
     /// Within the process: the maps that stay. Outside they are opened for each reading, for another process may have
     /// made the files anew.
     inside: Option<(Arc<CountersView>, Option<Arc<LatencyView>>)>,
@@ -79,7 +96,8 @@ impl Source {
     pub fn outside(journal: &Path) -> std::io::Result<Self> {
         let source = Self::over(journal, None);
         let (dir, view, stop) = (journal.to_owned(), source.view.clone(), source.stop.clone());
-        let body = move || observe(&dir, &view, &stop);
+        let mismatches = source.mismatches.clone();
+        let body = move || observe(&dir, &view, &mismatches, &stop);
         std::thread::Builder::new().name("observer".into()).spawn(body)?;
         Ok(source)
     }
@@ -88,6 +106,8 @@ impl Source {
         Self {
             journal: journal.to_owned(),
             view: Arc::new(Mutex::new(view)),
+            mismatches: Arc::default(),
+            told: None,
             inside: None,
             stop: Arc::default(),
             bytes: None,
@@ -95,6 +115,12 @@ impl Source {
             seq: 0,
             grown_at: Instant::now(),
         }
+    }
+
+    /// Has the page show how people are told, where this process tells them.
+    pub fn with_channels(mut self, told: impl Fn() -> (Vec<ChannelReading>, u64) + Send + 'static) -> Self {
+        self.told = Some(Box::new(told));
+        self
     }
 
     /// Everything as it is now. What stands in no file of the engine's (lateness, scrapes) is left to the caller.
@@ -117,8 +143,24 @@ impl Source {
             (self.bytes, self.bytes_at) = (host::disk_used(&self.journal), Some(Instant::now()));
         }
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let picture = view.as_ref().map(View::picture);
+        let over = view.as_ref().and_then(View::over);
+        // One that has ended without the journal shows a past that looks like a present.
+        let is_observed = picture.as_ref().is_some_and(|picture| over.is_none() || picture.journal.is_closed);
+        let own = over.is_some_and(|over| over.is_mismatch) && self.inside.is_some();
+        let (channels, conditions_dropped) = match &self.told {
+            None => (Vec::new(), None),
+            Some(told) => {
+                let (channels, dropped) = told();
+                (channels, Some(dropped))
+            }
+        };
         Reading {
-            picture: view.map(|view| view.picture()),
+            picture: picture.filter(|_| is_observed),
+            is_observed,
+            digest_mismatches: self.mismatches.load(Ordering::Relaxed) + u64::from(own),
+            channels,
+            conditions_dropped,
             counters,
             latencies,
             is_alive: writer.is_some(),
@@ -130,6 +172,11 @@ impl Source {
         }
     }
 
+    /// There was an observer at least once: where none is wanted, or it has still to read the past, its absence says nothing.
+    fn has_view(&self) -> bool {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// What a reading says of the engine's health.
     pub fn health(&self, reading: &Reading) -> Health {
         let journal = reading.picture.as_ref().map(|picture| &picture.journal);
@@ -139,6 +186,10 @@ impl Source {
             Health::Closed
         } else if journal.is_some_and(|journal| journal.state == JournalState::Lost) {
             Health::JournalLost
+        } else if reading.digest_mismatches > 0 {
+            Health::Diverged
+        } else if self.inside.is_some() && !reading.is_observed && self.has_view() {
+            Health::Unobserved
         } else if self.grown_at.elapsed() > STALL_MAX {
             Health::Stalled
         } else {
@@ -154,15 +205,15 @@ impl Drop for Source {
 }
 
 /// Follows whatever engine writes the journal in `dir`; the last picture stays while there is none.
-fn observe(dir: &Path, view: &Mutex<Option<View>>, stop: &AtomicBool) {
+fn observe(dir: &Path, view: &Mutex<Option<View>>, mismatches: &AtomicU64, stop: &AtomicBool) {
     crate::server::step_back();
-    let mut said = String::new();
+    let (mut said, mut wrong_at) = (String::new(), None);
     while !stop.load(Ordering::Acquire) {
         let writer = writer_of(dir);
         let error = match Observer::open(dir) {
             Ok(mut observer) => {
                 let own = observer.view();
-                let mut is_shown = false;
+                let (mut is_shown, mut look_at) = (false, Instant::now() + REPLACED_EVERY);
                 loop {
                     let taken = observer.turn();
                     // A journal's past is read before it is shown.
@@ -174,10 +225,24 @@ fn observe(dir: &Path, view: &Mutex<Option<View>>, stop: &AtomicBool) {
                         _ if stop.load(Ordering::Acquire) => return,
                         Ok(0) => std::thread::sleep(IDLE),
                         Ok(_) => {}
-                        Err(error) => break Some(error.to_string()),
+                        Err(error) => {
+                            // Read anew, the same one is found again.
+                            if let ObserverError::Shadow(ShadowError::Digest { seq }) = error
+                                && wrong_at.replace(seq) != Some(seq)
+                            {
+                                mismatches.fetch_add(1, Ordering::Relaxed);
+                            }
+                            break Some(error.to_string());
+                        }
                     }
                     if observer.is_closed() && writer_of(dir) != writer {
                         break None;
+                    }
+                    if Instant::now() >= look_at {
+                        look_at = Instant::now() + REPLACED_EVERY;
+                        if observer.is_replaced() {
+                            break None;
+                        }
                     }
                 }
             }

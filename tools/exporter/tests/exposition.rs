@@ -7,7 +7,7 @@ mod common;
 use common::{Book, world};
 use smc_core::event::{Command, EventBody, OrderUpdate, OrderUpdateKind};
 use smc_core::words::InstrumentId;
-use smc_exporter::{FAMILIES, Family, Format, Reading, Type, page};
+use smc_exporter::{ChannelReading, FAMILIES, Family, Format, Health, Reading, Source, Type, page};
 use smc_observe::{Observer, Picture};
 use smc_runtime::counters::{Counters, CountersView, Slot};
 use smc_runtime::latency::{Latencies, LatencyView, Stretch};
@@ -22,6 +22,7 @@ fn picture(dir: &Path) -> Arc<Picture> {
     let mut world = world(21);
     world.run(4_000);
     world.command(Command::Pause);
+    world.command(Command::Shutdown);
     world.run(50);
     let mut book = Book::begin(dir);
     book.write(&world);
@@ -50,11 +51,14 @@ fn reading(dir: &Path) -> Reading {
     latencies.map_to(&path).unwrap();
     probe.note(Stretch::WireToWire, 12_345);
     latencies.collect();
-    let mut source = smc_exporter::Source::inside(dir, view, None);
+    let mut source = Source::inside(dir, view, None);
     let read = source.read();
     assert!(read.is_alive, "this process wrote the counters");
     let latencies = Some(Arc::new(LatencyView::open(&path).unwrap()));
-    Reading { picture: Some(picture), latencies, scrapes: 3, ..read }
+    let outcomes = [("sent", 7), ("retried", 2), ("refused", 1), ("dropped", 0)];
+    let channels = vec![ChannelReading { name: "mail".into(), outcomes, waiting: 4 }];
+    let conditions_dropped = Some(5);
+    Reading { picture: Some(picture), latencies, scrapes: 3, channels, conditions_dropped, ..read }
 }
 
 /// `name{labels}` and value of each sample; metadata by family. Refuses what neither form allows.
@@ -113,6 +117,7 @@ fn every_family_is_there_in_both_forms_and_says_the_same() {
         // VaR needs a window of returns, rejects a refusal; venues of the harness say nothing of budget and clock.
         let may_be_absent = [
             "smc_var_ratio",
+            "smc_alert_last_timestamp_seconds",
             "smc_orders_rejected_total",
             "smc_venue_budget_left_ratio",
             "smc_venue_clock_offset_seconds",
@@ -144,7 +149,12 @@ fn what_is_told_is_what_was_read() {
     assert_eq!(told("smc_engine_state{state=\"REDUCE_ONLY\"}"), 1.0);
     assert_eq!(told("smc_engine_state{state=\"NORMAL\"}"), 0.0);
     assert_eq!(told("smc_breaker_state{scope=\"engine\",control=\"operator\"}"), 2.0);
+    // Two hold it as far, and both are told.
+    assert_eq!(told("smc_breaker_state{scope=\"engine\",control=\"process\"}"), 2.0);
     assert_eq!(told("smc_breaker_state{scope=\"engine\",control=\"daily_loss\"}"), 0.0);
+    assert_eq!(told("smc_alert_notices_total{channel=\"mail\",outcome=\"retried\"}"), 2.0);
+    assert_eq!(told("smc_alert_notices_waiting{channel=\"mail\"}"), 4.0);
+    assert_eq!(told("smc_alert_conditions_dropped_total"), 5.0);
     assert_eq!(told("smc_operator_acts_total{command=\"pause\"}"), 1.0);
     assert_eq!(told("smc_operator_acts_total{command=\"kill_flatten\"}"), 0.0);
     assert_eq!(told("smc_alerts_total{kind=\"venue_reject\"}"), 0.0);
@@ -164,6 +174,45 @@ fn what_is_told_is_what_was_read() {
     assert_eq!(told(&format!("smc_engine_digest_info{{digest=\"{}\"}}", picture.digest)), 1.0);
     let stamp = told("smc_engine_last_event_timestamp_seconds");
     assert!((stamp - picture.time.0 as f64 / 1e9).abs() < 0.001);
+}
+
+/// The last picture of an observer that has ended is no present: it is left out, and why is told.
+#[test]
+fn what_nobody_observes_any_more_has_no_series() {
+    for is_wrong in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = world(23);
+        world.run(100);
+        let mut book = Book::begin(dir.path());
+        book.write(&world);
+        let mut observer = Observer::open(dir.path()).unwrap();
+        while observer.view().picture().seq + 1 < book.next_seq() {
+            observer.turn().unwrap();
+        }
+        let path = dir.path().join(smc_runtime::counters::FILE_NAME);
+        let counters = Counters::create(&path).unwrap();
+        counters.set(Slot::JournalSeq, 1);
+        let view = Arc::new(CountersView::open(&path).unwrap());
+        let mut source = Source::inside(dir.path(), view, Some(observer.view()));
+        let before = source.read();
+        assert_eq!(source.health(&before), Health::Good);
+        assert!(page(&before, Format::Prometheus).contains("\nsmc_observer_up 1\n"));
+        if is_wrong {
+            book.digest(&[7; 16]);
+            while observer.turn().is_ok() {}
+        } else {
+            drop(observer);
+        }
+        let after = source.read();
+        let expected = if is_wrong { Health::Diverged } else { Health::Unobserved };
+        assert_eq!(source.health(&after), expected);
+        let text = page(&after, Format::Prometheus);
+        let lines = format!("\nsmc_observer_digest_mismatches_total {}\n", u64::from(is_wrong));
+        assert!(text.contains("\nsmc_observer_up 0\n") && text.contains(&lines), "{text}");
+        for name in ["smc_engine_state{", "smc_position{", "smc_journal_state "] {
+            assert!(!text.contains(&format!("\n{name}")), "{name}");
+        }
+    }
 }
 
 /// The words of the system's own parser. It is not there on every machine.

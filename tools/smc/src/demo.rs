@@ -185,7 +185,7 @@ pub fn demo(args: &Args) -> Outcome {
         }
     };
     let _ = peer.preamble.set(running.preamble);
-    let _metrics = crate::exporter::serve(metrics, &journal, &running)?;
+    let _metrics = crate::exporter::serve(metrics, &journal, &running, None)?;
     let started = Instant::now();
     let is_over = || venue.is_finished() || running.is_over() || stop.load(Ordering::Acquire);
     if args.json || args.headless || !std::io::stdout().is_terminal() {

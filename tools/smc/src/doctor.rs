@@ -7,13 +7,19 @@ use crate::failure::{Failure, Outcome};
 use clap::Parser;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use serde_json::{Value, json};
-use smc_journal::{Ending, Reader};
+use smc_exporter::{ExporterError, Port};
+use smc_journal::{Ending, JournalSettings, Reader};
 use smc_runtime::clock::clock_sync;
 use smc_runtime::config::FileConfig;
+use smc_runtime::control::desk::Factor;
+use smc_runtime::control::directory_is_ours;
+use smc_runtime::control::people::People;
 use smc_runtime::idle::{Idle, cores};
 use smc_runtime::launch::{Topology, automatic};
+use smc_runtime::resume::{self, ResumeError};
 use std::fmt::Display;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -72,6 +78,21 @@ pub struct Finding {
     found: String,
     /// What to do; empty where nothing is.
     todo: String,
+}
+
+/// What findings about people are about: their names are in them.
+const PEOPLE: &str = "people";
+
+impl Finding {
+    /// For strangers: without the names of people.
+    pub fn without_people(self) -> Self {
+        match self.verdict {
+            Verdict::Bad if self.what == PEOPLE => {
+                Self { found: "an entry of [control] is wrong; smc doctor names it".into(), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -147,7 +168,12 @@ pub fn examine(args: &Args) -> Vec<Finding> {
     let build: String = smc_core::build_hash().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     report.ok("version", format!("smc {}, build {build}", env!("CARGO_PKG_VERSION")));
     let file = config(&args.config, &mut report);
+    let mut is_simulated = false;
     if let Some(file) = &file {
+        is_simulated = crate::run::is_local(file);
+        if let Err(error) = crate::run::startable(file) {
+            report.bad("config", error, "smc run refuses it; mend the key that is named");
+        }
         secrets(file, &mut report);
         let journal = args.journal.clone().or_else(|| file.process.journal.clone());
         match journal {
@@ -164,11 +190,15 @@ pub fn examine(args: &Args) -> Vec<Finding> {
             kill_flag(flag, &mut report);
         }
         let control = args.control.clone().or_else(|| file.process.control.clone());
-        control_dir(&control.unwrap_or_else(crate::ctl::default_socket), &mut report);
+        let control = control.unwrap_or_else(crate::ctl::default_socket);
+        control_dir(&control, people(file, &mut report), &mut report);
+        if let Some(address) = &file.process.metrics {
+            metrics(address, &mut report);
+        }
         threads(file, &mut report);
         channels(file, &mut report);
     }
-    clock(&mut report);
+    clock(is_simulated, &mut report);
     limits(&mut report);
     time_zones(&mut report);
     units(&mut report);
@@ -210,13 +240,44 @@ fn secrets(file: &FileConfig, report: &mut Report) {
     let keys = accounts.map(|account| &account.key_file);
     let alerts =
         file.alerts.iter().flat_map(|alerts| &alerts.channels).flat_map(|channel| channel.secret_files());
-    for path in keys.chain(&file.process.totp_file).chain(alerts) {
+    for path in keys.chain(alerts) {
         match std::fs::File::open(path).and_then(|open| open.metadata()) {
             Err(error) => {
                 report.bad("secret", format!("{}: {error}", path.display()), "as the user of the service")
             }
             Ok(about) => secret(path, &about, report),
         }
+    }
+}
+
+/// Operators and their keys, and the second factor, read as the engine reads them; the group that may reach the socket.
+fn people(file: &FileConfig, report: &mut Report) -> Option<u32> {
+    if let Some(path) = &file.process.totp_file {
+        match Factor::read(path, None) {
+            Ok(_) => report.ok("secret", format!("{}: a one-time secret", path.display())),
+            Err(error) => report.bad("secret", format!("{}: {error}", path.display()), "process.totp_file"),
+        }
+    }
+    match People::read(&file.control) {
+        Ok(people) => {
+            report.ok(PEOPLE, format!("{} keys, all of them good", file.control.keys.len()));
+            people.group
+        }
+        Err(error) => {
+            report.bad(PEOPLE, error, "users, groups and key files of [control]");
+            None
+        }
+    }
+}
+
+/// Whether the port can be had; it is given back at once.
+fn metrics(address: &str, report: &mut Report) {
+    match Port::open(address) {
+        Ok(port) => report.ok("metrics", format!("{}: free", port.address())),
+        Err(ExporterError::Listen(at, error)) if error.kind() == ErrorKind::AddrInUse => {
+            report.warn("metrics", format!("{at}: taken"), "by the engine that runs, or process.metrics")
+        }
+        Err(error) => report.bad("metrics", error, "process.metrics"),
     }
 }
 
@@ -293,6 +354,11 @@ fn journal_dir(dir: &Path, file: &FileConfig, report: &mut Report) {
             _ => report.ok("space", text),
         }
     }
+    match resume::agree(&JournalSettings::new(dir), &mut file.clone()) {
+        // What cannot be read is told below, with the place.
+        Ok(_) | Err(ResumeError::Journal(_)) => {}
+        Err(error) => report.bad("journal", format!("{}: {error}", dir.display()), "smc run refuses it"),
+    }
     let reader = match Reader::open(dir) {
         Ok(reader) => reader,
         Err(smc_journal::JournalError::Empty { .. }) => {
@@ -324,17 +390,14 @@ fn journal_dir(dir: &Path, file: &FileConfig, report: &mut Report) {
     }
 }
 
-fn control_dir(socket: &Path, report: &mut Report) {
+fn control_dir(socket: &Path, group: Option<u32>, report: &mut Report) {
     let dir = parent(socket);
-    match std::fs::metadata(dir) {
-        Err(error) => {
-            report.warn("control", format!("{}: {error}", dir.display()), "it is made at the start")
-        }
-        Ok(about) if about.mode() & 0o077 != 0 || about.uid() != geteuid().as_raw() => {
-            let found = format!("{}: mode {:o}, user {}", dir.display(), about.mode() & 0o777, about.uid());
-            report.bad("control", found, "a directory of the service's user alone: chmod 700");
-        }
-        Ok(_) => match UnixStream::connect(socket) {
+    if let Err(error) = std::fs::symlink_metadata(dir) {
+        return report.warn("control", format!("{}: {error}", dir.display()), "it is made at the start");
+    }
+    match directory_is_ours(dir, group) {
+        Err(error) => report.bad("control", error, "a directory that the service's user alone may write"),
+        Ok(()) => match UnixStream::connect(socket) {
             Ok(_) => report.ok("control", format!("{}: an engine listens", socket.display())),
             Err(_) if socket.exists() => {
                 report.ok("control", format!("{}: left by an engine that is gone", socket.display()))
@@ -434,14 +497,16 @@ fn channels(file: &FileConfig, report: &mut Report) {
     }
 }
 
-fn clock(report: &mut Report) {
+fn clock(is_simulated: bool, report: &mut Report) {
     match clock_sync() {
         None => {
             report.warn("clock", "the kernel does not say whether it is synchronised", "chronyc tracking")
         }
+        // A simulated venue has a time of its own.
         Some(found) if !found.is_synchronised => {
-            report.bad(
+            report.note(
                 "clock",
+                if is_simulated { Verdict::Warn } else { Verdict::Bad },
                 "not synchronised: venues refuse requests of another time",
                 "chrony or systemd-timesyncd",
             );
@@ -523,6 +588,8 @@ mod tests {
         Args { config, journal, control: Some(control.to_owned()), json: false }
     }
 
+    const VENUE: &str = "[venue]\nkind = \"binance-spot\"\nmarket = \"127.0.0.1:1\"\norders = \"127.0.0.1:1\"\nrest = \"127.0.0.1:1\"\n";
+
     /// What is wrong is found by name, with what to do; a torn configuration still has the machine looked at.
     #[test]
     fn what_is_wrong_is_named_and_says_what_to_do() {
@@ -535,15 +602,15 @@ mod tests {
         std::fs::create_dir(&journal).unwrap();
         std::fs::create_dir(&control).unwrap();
         mode(&journal, 0o700);
-        mode(&control, 0o755);
+        mode(&control, 0o775);
         std::fs::write(path("key.pem"), "canary").unwrap();
-        std::fs::write(path("totp"), "canary").unwrap();
+        std::fs::write(path("totp"), "JBSWY3DPEHPK3PXPJBSWY3DP").unwrap();
         mode(&path("key.pem"), 0o644);
         mode(&path("totp"), 0o600);
         std::fs::write(path("flag"), "").unwrap();
         let preset = crate::presets::find("demo").unwrap().text;
         let text = format!(
-            "{preset}\n[account]\napi_key = \"canary\"\nkey_file = \"{0}/key.pem\"\n[process]\ntotp_file = \"{0}/totp\"\nkill_flag = \"{0}/flag\"\nidle = \"yield\"\n",
+            "{preset}\n{VENUE}[account]\napi_key = \"canary\"\nkey_file = \"{0}/key.pem\"\n[process]\ntotp_file = \"{0}/totp\"\nkill_flag = \"{0}/flag\"\nidle = \"yield\"\n",
             dir.path().display()
         );
         std::fs::write(&config, text).unwrap();
@@ -561,9 +628,78 @@ mod tests {
         assert!(!told.contains("canary"), "{told}");
         assert!(std::fs::read_dir(&journal).unwrap().next().is_none(), "nothing is left behind");
 
+        // What the engine itself makes, with and without a group.
+        for open in [0o700, 0o750, 0o755] {
+            mode(&control, open);
+            let findings = examine(&args(&config, &journal, &control.join("control")));
+            assert_eq!(of(&findings, "control")[0].verdict, Verdict::Ok, "{open:o}");
+        }
         std::fs::write(&config, "nonsense").unwrap();
         let findings = examine(&args(&config, &journal, &control));
         assert_eq!(of(&findings, "config")[0].verdict, Verdict::Bad);
         assert!(!of(&findings, "limits").is_empty());
+    }
+
+    /// What `smc run` would refuse is found here, by the same functions; and a simulated venue needs no clock of ours.
+    #[test]
+    fn what_the_start_refuses_is_bad() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let (config, journal) = (path("smc.toml"), path("journal"));
+        std::fs::create_dir(&journal).unwrap();
+        let preset = crate::presets::find("demo").unwrap().text;
+        let file = FileConfig::parse(preset).unwrap();
+        let settings = JournalSettings::new(&journal);
+        let header = smc_journal::Header { environment: "sim".into(), ..Default::default() };
+        let mut writer = smc_journal::Writer::create(&settings, &header).unwrap();
+        let text = file.deciding_text();
+        writer.append(smc_journal::RecordKind::Config, smc_core::TsNs(1), text.as_bytes()).unwrap();
+        writer.close().unwrap();
+        let secret = |name: &str, text: &str, mode: u32| {
+            std::fs::write(path(name), text).unwrap();
+            std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let venue = |speed: f64| format!("{VENUE}speed = {speed:?}\n");
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let more = |speed| {
+            format!(
+                "{0}[process]\nidle = \"yield\"\nmetrics = \"{1}\"\ntotp_file = \"{2}/totp\"\n[control.keys.canary]\nfile = \"{2}/seal\"\nrole = \"admin\"\noperator = 4000000001\n",
+                venue(speed),
+                taken.local_addr().unwrap(),
+                dir.path().display()
+            )
+        };
+        let verdicts = |text: String| -> Vec<(&'static str, Verdict)> {
+            std::fs::write(&config, text).unwrap();
+            std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let findings = examine(&args(&config, &journal, &path("control").join("socket")));
+            assert!(
+                findings.iter().all(|it| it.what != "clock" || it.verdict != Verdict::Bad),
+                "{}",
+                as_table(&findings)
+            );
+            let told: Vec<Finding> = findings.iter().cloned().map(Finding::without_people).collect();
+            assert!(!as_table(&told).contains("canary"), "{}", as_table(&told));
+            let looked = ["config", "journal", "secret", "people", "metrics"];
+            let looked = findings.iter().filter(|it| looked.contains(&it.what));
+            looked.map(|it| (it.what, it.verdict)).filter(|(_, verdict)| *verdict != Verdict::Ok).collect()
+        };
+        secret("totp", "JBSWY3DPEHPK3PXPJBSWY3DP", 0o600);
+        secret("seal", &"ab".repeat(32), 0o600);
+        assert_eq!(verdicts(format!("{preset}\n{}", more(1.0))), [("metrics", Verdict::Warn)]);
+        secret("totp", "JBSWY3DPEHPK3PXPJBSWY3DP", 0o640);
+        secret("seal", &"ab".repeat(32), 0o640);
+        let other =
+            preset.replacen("warm_up_bars", "#", 1).replacen("[engine]", "[engine]\nwarm_up_bars = 7", 1);
+        assert_eq!(
+            verdicts(format!("{other}\n{}", more(0.0))),
+            [
+                ("config", Verdict::Bad),
+                ("journal", Verdict::Bad),
+                ("secret", Verdict::Bad),
+                ("people", Verdict::Bad),
+                ("metrics", Verdict::Warn)
+            ]
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::failure::{Failure, Outcome};
 use clap::Parser;
-use smc_exporter::{Exporter, Port, Source};
+use smc_alerts::Handle;
+use smc_exporter::{ChannelReading, Exporter, Port, Source};
 use smc_runtime::launch::Running;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,10 +48,35 @@ pub fn open(address: Option<&str>) -> Result<Option<Port>, Failure> {
     port.map_err(|error| Failure::Wrong(error.to_string()))
 }
 
-/// Serves the metrics of this process's engine, if there is a port.
-pub fn serve(port: Option<Port>, journal: &Path, running: &Running) -> Result<Option<Exporter>, Failure> {
-    let source = || Source::inside(journal, running.status.counters.clone(), running.view.clone());
-    port.map(|port| start(port, source())).transpose()
+/// Serves the metrics of this process's engine, and of its alerts where it has them, if there is a port.
+pub fn serve(
+    port: Option<Port>,
+    journal: &Path,
+    running: &Running,
+    alerts: Option<Handle>,
+) -> Result<Option<Exporter>, Failure> {
+    let Some(port) = port else { return Ok(None) };
+    let source = Source::inside(journal, running.status.counters.clone(), running.view.clone());
+    let source = match alerts {
+        None => source,
+        Some(alerts) => source.with_channels(move || (channels(&alerts), alerts.conditions_dropped())),
+    };
+    start(port, source).map(Some)
+}
+
+fn channels(alerts: &Handle) -> Vec<ChannelReading> {
+    let states = alerts.channels().into_iter();
+    let reading = states.map(|state| ChannelReading {
+        name: state.name,
+        outcomes: [
+            ("sent", state.sent),
+            ("retried", state.retried),
+            ("refused", state.refused),
+            ("dropped", state.dropped),
+        ],
+        waiting: state.waiting as u64,
+    });
+    reading.collect()
 }
 
 fn start(port: Port, source: Source) -> Result<Exporter, Failure> {

@@ -1,12 +1,16 @@
 //! `smc run`: the engine against a venue that is already there.
 
+use crate::alerts::Inside;
 use crate::failure::{Failure, Outcome};
 use crate::service::Service;
 use crate::sim::private_dir;
 use clap::Parser;
+use smc_alerts::{Names, Opened};
 use smc_core::TsNs;
+use smc_exporter::{Exporter, Port};
+use smc_observe::Over;
 use smc_runtime::clock::Clock;
-use smc_runtime::config::{FileConfig, VenueSection};
+use smc_runtime::config::{AlertsSection, FileConfig, VenueSection};
 use smc_runtime::counters::{CountersView, Slot};
 use smc_runtime::idle::keep_off;
 use smc_runtime::launch::{Options, Running, Topology, automatic, launch};
@@ -61,22 +65,9 @@ fn run_logged(args: &Args) -> Outcome {
     let named = |error: &dyn std::fmt::Display| Failure::wrong(args.config.display(), error);
     let text = std::fs::read_to_string(&args.config).map_err(|error| named(&error))?;
     let mut config = FileConfig::parse(&text).map_err(|error| named(&error))?;
-    let speed = config.all_venues().next().ok_or_else(|| named(&"section [venue] is missing"))?.speed;
-    let is_here = |venue: &VenueSection| {
-        [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address))
-    };
-    let is_local = config.all_venues().all(is_here);
+    let Start { speed, is_local } = startable(&config).map_err(|error| named(&error))?;
     if !is_local && !args.live {
         return Err(named(&"a venue is not on this machine: pass --live to trade real money"));
-    }
-    if !(speed > 0.0 && speed <= 100_000.0) {
-        return Err(named(&"venue.speed: must be above 0 and at most 100000"));
-    }
-    if config.all_venues().any(|venue| venue.speed != speed) {
-        return Err(named(&"venue.speed: one engine has one clock, so all venues need the same"));
-    }
-    if speed != 1.0 && !is_local {
-        return Err(named(&"venue.speed: only a simulated venue can run faster than life"));
     }
     if config.engine.order_sequence_first == 1 {
         config.engine.order_sequence_first = sequence_now();
@@ -97,6 +88,7 @@ fn run_logged(args: &Args) -> Outcome {
     let control = control.unwrap_or_else(crate::ctl::default_socket);
     config.process.metrics = args.metrics.clone().or(config.process.metrics);
     let metrics = crate::exporter::open(config.process.metrics.as_deref())?;
+    let alerts = crate::alerts::open(&file_alerts)?;
     let kill = Arc::new(AtomicBool::new(false));
     let options = Options {
         config,
@@ -118,16 +110,26 @@ fn run_logged(args: &Args) -> Outcome {
     let mut service = Service::from_env(Instant::now());
     service.starting("starting: the venues' rules, the journal's past");
     let running = launch(options).map_err(|error| named(&error))?;
-    let _metrics = crate::exporter::serve(metrics, &journal, &running)?;
+    let beside = Beside::start(alerts, &names, metrics, &journal, &running);
+    // Never without its end: what works at the venue would be left there.
+    let Beside { mut alerts, exporter: _exporter } = match beside {
+        Ok(beside) => beside,
+        Err(failure) => {
+            let _ = running.end();
+            return Err(failure);
+        }
+    };
     if let Some(found) = &running.recovery {
         let (records, dropped_bytes) = (found.records, found.dropped_bytes);
         tracing::info!(records, dropped_bytes, "continuing a journal");
     }
-    let alerts = crate::alerts::beside_engine(&file_alerts, &names, &journal)?;
     let place = Place { journal: &journal, control: &control };
     wait(&running, &stop, args.seconds, &place, &mut service, || {
         if hang_up.swap(false, Ordering::AcqRel) {
             log.reopen();
+        }
+        if let (Some(alerts), Some(over)) = (&mut alerts, observer_over(&running)) {
+            alerts.observer_ended(over);
         }
     });
     if let Some(alerts) = &alerts
@@ -157,6 +159,66 @@ fn run_logged(args: &Args) -> Outcome {
     match ended.error {
         None => Ok(()),
         Some(error) => Err(named(&error)),
+    }
+}
+
+/// What an engine is started with.
+pub struct Start {
+    /// Market seconds per second.
+    pub speed: f64,
+    /// As [`is_local`] says.
+    pub is_local: bool,
+}
+
+/// All venues are on this machine: simulated, in a time of their own.
+pub fn is_local(config: &FileConfig) -> bool {
+    let is_here = |venue: &VenueSection| {
+        [&venue.market, &venue.orders, &venue.rest].iter().all(|address| is_loopback(address))
+    };
+    config.all_venues().all(is_here)
+}
+
+/// Whether an engine of this configuration can be started at all, as far as the configuration alone tells.
+pub fn startable(config: &FileConfig) -> Result<Start, &'static str> {
+    let speed = config.all_venues().next().ok_or("section [venue] is missing")?.speed;
+    let is_local = is_local(config);
+    if !(speed > 0.0 && speed <= 100_000.0) {
+        return Err("venue.speed: must be above 0 and at most 100000");
+    }
+    if config.all_venues().any(|venue| venue.speed != speed) {
+        return Err("venue.speed: one engine has one clock, so all venues need the same");
+    }
+    if speed != 1.0 && !is_local {
+        return Err("venue.speed: only a simulated venue can run faster than life");
+    }
+    Ok(Start { speed, is_local })
+}
+
+/// Why nobody observes an engine that goes on; none where somebody does, where nobody was to, and where it has ended.
+fn observer_over(running: &Running) -> Option<&Over> {
+    let view = running.view.as_ref()?;
+    let over = view.over()?;
+    (!running.is_over() && !view.picture().journal.is_closed).then_some(over)
+}
+
+/// What runs in the engine's process and serves others.
+struct Beside {
+    alerts: Option<Inside>,
+    exporter: Option<Exporter>,
+}
+
+impl Beside {
+    fn start(
+        alerts: Option<(AlertsSection, Opened)>,
+        names: &Names,
+        metrics: Option<Port>,
+        journal: &Path,
+        running: &Running,
+    ) -> Result<Self, Failure> {
+        let alerts = crate::alerts::beside_engine(alerts, names, journal)?;
+        let handle = alerts.as_ref().map(Inside::handle);
+        let exporter = crate::exporter::serve(metrics, journal, running, handle)?;
+        Ok(Self { alerts, exporter })
     }
 }
 
@@ -229,4 +291,31 @@ fn is_loopback(address: &str) -> bool {
 pub fn config_of(journal: &Path, text: &[u8]) -> Result<FileConfig, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::wrong(journal.display(), error))?;
     FileConfig::parse(text).map_err(|error| Failure::wrong(journal.display(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No venue is asked and no journal begun: an engine that runs would have to be ended again, with orders under way.
+    #[test]
+    fn a_secret_that_cannot_be_read_is_found_before_anything_is_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let (config, journal) = (dir.path().join("smc.toml"), dir.path().join("journal"));
+        let preset = crate::presets::find("demo").unwrap().text;
+        let here = "127.0.0.1:1";
+        let text = format!(
+            "{preset}\n[venue]\nkind = \"binance-spot\"\nmarket = \"{here}\"\norders = \"{here}\"\nrest = \"{here}\"\n\
+             [[alerts.channel]]\nkind = \"webhook\"\nurl = \"http://{here}/\"\nsecret_file = \"{}/none\"\n",
+            dir.path().display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let words = ["run", "--config", config.to_str().unwrap(), "--journal", journal.to_str().unwrap()];
+        let failure = run_logged(&Args::parse_from(words)).unwrap_err();
+        let told = match failure {
+            Failure::Wrong(text) | Failure::No(text) => text,
+        };
+        assert!(told.contains("alerts.channel"), "{told}");
+        assert!(!journal.join(smc_runtime::counters::FILE_NAME).exists());
+    }
 }

@@ -96,7 +96,8 @@ fn collect(args: &Args, bundle: &mut Bundle) -> io::Result<()> {
         control: None,
         json: false,
     };
-    let findings = doctor::examine(&ask);
+    let findings: Vec<doctor::Finding> =
+        doctor::examine(&ask).into_iter().map(doctor::Finding::without_people).collect();
     bundle.add("doctor.txt", doctor::as_table(&findings).as_bytes())?;
     bundle.add("doctor.json", doctor::as_json(&findings).to_string().as_bytes())?;
 
@@ -141,7 +142,36 @@ fn host() -> String {
 
 /// The same table without values whose keys could name a secret, a person or a place that is one.
 fn without_secrets(table: &Table) -> Table {
-    table.iter().map(|(key, value)| (key.clone(), shown(key, value))).collect()
+    let each = table.iter().map(|(key, value)| match value {
+        Value::Table(control) if key == "control" => (key.clone(), Value::Table(without_people(control))),
+        value => (key.clone(), shown(key, value)),
+    });
+    each.collect()
+}
+
+/// `[control]` names people, in its lists and as the names of their keys: how many there are is told, and the rest of each key.
+fn without_people(control: &Table) -> Table {
+    let hidden = |table: &Table| -> Table {
+        let fields = table.iter().map(|(key, value)| match key.as_str() {
+            // By its number an operator stands in the journal.
+            "role" | "operator" => (key.clone(), value.clone()),
+            _ => (key.clone(), HIDDEN.into()),
+        });
+        fields.collect()
+    };
+    let numbered = |keys: &Table| -> Table {
+        let each = keys.values().zip(1..).map(|(value, nth)| {
+            let value = value.as_table().map_or(HIDDEN.into(), |table| Value::Table(hidden(table)));
+            (format!("{HIDDEN}_{nth}"), value)
+        });
+        each.collect()
+    };
+    let each = control.iter().map(|(key, value)| match value {
+        Value::Table(keys) => (key.clone(), Value::Table(numbered(keys))),
+        Value::Array(list) => (key.clone(), Value::Array(list.iter().map(|_| HIDDEN.into()).collect())),
+        _ => (key.clone(), HIDDEN.into()),
+    });
+    each.collect()
 }
 
 fn shown(key: &str, value: &Value) -> Value {
@@ -275,14 +305,32 @@ mod tests {
             url = "https://h/canary"
             apikey = "canary"
             token_file = "/etc/smc/token"
+            [control]
+            group = "canary"
+            view = ["canary", "@canary"]
+            operate = ["canary"]
+            risk = ["canary"]
+            admin = ["canary"]
+            relay = ["canary"]
+            [control.keys.canary]
+            file = "/etc/smc/canary"
+            role = "admin"
+            operator = 4000000001
             [[venues]]
             account = { api_key = "canary", key_file = "k2" }
         "#;
         let shown = toml::to_string(&without_secrets(&text.parse().unwrap())).unwrap();
         assert!(!shown.contains("canary"), "{shown}");
-        for kept in
-            ["/etc/smc/key.pem", "quotes", "5s", "mail.example:587", "silence_s = 7", "/etc/smc/token", "k2"]
-        {
+        for kept in [
+            "/etc/smc/key.pem",
+            "quotes",
+            "5s",
+            "mail.example:587",
+            "silence_s = 7",
+            "/etc/smc/token",
+            "k2",
+            "4000000001",
+        ] {
             assert!(shown.contains(kept), "{kept}: {shown}");
         }
     }

@@ -546,6 +546,16 @@ impl<S: Strategy> Engine<S> {
 
     /// Every scope that is not normal, with the control that holds it down most.
     pub fn held(&self) -> impl Iterator<Item = (RiskScope, Control, TradingState)> {
+        self.guard.scopes.held().chain(self.held_by_facts())
+    }
+
+    /// Every control that holds a scope down, whether another holds it further.
+    pub fn holds(&self) -> impl Iterator<Item = (RiskScope, Control, TradingState)> {
+        self.guard.scopes.holds().chain(self.held_by_facts())
+    }
+
+    /// By what is so, and by nobody's level: bans and reconciliation.
+    fn held_by_facts(&self) -> impl Iterator<Item = (RiskScope, Control, TradingState)> {
         let venues = (0..VENUES_MAX as u8).filter(|&venue| self.is_banned(venue));
         let banned = venues.map(|venue| (RiskScope::venue(venue), Control::Venue, TradingState::CancelOnly));
         let reconciling = self.markets.iter().filter_map(|market| {
@@ -553,6 +563,6 @@ impl<S: Strategy> Engine<S> {
             let is_held = level > TradingState::Normal;
             is_held.then(|| (RiskScope::instrument(market.id), market.reconcile.cause(), level))
         });
-        self.guard.scopes.held().chain(banned).chain(reconciling)
+        banned.chain(reconciling)
     }
 }

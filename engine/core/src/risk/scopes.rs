@@ -167,6 +167,15 @@ impl Scopes {
         )
     }
 
+    /// Every control that holds a scope down, whether another holds it further.
+    pub fn holds(&self) -> impl Iterator<Item = (RiskScope, Control, TradingState)> {
+        self.scopes().filter(|(_, levels)| levels.worst > TradingState::Normal).flat_map(|(scope, levels)| {
+            let by = Control::ALL.into_iter().zip(levels.by);
+            by.filter(|(_, level)| *level > TradingState::Normal)
+                .map(move |(control, level)| (scope, control, level))
+        })
+    }
+
     fn scopes(&self) -> impl Iterator<Item = (RiskScope, &Levels)> {
         let many = |kind, levels: &Vec<Levels>| {
             (0..levels.len()).map(move |id| RiskScope { kind, id: u16::try_from(id).unwrap_or(u16::MAX) })
@@ -314,6 +323,14 @@ mod tests {
         );
         let shift = scopes.set(hold(Control::LossStreak, TradingState::Normal, 0)).unwrap();
         assert_eq!((shift.from, shift.to), (TradingState::ReduceOnly, TradingState::Warn));
+        scopes.set(hold(Control::LossStreak, TradingState::ReduceOnly, 0)).unwrap();
+        let held: Vec<_> = scopes.held().map(|(_, control, _)| control).collect();
+        assert_eq!(held, [Control::LossStreak], "the one that holds it most");
+        let holds: Vec<_> = scopes.holds().collect();
+        let of = |control, level| (STRATEGY, control, level);
+        let both =
+            [of(Control::LossStreak, TradingState::ReduceOnly), of(Control::Slippage, TradingState::Warn)];
+        assert_eq!(holds, both, "and all that hold it");
         assert_eq!(scopes.state(RiskScope::strategy(16)), TradingState::Halt, "unknown means no");
         assert_eq!(
             scopes.set(Hold {

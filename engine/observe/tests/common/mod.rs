@@ -46,18 +46,24 @@ pub struct Book {
 impl Book {
     /// Begins one in `dir`.
     pub fn begin(dir: &Path) -> Self {
-        let settings =
-            JournalSettings { segment_bytes: 16 << 20, sync: SyncPolicy::Off, ..JournalSettings::new(dir) };
-        let header = Header {
-            build: smc_core::build_hash(),
-            config_hash: [2; 32],
-            instruments_hash: [3; 32],
-            account: "tester".into(),
-            environment: "sim".into(),
-        };
+        let (settings, header) = settings(dir);
         let mut writer = Writer::create(&settings, &header).unwrap();
         append(&mut writer, RecordKind::Config, TsNs(1), file().deciding_text().as_bytes());
         Self { writer, written: 0 }
+    }
+
+    /// Goes on with one that was closed, as the next process does.
+    pub fn go_on(dir: &Path) -> Self {
+        let (settings, header) = settings(dir);
+        let (mut writer, _) = Writer::resume(&settings, &header).unwrap();
+        append(&mut writer, RecordKind::Run, TsNs(1), &[]);
+        Self { writer, written: 0 }
+    }
+
+    /// As [`Book::write`], of a world whose first steps stand in the journal already.
+    pub fn write_since(&mut self, world: &World<Confluence>, steps: usize) {
+        self.written = self.written.max(steps);
+        self.write(world);
     }
 
     /// Number of the next record.
@@ -87,6 +93,19 @@ impl Book {
     pub fn close(self) {
         self.writer.close().unwrap();
     }
+}
+
+fn settings(dir: &Path) -> (JournalSettings, Header) {
+    let settings =
+        JournalSettings { segment_bytes: 16 << 20, sync: SyncPolicy::Off, ..JournalSettings::new(dir) };
+    let header = Header {
+        build: smc_core::build_hash(),
+        config_hash: [2; 32],
+        instruments_hash: [3; 32],
+        account: "tester".into(),
+        environment: "sim".into(),
+    };
+    (settings, header)
 }
 
 fn append(writer: &mut Writer, kind: RecordKind, ts: TsNs, payload: &[u8]) {

@@ -14,7 +14,7 @@ mod port;
 pub mod protocol;
 mod status;
 
-pub use port::{ControlError, ControlPort, Services};
+pub use port::{ControlError, ControlPort, Services, directory_is_ours};
 pub use status::{HeldScope, Status, StatusSource, state_name};
 
 use smc_core::event::{Act, Event, EventBody};

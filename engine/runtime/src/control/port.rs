@@ -168,6 +168,13 @@ fn prepare(dir: &Path, group: Option<u32>) -> io::Result<()> {
             std::os::unix::fs::chown(dir, None, Some(gid))?;
         }
     }
+    directory_is_ours(dir, group)
+}
+
+/// Whether a socket may lie in a directory that is there: ours, no link, written by nobody else. `group` may reach the socket, where
+/// one is configured.
+pub fn directory_is_ours(dir: &Path, group: Option<u32>) -> io::Result<()> {
+    let mode = if group.is_some() { 0o750 } else { 0o700 };
     let meta = fs::symlink_metadata(dir)?;
     let refuse = |what: String| Err(io::Error::other(format!("directory {}: {what}", dir.display())));
     if !meta.is_dir() {

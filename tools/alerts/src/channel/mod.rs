@@ -5,9 +5,10 @@ mod mail;
 mod telegram;
 mod webhook;
 
-use crate::notice::{Notice, Severity};
+use crate::notice::{Notice, Phase, Severity};
 use smc_net::{NetError, TlsSettings};
 use smc_settings::file::ChannelSection;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,9 +21,12 @@ const QUEUE_MAX: usize = 256;
 const TRY_TIME: Duration = Duration::from_secs(10);
 /// Between two tries: doubled each time, up to the most.
 const BACKOFF: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// After so many tries a notice is given up: some twelve minutes.
-const TRIES_MAX: u32 = 16;
+const BACKOFF_FACTOR_MAX: u32 = 60;
+/// After so many tries, some two minutes, a notice lets the others go first: it may be the only one that is not taken. Nothing is
+/// given up that may arrive later; that the queue is bounded is the bound.
+const TRIES_IN_A_ROW: u32 = 8;
+/// Longer than that nobody is waited for, whatever the other side asks.
+const WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// Why a notice did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +43,10 @@ impl From<NetError> for Fault {
     }
 }
 
-/// One way to tell. Blocks, but never longer than `within`.
+/// One way to tell. Blocks, but hardly longer than `within`.
 pub(crate) trait Transport: Send {
-    fn deliver(&mut self, notice: &Notice, within: Duration) -> Result<(), Fault>;
+    /// How many of its receivers did not take what others took.
+    fn deliver(&mut self, notice: &Notice, within: Duration) -> Result<u64, Fault>;
     /// `host:port`, for people.
     fn place(&self) -> String;
 }
@@ -94,17 +99,32 @@ pub struct ChannelState {
     pub sent: u64,
     /// Tries that failed and were made again.
     pub retried: u64,
-    /// Given up: refused by the other side, or tried too often.
+    /// Refused by the other side, or by one of several receivers.
     pub refused: u64,
-    /// Thrown away because too many waited.
+    /// Thrown away because too many waited, or at the end.
     pub dropped: u64,
     /// Waiting.
     pub waiting: usize,
 }
 
+/// A notice that waits.
+struct Waiting {
+    notice: Notice,
+    tries: u32,
+}
+
+/// Which goes next: the worst, and of a condition the oldest notice, so that none is over before it began. One that was tried
+/// often without luck goes after the others.
+fn next(queue: &VecDeque<Waiting>) -> Option<usize> {
+    let rank = |waiting: &Waiting| (waiting.tries / TRIES_IN_A_ROW, Reverse(waiting.notice.told));
+    // `min_by_key` gives the first of equals: the oldest.
+    let worst = queue.iter().min_by_key(|waiting| rank(waiting))?;
+    queue.iter().position(|waiting| waiting.notice.key == worst.notice.key)
+}
+
 #[derive(Default)]
 struct Shared {
-    queue: Mutex<VecDeque<Notice>>,
+    queue: Mutex<VecDeque<Waiting>>,
     came: Condvar,
     stop: AtomicBool,
     /// The thread is telling one.
@@ -116,8 +136,14 @@ struct Shared {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Notice>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drop_one(&self, name: &str, notice: &Notice, why: &str) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        let Notice { key, title, .. } = notice;
+        tracing::error!(channel = name, key, title, why, "an alert was dropped");
     }
 
     /// Sleeps, unless it is told to stop.
@@ -148,25 +174,26 @@ impl Channel {
         let channel = Self { name: name.into(), min, shared: shared.clone() };
         let thread = std::thread::Builder::new().name(format!("alert-{name}"));
         let name = channel.name.clone();
-        thread.spawn(move || tell_all(&name, &shared, transport))?;
+        thread.spawn(move || tell_all(&name, &shared, transport, BACKOFF))?;
         Ok(channel)
     }
 
     /// Never waits for the channel.
     pub fn push(&self, notice: &Notice) {
-        if notice.severity < self.min {
+        // Whoever was told the beginning is told the end, though it may have become better meanwhile.
+        let severity = if notice.phase == Phase::Over { notice.told } else { notice.severity };
+        if severity < self.min || self.shared.stop.load(Ordering::Acquire) {
             return;
         }
         let mut queue = self.shared.queue();
         if queue.len() >= QUEUE_MAX {
             // `min_by_key` gives the first of equals: the oldest.
-            let least = queue.iter().enumerate().min_by_key(|(_, waiting)| waiting.severity);
-            if let Some(at) = least.map(|(at, _)| at) {
-                queue.remove(at);
-                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            let least = queue.iter().enumerate().min_by_key(|(_, waiting)| waiting.notice.told);
+            if let Some(gone) = least.map(|(at, _)| at).and_then(|at| queue.remove(at)) {
+                self.shared.drop_one(&self.name, &gone.notice, "too many wait");
             }
         }
-        queue.push_back(notice.clone());
+        queue.push_back(Waiting { notice: notice.clone(), tries: 0 });
         drop(queue);
         self.shared.came.notify_all();
     }
@@ -184,54 +211,164 @@ impl Channel {
         }
     }
 
-    /// Gives the thread up. It ends after the try that it is at.
+    /// Gives the thread up. It ends after the try that it is at; what waits is told by the log alone.
     pub fn stop(&self) {
+        let mut queue = self.shared.queue();
         self.shared.stop.store(true, Ordering::Release);
+        for gone in queue.drain(..) {
+            self.shared.drop_one(&self.name, &gone.notice, "the process ends");
+        }
+        drop(queue);
+        if self.shared.is_busy.load(Ordering::Acquire) {
+            tracing::warn!(
+                channel = self.name,
+                "an alert is under way at the end; nobody will know whether it arrives"
+            );
+        }
         self.shared.came.notify_all();
     }
 }
 
-fn tell_all(name: &str, shared: &Shared, mut transport: Box<dyn Transport>) {
+fn tell_all(name: &str, shared: &Shared, mut transport: Box<dyn Transport>, backoff: Duration) {
+    // Of the channel, not of a notice: what is down is down for the next one too.
+    let mut pause = backoff;
     loop {
         let mut queue = shared.queue();
-        let notice = loop {
+        let mut waiting = loop {
             if shared.stop.load(Ordering::Acquire) {
                 return;
             }
-            match queue.pop_front() {
-                Some(notice) => break notice,
+            match next(&queue).and_then(|at| queue.remove(at)) {
+                Some(waiting) => break waiting,
                 None => queue = shared.came.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
         };
         shared.is_busy.store(true, Ordering::Release);
         drop(queue);
-        tell(name, shared, transport.as_mut(), &notice);
+        let outcome = transport.deliver(&waiting.notice, TRY_TIME);
+        let key = &waiting.notice.key;
+        let mut wait = None;
+        match outcome {
+            Ok(refused) => {
+                shared.sent.fetch_add(1, Ordering::Relaxed);
+                shared.refused.fetch_add(refused, Ordering::Relaxed);
+            }
+            Err(Fault::Refused(reason)) => {
+                shared.refused.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(channel = name, key, %reason, "an alert was refused");
+            }
+            Err(Fault::Later(reason, asked)) => {
+                waiting.tries = waiting.tries.saturating_add(1);
+                let tried = waiting.tries;
+                tracing::warn!(channel = name, key, tried, %reason, "an alert did not arrive, tried again");
+                let mut queue = shared.queue();
+                if shared.stop.load(Ordering::Acquire) {
+                    shared.drop_one(name, &waiting.notice, "the process ends");
+                } else {
+                    shared.retried.fetch_add(1, Ordering::Relaxed);
+                    // In front: it is older than all that wait, also of its own condition.
+                    queue.push_front(waiting);
+                    wait = Some(pause_before(asked, pause));
+                }
+            }
+        }
         shared.is_busy.store(false, Ordering::Release);
+        match wait {
+            None => pause = backoff,
+            Some(wait) => {
+                shared.pause(wait);
+                pause = (pause * 2).min(backoff * BACKOFF_FACTOR_MAX);
+            }
+        }
     }
 }
 
-/// Tells one, however often it takes.
-fn tell(name: &str, shared: &Shared, transport: &mut dyn Transport, notice: &Notice) {
-    let mut pause = BACKOFF;
-    for tried in 1..=TRIES_MAX {
-        let (reason, wait) = match transport.deliver(notice, TRY_TIME) {
-            Ok(()) => {
-                shared.sent.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            Err(Fault::Later(reason, wait)) if tried < TRIES_MAX => (reason, wait),
-            Err(Fault::Later(reason, _) | Fault::Refused(reason)) => {
-                shared.refused.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(channel = name, key = notice.key, %reason, "an alert was given up");
-                return;
-            }
+/// How long until the next try: what the other side asks for, but never less than our own patience.
+fn pause_before(asked: Option<Duration>, pause: Duration) -> Duration {
+    asked.map_or(pause, |asked| asked.max(pause)).min(WAIT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(key: &str, told: Severity, phase: Phase, tries: u32) -> Waiting {
+        let notice = Notice {
+            key: key.into(),
+            severity: told,
+            phase,
+            title: String::new(),
+            text: String::new(),
+            seq: None,
+            at: 0,
+            runbook: String::new(),
+            count: 1,
+            source: String::new(),
+            told,
+            number: 0,
         };
-        shared.retried.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(channel = name, key = notice.key, tried, %reason, "an alert did not arrive, tried again");
-        shared.pause(wait.unwrap_or(pause).min(BACKOFF_MAX * 5));
-        if shared.stop.load(Ordering::Acquire) {
-            return;
+        Waiting { notice, tries }
+    }
+
+    #[test]
+    fn the_worst_goes_first_and_nothing_is_over_before_it_began() {
+        use Severity::{Critical, Warning};
+        let mut queue = VecDeque::from([
+            waiting("a", Warning, Phase::Began, 0),
+            waiting("b", Warning, Phase::Began, 0),
+            waiting("c", Critical, Phase::Began, 0),
+            waiting("b", Critical, Phase::Over, 0),
+            waiting("d", Critical, Phase::Began, TRIES_IN_A_ROW),
+        ]);
+        let mut order = Vec::new();
+        while let Some(at) = next(&queue) {
+            let Waiting { notice, .. } = queue.remove(at).unwrap();
+            order.push(format!("{} {:?}", notice.key, notice.phase));
         }
-        pause = (pause * 2).min(BACKOFF_MAX);
+        assert_eq!(order, ["c Began", "b Began", "b Over", "a Began", "d Began"]);
+    }
+
+    /// Fails so often, then takes everything.
+    struct Down(u32);
+
+    impl Transport for Down {
+        fn deliver(&mut self, _: &Notice, _: Duration) -> Result<u64, Fault> {
+            self.0 = self.0.saturating_sub(1);
+            if self.0 > 0 { Err(Fault::Later("down".into(), None)) } else { Ok(0) }
+        }
+
+        fn place(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// Forty tries were, at the pace of a real channel, over half an hour.
+    #[test]
+    fn nothing_is_given_up_that_may_arrive_later() {
+        let shared = Arc::new(Shared::default());
+        let channel = Channel { name: "down".into(), min: Severity::Info, shared: shared.clone() };
+        for nth in 0..3 {
+            let Waiting { notice, .. } = waiting(&nth.to_string(), Severity::Warning, Phase::Began, 0);
+            channel.push(&notice);
+        }
+        let thread = std::thread::spawn(move || {
+            tell_all("down", &shared, Box::new(Down(40)), Duration::from_micros(10));
+        });
+        let until = Instant::now() + Duration::from_secs(20);
+        while channel.state().sent < 3 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        channel.stop();
+        thread.join().unwrap();
+        let ChannelState { sent, retried, refused, dropped, waiting, .. } = channel.state();
+        assert_eq!((sent, retried, refused, dropped, waiting), (3, 39, 0, 0, 0));
+    }
+
+    #[test]
+    fn who_asks_for_no_patience_is_given_some() {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        assert_eq!(pause_before(Some(Duration::ZERO), minute), minute);
+        assert_eq!((pause_before(Some(minute), second), pause_before(None, second)), (minute, second));
+        assert_eq!(pause_before(Some(minute * 600), second), WAIT_MAX);
     }
 }

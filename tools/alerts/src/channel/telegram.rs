@@ -28,7 +28,7 @@ impl Telegram {
 }
 
 impl Transport for Telegram {
-    fn deliver(&mut self, notice: &Notice, within: Duration) -> Result<(), Fault> {
+    fn deliver(&mut self, notice: &Notice, within: Duration) -> Result<u64, Fault> {
         let text: String =
             format!("{}\n{}", notice.headline(), notice.body()).chars().take(TEXT_MAX).collect();
         let is_quiet = notice.severity < crate::Severity::Critical;
@@ -42,7 +42,7 @@ impl Transport for Telegram {
         match judged(&response) {
             Err(Fault::Later(reason, asked)) => Err(Fault::Later(reason, wait.or(asked))),
             Ok(()) if told["ok"] == false => Err(Fault::Refused("answered `ok: false`".into())),
-            other => other,
+            other => other.map(|()| 0),
         }
     }
 

@@ -23,13 +23,13 @@ impl Webhook {
 impl Transport for Webhook {
     /// `X-Smc-Signature` is `sha256=` and the HMAC, in hex, of the value of `X-Smc-Timestamp` (seconds since the epoch), a dot, and
     /// the body: who checks both cannot be told an old message again.
-    fn deliver(&mut self, notice: &Notice, within: Duration) -> Result<(), Fault> {
+    fn deliver(&mut self, notice: &Notice, within: Duration) -> Result<u64, Fault> {
         let body = serde_json::to_string(notice).map_err(|error| Fault::Refused(error.to_string()))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
         let signature = self.key.as_ref().map(|key| signature(key, &now, &body));
         let mut headers = vec![("X-Smc-Timestamp", now.as_str())];
         headers.extend(signature.as_deref().map(|signature| ("X-Smc-Signature", signature)));
-        judged(&self.target.post(self.target.path(), &headers, &body, within)?)
+        judged(&self.target.post(self.target.path(), &headers, &body, within)?).map(|()| 0)
     }
 
     fn place(&self) -> String {
