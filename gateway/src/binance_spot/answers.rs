@@ -99,6 +99,10 @@ impl Session {
             }
             (RequestKind::Replace, Outcome::Replaced(result)) => self.on_replaced(&request, result, out),
             (RequestKind::Pair, Outcome::OrderList { orders, .. }) => self.on_paired(&request, orders, out),
+            // One of a pair takes the other along.
+            (RequestKind::Cancel, Outcome::OrderList { reports, .. }) => {
+                self.on_pair_canceled(&request, reports, out);
+            }
             // Reports tell what ended.
             (RequestKind::CancelAll, _) => {}
             (RequestKind::Cancel, Outcome::Order(order)) => {
@@ -314,11 +318,7 @@ impl Session {
                 None if reaction == Reaction::Unknown => self.lost(request, out),
                 None => self.on_place_refused(request, reaction, error.code, out),
             },
-            RequestKind::Pair => {
-                self.on_place_refused(request, reaction, error.code, out);
-                let other = Request { order: request.other, ..*request };
-                self.on_place_refused(&other, reaction, error.code, out);
-            }
+            RequestKind::Pair => self.on_pair_refused(request, reaction, error.code, out),
             // Nothing was there to end, or nobody knows.
             RequestKind::CancelAll => {
                 if reaction != Reaction::CancelTooLate {

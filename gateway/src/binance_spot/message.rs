@@ -114,12 +114,14 @@ pub enum Outcome<'t, 'a> {
         /// The venue's clock.
         server_time_ms: u64,
     },
-    /// An order list (`orderListId`, `orders`): a pair was taken.
+    /// An order list (`orderListId`, `orders`): a pair was taken, or ended by the cancel of one of it.
     OrderList {
         /// The list.
         id: i64,
-        /// Its orders.
+        /// Its orders, by name and number.
         orders: Rows<'t, 'a, OrderResult<'a>>,
+        /// `orderReports`: what the request did to them; on a cancel those that it ended.
+        reports: Rows<'t, 'a, OrderResult<'a>>,
     },
     /// `apiRestrictions`: what the key may do.
     Rights {
@@ -473,6 +475,11 @@ impl<'t, 'a, T> Rows<'t, 'a, T> {
 
 #[allow(private_bounds, reason = "only rows of this module exist")]
 impl<'t, 'a, T: Row<'a>> Rows<'t, 'a, T> {
+    /// No list at all.
+    pub(super) const fn none() -> Self {
+        Self { array: None, row: PhantomData }
+    }
+
     /// Reads every row once; the first that cannot be read refuses the list.
     pub(super) fn checked(array: Array<'t, 'a>) -> Result<Self, Refusal> {
         for value in array.iter() {
