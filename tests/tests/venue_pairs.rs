@@ -37,6 +37,14 @@ struct Pair<'a> {
     target: (&'a TrueOrder, &'a Told),
 }
 
+impl<'a> Pair<'a> {
+    fn of(orders: Vec<(&'a TrueOrder, &'a Told)>) -> Self {
+        let is_stop = |(_, told): &(&TrueOrder, &Told)| told.order.kind == OrderKind::StopLimit;
+        let (stops, targets): (Vec<_>, Vec<_>) = orders.into_iter().partition(is_stop);
+        Self { stop: stops[0], target: targets[0] }
+    }
+}
+
 fn pairs(outcome: &Outcome) -> Vec<Pair<'_>> {
     let mut lists: BTreeMap<u64, Vec<(&TrueOrder, &Told)>> = BTreeMap::new();
     for order in &outcome.evidence.end.orders {
@@ -45,11 +53,7 @@ fn pairs(outcome: &Outcome) -> Vec<Pair<'_>> {
             lists.entry(list).or_default().push((order, &outcome.story.orders[&id]));
         }
     }
-    let pair = |orders: Vec<(&'_ TrueOrder, &'_ Told)>| {
-        let is_stop = |order: &&(&TrueOrder, &Told)| order.1.order.kind == OrderKind::StopLimit;
-        (*orders.iter().find(is_stop).unwrap(), *orders.iter().find(|order| !is_stop(order)).unwrap())
-    };
-    lists.into_values().map(pair).map(|(stop, target)| Pair { stop, target }).collect()
+    lists.into_values().map(Pair::of).collect()
 }
 
 fn has_filled((order, _): &(&TrueOrder, &Told)) -> bool {
@@ -122,7 +126,7 @@ fn what_a_target_leaves_is_not_left_bare() {
 fn a_pair_whose_answer_is_lost_is_found_out_order_by_order() {
     let (mut unknown, mut never) = (0, 0);
     let faults =
-        [(Fault::LostAnswer, 150_000), (Fault::DroppedRequest, 80_000), (Fault::UnknownOutcome, 80_000)];
+        [(Fault::LostAnswer, 60_000), (Fault::DroppedRequest, 40_000), (Fault::UnknownOutcome, 40_000)];
     for seed in 22_200..22_204 {
         let outcome = well(PROGRAM, &with(seed, &faults));
         let of_pairs = |told: &&Told| told.order.terms.oco != ClientOrderId::NONE && told.was_unknown;

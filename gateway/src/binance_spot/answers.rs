@@ -107,7 +107,7 @@ impl Session {
             (RequestKind::CancelAll, _) => {}
             (RequestKind::Cancel, Outcome::Order(order)) => {
                 self.refusals = 0;
-                let status = order.status.unwrap_or(OrderStatus::Canceled);
+                let status = order.state().unwrap_or(OrderStatus::Canceled);
                 let cum_qty = order.executed_qty.unwrap_or_default();
                 let place = (request.instrument, request.order, order.order_id);
                 self.settle(place, status, cum_qty, order.time_ms, out);
@@ -221,7 +221,7 @@ impl Session {
         out: &mut Out<'_>,
     ) {
         let epoch = self.epoch;
-        let Some(status) = result.status else { return };
+        let Some(status) = result.state() else { return };
         let Some(order) = self.orders.get(id) else { return };
         order.answered_on = epoch;
         let is_cancel_lost = std::mem::take(&mut order.is_cancel_lost);

@@ -4,8 +4,8 @@
 //!   old order and takes the new, or leaves the old. It is not atomic, so each half is told as the venue tells it.
 //! * **Pair** (`orderList.place.oco`): the core says stop and target one after the other; the first waits here for the
 //!   second for a moment and otherwise leaves alone, since a stop alone is still a stop. For the same reason the stop of
-//!   a pair that was refused for sure goes out once more, alone and under its own id: a target that has begun to fill stands
-//!   at the last price, where the venue takes no pair. The cancel of one ends both, and its answer tells of both.
+//!   a pair that was refused for sure goes out once more, alone and under its own id: the market may have reached the
+//!   target meanwhile, and the venue takes no pair there. The cancel of one ends both, and its answer tells of both.
 
 use super::encode::Query;
 use super::errors::{Reaction, reaction};
@@ -298,7 +298,7 @@ impl Session {
             let id = self.ours(row.client_order_id).unwrap_or(ClientOrderId::NONE);
             is_told |= id == request.order && (id != ClientOrderId::NONE || row.order_id == request.venue_id);
             let place = (request.instrument, id, row.order_id);
-            let status = row.status.unwrap_or(OrderStatus::Canceled);
+            let status = row.state().unwrap_or(OrderStatus::Canceled);
             self.settle(place, status, row.executed_qty.unwrap_or_default(), row.time_ms, out);
         }
         if !is_told {

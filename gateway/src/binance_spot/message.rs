@@ -207,6 +207,19 @@ pub struct OrderResult<'a> {
     pub qty: Option<Qty>,
     /// Cumulative filled quantity.
     pub executed_qty: Option<Qty>,
+    /// It belongs to an order list (`orderListId` is a number).
+    pub is_of_list: bool,
+}
+
+impl OrderResult<'_> {
+    /// State of the order in the core's sense: what the venue calls expired of a list is one of a pair that ended with the
+    /// other. Answers do not say why one expired; a stop that was refused as it woke reads the same, and is placed anew.
+    pub fn state(&self) -> Option<OrderStatus> {
+        match self.status {
+            Some(OrderStatus::Expired) if self.is_of_list => Some(OrderStatus::Canceled),
+            status => status,
+        }
+    }
 }
 
 /// One of our trades, as `myTrades` lists it.
@@ -307,6 +320,13 @@ pub struct ExecutionReport<'a> {
     pub fee_asset: Option<&'a str>,
     /// `m`: we were the resting side.
     pub is_maker: bool,
+}
+
+impl ExecutionReport<'_> {
+    /// Ended because the other of its pair began to fill, or ended.
+    pub fn is_ended_by_pair(&self) -> bool {
+        self.expiry_reason == Some("OCO_TRIGGER")
+    }
 }
 
 /// Makes an enum of the venue's words that reads and writes them.

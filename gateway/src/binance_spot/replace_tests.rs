@@ -172,9 +172,9 @@ fn a_pair_leaves_as_one_request_and_each_order_lives_its_own_life() {
     let (stop_id, target_id) = (stop.client_order_id, target.client_order_id);
     assert_eq!(desk.told(), [(stop_id, OrderUpdateKind::Ack), (target_id, OrderUpdateKind::Ack)]);
     desk.hear(&report(&target, "TRADE", "FILLED", "0.5", Some((70, "0.5"))));
-    desk.hear(&report(&stop, "EXPIRED", "EXPIRED", "0", None));
+    desk.hear(&ended_by_pair(&stop));
     let told = desk.told();
-    assert_eq!(told[1], (stop_id, OrderUpdateKind::Expired { cum_qty: Qty(0) }));
+    assert_eq!(told[1], (stop_id, ENDED));
     assert_eq!(desk.session.orders.iter().count(), 0);
     assert_eq!(desk.session.counters.orders_sent, 2);
 }
@@ -277,6 +277,13 @@ fn working_pair(desk: &mut Desk) -> (NewOrder, NewOrder) {
     (stop, target)
 }
 
+/// The venue's end of an order because of the other: `EXPIRED`, and why.
+fn ended_by_pair(order: &NewOrder) -> Value {
+    let mut report = report(order, "EXPIRED", "EXPIRED", "0", None);
+    report["event"]["eR"] = json!("OCO_TRIGGER");
+    report
+}
+
 /// What the venue answers to the cancel of one of a pair: the list, with a report of each order that it ended.
 fn ended_list(stop: &NewOrder, target: &NewOrder, ended: &[&NewOrder]) -> Value {
     let mut answer = list(stop, target);
@@ -324,10 +331,9 @@ fn the_rest_of_a_target_that_lost_its_stop_is_cancelled_by_either_answer() {
         let mut desk = Desk::ready();
         let (stop, target) = working_pair(&mut desk);
         desk.hear(&report(&target, "TRADE", "PARTIALLY_FILLED", "0.1", Some((70, "0.1"))));
-        desk.hear(&report(&stop, "EXPIRED", "EXPIRED", "0", None));
+        desk.hear(&ended_by_pair(&stop));
         let (stop_id, target_id) = (stop.client_order_id, target.client_order_id);
-        let told = desk.told();
-        assert_eq!(told[1], (stop_id, OrderUpdateKind::Expired { cum_qty: Qty::ZERO }));
+        assert_eq!(desk.told()[1], (stop_id, ENDED));
         let request = desk.cancel(target_id).unwrap();
         let mut answer =
             if is_list { ended_list(&stop, &target, &[&target]) } else { state(&target, "CANCELED", "0.1") };
@@ -339,7 +345,7 @@ fn the_rest_of_a_target_that_lost_its_stop_is_cancelled_by_either_answer() {
     }
 }
 
-/// The venue takes no pair whose target stands at the last price, as one does that has just begun to fill.
+/// The venue takes no pair whose target the market has reached while it was on its way.
 #[test]
 fn the_stop_of_a_refused_pair_leaves_once_more_and_alone() {
     let mut desk = Desk::ready();
@@ -449,6 +455,37 @@ fn a_pair_that_works_is_found_again_as_two_orders() {
     );
     assert_eq!(desk.session.step, Step::Ready);
     assert_eq!(desk.session.orders.iter().count(), 2);
+}
+
+/// What ended one of a pair is not said by its state: it ended with the other. An order of no list did expire.
+#[test]
+fn one_of_a_pair_that_expired_unseen_counts_as_cancelled() {
+    for (list, expected) in [(json!(3), ENDED), (json!(-1), OrderUpdateKind::Expired { cum_qty: Qty::ZERO })]
+    {
+        let mut desk = Desk::ready();
+        let (stop, _) = working_pair(&mut desk);
+        desk.cut();
+        desk.connect(json!([]));
+        let asked = std::mem::take(&mut desk.sent);
+        let is_stop =
+            |asked: &&Value| asked["params"]["origClientOrderId"] == stop.client_order_id.to_string();
+        let mut row = state(&stop, "EXPIRED", "0");
+        row["orderListId"] = list;
+        desk.told();
+        desk.answer(asked.iter().find(is_stop).unwrap(), row);
+        assert_eq!(desk.told(), [(stop.client_order_id, expected)]);
+    }
+}
+
+/// A stop that was refused as it woke is no end of a pair.
+#[test]
+fn a_stop_of_a_pair_that_expired_by_itself_expired() {
+    let mut desk = Desk::ready();
+    let (stop, _) = working_pair(&mut desk);
+    let mut told = report(&stop, "EXPIRED", "EXPIRED", "0", None);
+    told["event"]["eR"] = json!("REJECTED");
+    desk.hear(&told);
+    assert_eq!(desk.told(), [(stop.client_order_id, OrderUpdateKind::Expired { cum_qty: Qty::ZERO })]);
 }
 
 #[test]
