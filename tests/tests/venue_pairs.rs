@@ -125,9 +125,13 @@ fn what_a_target_leaves_is_not_left_bare() {
 #[test]
 fn a_pair_whose_answer_is_lost_is_found_out_order_by_order() {
     let (mut unknown, mut never) = (0, 0);
-    let faults =
-        [(Fault::LostAnswer, 60_000), (Fault::DroppedRequest, 40_000), (Fault::UnknownOutcome, 40_000)];
-    for seed in 22_200..22_204 {
+    let faults = [
+        (Fault::LostAnswer, 60_000),
+        (Fault::DroppedRequest, 40_000),
+        (Fault::LateReport, 400_000),
+        (Fault::Cut, 2_000),
+    ];
+    for seed in 22_200..22_208 {
         let outcome = well(PROGRAM, &with(seed, &faults));
         let of_pairs = |told: &&Told| told.order.terms.oco != ClientOrderId::NONE && told.was_unknown;
         let lost: Vec<_> = outcome.story.orders.values().filter(of_pairs).collect();
@@ -135,7 +139,7 @@ fn a_pair_whose_answer_is_lost_is_found_out_order_by_order() {
         never += lost.iter().filter(|told| told.fate == Fate::Never).count();
     }
     println!("{unknown} orders of pairs unknown for a time, {never} of them never there");
-    assert!(unknown > 10 && never > 0 && unknown > never, "{unknown} unknown, {never} never");
+    assert!(never > 0 && unknown > never, "{unknown} unknown, {never} never");
 }
 
 /// A cancel meets a pair of which one fills meanwhile, reports come late, twice and in the wrong order.
