@@ -116,9 +116,9 @@ def rest_lists(rest, bid):
     gone = get("delete_order_list", symbol=SYMBOL, order_list_id=placed.order_list_id)
     check([report.status for report in gone.order_reports] == ["CANCELED"] * 2, "both are cancelled")
     get("order_list_oco", **pair(bid))
-    gone = get("delete_open_orders", symbol=SYMBOL)
-    gone = [getattr(row, "actual_instance", row) for row in gone]
-    check(len(gone) == 1 and len(gone[0].order_reports) == 2, "all are cancelled as one list")
+    # The SDK reads the rows of this answer as orders: of a list there is nothing left in it but that it is one row.
+    check(len(get("delete_open_orders", symbol=SYMBOL)) == 1, "all are cancelled as one list")
+    check(len(get("get_open_orders", symbol=SYMBOL)) == 0 and len(get("open_order_list")) == 0, "nothing is left")
 
 
 def reports(events, name):
@@ -152,8 +152,8 @@ async def partial_fill(api, heard):
 
 
 async def socket_lists(api, heard):
-    ticker = call("ws ticker.book", (await api.ticker_book(symbol=SYMBOL)).data().result)
-    bid = float(getattr(ticker, "actual_instance", ticker).bid_price)
+    ticker = (await api.ticker_book(symbol=SYMBOL)).data()
+    bid = float(call("ws ticker.book", ticker.actual_instance.result).bid_price)
     names = {"above_client_order_id": "ws-target", "below_client_order_id": "ws-stop"}
     placed = call("ws orderList.place.oco", (await api.order_list_place_oco(**pair(bid, **names))).data().result)
     check(len(placed.orders) == 2, "both orders are there")
@@ -165,8 +165,9 @@ async def socket_lists(api, heard):
     check(call("ws orderList.status", found).list_order_status == "EXECUTING", "the list works")
     call("ws openOrderLists.status", (await api.open_order_lists_status()).data().result)
     gone = (await api.order_cancel(symbol=SYMBOL, orig_client_order_id="ws-stop")).data().result
-    gone = call("ws order.cancel of one", getattr(gone, "actual_instance", gone))
-    check(gone.list_order_status == "ALL_DONE", "the cancel of one ends the list")
+    call("ws order.cancel of one", getattr(gone, "actual_instance", gone))
+    found = (await api.order_list_status(order_list_id=placed.order_list_id)).data().result
+    check(found.list_order_status == "ALL_DONE", "the cancel of one ends the list")
     await heard.wait("the list's end", lists("ALL_DONE"))
     ended = lambda events: {event.get("C") for event in events if event.get("x") == "CANCELED"}
     await heard.wait("the end of both", lambda events: {"ws-stop", "ws-target"} <= ended(events))
