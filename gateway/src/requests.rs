@@ -194,9 +194,9 @@ impl InFlight {
         self.waiting.get(kind as usize).copied().unwrap_or(0)
     }
 
-    /// Requests that may bring an order to life and are still waited for.
+    /// Orders that requests may bring to life which are still waited for; a pair is two.
     pub fn orders_waiting(&self) -> u32 {
-        let kinds = [RequestKind::Place, RequestKind::Replace, RequestKind::Pair];
+        let kinds = [RequestKind::Place, RequestKind::Replace, RequestKind::Pair, RequestKind::Pair];
         kinds.into_iter().map(|kind| self.waiting(kind)).sum()
     }
 

@@ -87,6 +87,40 @@ def rest_orders(rest, bid):
     check(len(get("delete_open_orders", symbol=SYMBOL)) == 1, "all orders are cancelled")
 
 
+def pair(bid, **names):
+    """A pair of which one ends the other: sells 5 % above the market, or once it has fallen by 5 %."""
+    return {
+        "symbol": SYMBOL,
+        "side": "SELL",
+        "quantity": 0.01,
+        "above_type": "LIMIT_MAKER",
+        "above_price": round(bid * 1.05, 2),
+        "below_type": "STOP_LOSS_LIMIT",
+        "below_price": round(bid * 0.94, 2),
+        "below_stop_price": round(bid * 0.95, 2),
+        "below_time_in_force": "GTC",
+        **names,
+    }
+
+
+def rest_lists(rest, bid):
+    get = lambda name, **args: call(name, getattr(rest, name)(**args).data())
+    placed = get("order_list_oco", **pair(bid, list_client_order_id="sdk-list", new_order_resp_type="RESULT"))
+    check(placed.list_order_status == "EXECUTING" and len(placed.orders) == 2, "both orders are there")
+    kinds = [report.type for report in placed.order_reports]
+    check(kinds == ["STOP_LOSS_LIMIT", "LIMIT_MAKER"], "one is a stop")
+    check(len(get("get_open_orders", symbol=SYMBOL)) == 2, "two orders are open")
+    found = get("get_order_list", orig_client_order_id="sdk-list")
+    check(found.order_list_id == placed.order_list_id, "the list is found by its name")
+    check(len(get("open_order_list")) == 1 and len(get("all_order_list")) == 1, "the list is listed")
+    gone = get("delete_order_list", symbol=SYMBOL, order_list_id=placed.order_list_id)
+    check([report.status for report in gone.order_reports] == ["CANCELED"] * 2, "both are cancelled")
+    get("order_list_oco", **pair(bid))
+    # The SDK reads the rows of this answer as orders: of a list there is nothing left in it but that it is one row.
+    check(len(get("delete_open_orders", symbol=SYMBOL)) == 1, "all are cancelled as one list")
+    check(len(get("get_open_orders", symbol=SYMBOL)) == 0 and len(get("open_order_list")) == 0, "nothing is left")
+
+
 def reports(events, name):
     return [event for event in events if event["e"] == "ExecutionReport" and event.get("c") == name]
 
@@ -115,6 +149,32 @@ async def partial_fill(api, heard):
         if status.status == "NEW":
             await api.order_cancel(symbol=SYMBOL, orig_client_order_id=name)
     check(False, "no order was filled in part")
+
+
+async def socket_lists(api, heard):
+    ticker = (await api.ticker_book(symbol=SYMBOL)).data()
+    bid = float(call("ws ticker.book", ticker.actual_instance.result).bid_price)
+    names = {"above_client_order_id": "ws-target", "below_client_order_id": "ws-stop"}
+    placed = call("ws orderList.place.oco", (await api.order_list_place_oco(**pair(bid, **names))).data().result)
+    check(len(placed.orders) == 2, "both orders are there")
+    lists = lambda word: lambda events: any(
+        event["e"] == "ListStatus" and event["g"] == placed.order_list_id and event["L"] == word for event in events
+    )
+    await heard.wait("the list's beginning", lists("EXECUTING"))
+    found = (await api.order_list_status(order_list_id=placed.order_list_id)).data().result
+    check(call("ws orderList.status", found).list_order_status == "EXECUTING", "the list works")
+    call("ws openOrderLists.status", (await api.open_order_lists_status()).data().result)
+    gone = (await api.order_cancel(symbol=SYMBOL, orig_client_order_id="ws-stop")).data().result
+    call("ws order.cancel of one", getattr(gone, "actual_instance", gone))
+    found = (await api.order_list_status(order_list_id=placed.order_list_id)).data().result
+    check(found.list_order_status == "ALL_DONE", "the cancel of one ends the list")
+    await heard.wait("the list's end", lists("ALL_DONE"))
+    ended = lambda events: {event.get("C") for event in events if event.get("x") == "CANCELED"}
+    await heard.wait("the end of both", lambda events: {"ws-stop", "ws-target"} <= ended(events))
+    placed = (await api.order_list_place_oco(**pair(bid))).data().result
+    gone = await api.order_list_cancel(symbol=SYMBOL, order_list_id=placed.order_list_id)
+    check(call("ws orderList.cancel", gone.data().result).list_order_status == "ALL_DONE", "the list is cancelled")
+    call("ws allOrderLists", (await api.all_order_lists()).data().result)
 
 
 async def socket_calls(client):
@@ -157,6 +217,7 @@ async def socket_calls(client):
         "its end",
         lambda events: any(event.get("C") == name and event["X"] == "CANCELED" for event in events),
     )
+    await socket_lists(api, heard)
     trades = (await api.my_trades(symbol=SYMBOL)).data().result
     check(len(call("ws myTrades", trades)) >= 3, "the trades are listed")
     await api.close_connection()
@@ -191,6 +252,15 @@ def with_ccxt():
     check(len(get("fetch_my_trades", symbol)) >= 2, "the trades are listed")
     get("create_order", symbol, "limit", "buy", 0.01, round(bid * 0.95, 2))
     get("cancel_all_orders", symbol)
+    wire = lambda name: "".join(part if at == 0 else part.title() for at, part in enumerate(name.split("_")))
+    both = {wire(name): str(value) for name, value in pair(bid, list_client_order_id="ccxt-list").items()}
+    placed = get("private_post_orderlist_oco", both)
+    check(placed["listOrderStatus"] == "EXECUTING" and len(placed["orders"]) == 2, "a pair is placed")
+    check(len(get("fetch_open_orders", symbol)) == 2, "two orders are open")
+    check(len(get("private_get_openorderlist")) == 1, "in one list")
+    check(get("private_get_orderlist", {"origClientOrderId": "ccxt-list"})["listStatusType"] == "EXEC_STARTED", "found")
+    gone = get("private_delete_orderlist", {"symbol": SYMBOL, "listClientOrderId": "ccxt-list"})
+    check(len(gone["orderReports"]) == 2, "both are cancelled")
     try:
         exchange.create_order(symbol, "limit", "buy", 1_000, round(bid * 0.95, 2))
         check(False, "an order was taken that nobody could pay for")
@@ -199,7 +269,9 @@ def with_ccxt():
 
 
 client = sdk()
-rest_orders(client.rest_api, rest_calls(client.rest_api))
+bid = rest_calls(client.rest_api)
+rest_orders(client.rest_api, bid)
+rest_lists(client.rest_api, bid)
 asyncio.run(socket_calls(client))
 with_ccxt()
 done()

@@ -206,6 +206,7 @@ impl At {
         let (home, kind) = (home.display(), self.word());
         let (topology, dead_man_ms) = (scene.topology, scene.dead_man_ms);
         let api_key = if self == Self::Oanda { OANDA_ACCOUNT } else { API_KEY };
+        let pairs = if scene.has_pairs { "native_pairs = true\n" } else { "" };
         format!(
             r#"{decides}
 [venue]
@@ -214,7 +215,7 @@ market = "{address}"
 orders = "{address}"
 rest = "{address}"
 ca_file = "{home}/ca.pem"
-
+{pairs}
 [account]
 api_key = "{api_key}"
 key_file = "{home}/key"

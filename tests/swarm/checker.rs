@@ -46,6 +46,7 @@ pub fn check(evidence: &Evidence) -> Vec<String> {
     wrong.extend(story.faults.iter().cloned());
     fills(&story, &evidence.end, &mut wrong);
     orders(&story, evidence, &mut wrong);
+    pairs(&story, evidence, &mut wrong);
     replay(evidence, &mut wrong);
     let story = Story::read(&evidence.records, true, &evidence.witness, evidence.at);
     sums(&story, evidence, &mut wrong);
@@ -87,15 +88,21 @@ fn fills(story: &Story, truth: &Truth, wrong: &mut Vec<String>) {
 
 /// P2 and P3: one decision, one order, and none without a decision.
 fn orders(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
-    let mut asked = BTreeSet::new();
+    let (mut asked, mut refused) = (BTreeSet::new(), BTreeSet::new());
     // Oanda's list has cancels too.
     for seen in evidence.seen.iter().filter(|seen| !seen.method.ends_with("cancel")) {
         let Some(id) = ClientOrderId::parse(seen.client_order_id.as_bytes()) else {
             wrong.push(format!("P2 an order without an id of ours: {seen:?}"));
             continue;
         };
-        if !asked.insert(id) {
+        // What the venue refused as a pair is asked for once more at most, and only its stop: alone.
+        let is_refused_pair = seen.method == PAIR && seen.outcome.is_err();
+        if !if is_refused_pair { refused.insert(id) } else { asked.insert(id) } {
             wrong.push(format!("P2 asked for twice: {seen:?}"));
+        }
+        let is_stop = story.orders.get(&id).is_some_and(|told| told.order.kind == OrderKind::StopLimit);
+        if !is_refused_pair && refused.contains(&id) && (!is_stop || seen.method == PAIR) {
+            wrong.push(format!("P2 asked for again after its pair was refused: {seen:?}"));
         }
         if !story.orders.contains_key(&id) {
             wrong.push(format!("P3 no cause in the journal: {seen:?}"));
@@ -109,6 +116,54 @@ fn orders(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
         match id.and_then(|id| story.orders.get(&id)) {
             None => wrong.push(format!("P3 an order at the venue has no cause in the journal: {parts:?}")),
             Some(told) => order(told, &parts, evidence.at, wrong),
+        }
+    }
+}
+
+/// What the venue calls the request for a pair.
+const PAIR: &str = "orderList.place.oco";
+
+/// P2 and P3 of pairs: at the venue is one where two orders were decided that name each other, and never did both fill, nor did
+/// one work on that the other had ended.
+fn pairs(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
+    let mut lists: BTreeMap<u64, Vec<&TrueOrder>> = BTreeMap::new();
+    for order in &evidence.end.orders {
+        if let Some(list) = order.list {
+            lists.entry(list).or_default().push(order);
+        }
+    }
+    let told = |order: &TrueOrder| {
+        let id = ClientOrderId::parse(order.client_order_id.as_bytes())?;
+        story.orders.get(&id).map(|told| told.order)
+    };
+    for (list, orders) in lists {
+        let &[one, other] = orders.as_slice() else {
+            wrong.push(format!("P2 list {list} is no pair: {orders:?}"));
+            continue;
+        };
+        let is_decided = told(one).zip(told(other)).is_some_and(|(one, other)| {
+            (one.terms.oco, other.terms.oco) == (other.client_order_id, one.client_order_id)
+        });
+        if !is_decided {
+            wrong.push(format!("P3 the pair of list {list} was not decided: {orders:?}"));
+        }
+        let has_filled = |order: &TrueOrder| order.filled_qty > Qty::ZERO;
+        if has_filled(one) && has_filled(other) {
+            wrong.push(format!("P1 both orders of list {list} filled: {orders:?}"));
+        }
+        for (filled, left) in [(one, other), (other, one)] {
+            if has_filled(filled) && left.is_open {
+                wrong.push(format!("P2 an order of list {list} works on beside one that filled: {orders:?}"));
+            }
+        }
+    }
+    for order in
+        evidence.end.orders.iter().filter(|order| order.list.is_none() && is_ours(&order.client_order_id))
+    {
+        if told(order)
+            .is_some_and(|told| told.terms.oco != ClientOrderId::NONE && told.kind != OrderKind::StopLimit)
+        {
+            wrong.push(format!("P3 a target of a pair works without its stop: {order:?}"));
         }
     }
 }

@@ -83,6 +83,13 @@ fn main() {
                     NO
                 }
             }
+            Request::Kill => {
+                if running.command(Command::Kill) {
+                    YES
+                } else {
+                    NO
+                }
+            }
             Request::Describe => {
                 eprintln!("{}; preamble {received} received, {sent} sent", progress.describe());
                 YES

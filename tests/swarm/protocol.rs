@@ -25,6 +25,8 @@ pub enum Request {
     IsQuietButConnecting(u64, u64),
     /// Cancel entries, as at the end of a run.
     Shutdown,
+    /// The kill switch: nothing new, and everything that works is cancelled.
+    Kill,
     /// Close the journal and end.
     Stop,
     /// Say on standard error how far every thread is.
@@ -41,6 +43,7 @@ impl Request {
             Self::Stop => (3, 0, 0),
             Self::Describe => (4, 0, 0),
             Self::IsQuietButConnecting(sent, received) => (5, sent, received),
+            Self::Kill => (6, 0, 0),
         };
         let mut bytes = [0; LEN];
         bytes[0] = word;
@@ -65,6 +68,7 @@ impl Request {
             3 => Ok(Self::Stop),
             4 => Ok(Self::Describe),
             5 => Ok(Self::IsQuietButConnecting(number(1), number(9))),
+            6 => Ok(Self::Kill),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }

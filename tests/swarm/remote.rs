@@ -107,6 +107,11 @@ impl Remote {
         self.life().ask(Request::Shutdown) == Some(YES)
     }
 
+    /// Throws the kill switch; false when it is gone.
+    pub fn kill_switch(&self) -> bool {
+        self.life().ask(Request::Kill) == Some(YES)
+    }
+
     /// Lets it say on its standard error how far it is, for a run that hangs.
     pub fn describe(&self) {
         self.life().ask(Request::Describe);

@@ -55,15 +55,29 @@ pub struct Scene {
     pub tweaks: Vec<(&'static str, &'static str)>,
     /// What happens at the venue that nobody in the run asks for, and when.
     pub deeds: Vec<(Duration, Deed)>,
+    /// Stop and target rest at the venue as pairs; at Binance spot alone.
+    pub has_pairs: bool,
+    /// The kill switch is thrown at these times.
+    pub halts: Vec<Duration>,
 }
 
 impl Scene {
     /// Drawn from a seed, as the swarm has it.
     pub fn from_seed(seed: u64) -> Self {
+        Self::drawn(seed, None)
+    }
+
+    /// The same at Binance spot, whatever the seed says, with stop and target as pairs there.
+    pub fn with_pairs(seed: u64) -> Self {
+        Self { has_pairs: true, ..Self::drawn(seed, Some(At::Spot)) }
+    }
+
+    fn drawn(seed: u64, place: Option<At>) -> Self {
         let mut random = Random::new(seed ^ 0x05ce_0e00);
         let faulty = Duration::from_secs(100);
         // Half at Binance spot, and half elsewhere.
         let at = At::ALL.get(random.below(9) as usize).copied().unwrap_or_default();
+        let at = place.unwrap_or(at);
         let mut plan = FaultPlan::from_seed(seed).lasting(faulty);
         // Bybit's rows of these have the time to wait for their end; at Oanda 403 is about the key, for good.
         if at.is_shut_long() || at == At::Oanda {
@@ -104,6 +118,8 @@ impl Scene {
             kill_at: Vec::new(),
             tweaks: Vec::new(),
             deeds: Vec::new(),
+            has_pairs: false,
+            halts: Vec::new(),
         }
     }
 }
@@ -125,7 +141,7 @@ pub struct Outcome {
     pub faults: Counts,
     /// Kills that hit a running engine.
     pub kills: u32,
-    /// Working orders at the venue when an engine was about to be killed.
+    /// Working orders at the venue when an engine was about to be killed, or its switch thrown.
     pub dying: Vec<Vec<String>>,
     /// Working orders at the venue when it was started again.
     pub left: Vec<Vec<String>>,
@@ -166,9 +182,10 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     let moment_of = |time: Duration| TsNs(start.0 + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     let length = scene.faulty.as_millis() as u64;
     let kills = (0..scene.kills).map(|_| Duration::from_millis(random.below(length)));
-    let kills: Vec<_> = kills.chain(scene.kill_at.iter().copied()).map(|time| (time, None)).collect();
-    let deeds = scene.deeds.iter().map(|(time, deed)| (*time, Some(deed)));
-    let mut moments: Vec<(Duration, Option<&Deed>)> = kills.into_iter().chain(deeds).collect();
+    let kills: Vec<_> = kills.chain(scene.kill_at.iter().copied()).map(|time| (time, What::Die)).collect();
+    let deeds = scene.deeds.iter().map(|(time, deed)| (*time, What::Deed(deed)));
+    let halts = scene.halts.iter().map(|time| (*time, What::Halt));
+    let mut moments: Vec<(Duration, What<'_>)> = kills.into_iter().chain(deeds).chain(halts).collect();
     moments.sort_by_key(|(time, _)| *time);
     let begin = |sim: &Sim| Remote::start(&files, sim.now(), sim.bytes()).map_err(|e| error("engine", &e));
     let step = |sim: &mut Sim, remote: &Remote, length: Duration| -> Result<(), String> {
@@ -194,8 +211,10 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
         Ok(())
     };
 
-    for deed in moments.extract_if(.., |(time, _)| time.is_zero()).filter_map(|(_, deed)| deed) {
-        do_deed(&mut sim, deed)?;
+    for (_, what) in moments.extract_if(.., |(time, _)| time.is_zero()) {
+        if let What::Deed(deed) = what {
+            do_deed(&mut sim, deed)?;
+        }
     }
     let mut remote = begin(&sim)?;
     let (mut kills, mut dying, mut left) = (0, Vec::new(), Vec::new());
@@ -207,11 +226,21 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
             .map(|order| order.client_order_id)
             .collect()
     };
-    for (moment, deed) in moments {
+    for (moment, what) in moments {
         go(&mut sim, &remote, moment_of(moment))?;
-        if let Some(deed) = deed {
-            do_deed(&mut sim, deed)?;
-            continue;
+        match what {
+            What::Deed(deed) => {
+                do_deed(&mut sim, deed)?;
+                continue;
+            }
+            What::Halt => {
+                dying.push(working(&sim));
+                if !remote.kill_switch() {
+                    return Err(format!("the kill switch was not taken: {}", told(&files.log)));
+                }
+                continue;
+            }
+            What::Die => {}
         }
         dying.push(working(&sim));
         // Within the next messages, and then the market goes on without it.
@@ -270,6 +299,16 @@ pub fn run(scene: &Scene, program: &Path, home: &Path) -> Result<Outcome, String
     let story = Story::read(&evidence.records, true, &evidence.witness, at);
     let connections = sim.connections();
     Ok(Outcome { faults, kills, dying, left, connections, start, evidence, story, wrong })
+}
+
+/// What is done to a run at a moment.
+enum What<'a> {
+    /// The engine is killed and started again.
+    Die,
+    /// The venue does something by itself.
+    Deed(&'a Deed),
+    /// The kill switch is thrown.
+    Halt,
 }
 
 fn do_deed(sim: &mut Sim, deed: &Deed) -> Result<(), String> {

@@ -10,7 +10,7 @@ use smc_core::output::{NewOrder, Output};
 use smc_journal::RecordKind;
 use std::path::Path;
 use tests::swarm::{At, Evidence, Scene, check, run};
-use venue_sim::FaultPlan;
+use venue_sim::{FaultPlan, TrueOrder};
 
 /// What is told at the top of a lie, and the lie.
 type Lie = (&'static str, fn(&mut Evidence));
@@ -86,10 +86,51 @@ fn every_lie_is_found_where_prices_alone_are_told() {
     find(At::Oanda, &lies);
 }
 
+/// Where stop and target are a pair of which one ends the other.
+const PAIR_LIES: [Lie; 5] = [
+    ("P1 both orders of list", |told| other_of_filled(told).filled_qty.0 += 1),
+    ("P2 an order of list", |told| other_of_filled(told).is_open = true),
+    ("P2 list", |told| other_of_filled(told).list = None),
+    ("P3 the pair of list", |told| {
+        // Two targets change places.
+        let lists: Vec<_> = told.end.orders.iter().filter_map(|order| order.list).collect();
+        let (one, other) = (lists[0], *lists.iter().find(|list| **list != lists[0]).unwrap());
+        let of = |list| told.end.orders.iter().rposition(|order| order.list == Some(list)).unwrap();
+        let (a, b) = (of(one), of(other));
+        (told.end.orders[a].list, told.end.orders[b].list) = (Some(other), Some(one));
+    }),
+    ("P2 asked for again after its pair was refused", |told| {
+        let mut seen = told.seen.iter().find(|seen| seen.method == "orderList.place.oco").unwrap().clone();
+        seen.outcome = Err(-2010);
+        told.seen.insert(0, seen);
+    }),
+];
+
+/// The order that ended because the other of its pair filled.
+fn other_of_filled(told: &mut Evidence) -> &mut TrueOrder {
+    let filled = told.end.orders.iter().find(|order| order.list.is_some() && order.filled_qty > Qty(0));
+    let (list, id) = filled.map(|order| (order.list, order.venue_order_id)).unwrap();
+    let is_other = |order: &&mut TrueOrder| order.list == list && order.venue_order_id != id;
+    told.end.orders.iter_mut().find(is_other).unwrap()
+}
+
+#[test]
+fn every_lie_about_a_pair_is_found() {
+    find_in(Scene { has_pairs: true, ..scene(At::Spot) }, &PAIR_LIES);
+}
+
+fn scene(at: At) -> Scene {
+    Scene { at, ..Scene::of(FaultPlan::none(4), std::time::Duration::from_secs(60)) }
+}
+
 fn find(at: At, lies: &[Lie]) {
+    find_in(scene(at), lies);
+}
+
+fn find_in(scene: Scene, lies: &[Lie]) {
+    let at = scene.at;
     let home = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_swarm-engine"));
-    let scene = Scene { at, ..Scene::of(FaultPlan::none(4), std::time::Duration::from_secs(60)) };
     let good = run(&scene, program, home.path()).unwrap();
     assert_eq!(good.wrong, [""; 0], "{}", at.word());
     assert!(good.story.compared > 30, "{} books and quotes compared", good.story.compared);

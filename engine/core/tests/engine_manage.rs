@@ -334,7 +334,7 @@ fn a_pair_is_sent_whole_or_not_at_all() {
 }
 
 #[test]
-fn half_a_pair_is_made_whole_again() {
+fn what_a_target_leaves_of_a_pair_gets_a_stop_of_its_own() {
     let (mut scene, entry) = Scene::entered(OCO, Management::PLAIN);
     let said = sent(&scene.fill(&entry, at(60_000), entry.qty.0, entry.qty.0));
     let [Sent::New(stop), Sent::New(target)] = said[..] else { panic!("{said:?}") };
@@ -346,8 +346,12 @@ fn half_a_pair_is_made_whole_again() {
     let said = sent(&scene.report(&stop, CANCELED));
     assert_eq!(said, [Sent::Cancel(target.client_order_id)]);
     let said = sent(&scene.report(&target, OrderUpdateKind::Canceled { cum_qty: Qty(filled) }));
-    let [Sent::New(stop), ..] = said[..] else { panic!("{said:?}") };
+    // At the price at which it fills no venue takes the target beside a stop.
+    let [Sent::New(stop)] = said[..] else { panic!("{said:?}") };
     assert_eq!((stop.purpose, stop.qty.0), (Purpose::Stop, entry.qty.0 - filled));
+    assert_eq!(stop.terms.oco, ClientOrderId::NONE);
+    scene.report(&stop, ACK);
+    assert_eq!(sent(&scene.quote(at(60_400))), [Sent::Cancel(stop.client_order_id)]);
 }
 
 /// Both of a pair fill: what was sold twice is bought back.

@@ -31,8 +31,8 @@ fn spec(rules: &Rules<'_, '_>) -> Result<InstrumentSpec, SpecError> {
         qty_max,
         notional_min: notional_min(rules)?,
         status: status(rules),
-        // Neither replacing nor pairs, though the venue has both: no simulated venue has shown yet what goes wrong with them.
-        contract: Contract::SPOT,
+        // No replacing, though the venue has it: no simulated venue has shown yet what goes wrong with it.
+        contract: Contract { can_oco: is_allowed(rules, "ocoAllowed"), ..Contract::SPOT },
     })
 }
 
@@ -44,6 +44,11 @@ fn notional_min(rules: &Rules<'_, '_>) -> Result<Money, SpecError> {
         strictest = strictest.max(Some(rules.number(filter, "minNotional")?));
     }
     strictest.map(Money).ok_or(rules.missing("NOTIONAL"))
+}
+
+/// What is not said is not allowed.
+fn is_allowed(rules: &Rules<'_, '_>, what: &str) -> bool {
+    rules.row.get(what).and_then(|flag: Value<'_, '_>| flag.as_bool()) == Some(true)
 }
 
 /// A word we do not know means: no new orders.
@@ -125,6 +130,20 @@ mod tests {
             let spec = instrument_spec(&mut info(word, &filters), "ETHBTC").unwrap();
             assert_eq!(spec.status, expected, "{word}");
         }
+    }
+
+    #[test]
+    fn pairs_are_kept_where_the_venue_says_so() {
+        let filters = [PRICE, LOT, NOTIONAL].join(",");
+        for (said, expected) in [("true", true), ("false", false), ("null", false), ("\"true\"", false)] {
+            let text = String::from_utf8(info("TRADING", &filters)).unwrap();
+            let text = text
+                .replace("\"baseAsset\":\"ETH\"", &format!("\"ocoAllowed\":{said},\"baseAsset\":\"ETH\""));
+            let spec = instrument_spec(&mut text.into_bytes(), "ETHBTC").unwrap();
+            assert_eq!(spec.contract.can_oco, expected, "{said}");
+        }
+        let unsaid = instrument_spec(&mut info("TRADING", &filters), "ETHBTC").unwrap();
+        assert_eq!(unsaid.contract, Contract::SPOT);
     }
 
     #[test]

@@ -99,11 +99,15 @@ impl Session {
             }
             (RequestKind::Replace, Outcome::Replaced(result)) => self.on_replaced(&request, result, out),
             (RequestKind::Pair, Outcome::OrderList { orders, .. }) => self.on_paired(&request, orders, out),
+            // One of a pair takes the other along.
+            (RequestKind::Cancel, Outcome::OrderList { reports, .. }) => {
+                self.on_pair_canceled(&request, reports, out);
+            }
             // Reports tell what ended.
             (RequestKind::CancelAll, _) => {}
             (RequestKind::Cancel, Outcome::Order(order)) => {
                 self.refusals = 0;
-                let status = order.status.unwrap_or(OrderStatus::Canceled);
+                let status = order.state().unwrap_or(OrderStatus::Canceled);
                 let cum_qty = order.executed_qty.unwrap_or_default();
                 let place = (request.instrument, request.order, order.order_id);
                 self.settle(place, status, cum_qty, order.time_ms, out);
@@ -217,7 +221,7 @@ impl Session {
         out: &mut Out<'_>,
     ) {
         let epoch = self.epoch;
-        let Some(status) = result.status else { return };
+        let Some(status) = result.state() else { return };
         let Some(order) = self.orders.get(id) else { return };
         order.answered_on = epoch;
         let is_cancel_lost = std::mem::take(&mut order.is_cancel_lost);
@@ -314,11 +318,7 @@ impl Session {
                 None if reaction == Reaction::Unknown => self.lost(request, out),
                 None => self.on_place_refused(request, reaction, error.code, out),
             },
-            RequestKind::Pair => {
-                self.on_place_refused(request, reaction, error.code, out);
-                let other = Request { order: request.other, ..*request };
-                self.on_place_refused(&other, reaction, error.code, out);
-            }
+            RequestKind::Pair => self.on_pair_refused(request, reaction, error.code, out),
             // Nothing was there to end, or nobody knows.
             RequestKind::CancelAll => {
                 if reaction != Reaction::CancelTooLate {

@@ -3,7 +3,9 @@
 //! * **Replace** (`order.cancelReplace`, stopping on failure, of orders that have not begun to fill): the venue ends the
 //!   old order and takes the new, or leaves the old. It is not atomic, so each half is told as the venue tells it.
 //! * **Pair** (`orderList.place.oco`): the core says stop and target one after the other; the first waits here for the
-//!   second for a moment and otherwise leaves alone, since a stop alone is still a stop.
+//!   second for a moment and otherwise leaves alone, since a stop alone is still a stop. For the same reason the stop of
+//!   a pair that was refused for sure goes out once more, alone and under its own id: the market may have reached the
+//!   target meanwhile, and the venue takes no pair there. The cancel of one ends both, and its answer tells of both.
 
 use super::encode::Query;
 use super::errors::{Reaction, reaction};
@@ -13,11 +15,13 @@ use super::session::{MS, Out, Session, Step, Wire};
 use super::settings::SendError;
 use crate::requests::{Request, RequestKind};
 use smc_core::event::OrderUpdateKind;
-use smc_core::output::{CancelOrder, NewOrder, OrderTerms};
+use smc_core::output::{CancelOrder, NewOrder, OrderKind, OrderTerms};
 use smc_core::words::{ClientOrderId, InstrumentId, Price, Qty, TsNs};
 
 /// The second order of a pair is said in the same event as the first; through a ring it may come a little later.
 const PAIR_WAIT: u64 = 5 * MS;
+/// Pairs under way whose stops are kept; those beyond are refused whole.
+pub(super) const PAIRS_MAX: usize = 16;
 /// Told with the half of a replacement that was not tried: "cancel-replace failed".
 const CODE_REPLACE_FAILED: i32 = -2_022;
 /// Told with an order that could not be sent after it had waited for its pair.
@@ -30,6 +34,8 @@ pub(super) struct Held {
     since: TsNs,
     /// Cancelled before it left.
     is_canceled: bool,
+    /// No pair comes any more: it leaves at once.
+    goes_alone: bool,
 }
 
 impl Session {
@@ -65,8 +71,12 @@ impl Session {
     ) -> Result<(), SendError> {
         let other = order.terms.oco;
         match self.held {
-            Some(held) if held.order.client_order_id == other && !held.is_canceled => {
-                self.send_pair(now, &held.order, order, wire)
+            Some(held) if held.order.client_order_id == other && !held.is_canceled && !held.goes_alone => {
+                let sent = self.send_pair(now, &held.order, order, wire);
+                if let Some(held) = self.held.as_mut().filter(|_| sent.is_err()) {
+                    held.goes_alone = true;
+                }
+                sent
             }
             // The other was cancelled or left alone: both together would promise the same coins twice.
             Some(held) if held.order.client_order_id == other => Err(SendError::PairBroken),
@@ -76,7 +86,7 @@ impl Session {
             Some(_) => Err(SendError::Full),
             None => {
                 self.admit(now, order, 2)?;
-                self.held = Some(Held { order: *order, since: now, is_canceled: false });
+                self.held = Some(Held { order: *order, since: now, is_canceled: false, goes_alone: false });
                 Ok(())
             }
         }
@@ -98,6 +108,10 @@ impl Session {
         let sent = self.encoder.frame(request, time_ms, &Query::Pair(first, second)).map(wire);
         self.sent(request, sent)?;
         self.held = None;
+        let stop = if first.kind == OrderKind::StopLimit { first } else { second };
+        if self.paired_stops.len() < PAIRS_MAX {
+            self.paired_stops.push((request, *stop));
+        }
         for order in [first, second] {
             self.orders.insert(Order::new(order.client_order_id, instrument, now, Phase::Placing));
             self.budget.count_order();
@@ -113,7 +127,7 @@ impl Session {
         if held.is_canceled {
             self.held = None;
             out.order(None, instrument, id, 0, OrderUpdateKind::Canceled { cum_qty: Qty::ZERO });
-        } else if out.now.since(held.since) >= PAIR_WAIT {
+        } else if held.goes_alone || out.now.since(held.since) >= PAIR_WAIT {
             self.held = None;
             if self.place_alone(out.now, &held.order, wire).is_err() {
                 self.counters.rejects += 1;
@@ -240,6 +254,58 @@ impl Session {
         self.doubt_cancel(&Request { order: request.other, ..*request }, out);
     }
 
+    /// The stop of a pair under way, which is told or lost now.
+    pub(super) fn take_paired_stop(&mut self, request: u64) -> Option<NewOrder> {
+        let at = self.paired_stops.iter().position(|(id, _)| *id == request)?;
+        Some(self.paired_stops.swap_remove(at).1)
+    }
+
+    /// A pair was refused. Where that is certain, its stop leaves once more, alone; not while a cancel is under way, which
+    /// may be about it.
+    pub(super) fn on_pair_refused(
+        &mut self,
+        request: &Request,
+        reaction: Reaction,
+        code: i32,
+        out: &mut Out<'_>,
+    ) {
+        let may_go = reaction == Reaction::Refuse
+            && !self.is_holding()
+            && self.in_flight.waiting(RequestKind::Cancel) == 0;
+        let stop = self.take_paired_stop(request.id).filter(|_| may_go);
+        for id in [request.order, request.other] {
+            let is_untold = self.orders.get(id).is_some_and(|order| order.phase == Phase::Placing);
+            match stop.filter(|stop| stop.client_order_id == id && is_untold) {
+                Some(order) => {
+                    self.orders.forget(id);
+                    self.held = Some(Held { order, since: out.now, is_canceled: false, goes_alone: true });
+                }
+                None => self.on_place_refused(&Request { order: id, ..*request }, reaction, code, out),
+            }
+        }
+    }
+
+    /// The cancel of one of a pair ended what still worked of it.
+    pub(super) fn on_pair_canceled(
+        &mut self,
+        request: &Request,
+        reports: &Rows<'_, '_, OrderResult<'_>>,
+        out: &mut Out<'_>,
+    ) {
+        self.refusals = 0;
+        let mut is_told = false;
+        for row in reports.iter() {
+            let id = self.ours(row.client_order_id).unwrap_or(ClientOrderId::NONE);
+            is_told |= id == request.order && (id != ClientOrderId::NONE || row.order_id == request.venue_id);
+            let place = (request.instrument, id, row.order_id);
+            let status = row.state().unwrap_or(OrderStatus::Canceled);
+            self.settle(place, status, row.executed_qty.unwrap_or_default(), row.time_ms, out);
+        }
+        if !is_told {
+            self.lost(request, out);
+        }
+    }
+
     /// A pair was taken: each order by its own id.
     pub(super) fn on_paired(
         &mut self,
@@ -247,6 +313,7 @@ impl Session {
         orders: &Rows<'_, '_, OrderResult<'_>>,
         out: &mut Out<'_>,
     ) {
+        self.take_paired_stop(request.id);
         for id in [request.order, request.other] {
             let told = orders.iter().find(|order| self.ours(order.client_order_id) == Some(id));
             let one = Request { order: id, ..*request };

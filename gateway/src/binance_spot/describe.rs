@@ -128,10 +128,11 @@ fn answer_fields(answer: &Answer<'_, '_>, object: &mut Writer<'_>) {
             object.text("outcome", "time");
             object.number("server_time_ms", server_time_ms);
         }
-        Outcome::OrderList { id, orders } => {
+        Outcome::OrderList { id, orders, reports } => {
             object.text("outcome", "order_list");
             object.number("list_id", id);
             object.list("orders", orders.iter(), order_fields);
+            object.list("reports", reports.iter(), order_fields);
         }
         Outcome::Rights { can_trade, can_withdraw } => {
             object.text("outcome", "rights");

@@ -114,12 +114,14 @@ pub enum Outcome<'t, 'a> {
         /// The venue's clock.
         server_time_ms: u64,
     },
-    /// An order list (`orderListId`, `orders`): a pair was taken.
+    /// An order list (`orderListId`, `orders`): a pair was taken, or ended by the cancel of one of it.
     OrderList {
         /// The list.
         id: i64,
-        /// Its orders.
+        /// Its orders, by name and number.
         orders: Rows<'t, 'a, OrderResult<'a>>,
+        /// `orderReports`: what the request did to them; on a cancel those that it ended.
+        reports: Rows<'t, 'a, OrderResult<'a>>,
     },
     /// `apiRestrictions`: what the key may do.
     Rights {
@@ -205,6 +207,19 @@ pub struct OrderResult<'a> {
     pub qty: Option<Qty>,
     /// Cumulative filled quantity.
     pub executed_qty: Option<Qty>,
+    /// It belongs to an order list (`orderListId` is a number).
+    pub is_of_list: bool,
+}
+
+impl OrderResult<'_> {
+    /// State of the order in the core's sense: what the venue calls expired of a list is one of a pair that ended with the
+    /// other. Answers do not say why one expired; a stop that was refused as it woke reads the same, and is placed anew.
+    pub fn state(&self) -> Option<OrderStatus> {
+        match self.status {
+            Some(OrderStatus::Expired) if self.is_of_list => Some(OrderStatus::Canceled),
+            status => status,
+        }
+    }
 }
 
 /// One of our trades, as `myTrades` lists it.
@@ -305,6 +320,13 @@ pub struct ExecutionReport<'a> {
     pub fee_asset: Option<&'a str>,
     /// `m`: we were the resting side.
     pub is_maker: bool,
+}
+
+impl ExecutionReport<'_> {
+    /// Ended because the other of its pair began to fill, or ended.
+    pub fn is_ended_by_pair(&self) -> bool {
+        self.expiry_reason == Some("OCO_TRIGGER")
+    }
 }
 
 /// Makes an enum of the venue's words that reads and writes them.
@@ -473,6 +495,11 @@ impl<'t, 'a, T> Rows<'t, 'a, T> {
 
 #[allow(private_bounds, reason = "only rows of this module exist")]
 impl<'t, 'a, T: Row<'a>> Rows<'t, 'a, T> {
+    /// No list at all.
+    pub(super) const fn none() -> Self {
+        Self { array: None, row: PhantomData }
+    }
+
     /// Reads every row once; the first that cannot be read refuses the list.
     pub(super) fn checked(array: Array<'t, 'a>) -> Result<Self, Refusal> {
         for value in array.iter() {

@@ -8,11 +8,13 @@
 //! events ◄── answers, reports ◄── decode ◄── wire     decode    scanner or tape ─► slots ─► message (pure)
 //! ```
 //!
-//! Promises: an order is sent once and never again under any id; its outcome is reported as the venue proved
-//! it, and as unknown until then; a fill is handed on once per trade; cancels pass when nothing else may.
+//! Promises: an order is sent once and never again under any id, but for the stop of a pair that was refused for sure; its
+//! outcome is reported as the venue proved it, and as unknown until then; a fill is handed on once per trade; cancels pass
+//! when nothing else may.
 //!
 //! Known limits: an order's missed fills are fetched in one page of a thousand trades; balances are told for the
-//! instruments' own assets and BNB; amendments that keep an order's place in the queue are not spoken.
+//! instruments' own assets and BNB; amendments that keep an order's place in the queue are not spoken; one of a pair is not to be
+//! replaced, for the venue would cancel the other and answer with the list.
 
 #[cfg(test)]
 mod allocation_tests;

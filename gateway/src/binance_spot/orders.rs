@@ -159,6 +159,11 @@ impl Orders {
         self.done_next = self.done_next.wrapping_add(1);
     }
 
+    /// Forgets an order that the venue has not taken and that is to be sent once more.
+    pub fn forget(&mut self, id: ClientOrderId) {
+        self.live.retain(|order| order.id != id);
+    }
+
     /// True for the last orders that finished, if they did so at `since` or later.
     pub fn is_done(&self, id: ClientOrderId, since: TsNs) -> bool {
         self.done.iter().any(|done| done.id == id && done.now >= since)

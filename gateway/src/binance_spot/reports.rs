@@ -38,8 +38,10 @@ impl Session {
         } else if !report.status.is_final() && report.execution != Execution::Canceled {
             self.on_working(place, report, out);
         }
-        // A report of a cancel counts as one even where the state lags behind (`PENDING_CANCEL`).
+        // A report of a cancel counts as one even where the state lags behind (`PENDING_CANCEL`). So does that of one that
+        // the venue ended because of the other of its pair: nothing was refused.
         let status = match (report.status.is_final(), report.execution) {
+            (_, Execution::Expired) if report.is_ended_by_pair() => OrderStatus::Canceled,
             (false, Execution::Canceled) => OrderStatus::Canceled,
             (false, Execution::Expired) => OrderStatus::Expired,
             (false, Execution::Rejected) => OrderStatus::Rejected,

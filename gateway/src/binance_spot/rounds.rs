@@ -108,7 +108,7 @@ impl Session {
                 self.ask_round(RequestKind::Account, &Query::Account, InstrumentId::NONE, out, wire)
             }
             // An order under way may or may not be in the list.
-            Stage::Orders if self.in_flight.orders_waiting() > 0 => {}
+            Stage::Orders if self.in_flight.orders_waiting() > 0 || self.is_holding() => {}
             Stage::Orders => {
                 (self.listed_at, self.epoch) = (out.now, self.epoch + 1);
                 self.ask_round(RequestKind::OpenOrders, &Query::OpenOrders, InstrumentId::NONE, out, wire);

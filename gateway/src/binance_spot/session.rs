@@ -13,7 +13,7 @@
 //!
 //! Answers are read in `answers`, reports in `reports`; this file holds the state, sends, and watches the clock.
 
-use super::atomic::Held;
+use super::atomic::{Held, PAIRS_MAX};
 use super::budget::Budget;
 use super::encode::{Encoder, Named, Query, TRADES_PAGE, TradesQuery};
 use super::facts::NOTHING_TOLD;
@@ -144,6 +144,8 @@ pub(super) struct Session {
     pub(super) rest: Rest,
     /// The first order of a pair, waiting for the second.
     pub(super) held: Option<Held>,
+    /// Stops of the pairs under way, each with the number of its request: what goes out alone if the pair is refused.
+    pub(super) paired_stops: Vec<(u64, NewOrder)>,
     /// When the request for open orders left.
     pub(super) listed_at: TsNs,
     /// Counts connections and lists: what an order was last told by.
@@ -219,6 +221,7 @@ impl Session {
             trades: Trades::new(instruments.iter().map(|instrument| instrument.id)),
             rest: Rest::new(false),
             held: None,
+            paired_stops: Vec::with_capacity(PAIRS_MAX),
             balances_at: 0,
             budget_told: NOTHING_TOLD,
             can_withdraw: false,
@@ -422,6 +425,7 @@ impl Session {
                 self.doubt_old(request, out);
             }
             RequestKind::Pair => {
+                self.take_paired_stop(request.id);
                 self.doubt_place(request, out);
                 self.doubt_place(&Request { order: request.other, ..*request }, out);
             }

@@ -155,6 +155,7 @@ pub(super) mod order {
         "symbol" => SYMBOL, "orderId" => ORDER, "clientOrderId" => CLIENT, "origClientOrderId" => ORIGINAL,
         "transactTime" => TRANSACT, "updateTime" => UPDATE, "time" => TIME, "status" => STATUS, "side" => SIDE,
         "price" => PRICE, "origQty" => QTY, "executedQty" => EXECUTED, "type" => TYPE, "stopPrice" => STOP,
+        "orderListId" => LIST,
     }
 
     /// False for keys that could make the result something else than one order.
@@ -195,6 +196,7 @@ pub(super) mod order {
             },
             qty: qty(QTY)?,
             executed_qty: qty(EXECUTED)?,
+            is_of_list: matches!(slots.get(LIST.0), Some(Scalar::Integer(id)) if id >= 0),
         })
     }
 }

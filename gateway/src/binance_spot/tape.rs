@@ -168,7 +168,8 @@ fn result_of<'t, 'a>(value: Value<'t, 'a>) -> Result<Outcome<'t, 'a>, Refusal> {
     }
     if has("orderListId") && has("orders") {
         let orders = rows(&object, "orders")?;
-        return Ok(Outcome::OrderList { id: integer(&object, "orderListId")?, orders });
+        let reports = if has("orderReports") { rows(&object, "orderReports")? } else { Rows::none() };
+        return Ok(Outcome::OrderList { id: integer(&object, "orderListId")?, orders, reports });
     }
     if has("cancelResult") {
         return replaced(&object).map(Outcome::Replaced);

@@ -295,6 +295,7 @@ fn at_venue(
         speed: 1.0,
         silence_max_ms: scene.silence_max_ms(),
         sbe: args.sbe.then(|| address.into()),
+        native_pairs: false,
         plain: false,
     });
     // Neither a full nor a slow disk may change what a demonstration shows.

@@ -116,6 +116,35 @@ fn answers_to_cancels_and_queries() {
 }
 
 #[test]
+fn order_lists() {
+    let mut desk = Desk::new(&[trade(1, Side::Sell, "100", "1")]);
+    desk.run_until(1);
+    let pair = json!({"symbol": "BTCUSDT", "side": "SELL", "quantity": "1.00000", "aboveType": "LIMIT_MAKER",
+                      "abovePrice": "103.00", "belowType": "STOP_LOSS_LIMIT", "belowPrice": "97.00",
+                      "belowStopPrice": "98.00", "belowTimeInForce": "GTC", "newOrderRespType": "RESULT"});
+    let placed = desk.signed("orderList.place.oco", pair)["result"].clone();
+    let sample = samples("spot/user/listStatus.jsonl", |_| true).into_iter().next();
+    let sample = sample.as_ref().map(|s| &s["event"]);
+    let ours = desk.events.iter().find(|m| m["event"]["e"] == "listStatus").unwrap();
+    check(&ours["event"], sample, &[]);
+    check(&ours["event"]["O"][0], sample.map(|s| &s["O"][0]), &[]);
+    let id = placed["orderListId"].clone();
+    let answer = desk.signed("orderList.cancel", json!({"symbol": "BTCUSDT", "orderListId": id}));
+    let sample = result_sample("order.cancel", |r| r["orderReports"].is_array());
+    let sample = sample.as_ref().map(|s| &s["result"]);
+    check(&answer["result"], sample, &[]);
+    check(&answer["result"]["orders"][0], sample.map(|s| &s["orders"][0]), &[]);
+    for at in [0, 1] {
+        check(&answer["result"]["orderReports"][at], sample.map(|s| &s["orderReports"][at]), &[]);
+    }
+    // The list that is placed has the keys of one that is cancelled; its orders say since when they work.
+    check(&placed, sample, &[]);
+    let working = |row: &Value| row["workingTime"].clone();
+    assert_eq!(working(&placed["orderReports"][0]), json!(-1));
+    assert!(working(&placed["orderReports"][1]).is_u64());
+}
+
+#[test]
 fn lists_of_own_trades() {
     let mut desk = Desk::new(&[]);
     let market = json!({"type": "MARKET", "price": null, "timeInForce": null, "newOrderRespType": "FULL"});

@@ -14,7 +14,7 @@
 //! | `hot-path [SECONDS]` | allocations, page faults and system calls of the trading thread, ten minutes each unless told otherwise |
 //! | `siege [CONNECTIONS]` | order latency beside 10,000 connections and scrapes, unless told otherwise, and beside readers that stand still |
 //! | `soak [SECONDS]` | all venues at once at ten times their recorded rate, ten minutes unless told otherwise |
-//! | `swarm [RUNS]`, `swarm --seed N` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
+//! | `swarm [RUNS]`, `swarm --seed N`, `--pairs` | the engine at a venue that goes wrong, 20,000 runs unless told otherwise; one again |
 //! | `crash [RUNS]` | kill -9 of a trading engine at random instants, 50 unless told otherwise |
 //! | `journal-exhaustive` | a 64 KiB journal cut at every byte and with every bit flipped |
 //! | `journal-kills [RUNS]` | kill -9 of a writing process and of an engine at full speed, 2,000 of each unless told otherwise |

@@ -17,8 +17,9 @@
 //! sell more than is held; after a cancel both go out at the same event.
 //!
 //! Where the venue keeps **pairs**, the target rests beside the stop and one cancels the other; a change of either is a
-//! cancel of both and a new pair. A trade that is to be changed on its way has a single stop where that can be
-//! replaced: its targets are watched. Stop and target that **came with the entry** are taken over as they appear.
+//! cancel of both and a new pair, until a part of the trade is closed: from then on the stop stands alone and the target is
+//! watched. A trade that is to be changed on its way has a single stop where that can be replaced: its targets are watched.
+//! Stop and target that **came with the entry** are taken over as they appear.
 //!
 //! ```text
 //!  Idle ──enter──► entry working ──fill──► held, stop working ──stop fills──► flat ──► Idle

@@ -30,11 +30,13 @@ impl<S: Strategy> Engine<S> {
         (id, OrderTerms { stop_on_fill: plan.stop, target_on_fill, ..OrderTerms::PLAIN })
     }
 
-    /// A stop over `qty`, with the target beside it where the venue keeps pairs.
+    /// A stop over `qty`, with the target beside it where the venue keeps pairs. Not over what a target has left that began
+    /// to fill: its price is the market's now, no venue takes a pair there, and it is watched.
     pub(super) fn place_stop(&mut self, at: usize, qty: Qty, outbox: &mut Outbox) {
         let Some(market) = self.markets.get(at) else { return };
         let Some(plan) = market.bracket.plan else { return };
-        let can_pair = market.pairs(&plan, market.contract().can_oco);
+        let is_untouched = market.bracket.progress.closed == Qty::ZERO;
+        let can_pair = market.pairs(&plan, market.contract().can_oco && is_untouched);
         let (stop_id, target) = if can_pair {
             let (target_id, stop_id) = (self.next_order_id(), self.next_order_id());
             (stop_id, self.decide_target(at, target_id, stop_id, qty, outbox))

@@ -141,7 +141,8 @@ impl Links {
             if symbols.is_empty() {
                 continue;
             }
-            for (at, spec) in places.into_iter().zip(link.questions.instruments(&symbols)?) {
+            for (at, mut spec) in places.into_iter().zip(link.questions.instruments(&symbols)?) {
+                spec.contract.can_oco &= link.at.native_pairs;
                 if let Some(slot) = specs.get_mut(at) {
                     *slot = Some(spec);
                 }

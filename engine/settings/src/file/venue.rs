@@ -52,6 +52,11 @@ pub struct VenueSection {
     /// `host:port` of the binary market streams (SBE), live `stream-sbe.binance.com:9443`. With it quotes, trades and the
     /// book come from there, and only candles from `market`. Binance spot only, with an Ed25519 key.
     pub sbe: Option<String>,
+    /// Stop and target rest at the venue together, as a pair of which one ends the other (OCO), where it keeps such pairs:
+    /// the target is filled without us. Without the key the stop alone rests there and the target is watched. Binance spot
+    /// only.
+    #[serde(skip_serializing_if = "is_false")]
+    pub native_pairs: bool,
     /// Without TLS, to a simulator on this machine alone: to measure what TLS costs.
     #[serde(skip_serializing_if = "is_false")]
     pub plain: bool,
@@ -78,6 +83,8 @@ struct Written {
     silence_max_ms: Option<u64>,
     sbe: Option<String>,
     #[serde(default)]
+    native_pairs: bool,
+    #[serde(default)]
     plain: bool,
 }
 
@@ -91,6 +98,9 @@ impl TryFrom<Written> for VenueSection {
     fn try_from(written: Written) -> Result<Self, String> {
         if written.sbe.is_some() && written.kind != VenueKind::BinanceSpot {
             return Err(format!("sbe: {} has no binary market streams", written.kind));
+        }
+        if written.native_pairs && written.kind != VenueKind::BinanceSpot {
+            return Err(format!("native_pairs: {} keeps no pairs that we could place", written.kind));
         }
         let [market, orders, rest] = match written.site {
             Some(site) => site.addresses(written.kind).map(Some),
@@ -111,6 +121,7 @@ impl TryFrom<Written> for VenueSection {
             speed: written.speed,
             silence_max_ms: written.silence_max_ms,
             sbe: written.sbe,
+            native_pairs: written.native_pairs,
             plain: written.plain,
         })
     }
@@ -265,6 +276,23 @@ mod tests {
             match toml::from_str::<VenueSection>(&text) {
                 Ok(section) => assert_eq!((kind, section.sbe.as_deref()), ("binance-spot", Some("a:4"))),
                 Err(error) => assert!(error.message().contains("no binary market streams"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_are_refused_where_there_are_none_and_off_without_a_word() {
+        for kind in KINDS {
+            let at = |rest: &str| {
+                toml::from_str::<VenueSection>(&format!("kind = \"{kind}\"\nsite = \"live\"\n{rest}"))
+            };
+            let plain = at("").unwrap();
+            assert!(!plain.native_pairs);
+            // A journal that was begun before there was the key goes on.
+            assert!(!toml::to_string(&plain).unwrap().contains("native_pairs"));
+            match at("native_pairs = true") {
+                Ok(section) => assert_eq!((kind, section.native_pairs), ("binance-spot", true)),
+                Err(error) => assert!(error.message().contains("keeps no pairs"), "{error}"),
             }
         }
     }

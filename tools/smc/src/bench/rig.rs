@@ -97,6 +97,7 @@ pub fn round(home: &Path, load: Load, is_stopped: &AtomicBool) -> Result<PathBuf
         speed: 1.0,
         silence_max_ms: None,
         sbe: None,
+        native_pairs: false,
         plain: false,
     });
     config.process.unsynced_max_ms = Some(0);

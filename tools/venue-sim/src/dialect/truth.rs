@@ -45,6 +45,8 @@ pub struct TrueOrder {
     pub filled_qty: Qty,
     /// It can still fill.
     pub is_open: bool,
+    /// The venue's number of the list that it belongs to.
+    pub list: Option<u64>,
 }
 
 /// A trade of the account.
@@ -135,6 +137,7 @@ impl Truth {
                 qty: order.qty,
                 filled_qty: order.filled_qty,
                 is_open: order.status.is_open(),
+                list: order.list,
             }
         };
         let orders = exchange.orders().filter(|order| order.account == account).map(order).collect();

@@ -80,7 +80,14 @@ impl Exchange {
             is_maker,
             realised,
         };
-        owner.log_trade(super::trade_log::AccountTrade { symbol, order: id, side, at: now, fill });
+        owner.log_trade(super::trade_log::AccountTrade {
+            symbol,
+            order: id,
+            list: None,
+            side,
+            at: now,
+            fill,
+        });
         if is_done {
             self.end(id, OrderStatus::Filled);
         }

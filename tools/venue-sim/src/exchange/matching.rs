@@ -38,7 +38,7 @@ impl Exchange {
     }
 
     /// All checks in the venue's order; returns the base quantity and the funds to hold back.
-    fn check(&self, request: &NewOrder) -> Result<(Qty, i64), Reject> {
+    pub(super) fn check(&self, request: &NewOrder) -> Result<(Qty, i64), Reject> {
         let market = self.markets.get(request.symbol).ok_or(Reject::SYMBOL)?;
         let owner = self.accounts.get(request.account).ok_or(Reject::KEY)?;
         let open = self.open_orders(request.account, Some(request.symbol));
@@ -149,6 +149,7 @@ impl Exchange {
             scope: request.scope,
             amendments: 0,
             is_liquidation: false,
+            list: None,
         };
         let given = self.given_asset(&order).filter(|_| !self.is_linear(order.symbol));
         if let (Some(asset), Some(owner)) = (given, self.accounts.get_mut(order.account)) {
@@ -265,11 +266,13 @@ impl Exchange {
         }
         self.end(id, OrderStatus::ExpiredInMatch);
         self.report(id, Execution::TradePrevention);
+        self.settle_list(id);
     }
 
     pub(super) fn expire(&mut self, id: OrderId, reason: ExpiryReason) {
         self.end(id, OrderStatus::Expired);
         self.report(id, Execution::Expired(reason));
+        self.settle_list(id);
     }
 
     /// A client's order takes a piece of the book.
@@ -325,6 +328,7 @@ impl Exchange {
         let Some((base, quote_asset)) = self.orders.get(&id).and_then(|order| self.assets(order)) else {
             return;
         };
+        self.claim_funds(id);
         let now = self.now;
         let quote = Price(price).notional_floor(Qty(qty)).0;
         let Some(order) = self.orders.get_mut(&id) else { return };
@@ -362,11 +366,13 @@ impl Exchange {
             realised: 0,
         };
         let (symbol, side) = (order.symbol, order.side);
-        owner.log_trade(AccountTrade { symbol, order: id, side, at: now, fill });
+        let list = order.list;
+        owner.log_trade(AccountTrade { symbol, order: id, list, side, at: now, fill });
         if is_done {
             self.end(id, OrderStatus::Filled);
         }
         self.report(id, Execution::Trade(fill));
+        self.settle_list(id);
     }
 }
 

@@ -10,6 +10,7 @@ pub mod book;
 pub mod filters;
 pub mod income;
 pub mod linear;
+pub mod list;
 pub mod margin;
 mod matching;
 pub mod order;
@@ -21,6 +22,7 @@ mod waking;
 use crate::market::SymbolInfo;
 use account::{Account, Balance};
 use book::Book;
+use list::{ListId, OrderList};
 use margin::Bracket;
 use order::{Order, OrderId, OrderStatus};
 use position::Position;
@@ -56,6 +58,8 @@ pub enum ExchangeEvent {
         /// The symbols whose positions changed, with the positions now.
         positions: Vec<(usize, Position)>,
     },
+    /// An order list began or is over; only its owner hears it. After the reports of its orders.
+    List(Box<OrderList>),
     /// A trade; everybody hears it.
     Trade(PublicTrade),
 }
@@ -131,6 +135,8 @@ pub enum ExpiryReason {
     UnfilledFok,
     /// A market order that emptied the book.
     InsufficientLiquidity,
+    /// The other order of its list began to trade, or ended.
+    OcoTrigger,
     /// A post-only order that would take.
     WouldTake,
     /// A reducing order with nothing left to reduce.
@@ -184,7 +190,9 @@ pub struct Exchange {
     by_client_id: HashMap<(usize, usize, String), OrderId>,
     /// Ended orders, oldest first.
     ended: VecDeque<OrderId>,
+    lists: BTreeMap<ListId, OrderList>,
     next_order_id: OrderId,
+    next_list_id: ListId,
     next_exec_id: u64,
     next_taker: u64,
     next_name: u64,
@@ -215,7 +223,9 @@ impl Exchange {
             orders: BTreeMap::new(),
             by_client_id: HashMap::new(),
             ended: VecDeque::new(),
+            lists: BTreeMap::new(),
             next_order_id: base,
+            next_list_id: base,
             next_exec_id: base,
             next_taker: 1,
             next_name: base,
@@ -337,16 +347,25 @@ impl Exchange {
         self.orders.values().filter(move |order| order.account == account && order.symbol == symbol)
     }
 
-    /// Cancels an open order under a name for the cancel; returns the order as it ended.
+    /// Cancels an open order under a name for the cancel, and with it the other of its list; returns the order as it
+    /// ended.
     pub fn cancel(&mut self, id: OrderId, cancel_name: Option<String>) -> Result<Order, Reject> {
         let order = self.orders.get(&id).filter(|order| order.status.is_open());
-        let Some(order) = order.cloned() else { return Err(Reject::UNKNOWN_ORDER) };
-        self.leave_book(&order);
+        let Some(list) = order.map(|order| order.list) else { return Err(Reject::UNKNOWN_ORDER) };
         let name = cancel_name.unwrap_or_else(|| self.make_name());
-        let ended = self.end(id, OrderStatus::Canceled);
-        self.report(id, Execution::Canceled(name));
+        let together = self.working_of_list(id);
+        let alone = [id];
+        for &one in if together.is_empty() { &alone[..] } else { &together } {
+            let Some(order) = self.orders.get(&one).cloned() else { continue };
+            self.leave_book(&order);
+            self.end(one, OrderStatus::Canceled);
+            self.report(one, Execution::Canceled(name.clone()));
+        }
+        if let Some(list) = list {
+            self.end_list_if_over(list);
+        }
         self.settle_balances();
-        ended.ok_or(Reject::UNKNOWN_ORDER)
+        self.orders.get(&id).cloned().ok_or(Reject::UNKNOWN_ORDER)
     }
 
     /// A name for a request whose client gave none: 22 characters, as the venue makes them.

@@ -1,5 +1,6 @@
 //! An order as the venue keeps it, and the words of its life.
 
+use super::list::ListId;
 use smc_core::{Price, Qty, Side, TsNs};
 
 /// The venue's number of an order.
@@ -245,6 +246,8 @@ pub struct Order {
     pub amendments: u32,
     /// The venue sent it, to close what the account can no longer secure.
     pub is_liquidation: bool,
+    /// The list that it belongs to.
+    pub list: Option<ListId>,
 }
 
 impl Order {

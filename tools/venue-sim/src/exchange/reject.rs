@@ -138,6 +138,21 @@ impl Reject {
     pub const WOULD_TRIGGER: Self = Self::new(-2010, "Order would trigger immediately.");
     /// −2010: the symbol does not trade.
     pub const CLOSED: Self = Self::new(-2010, "Market is closed.");
+    /// −2010: a list's prices do not lie on both sides of the last price.
+    pub const OCO_PRICES: Self =
+        Self::new(-2010, "The relationship of the prices for the orders is not correct.");
+    /// −1158.
+    pub const OCO_ORDER_TYPE: Self = Self::new(-1158, "Order type not supported in OCO.");
+    /// −1165.
+    pub const OCO_BUY_LIMIT: Self = Self::new(-1165, "A limit order in a buy OCO must be below.");
+    /// −1166.
+    pub const OCO_SELL_LIMIT: Self = Self::new(-1166, "A limit order in a sell OCO must be above.");
+    /// −1168.
+    pub const OCO_BOTH_LIMIT: Self = Self::new(-1168, "At least one OCO order must be contingent.");
+    /// −1196.
+    pub const OCO_BUY_STOP: Self = Self::new(-1196, "A stop loss order in a buy OCO must be above.");
+    /// −1197.
+    pub const OCO_SELL_STOP: Self = Self::new(-1197, "A stop loss order in a sell OCO must be below.");
     /// −2010: price times quantity is nothing, or more than the venue can count.
     pub const NO_VALUE: Self = Self::new(-2010, "Price * QTY is zero or less.");
     /// −2011: no such open order.
@@ -149,6 +164,8 @@ impl Reject {
     pub const RESTRICTED: Self = Self::new(-2011, "Order was not canceled due to cancel restrictions.");
     /// −2013.
     pub const NO_SUCH_ORDER: Self = Self::new(-2013, "Order does not exist.");
+    /// −2013 of an order list; the venue documents the number, not the words.
+    pub const NO_SUCH_LIST: Self = Self::new(-2013, "Order list does not exist.");
     /// −2014.
     pub const KEY_FORMAT: Self = Self::new(-2014, "API-key format invalid.");
     /// −2015.

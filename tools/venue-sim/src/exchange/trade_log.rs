@@ -4,6 +4,7 @@
 //! simulation that runs for days does not grow for ever. Pure.
 
 use super::Fill;
+use super::list::ListId;
 use super::order::OrderId;
 use smc_core::{Side, TsNs};
 use std::collections::VecDeque;
@@ -18,6 +19,8 @@ pub struct AccountTrade {
     pub symbol: usize,
     /// The order that traded.
     pub order: OrderId,
+    /// The list that the order belongs to.
+    pub list: Option<ListId>,
     /// Its side.
     pub side: Side,
     /// When.
@@ -97,7 +100,7 @@ mod tests {
             is_maker: false,
             realised: 0,
         };
-        AccountTrade { symbol: 0, order: n / 2, side: Side::Buy, at: TsNs::from_ms(n), fill }
+        AccountTrade { symbol: 0, order: n / 2, list: None, side: Side::Buy, at: TsNs::from_ms(n), fill }
     }
 
     #[test]

@@ -34,6 +34,9 @@ impl Exchange {
 
     /// Lets a woken order work, if its account can still afford it.
     fn wake(&mut self, id: OrderId) {
+        // The other of its list ends before it works.
+        self.claim_funds(id);
+        self.settle_list(id);
         let Some(order) = self.orders.get(&id) else { return };
         if order.scope.closes_position {
             let qty = self.reducible(order);

@@ -83,12 +83,18 @@ fn cost(method: &str, params: &Params) -> (u32, bool) {
             501..=1_000 => (50, false),
             _ => (250, false),
         },
-        "order.place" | "order.cancel" | "order.cancelReplace" | "openOrders.cancelAll" => (1, true),
-        "order.status" => (4, false),
+        "order.place"
+        | "order.cancel"
+        | "order.cancelReplace"
+        | "openOrders.cancelAll"
+        | "orderList.place.oco"
+        | "orderList.cancel" => (1, true),
+        "order.status" | "orderList.status" => (4, false),
+        "openOrderLists.status" => (6, false),
         "openOrders.status" if params.get("symbol").is_some() => (6, false),
         "openOrders.status" => (80, false),
         "myTrades" if params.get("orderId").is_some() => (5, false),
-        "exchangeInfo" | "account.status" | "myTrades" => (20, false),
+        "exchangeInfo" | "account.status" | "myTrades" | "allOrderLists" => (20, false),
         "account.rateLimits.orders" => (40, false),
         "trades.recent" => (25, false),
         "klines"
@@ -152,7 +158,7 @@ impl Venue {
         if is_order && result.is_ok() {
             self.limits.refund(weight);
         }
-        let shows_orders = matches!(method, "order.place" | "order.cancelReplace");
+        let shows_orders = matches!(method, "order.place" | "order.cancelReplace" | "orderList.place.oco");
         let account = shows_orders.then(|| self.authorize(session, params).ok()).flatten();
         (result, account)
     }
@@ -190,6 +196,11 @@ impl Venue {
             "order.status" => self.order_status(session, params),
             "openOrders.status" => self.open_orders(session, params),
             "openOrders.cancelAll" => self.cancel_all(session, params),
+            "orderList.place.oco" => self.list_place(session, params),
+            "orderList.cancel" => self.list_cancel(session, params),
+            "orderList.status" => self.list_status(session, params),
+            "openOrderLists.status" => self.open_lists(session, params),
+            "allOrderLists" => self.all_lists(session, params),
             "myTrades" => self.my_trades(session, params),
             "account.status" => {
                 let account = self.authorize(session, params)?;

@@ -3,6 +3,7 @@
 use super::limits::{Limits, RateLimit};
 use crate::dialect::json::{D8, Text, to_text};
 use crate::exchange::account::Account;
+use crate::exchange::list::OPEN_LISTS_MAX;
 use crate::exchange::order::SelfTradePrevention;
 use crate::market::SymbolInfo;
 use crate::settings::LimitSettings;
@@ -85,7 +86,7 @@ fn symbol_line(info: &SymbolInfo) -> SymbolLine {
         quote_commission_precision: 8,
         order_types: ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT"],
         iceberg_allowed: false,
-        oco_allowed: false,
+        oco_allowed: true,
         oto_allowed: false,
         opo_allowed: false,
         quote_order_qty_market_allowed: true,
@@ -115,6 +116,7 @@ fn filters(info: &SymbolInfo) -> Vec<Value> {
         json!({"filterType": "NOTIONAL", "minNotional": D8(spec.notional_min.0), "applyMinToMarket": true,
                "maxNotional": D8(900_000_000_000_000_000), "applyMaxToMarket": false, "avgPriceMins": 0}),
         json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": info.orders_max}),
+        json!({"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": OPEN_LISTS_MAX}),
     ]
 }
 

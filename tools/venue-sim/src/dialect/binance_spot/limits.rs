@@ -48,6 +48,10 @@ impl Counter {
         self.count >= self.limit
     }
 
+    fn has_room(&self, more: u32) -> bool {
+        self.count.saturating_add(more) <= self.limit
+    }
+
     fn window_end_ms(&self) -> u64 {
         (self.window + 1).saturating_mul(self.interval_ns) / 1_000_000
     }
@@ -108,19 +112,24 @@ impl Limits {
 
     /// Counts one new order; refuses when the account has too many unfilled ones.
     pub fn count_order(&mut self, now: TsNs, account: usize) -> Result<(), Reject> {
+        self.count_orders(now, account, 1)
+    }
+
+    /// Counts new orders that come together: all or none.
+    pub fn count_orders(&mut self, now: TsNs, account: usize, orders: u32) -> Result<(), Reject> {
         let Some(counters) = self.orders.get_mut(account) else { return Ok(()) };
         counters.ten_seconds.roll(now);
         counters.long.roll(now);
-        if counters.ten_seconds.is_full() {
+        if !counters.ten_seconds.has_room(orders) {
             let (limit, end) = (counters.ten_seconds.limit, counters.ten_seconds.window_end_ms());
             return Err(Reject::order_rate(limit, "10 SECOND", end));
         }
-        if counters.long.is_full() {
+        if !counters.long.has_room(orders) {
             let interval = format!("1 {}", self.long_name);
             return Err(Reject::order_rate(counters.long.limit, &interval, counters.long.window_end_ms()));
         }
-        counters.ten_seconds.count += 1;
-        counters.long.count += 1;
+        counters.ten_seconds.count += orders;
+        counters.long.count += orders;
         Ok(())
     }
 

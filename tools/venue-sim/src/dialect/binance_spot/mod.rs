@@ -8,6 +8,8 @@ pub mod candles;
 pub mod feed;
 mod info;
 pub mod limits;
+mod list_reports;
+mod lists;
 mod orders;
 pub mod params;
 mod replacing;
@@ -167,6 +169,11 @@ impl Venue {
                 }
                 ExchangeEvent::Balances { account, assets } => {
                     self.tell_account(account, &reports::account_position(&assets, now));
+                }
+                ExchangeEvent::List(list) => {
+                    let text =
+                        list_reports::list_status(self.symbol_name(list.symbol), &list, &self.exchange, now);
+                    self.tell_account(list.account, &text);
                 }
                 // Spot accounts hold nothing by margin.
                 ExchangeEvent::Margin { .. } => {}

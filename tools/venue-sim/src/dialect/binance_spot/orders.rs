@@ -52,7 +52,7 @@ impl Venue {
     }
 
     /// The fills that an order got in the request at hand.
-    fn fresh_fills(&self, id: u64) -> Vec<Fill> {
+    pub(super) fn fresh_fills(&self, id: u64) -> Vec<Fill> {
         let fill_of = |event: &ExchangeEvent| match event {
             ExchangeEvent::Report(report) if report.order.id == id => match report.exec {
                 Execution::Trade(fill) => Some(fill),
@@ -138,11 +138,17 @@ impl Venue {
         self.cancel(order_id, cancel_name)
     }
 
-    fn cancel(&mut self, id: u64, cancel_name: Option<String>) -> Result<String, Reject> {
+    /// Cancels an order. One of a list takes the others along, and the list is told instead.
+    pub(super) fn cancel(&mut self, id: u64, cancel_name: Option<String>) -> Result<String, Reject> {
         let cancel_name = cancel_name.unwrap_or_else(|| self.exchange.make_name());
+        let together = self.exchange.working_of_list(id);
         let order = self.exchange.cancel(id, Some(cancel_name.clone()))?;
-        self.summary.cancels += 1;
-        Ok(reports::canceled(self.symbol_name(order.symbol), &order, &cancel_name))
+        self.summary.cancels += together.len().max(1) as u64;
+        let list = order.list.filter(|_| !together.is_empty());
+        match list.and_then(|list| self.exchange.list(list)) {
+            Some(list) => Ok(self.canceled_list(list, &together, &cancel_name)),
+            None => Ok(reports::canceled(self.symbol_name(order.symbol), &order, &cancel_name)),
+        }
     }
 
     pub(super) fn cancel_all(&mut self, session: &ApiSession, params: &Params) -> Result<String, Reject> {
@@ -153,7 +159,13 @@ impl Venue {
         if ids.is_empty() {
             return Err(Reject::UNKNOWN_ORDER);
         }
-        let rows = ids.into_iter().map(|id| self.cancel(id, None)).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = Vec::new();
+        for id in ids {
+            // The other of a list that was cancelled before is gone by now.
+            if self.exchange.is_open(id) {
+                rows.push(self.cancel(id, None)?);
+            }
+        }
         Ok(format!("[{}]", rows.join(",")))
     }
 
@@ -206,7 +218,7 @@ fn trade_query(symbol: usize, params: &Params) -> Result<TradeQuery, Reject> {
     }
 }
 
-fn order_type(word: &str) -> Result<OrderType, Reject> {
+pub(super) fn order_type(word: &str) -> Result<OrderType, Reject> {
     Ok(match word {
         "LIMIT" => OrderType::Limit,
         "LIMIT_MAKER" => OrderType::LimitMaker,

@@ -4,6 +4,7 @@
 
 use crate::dialect::json::{D8, Text, to_text};
 use crate::exchange::account::Balance;
+use crate::exchange::list::ListId;
 use crate::exchange::order::{Order, OrderType};
 use crate::exchange::trade_log::AccountTrade;
 use crate::exchange::{Execution, ExpiryReason, Fill, Report};
@@ -59,7 +60,7 @@ struct PlacedResult<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_price: Option<D8>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    working_time: Option<u64>,
+    working_time: Option<i64>,
     self_trade_prevention_mode: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     prevented_match_id: Option<u64>,
@@ -77,6 +78,15 @@ struct PlacedFill {
     trade_id: u64,
 }
 
+fn ms(at: TsNs) -> i64 {
+    i64::try_from(at.as_ms()).unwrap_or(i64::MAX)
+}
+
+/// A list's number as the venue writes it; none is −1.
+pub fn list_id(list: Option<ListId>) -> i64 {
+    list.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MAX))
+}
+
 fn placed_result(order: &Order) -> PlacedResult<'_> {
     let is_prevented = order.prevented_qty.0 > 0;
     PlacedResult {
@@ -90,7 +100,8 @@ fn placed_result(order: &Order) -> PlacedResult<'_> {
         kind: order.kind.word(),
         side: side_word(order.side),
         stop_price: (order.kind == OrderType::StopLossLimit).then(|| order.stop_price.into()),
-        working_time: order.working.map(TsNs::as_ms),
+        // Of a list each order tells it, of others those that work.
+        working_time: order.working.map(ms).or(order.list.map(|_| -1)),
         self_trade_prevention_mode: order.stp.word(),
         prevented_match_id: is_prevented.then_some(0),
         prevented_quantity: is_prevented.then(|| order.prevented_qty.into()),
@@ -109,7 +120,7 @@ pub fn placed(symbol: &str, order: &Order, fills: &[Fill], response: ResponseTyp
     to_text(&Placed {
         symbol,
         order_id: order.id,
-        order_list_id: -1,
+        order_list_id: list_id(order.list),
         client_order_id: &order.client_order_id,
         transact_time: order.created.as_ms(),
         result: (response != ResponseType::Ack).then(|| placed_result(order)),
@@ -136,7 +147,7 @@ pub fn canceled(symbol: &str, order: &Order, cancel_name: &str) -> String {
         symbol,
         orig_client_order_id: &order.client_order_id,
         order_id: order.id,
-        order_list_id: -1,
+        order_list_id: list_id(order.list),
         client_order_id: cancel_name,
         transact_time: order.updated.as_ms(),
         result: PlacedResult { working_time: None, ..placed_result(order) },
@@ -179,7 +190,7 @@ pub fn status(symbol: &str, order: &Order) -> String {
     to_text(&Status {
         symbol,
         order_id: order.id,
-        order_list_id: -1,
+        order_list_id: list_id(order.list),
         client_order_id: &order.client_order_id,
         price: order.price.into(),
         orig_qty: order.qty.into(),
@@ -194,7 +205,7 @@ pub fn status(symbol: &str, order: &Order) -> String {
         time: order.created.as_ms(),
         update_time: order.updated.as_ms(),
         is_working: order.working.is_some(),
-        working_time: order.working.map_or(-1, |at| i64::try_from(at.as_ms()).unwrap_or(i64::MAX)),
+        working_time: order.working.map_or(-1, ms),
         orig_quote_order_qty: D8(order.quote_qty),
         self_trade_prevention_mode: order.stp.word(),
         prevented_match_id: is_prevented.then_some(0),
@@ -226,7 +237,7 @@ pub fn trades(symbol: &str, trades: &[&AccountTrade]) -> String {
         symbol,
         id: trade.fill.trade_id,
         order_id: trade.order,
-        order_list_id: -1,
+        order_list_id: list_id(trade.list),
         price: trade.fill.price.into(),
         qty: trade.fill.qty.into(),
         quote_qty: D8(trade.fill.quote),
@@ -308,6 +319,7 @@ pub fn execution_report(symbol: &str, report: &Report, now: TsNs) -> String {
         Execution::TradePrevention => ("TRADE_PREVENTION", None),
         Execution::Expired(ExpiryReason::UnfilledIoc) => ("EXPIRED", Some("UNFILLED_IOC_QUANTITY_EXPIRED")),
         Execution::Expired(ExpiryReason::UnfilledFok) => ("EXPIRED", Some("UNFILLED_FOK_ORDER_EXPIRED")),
+        Execution::Expired(ExpiryReason::OcoTrigger) => ("EXPIRED", Some("OCO_TRIGGER")),
         Execution::Expired(ExpiryReason::InsufficientLiquidity) => {
             ("EXPIRED", Some("INSUFFICIENT_LIQUIDITY"))
         }
@@ -332,7 +344,7 @@ pub fn execution_report(symbol: &str, report: &Report, now: TsNs) -> String {
         p: order.price.into(),
         P: order.stop_price.into(),
         F: D8(0),
-        g: -1,
+        g: list_id(order.list),
         C: original_id,
         x: word,
         X: order.status.word(),

@@ -45,13 +45,21 @@ pub(super) fn said(text: &str) -> Said {
 
 /// What a request of a client is for; spot and futures ask alike.
 pub fn asked(request: Request<'_>) -> Asked {
-    let is_order =
-        |http: &HttpRequest| http.target.split('?').next().is_some_and(|path| path.ends_with("/order"));
+    let ends = |http: &HttpRequest, with: [&str; 2]| {
+        let path = http.target.split('?').next().unwrap_or("");
+        with.into_iter().any(|end| path.ends_with(end))
+    };
     match request {
         Request::Text(text) if text.contains("\"order.place\"") => Asked::Place,
+        Request::Text(text) if text.contains("\"orderList.place.oco\"") => Asked::Place,
         Request::Text(text) if text.contains("\"order.cancel\"") => Asked::Cancel,
-        Request::Http(http) if http.method == "POST" && is_order(http) => Asked::Place,
-        Request::Http(http) if http.method == "DELETE" && is_order(http) => Asked::Cancel,
+        Request::Text(text) if text.contains("\"orderList.cancel\"") => Asked::Cancel,
+        Request::Http(http) if http.method == "POST" && ends(http, ["/order", "/orderList/oco"]) => {
+            Asked::Place
+        }
+        Request::Http(http) if http.method == "DELETE" && ends(http, ["/order", "/orderList"]) => {
+            Asked::Cancel
+        }
         _ => Asked::Other,
     }
 }
@@ -164,7 +172,7 @@ pub fn fill_one(exchange: &mut Exchange, cancel: Option<Request<'_>>, share_ppm:
     }
 }
 
-/// The resting order that a cancel request names, whoever sent it.
+/// The resting order that a cancel request names, or the one that rests beside it in its list; whoever sent it.
 fn named_by(exchange: &Exchange, request: Request<'_>) -> Option<u64> {
     let params = match request {
         Request::Text(text) => Params::from_json(serde_json::from_str::<Call<'_>>(text).ok()?.params).ok()?,
@@ -178,7 +186,9 @@ fn named_by(exchange: &Exchange, request: Request<'_>) -> Option<u64> {
         Some(id) => order.id == id,
         None => name.is_some_and(|name| order.client_order_id == name),
     };
-    exchange.resting().find(is_named).map(|order| order.id)
+    let named = exchange.orders().filter(|order| order.status.is_open()).find(is_named)?.id;
+    let beside = exchange.working_of_list(named);
+    exchange.resting().map(|order| order.id).find(|id| *id == named || beside.contains(id))
 }
 
 #[cfg(test)]
@@ -220,6 +230,10 @@ mod tests {
         };
         assert_eq!(http("DELETE", "/api/v3/order?symbol=BTCUSDT&orderId=7"), Asked::Cancel);
         assert_eq!(http("POST", "/fapi/v1/order"), Asked::Place);
+        assert_eq!(http("POST", "/api/v3/orderList/oco?symbol=BTCUSDT"), Asked::Place);
+        assert_eq!(http("DELETE", "/api/v3/orderList?orderListId=7"), Asked::Cancel);
+        assert_eq!(http("GET", "/api/v3/orderList?orderListId=7"), Asked::Other);
+        assert_eq!(asked(Request::Text("{\"id\":1,\"method\":\"orderList.place.oco\"}")), Asked::Place);
         assert_eq!(http("GET", "/api/v3/order?symbol=BTCUSDT&orderId=7"), Asked::Other);
         assert_eq!(lane("/ws-api/v3"), Lane::Orders);
         assert_eq!(lane("/stream?timeUnit=MICROSECOND"), Lane::Market);

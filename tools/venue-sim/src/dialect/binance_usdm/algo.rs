@@ -345,6 +345,7 @@ impl UsdmVenue {
             qty: algo.request.qty,
             filled_qty: Qty::ZERO,
             is_open: algo.status == Status::New,
+            list: None,
         })
     }
 

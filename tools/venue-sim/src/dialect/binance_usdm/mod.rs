@@ -243,6 +243,7 @@ impl UsdmVenue {
                 let text = self.account_update(account, reason, &assets, &positions);
                 self.tell_account(account, "ACCOUNT_UPDATE", &text);
             }
+            ExchangeEvent::List(_) => {}         // no order lists either
             ExchangeEvent::Balances { .. } => {} // no spot balance changes here
             ExchangeEvent::Trade(trade) => {
                 let mut events = Vec::new();

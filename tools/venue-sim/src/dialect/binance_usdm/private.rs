@@ -111,6 +111,7 @@ const fn expiry_number(exec: &Execution) -> u8 {
             ExpiryReason::InsufficientMargin => 6,
             ExpiryReason::Liquidation => 5,
             ExpiryReason::InsufficientLiquidity => 9,
+            ExpiryReason::OcoTrigger => 0, // no lists here
         },
         _ => 0,
     }

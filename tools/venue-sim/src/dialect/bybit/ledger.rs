@@ -298,6 +298,7 @@ impl Record {
                     ExpiryReason::WouldTake => ("UNKNOWN", "EC_PostOnlyWillTakeLiquidity"),
                     ExpiryReason::NothingToReduce => ("CancelByReduceOnly", "EC_NoError"),
                     ExpiryReason::InsufficientMargin => ("UNKNOWN", "EC_Others"),
+                    ExpiryReason::OcoTrigger => ("UNKNOWN", "EC_Others"), // no lists here
                     ExpiryReason::Liquidation => ("CancelAllBeforeLiq", "EC_NoError"),
                 };
                 vec![self.ended(cancel_type, reject_reason)]

@@ -48,6 +48,7 @@ impl Venue {
                         self.touched_positions
                             .extend(positions.into_iter().map(|(symbol, _)| (account, symbol)));
                     }
+                    ExchangeEvent::List(_) => {} // this venue has no order lists
                     ExchangeEvent::Trade(trade) => self.take_trade(trade),
                 }
             }

@@ -199,6 +199,7 @@ impl Oanda {
                 qty: Qty(units.saturating_abs()),
                 filled_qty: Qty(order.filled.saturating_abs()),
                 is_open: order.is_pending(),
+                list: None,
             }
         });
         let trades = account.fills.iter().map(|fill| TrueTrade {
