@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
 
 use smc_metrics::permutation::Ohlc;
+use smc_metrics::promotion::Step;
 use smc_metrics::reality_check::RealityCheck;
 use smc_metrics::{PeriodsPerYear, Random};
-use smc_trials::{Entry, Head, Ledger};
+use smc_trials::{Data, Entry, Head, Ledger, Trial};
 use smc_validate::fixtures::campaign::settings;
 use smc_validate::fixtures::planted::{News, Rule, with_edge};
 use smc_validate::fixtures::{DAY_NS, coin};
@@ -75,7 +76,8 @@ fn every_look_is_counted_and_the_hold_out_opens_once() {
     // The same version again: refused, logged, rejected; and deflated by twice the trials.
     let (second, _) = judged(&path, 4, 8);
     assert_eq!(second.hold_out, Opened::Refused { opened_ns: 7 });
-    assert!(second.passes_gate() && !second.is_accepted());
+    assert_eq!(second.failing(), ["hold_out_seen"]);
+    assert!(!second.is_accepted());
     assert_eq!((first.deflated.trials_made, second.deflated.trials_made), (27, 55));
     assert_eq!((first.hold_out_seen, second.hold_out_seen), (0, 1));
     let ledger = Ledger::open(&path).unwrap();
@@ -105,6 +107,94 @@ fn every_look_is_counted_and_the_hold_out_opens_once() {
     for figure in document["out_of_sample"].as_array().unwrap() {
         assert!(figure["n"].is_u64() && figure["formula"].as_str().unwrap().contains('.'), "{figure}");
     }
+    // Nor without an interval, but for a count.
+    for name in [
+        "sharpe",
+        "win_rate",
+        "expectancy_r",
+        "sqn",
+        "max_drawdown_r",
+        "exposure",
+        "turnover_ann",
+        "cost_share",
+    ] {
+        let mut all = document["out_of_sample"].as_array().unwrap().iter();
+        let figure = all.rfind(|figure| figure["name"] == name).unwrap();
+        let [low, high] = ["low", "high"].map(|end| figure["interval"][end].as_f64().unwrap());
+        assert!(low <= high && low < figure["value"].as_f64().unwrap() * 1.5 + 1.0, "{figure}");
+    }
+}
+
+/// A pipeline that remembers of which candidate the features were searched.
+struct Watched(Rule, std::sync::Mutex<Vec<usize>>);
+
+impl Pipeline for Watched {
+    fn strategy(&self) -> &str {
+        self.0.strategy()
+    }
+    fn version(&self) -> &str {
+        self.0.version()
+    }
+    fn grid(&self) -> &pipeline::Grid {
+        self.0.grid()
+    }
+    fn run(
+        &self,
+        markets: &Markets,
+        periods: &Periods,
+        candidates: &[usize],
+        under: pipeline::Conditions,
+    ) -> Result<Vec<pipeline::Record>, smc_validate::ValidateError> {
+        self.0.run(markets, periods, candidates, under)
+    }
+    fn search_features(
+        &self,
+        _: &Markets,
+        candidate: usize,
+        _: u64,
+        _: Workers,
+    ) -> Vec<smc_validate::look_ahead::Searched> {
+        self.1.lock().unwrap().push(candidate);
+        Vec::new()
+    }
+}
+
+/// Somebody ran a backtest over everything, from another file, before a part was kept back: that part proves nothing any more. It
+/// stays closed, and the strategy with the edge is turned away for that alone.
+#[test]
+fn a_hold_out_that_somebody_looked_at_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&home.path().join("trials")).unwrap();
+    let markets = with_edge(3, News::Dealt).unwrap();
+    let (from_ns, to_ns) = markets.span();
+    ledger
+        .record(Trial {
+            at_ns: 1,
+            strategy: "kick".into(),
+            version: "0".into(),
+            parameters: [].into(),
+            data: Data { source: "the same market in another file".into(), from_ns, to_ns },
+            stage: "backtest".into(),
+            metric: "sharpe".into(),
+            score: Some(1.0),
+            periods: 1_000,
+        })
+        .unwrap();
+    let watched = Watched(Rule::new("1").unwrap(), std::sync::Mutex::default());
+    let workers = Workers::of_machine();
+    let verdict = validate(&watched, &markets, &quick(3), &mut ledger, 7, workers, &|_, _, _| {}).unwrap();
+    assert_eq!((verdict.failing(), verdict.hold_out_seen), (vec!["hold_out_seen"], 1));
+    assert!(matches!(verdict.hold_out, Opened::Closed(_)) && !verdict.is_accepted());
+    assert!(ledger.entries().iter().all(|entry| !matches!(entry, Entry::HoldOutOpened(_))));
+    assert_eq!(*watched.1.lock().unwrap(), [verdict.chosen.candidate]);
+    assert_ne!(verdict.chosen.candidate, 0, "cell 0 would have been looked at anyway");
+    // Paper trading cannot be proved, so what needs it cannot be reached.
+    let asked = Settings { step: Step::ToProbation, ..quick(3) };
+    let coin = (coin::Coin::new(1).unwrap(), coin::walk(1).unwrap().prefix(24 * 365 * 2));
+    let verdict = validate(&coin.0, &coin.1, &asked, &mut ledger, 8, workers, &|_, _, _| {}).unwrap();
+    assert!(
+        ["paper_entries_matched", "paper_slippage_error"].iter().all(|one| verdict.failing().contains(one))
+    );
 }
 
 /// A strategy that fails keeps its hold-out closed.
