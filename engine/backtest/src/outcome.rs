@@ -44,14 +44,26 @@ pub struct Outcome {
 const DAY_NS: u64 = 86_400_000_000_000;
 
 impl Outcome {
-    /// Days that a year of this market has: 365, or 252 of one that rests at weekends. A run of less than a week does not tell.
+    /// Days that a year of this market has: 365, or 252 of one that rests at weekends. Where the periods are days and there is one of
+    /// Sundays, as of currencies by UTC, which open on Sunday evening, it is among them: 252 and a fifth more. A run of less than a
+    /// week does not tell.
     pub fn days_per_year(&self) -> f64 {
         // The first of January 1970 was a Thursday. Of markets that rest nothing is told on Saturdays, but for a word or two; a bar
         // that closes at midnight belongs to the Friday.
-        let is_saturday = |point: &&EquityPoint| (point.ts.0.saturating_sub(1) / DAY_NS + 3) % 7 == 5;
-        let saturdays = self.points.iter().filter(is_saturday).count();
+        let on = |day: u64| {
+            let is_on = |point: &&EquityPoint| (point.ts.0.saturating_sub(1) / DAY_NS + 3) % 7 == day;
+            self.points.iter().filter(is_on).count()
+        };
+        let (saturdays, sundays, all) = (on(5), on(6), self.points.len());
         let is_long = self.span.1.since(self.span.0) > 7 * DAY_NS;
-        if is_long && saturdays * 20 <= self.points.len() { 252.0 } else { 365.0 }
+        if !is_long || saturdays * 20 > all {
+            return 365.0;
+        }
+        // Of shorter periods the hours of Sunday evening are those that Friday evening lacks.
+        if self.period_ns != DAY_NS || all <= saturdays + sundays {
+            return 252.0;
+        }
+        252.0 * (all - saturdays) as f64 / (all - saturdays - sundays) as f64
     }
 
     /// Periods that a year of this market has.
@@ -127,6 +139,8 @@ pub struct Trade {
     pub mfe: Money,
     /// What the order that closed it was for; none of an open trade.
     pub exit_by: Option<Purpose>,
+    /// Value of all its fills.
+    pub turnover: Money,
     /// Fills that made it and ended it.
     pub fills: u32,
 }

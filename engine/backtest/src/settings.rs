@@ -40,8 +40,12 @@ pub struct VenueSettings {
     pub unsized_qty: Qty,
     /// What the account begins with.
     pub balances: Vec<(Name, Qty)>,
-    /// Share of entries, in ppm, that never fill while they rest, for tests of how much a result hangs on luck in the queue.
+    /// Share of entries, in ppm, that never fill while they rest, and of bars not at the opening either, for tests of how much a result
+    /// hangs on luck in the queue.
     pub missed_fills_ppm: u32,
+    /// Of bars, which have no latency: share of a bar, in ppm, that is over before what is new meets the market. Its price is then on
+    /// the straight line from open to close, but never better than the open: for tests of how much a result hangs on haste.
+    pub late_ppm: u32,
 }
 
 impl Default for VenueSettings {
@@ -63,6 +67,7 @@ impl Default for VenueSettings {
             unsized_qty: Qty(0),
             balances: Vec::new(),
             missed_fills_ppm: 0,
+            late_ppm: 0,
         }
     }
 }
@@ -257,6 +262,9 @@ impl VenueSettings {
         }
         if self.missed_fills_ppm > 1_000_000 {
             return refuse("missed_fills_ppm", "more than all fills cannot be missed");
+        }
+        if self.late_ppm > 1_000_000 {
+            return refuse("late_ppm", "later than the bar's end is another bar");
         }
         if self.balances.is_empty() || self.balances.iter().any(|(_, qty)| qty.0 < 0) {
             return refuse("balances", "the account needs something to begin with, and no debts");

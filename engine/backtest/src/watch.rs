@@ -31,6 +31,8 @@ pub(crate) struct Watch {
     /// Of the period that runs.
     now: Running,
     last: TsNs,
+    /// Bars are told: what is told at the very end of a period is what happened in it, up to the last of its bars.
+    is_in_bars: bool,
     inputs: u64,
     denied: [u64; 32],
     held: Costs,
@@ -42,6 +44,8 @@ pub(crate) struct Watch {
 struct Running {
     /// The next begins then.
     end: TsNs,
+    /// A bar that closes with the period was told.
+    is_told: bool,
     low: Option<Money>,
     turnover: Money,
     exposed_ns: u64,
@@ -89,7 +93,8 @@ struct Open {
 }
 
 impl Watch {
-    pub fn new(config: &EngineConfig, specs: &[InstrumentSpec], wanted: Wanted) -> Self {
+    /// `is_in_bars` where it is known that bars are told; else the first one says so.
+    pub fn new(config: &EngineConfig, specs: &[InstrumentSpec], wanted: Wanted, is_in_bars: bool) -> Self {
         Self {
             wanted: Wanted { period_ns: wanted.period_ns.max(1), ..wanted },
             currency: config.quote_asset,
@@ -104,6 +109,7 @@ impl Watch {
             points: Vec::new(),
             now: Running::default(),
             last: TsNs(0),
+            is_in_bars,
             inputs: 0,
             denied: [0; 32],
             held: Costs::default(),
@@ -126,7 +132,7 @@ impl Watch {
     #[inline]
     pub fn before<S>(&mut self, event: &Event, engine: &Engine<S>) {
         self.inputs += 1;
-        if event.ts_recv >= self.now.end && self.first.0 != 0 {
+        if event.ts_recv >= self.now.end && self.first.0 != 0 && self.is_next(event) {
             self.end_period(engine);
             self.now = Running::at(event.ts_recv, self.wanted.period_ns);
         }
@@ -134,6 +140,20 @@ impl Watch {
             self.now.exposed_ns += event.ts_recv.since(self.last);
         }
         self.last = event.ts_recv;
+    }
+
+    /// Does an event at the end of the period that runs, or behind it, belong to the next one? A bar that closes at midnight is of the
+    /// day before, with its prices and with all that happened inside of it, which is told before it; what is told after the last
+    /// bar of the instant (fills at the next opening, say) is of the day that begins.
+    #[cold]
+    fn is_next(&mut self, event: &Event) -> bool {
+        let is_bar = matches!(event.body, EventBody::Bar(..));
+        self.is_in_bars |= is_bar;
+        if !self.is_in_bars || event.ts_recv > self.now.end {
+            return true;
+        }
+        self.now.is_told |= is_bar;
+        self.now.is_told && !is_bar && !matches!(event.body, EventBody::Quote(_))
     }
 
     const fn is_exposed(&self) -> bool {
@@ -215,6 +235,8 @@ impl Watch {
             Open::new(now, fill, signal, known)
         });
         open.trade.fills += 1;
+        let turnover = turnover.unwrap_or_default();
+        open.trade.turnover.0 = open.trade.turnover.0.saturating_add(turnover.0);
         open.trade.closed = now;
         let is_opening = fill.fill_qty.0.signum() == open.trade.direction.side().sign();
         let sum = if is_opening { &mut open.opened } else { &mut open.closed };
@@ -408,6 +430,7 @@ impl Open {
             mae: Money::ZERO,
             mfe: Money::ZERO,
             exit_by: None,
+            turnover: Money::ZERO,
             fills: 0,
         };
         Self { trade, before, opened: (0, 0), closed: (0, 0) }

@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{coin, config, market, venue, walk};
-use smc_backtest::{Ended, Outcome, Wanted, run};
+use common::{START, coin, config, market, venue, walk};
+use smc_backtest::{Ended, Outcome, VenueSettings, Wanted, run};
 use smc_core::risk::Check;
 use smc_core::strategy::EntryKind;
+use smc_core::words::TsNs;
 
 fn outcome(seed: u64, kind: EntryKind) -> Outcome {
     let bars = walk(seed, 20_000);
@@ -69,4 +70,84 @@ fn a_market_that_rests_at_weekends_has_a_shorter_year() {
         assert_eq!((days(&whole, period_ns), days(&week, period_ns)), (365.0, 252.0));
     }
     assert_eq!(days(&week[..2_000], day_ns / 24), 365.0, "less than a week does not tell");
+    // Currencies by UTC: closed from Friday 22:00 to Sunday 22:00. Six days a week have a period.
+    let is_open = |bar: &&smc_core::event::Bar| {
+        let minute = (bar.open_ts.0 / 60_000_000_000 + 3 * 1_440) % (7 * 1_440);
+        !(4 * 1_440 + 1_320..6 * 1_440 + 1_320).contains(&minute)
+    };
+    let currency: Vec<_> = whole.iter().filter(is_open).copied().collect();
+    let by_day = days(&currency, day_ns);
+    assert!((by_day - 252.0 * 12.0 / 10.0).abs() < 1e-9, "ten weekdays and two Sundays: {by_day}");
+    assert_eq!(days(&currency, day_ns / 24), 252.0);
+}
+
+/// A bar that closes at midnight is of the day before, with what happened inside of it: a day's point says what the account was worth
+/// when the day's last bar was known.
+#[test]
+fn a_day_ends_with_the_bar_that_closes_at_midnight() {
+    const DAY_NS: u64 = 86_400_000_000_000;
+    let (config, bars) = (config(&["1m"]), market(&walk(4, 10_000)));
+    let whole = run(&config, coin(4, EntryKind::Rest), &bars, &venue(), Wanted::default()).unwrap();
+    let days = whole.points.split_last().unwrap().1;
+    assert_eq!(days.len(), 6);
+    let mut held = 0;
+    for (nth, point) in (1..).zip(days) {
+        let midnight = START.0 + nth * DAY_NS;
+        assert_eq!(point.ts.0, midnight);
+        let part = bars.between(TsNs(0), TsNs(midnight + 1));
+        let part = run(&config, coin(4, EntryKind::Rest), &part, &venue(), Wanted::default()).unwrap();
+        assert_eq!(
+            (part.points.len() as u64, part.equity, part.points.last()),
+            (nth, point.equity, Some(point))
+        );
+        held += usize::from(point.exposure.0 > 0);
+    }
+    assert!(held > 0, "nothing was held at any midnight: nothing was tested");
+    let turnover: i64 = whole.points.iter().map(|point| point.turnover.0).sum();
+    let by_trade: i64 = whole.trades.iter().chain(&whole.open).map(|trade| trade.turnover.0).sum();
+    assert_eq!(turnover, by_trade);
+    assert!((turnover - whole.costs.turnover.0).abs() <= 4 * whole.trades.len() as i64);
+}
+
+/// Entries that take are lost to bad luck like those that rest.
+#[test]
+fn an_entry_that_takes_can_be_missed() {
+    let bars = market(&walk(6, 5_000));
+    let outcome = |missed_fills_ppm| {
+        let settings = VenueSettings { missed_fills_ppm, ..venue() };
+        run(&config(&["1m"]), coin(6, EntryKind::Take), &bars, &settings, Wanted::default()).unwrap()
+    };
+    let opened = |missed_fills_ppm| {
+        let trades = outcome(missed_fills_ppm).trades;
+        trades.iter().map(|trade| trade.opened.0).collect::<std::collections::BTreeSet<_>>()
+    };
+    // Whoever missed one is free for the next: there are as many, but not the same.
+    let (all, some) = (opened(0), opened(200_000));
+    assert!(
+        some.len() > 50 && all.difference(&some).count() * 10 > all.len(),
+        "{} {}",
+        all.len(),
+        some.len()
+    );
+    assert!(opened(1_000_000).is_empty());
+}
+
+/// Who comes late pays the worse of two prices, and never gets the better.
+#[test]
+fn who_comes_late_pays_for_it() {
+    let bars = walk(8, 5_000);
+    let of = |late_ppm| {
+        let settings = VenueSettings { late_ppm, ..venue() };
+        let all = market(&bars);
+        run(&config(&["1m"]), coin(8, EntryKind::Take), &all, &settings, Wanted::default()).unwrap()
+    };
+    let (soon, late) = (of(0), of(500_000));
+    let first = |outcome: &Outcome| outcome.trades[0];
+    let bar = bars.iter().find(|bar| bar.open_ts == first(&soon).opened).unwrap();
+    let sign = first(&soon).direction.side().sign();
+    assert_eq!(first(&soon).entry, bar.open);
+    let against = (sign * (bar.close.0 - bar.open.0)).max(0);
+    let paid = sign * (first(&late).entry.0 - bar.open.0);
+    assert!((against / 2..=against / 2 + 1_000_000).contains(&paid), "{against} {paid}");
+    assert!(late.equity < soon.equity, "{} {}", late.equity.0, soon.equity.0);
 }

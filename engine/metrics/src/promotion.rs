@@ -50,6 +50,8 @@ pub struct Evidence {
     pub noise_profit_least: Value,
     /// Truncation and perturbation found nothing; none when they were not run.
     pub is_free_of_look_ahead: Option<bool>,
+    /// Earlier trials and openings that looked at what is kept back as the hold-out; none when nobody counted.
+    pub hold_out_seen: Option<usize>,
     /// Share of costs in gross profit.
     pub cost_share: Value,
     /// Drawdown at the 5 % rank of resamples, as a positive fraction.
@@ -170,6 +172,11 @@ pub fn judge(step: Step, evidence: &Evidence) -> Result<Vec<Criterion>, BadInput
         ),
         criterion("noise_profit_least", evidence.noise_profit_least, Bound::Above(0.0)),
         criterion("free_of_look_ahead", claim(evidence.is_free_of_look_ahead), Bound::AtLeast(1.0)),
+        criterion(
+            "hold_out_seen",
+            evidence.hold_out_seen.map_or(unknown, |seen| Ok(seen as f64)),
+            Bound::AtMost(0.0),
+        ),
         criterion("cost_share", evidence.cost_share, Bound::AtMost(0.40)),
         criterion("drawdown_resampled", evidence.drawdown_resampled, Bound::Below(drawdown_limit)),
     ];
@@ -202,6 +209,7 @@ mod tests {
         plateau: Some(Plateau { score: 1.0, kept: Some(0.7), neighbours: 2, profitable: 0.6, cells: 9 }),
         noise_profit_least: Ok(0.01),
         is_free_of_look_ahead: Some(true),
+        hold_out_seen: Some(0),
         cost_share: Ok(0.4),
         drawdown_resampled: Ok(0.19),
         drawdown_limit: 0.2,
@@ -239,6 +247,8 @@ mod tests {
             ("noise_profit_least", Evidence { noise_profit_least: Ok(0.0), ..GOOD }),
             ("free_of_look_ahead", Evidence { is_free_of_look_ahead: Some(false), ..GOOD }),
             ("free_of_look_ahead", Evidence { is_free_of_look_ahead: None, ..GOOD }),
+            ("hold_out_seen", Evidence { hold_out_seen: Some(1), ..GOOD }),
+            ("hold_out_seen", Evidence { hold_out_seen: None, ..GOOD }),
             ("cost_share", Evidence { cost_share: Ok(0.41), ..GOOD }),
             ("drawdown_resampled", Evidence { drawdown_resampled: Ok(0.2), ..GOOD }),
             ("paper_entries_matched", Evidence { paper_entries_matched: Ok(0.98), ..GOOD }),

@@ -74,6 +74,24 @@ impl Metric {
     }
 }
 
+/// What the flags say of the data's files: read with other steps, as bars of another length or as another instrument they are another
+/// market.
+fn said(known: &Known) -> String {
+    let Known { format, symbol, assets: _, steps: (tick, lot), timeframe } = known;
+    let mut said = String::new();
+    let mut say = |what: &str, value: Option<String>| {
+        if let Some(value) = value {
+            said += &format!(", {what} {value}");
+        }
+    };
+    say("format", format.map(|format| format!("{format:?}")));
+    say("symbol", symbol.map(|symbol| symbol.to_string()));
+    say("tick", tick.map(|tick| tick.to_string()));
+    say("lot", lot.map(|lot| lot.to_string()));
+    say("bars of", timeframe.map(|timeframe| timeframe.to_string()));
+    said
+}
+
 /// How trials are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
@@ -97,6 +115,8 @@ pub struct Backtest {
     period_ns: u64,
     /// Hashes of the files that the base configuration names.
     files: String,
+    /// How the data's files were read.
+    known: String,
 }
 
 impl Backtest {
@@ -133,6 +153,7 @@ impl Backtest {
             judgement,
             period_ns: judgement.period_ns.unwrap_or_else(|| fitting_period_ns(span)),
             files: hashed,
+            known: said(known),
         })
     }
 
@@ -183,9 +204,9 @@ impl Evaluate for Backtest {
     fn identity(&self) -> String {
         let Judgement { metric, trades_min, .. } = self.judgement;
         let (build, period_ns) = (smc_core::BUILD, self.period_ns);
-        let files = &self.files;
+        let (files, known) = (&self.files, &self.known);
         format!(
-            "{} of {trades_min} trades or more, periods of {period_ns} ns, engine {build}{files}",
+            "{} of {trades_min} trades or more, periods of {period_ns} ns, engine {build}{files}{known}",
             metric.name()
         )
     }

@@ -117,7 +117,7 @@ fn map(map: &HeatMap) -> Value {
 fn csv(outcome: &Outcome) -> String {
     let mut out = String::from("trial");
     for parameter in outcome.space.parameters() {
-        let _ = write!(out, ",{}", parameter.path);
+        let _ = write!(out, ",{}", cell(&parameter.path.to_string()));
     }
     out.push_str(",ending,score,metric,periods,trades,reason\n");
     for (nth, trial) in outcome.trials.iter().enumerate() {
@@ -138,7 +138,11 @@ fn csv(outcome: &Outcome) -> String {
     out
 }
 
+/// A cell. Quoted where it must be; texts that a spreadsheet would run as a formula get a quote before them, numbers do not.
 fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let guarded = if is_formula { format!("'{text}") } else { text.to_owned() };
+    let text = guarded.as_str();
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -157,4 +161,16 @@ fn chosen(outcome: &Outcome) -> Result<String, OptimizeError> {
         outcome.metric
     );
     Ok(head + &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_run_as_a_formula() {
+        assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
+        assert_eq!(["@x", "-x", "+x", "\tx"].map(cell), ["'@x", "'-x", "'+x", "'\tx"]);
+        assert_eq!(["-5", "+0.5", "-1e-3", "take"].map(cell), ["-5", "+0.5", "-1e-3", "take"]);
+    }
 }

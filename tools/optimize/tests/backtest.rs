@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a helper that panics fails its test")]
 
 use clap::Parser;
+use smc_core::words::{Price, Qty, Timeframe, TsNs};
 use smc_history::Study;
+use smc_import::Known;
 use smc_metrics::Random;
 use smc_metrics::figure::Value;
 use smc_metrics::{PeriodsPerYear, Series};
 use smc_optimize::cli::{Args, run};
+use smc_optimize::{Backtest, Evaluate, Judgement, Metric};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -102,4 +105,31 @@ fn the_chosen_configuration_trades_as_its_trial_did() {
         smc_metrics::returns::ReturnMetrics::of(Series::new("returns", &returns).unwrap(), 0.0, per_year);
     let sharpe: Value = metrics.unwrap().sharpe;
     assert_eq!(result["chosen"]["score"].as_f64().unwrap(), sharpe.unwrap());
+}
+
+/// Data that is read with other steps or as bars of another length is other data: a search of it does not go on from this one's record.
+#[test]
+fn an_evaluation_knows_how_its_files_were_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("BTCUSDT.csv");
+    fs::write(&data, bars()).unwrap();
+    let base = smc_settings::file::FileConfig::parse(&config()).unwrap();
+    let judgement = Judgement { metric: Metric::default(), trades_min: 1, period_ns: None };
+    let identity = |known: Known| {
+        let span = (TsNs(0), TsNs(u64::MAX));
+        Backtest::open(&base, dir.path(), std::slice::from_ref(&data), &known, span, judgement)
+            .unwrap()
+            .identity()
+    };
+    let plain = Known::default();
+    let all = [
+        plain,
+        Known { steps: (Some(Price(100_000)), None), ..plain },
+        Known { steps: (None, Some(Qty(100_000))), ..plain },
+        Known { timeframe: Timeframe::parse("1m"), ..plain },
+        Known { symbol: smc_core::words::Name::new("BTCUSDT"), ..plain },
+    ]
+    .map(identity);
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "{all:?}");
 }

@@ -274,6 +274,7 @@ mod tests {
             mae: money,
             mfe: money,
             exit_by: None,
+            turnover: money,
             fills: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::text::float;
 use smc_backtest::Outcome;
+use smc_core::words::TsNs;
 use smc_detect::csv::civil;
 
 /// One year.
@@ -34,13 +35,15 @@ impl Cell {
     }
 }
 
-/// Years in order. A period belongs to the month of its last event. Like [`Outcome::returns`], it ends with the first
+/// Years in order. A period belongs to the month of its last event; one that ends with a month belongs to that month. Like [`Outcome::returns`], it ends with the first
 /// period that leaves nothing; all months together are the total return.
 pub fn years(outcome: &Outcome) -> Vec<Year> {
     let mut years: Vec<Year> = Vec::new();
     let mut before = float(outcome.starting_equity.0);
     let month_of = |at: usize| {
-        let (year, month, _) = civil(outcome.points[at].ts);
+        // A bar that closes at midnight closes the day before.
+        let within = outcome.points[at].ts.0.saturating_sub(1);
+        let (year, month, _) = civil(TsNs(within));
         (year, month as usize - 1)
     };
     let mut at = 0;

@@ -86,6 +86,7 @@ fn small() -> Outcome {
         mae: money("4"),
         mfe: money("20"),
         exit_by: Some(Purpose::Target),
+        turnover: Money::ZERO,
         fills: 2,
     };
     let lost = Trade {
@@ -364,6 +365,19 @@ fn months_come_to_the_total_return() {
         assert_eq!(months().map(|cell| cell.n).sum::<usize>(), outcome.points.len());
         assert!(report.years.len() == 2);
     }
+}
+
+/// A period that ends at midnight is of the day before, and so of its month.
+#[test]
+fn the_last_day_of_a_month_belongs_to_it() {
+    let mut outcome = small();
+    outcome.points.truncate(1);
+    // The year's last day, told by a bar that closes with it.
+    outcome.points[0].ts = TsNs(START);
+    let meta = quick("months");
+    let report = Report::of(&meta, &outcome).unwrap();
+    let months: Vec<bool> = report.years[0].months.iter().map(Option::is_some).collect();
+    assert_eq!((report.years.len(), months.iter().position(|has| *has)), (1, Some(11)));
 }
 
 #[test]

@@ -66,6 +66,18 @@ pub struct Data {
     pub to_ns: u64,
 }
 
+impl Data {
+    /// Both have some moment.
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.from_ns < other.to_ns && other.from_ns < self.to_ns
+    }
+
+    /// Both were read from some file, among others perhaps. Sources of several files are joined by `+`.
+    pub fn shares_source(&self, other: &Self) -> bool {
+        self.source.split('+').any(|source| other.source.split('+').any(|theirs| theirs == source))
+    }
+}
+
 /// A question for the hold-out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +90,14 @@ pub struct HoldOut {
     pub version: String,
     /// The data that was kept back.
     pub data: Data,
+}
+
+impl HoldOut {
+    /// A look at `data` for `strategy` was a look at this: it has some of these moments, and it was for this family of strategies
+    /// (of whatever files: the same market may be in another one, or in one of which a byte was changed) or at these files.
+    pub fn has_seen(&self, strategy: &str, data: &Data) -> bool {
+        self.data.overlaps(data) && (strategy == self.strategy || self.data.shares_source(data))
+    }
 }
 
 /// A cut that made a ledger whole again.

@@ -96,7 +96,7 @@ impl From<io::Error> for LedgerError {
 /// Why the hold-out stays closed.
 #[derive(Debug)]
 pub enum HoldOutError {
-    /// It was opened before for this version. The refusal is in the ledger now.
+    /// It was opened before: for this version, or for another one on some of the same data. The refusal is in the ledger now.
     Opened {
         /// When, in nanoseconds since the epoch.
         at_ns: u64,
@@ -108,7 +108,9 @@ pub enum HoldOutError {
 impl fmt::Display for HoldOutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opened { at_ns } => write!(f, "the hold-out of this version was opened at {at_ns} ns"),
+            Self::Opened { at_ns } => {
+                write!(f, "the hold-out of this version or a part of its data was opened at {at_ns} ns")
+            }
             Self::Ledger(error) => error.fmt(f),
         }
     }

@@ -1,7 +1,7 @@
 //! The file: opened, checked, appended to.
 
 use crate::chain::{Checked, Head};
-use crate::entry::{Data, Entry, FORMAT, Format, HoldOut, Mended, Trial};
+use crate::entry::{Entry, FORMAT, Format, HoldOut, Mended, Trial};
 use crate::{HoldOutError, LedgerError};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -93,14 +93,10 @@ impl Ledger {
         self.append(Entry::Trial(trial))
     }
 
-    /// Opens the hold-out of a version: once. The opening is on the disk when this returns, and so is a refusal.
+    /// Opens the hold-out of a version: once, and once for all versions where the data is the same. The opening is on the disk when
+    /// this returns, and so is a refusal.
     pub fn open_hold_out(&mut self, asked: HoldOut) -> Result<Head, HoldOutError> {
-        let is_same = |other: &&HoldOut| other.strategy == asked.strategy && other.version == asked.version;
-        let opened = self.checked.entries.iter().filter_map(|entry| match entry {
-            Entry::HoldOutOpened(opened) => Some(opened),
-            _ => None,
-        });
-        match opened.filter(is_same).map(|opened| opened.at_ns).next() {
+        match self.opened_before(&asked).map(|opened| opened.at_ns) {
             Some(at_ns) => {
                 self.append(Entry::HoldOutRefused(asked))?;
                 Err(HoldOutError::Opened { at_ns })
@@ -109,17 +105,33 @@ impl Ledger {
         }
     }
 
+    /// The opening that forbids this one: of the same version, whatever it calls itself, or of data that [`HoldOut::has_seen`] says
+    /// it shares. Another name or one more comment in a configuration makes no data unseen again.
+    pub fn opened_before(&self, asked: &HoldOut) -> Option<&HoldOut> {
+        let opened = self.checked.entries.iter().filter_map(|entry| match entry {
+            Entry::HoldOutOpened(opened) => Some(opened),
+            _ => None,
+        });
+        let mut opened = opened.filter(|opened| {
+            opened.version == asked.version || asked.has_seen(&opened.strategy, &opened.data)
+        });
+        opened.next()
+    }
+
+    /// Trials that looked at what should be kept back.
+    pub fn seen_before<'a>(&'a self, asked: &'a HoldOut) -> impl Iterator<Item = &'a Trial> {
+        self.checked.entries.iter().filter_map(|entry| match entry {
+            Entry::Trial(trial) if asked.has_seen(&trial.strategy, &trial.data) => Some(trial),
+            _ => None,
+        })
+    }
+
     /// The trials of a strategy, all versions: the count that the deflated Sharpe ratio needs.
     pub fn trials<'a>(&'a self, strategy: &'a str) -> impl Iterator<Item = &'a Trial> {
         self.checked.entries.iter().filter_map(move |entry| match entry {
             Entry::Trial(trial) if trial.strategy == strategy => Some(trial),
             _ => None,
         })
-    }
-
-    /// The spans of a source that trials of a strategy have seen: the rest was never looked at.
-    pub fn seen<'a>(&'a self, strategy: &'a str, source: &'a str) -> impl Iterator<Item = &'a Data> {
-        self.trials(strategy).map(|trial| &trial.data).filter(move |data| data.source == source)
     }
 
     /// All entries.

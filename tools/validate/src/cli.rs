@@ -1,7 +1,6 @@
 //! `smc validate`: a strategy before the referee; keys and signed reports.
 
 use crate::engine::{EnginePipeline, plain};
-use crate::market::Periods;
 use crate::plan::Plan;
 use crate::report::Context;
 use crate::signature::{Signer, verify};
@@ -26,7 +25,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Runs the configuration with every cell of the plan's grid, searched again in each walk-forward step, in each split of
 /// cross-validation and in each of 1,200 permutations of the market; counts every look in the ledger of trials; and prints what
 /// was asked of each criterion and what was found. The latest fifth of the data is kept back; --open-hold-out opens it, once a
-/// version, when everything else holds. Exit code 0 is accepted, 1 rejected.
+/// version and once for all versions, when everything else holds and no trial of the ledger had looked at it. Exit code 0 is
+/// accepted, 1 rejected.
 ///
 ///   smc validate --new-key referee.pem
 ///   smc validate --config c.toml --plan plan.toml --data bars.csv --key referee.pem --out report.jsonl
@@ -73,7 +73,7 @@ pub struct Args {
     /// Where the report goes: two lines, the report and its signature
     #[arg(long, value_name = "FILE", requires = "key")]
     out: Option<PathBuf>,
-    /// Open the hold-out, if everything else holds: once a version
+    /// Open the hold-out, if everything else holds: once a version, and once for all versions that keep some of the same data back
     #[arg(long)]
     open_hold_out: bool,
     /// Threads; as many as the machine has without it. Results do not depend on them
@@ -179,9 +179,7 @@ fn judged(
     let stem = || config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let strategy = asked.strategy.clone().unwrap_or_else(stem);
     let pipeline = EnginePipeline::new(&strategy, &config_text, base, grid, &loaded, timeframe)?;
-    let mut settings = asked.settings(0, args.open_hold_out)?;
-    settings.cpcv.embargo =
-        smc_metrics::folds::embargo_default(Periods::of(&markets, settings.period_ns)?.count());
+    let settings = asked.settings(&markets, args.open_hold_out)?;
 
     let beside = || config.with_extension("trials");
     let path = args.ledger.clone().unwrap_or_else(beside);

@@ -22,6 +22,8 @@ use smc_history::{Loaded, venue};
 use smc_metrics::permutation::Ohlc;
 use smc_settings::file::FileConfig;
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 thread_local! {
@@ -36,13 +38,16 @@ pub struct EnginePipeline {
     grid: Grid,
     /// A cell each.
     cells: Vec<(EngineConfig, VenueSettings)>,
+    /// Files that cells name, by name and hash.
+    files: Vec<(String, String)>,
     instruments: Vec<InstrumentSpec>,
     timeframe: Timeframe,
 }
 
 impl EnginePipeline {
     /// Writes every cell into the configuration and reads it; `base` is where its files are found. The version is a hash of the
-    /// configuration, of the grid and of the engine's build: whatever changes one of them is another version.
+    /// configuration's values (of no comment), of the files that it names, of the grid and of the engine's build: whatever changes one
+    /// of them is another version.
     pub fn new(
         strategy: &str,
         text: &str,
@@ -54,6 +59,7 @@ impl EnginePipeline {
         let refused = |error: &dyn std::fmt::Display| ValidateError::Pipeline(error.to_string());
         let is_plain = grid.parameters().iter().all(|one| one.name == Grid::AS_CONFIGURED);
         let mut cells = Vec::with_capacity(grid.count());
+        let mut files = BTreeMap::new();
         for candidate in 0..grid.count() {
             let text = if is_plain { text.to_owned() } else { written(text, &grid, candidate)? };
             let file = FileConfig::parse(&text).map_err(|error| {
@@ -61,14 +67,25 @@ impl EnginePipeline {
             })?;
             let config = file.engine().map_err(|error| refused(&error))?;
             let exchange = venue::settings(&file, base).map_err(|error| refused(&error))?;
+            for name in [&file.backtest.latency_file, &file.backtest.funding_file].into_iter().flatten() {
+                let shown = name.display().to_string();
+                if let Entry::Vacant(place) = files.entry(shown) {
+                    let bytes = std::fs::read(base.join(name))
+                        .map_err(|error| ValidateError::Pipeline(format!("{}: {error}", place.key())))?;
+                    place.insert(blake3::hash(&bytes).to_hex().to_string());
+                }
+            }
             cells.push((config, exchange));
         }
+        let files: Vec<(String, String)> = files.into_iter().collect();
+        let values: toml::Table = toml::from_str(text).map_err(|error| refused(&error))?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(smc_core::BUILD.as_bytes()).update(b"\n").update(text.as_bytes());
-        hasher.update(format!("{:?}", grid.parameters()).as_bytes());
+        hasher.update(smc_core::BUILD.as_bytes()).update(b"\n");
+        hasher.update(toml::Value::Table(values).to_string().as_bytes());
+        hasher.update(format!("\n{files:?}\n{:?}", grid.parameters()).as_bytes());
         let version: String = hasher.finalize().to_hex().chars().take(16).collect();
         let instruments = loaded.market.instruments.clone();
-        Ok(Self { strategy: strategy.into(), version, grid, cells, instruments, timeframe })
+        Ok(Self { strategy: strategy.into(), version, grid, cells, files, instruments, timeframe })
     }
 
     /// One run of the engine.
@@ -83,14 +100,16 @@ impl EnginePipeline {
         let dearer = |ppm: i32| if ppm > 0 { (f64::from(ppm) * under.fees) as i32 } else { ppm };
         let mut exchange = exchange.clone();
         exchange.seed = under.seed;
-        for delay in [&mut exchange.feed, &mut exchange.entry, &mut exchange.response] {
-            *delay = delay.times(under.latency);
+        // The simulator gives bars no latency that could be doubled: what is new comes a part of a bar late instead.
+        if under.latency > 1.0 {
+            exchange.late_ppm = (f64::from(LATENCY_PPM) * under.latency).min(1e6) as u32;
         }
         for fees in &mut exchange.fees {
             (fees.maker_ppm, fees.taker_ppm) = (dearer(fees.maker_ppm), dearer(fees.taker_ppm));
         }
-        let missed = ((1.0 - under.fills) * 1e6) as u32;
-        exchange.missed_fills_ppm = exchange.missed_fills_ppm.max(missed);
+        // Of the fills that the configuration leaves, so that the world is worse whatever it says itself.
+        let filled = (1.0 - f64::from(exchange.missed_fills_ppm) / 1e6) * under.fills;
+        exchange.missed_fills_ppm = ((1.0 - filled) * 1e6).round() as u32;
         // A point a bar, so that periods can be made of the bars that lie in them.
         let wanted = Wanted { period_ns: self.timeframe.nanos(), record: false };
         let strategy = Confluence::for_config(config);
@@ -139,9 +158,15 @@ impl Pipeline for EnginePipeline {
     }
 
     /// Market structure with the settings of the configuration, over the bars as they are.
-    fn search_features(&self, markets: &Markets, seed: u64, workers: Workers) -> Vec<Searched> {
+    fn search_features(
+        &self,
+        markets: &Markets,
+        candidate: usize,
+        seed: u64,
+        workers: Workers,
+    ) -> Vec<Searched> {
         let samples = Samples { prefixes: 4, perturbed: 8, seed };
-        let Some((config, _)) = self.cells.first() else { return Vec::new() };
+        let Some((config, _)) = self.cells.get(candidate) else { return Vec::new() };
         let one = |market: &Plain| {
             let name = format!("market structure of {} on {}", market.name, self.timeframe);
             search(
@@ -153,7 +178,14 @@ impl Pipeline for EnginePipeline {
         };
         markets.all().iter().map(one).collect()
     }
+
+    fn files(&self) -> &[(String, String)] {
+        &self.files
+    }
 }
+
+/// Part of a bar, in ppm, that the usual latency takes: the planted edge of the fixtures has the same. Of a minute it is 0.6 s.
+const LATENCY_PPM: u32 = 10_000;
 
 /// The configuration with the values of a cell.
 fn written(text: &str, grid: &Grid, candidate: usize) -> Result<String, ValidateError> {
@@ -252,6 +284,9 @@ fn record_of(outcome: &Outcome, decisions: Vec<Decision>, periods: &Periods) -> 
         record.held[at] |= point.exposed_ns > 0 || point.exposure.0 > 0;
         equity = after;
     }
+    // Of prices the exchange knows what they cost over the run: each trade has its part by what it turned over.
+    let costs = &outcome.costs;
+    let slipped = costs.spread.0.saturating_add(costs.impact.0) as f64 / (costs.turnover.0 as f64).max(1.0);
     for trade in &outcome.trades {
         let before = outcome.points.partition_point(|point| point.ts < trade.opened);
         let equity = before.checked_sub(1).map_or(outcome.starting_equity, |at| outcome.points[at].equity);
@@ -267,6 +302,7 @@ fn record_of(outcome: &Outcome, decisions: Vec<Decision>, periods: &Periods) -> 
             r,
             gross: share(trade.gross.0),
             costs: share(trade.gross.0) - share(trade.net.0),
+            slippage: slipped * share(trade.turnover.0),
         });
     }
     record.trades.sort_by_key(|trade| trade.closed_ns);

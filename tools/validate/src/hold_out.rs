@@ -1,10 +1,10 @@
-//! The latest part of the data, which no search and no test may see, opened once a strategy version.
+//! The latest part of the data, which no search and no test may see, opened once a strategy version, and once for all versions.
 
 use crate::ValidateError;
 use crate::choice::score;
 use crate::market::{Markets, Periods};
 use crate::pipeline::{Conditions, Pipeline, Record, Trial, run_checked};
-use crate::walk_forward::append;
+use crate::walk_forward::stitch;
 use smc_metrics::returns::ReturnMetrics;
 use smc_metrics::{PeriodsPerYear, Series, Value};
 use smc_trials::{Data, HoldOut, HoldOutError, Ledger, Trial as Entry};
@@ -52,7 +52,7 @@ impl Cut {
 pub enum Opened {
     /// Nobody asked, or something else failed already: it stays closed and may be asked for later.
     Closed(&'static str),
-    /// It was open before for this version; the refusal is in the ledger.
+    /// It was open before, for this version or another one that saw some of the same data; the refusal is in the ledger.
     Refused {
         /// When it was opened, in nanoseconds since the epoch.
         opened_ns: u64,
@@ -96,6 +96,13 @@ pub struct Asked<'a> {
     pub at_ns: u64,
 }
 
+/// The question to the ledger.
+pub fn question(pipeline: &dyn Pipeline, markets: &Markets, cut: &Cut, at_ns: u64) -> HoldOut {
+    let (strategy, version) = (pipeline.strategy().to_owned(), pipeline.version().to_owned());
+    let data = Data { source: source(markets), from_ns: cut.from_ns, to_ns: markets.span().1 };
+    HoldOut { at_ns, strategy, version, data }
+}
+
 /// Opens it through the ledger: first the entry, then the look.
 pub fn open(
     pipeline: &dyn Pipeline,
@@ -103,9 +110,8 @@ pub fn open(
     asked: &Asked<'_>,
 ) -> Result<Opened, ValidateError> {
     let Asked { markets, cut, candidate, period_ns, under, at_ns } = *asked;
-    let (strategy, version) = (pipeline.strategy().to_owned(), pipeline.version().to_owned());
-    let data = Data { source: source(markets), from_ns: cut.from_ns, to_ns: markets.span().1 };
-    let entry = HoldOut { at_ns, strategy: strategy.clone(), version: version.clone(), data: data.clone() };
+    let entry = question(pipeline, markets, cut, at_ns);
+    let HoldOut { strategy, version, data, .. } = entry.clone();
     match ledger.open_hold_out(entry) {
         Ok(_) => {}
         Err(HoldOutError::Opened { at_ns }) => return Ok(Opened::Refused { opened_ns: at_ns }),
@@ -114,8 +120,7 @@ pub fn open(
     let periods = Periods::of(markets, period_ns)?;
     let records = run_checked(pipeline, markets, &periods, &[candidate], under)?;
     let trial = Trial::single(records, periods);
-    let mut record = Record::blank(0);
-    append(&mut record, &trial.records[0], &trial, cut.kept.clone());
+    let record = stitch(&trial, &[(0, cut.kept.clone())]);
     let score = score(&record.returns)?;
     let returns = Series::new("returns", &record.returns)?;
     let profit = ReturnMetrics::of(returns, 0.0, PeriodsPerYear::CRYPTO_DAYS)?.total_return;

@@ -141,19 +141,20 @@ impl Markets {
         self.with_prices(self.0.iter().enumerate().map(jitter).collect())
     }
 
-    /// The same up to and with bar `last`; wildly other prices behind it.
+    /// The same up to and with bar `last`; wildly other prices and quantities behind it.
     #[must_use]
     pub fn perturbed(&self, last: usize, random: &mut Random) -> Self {
         let change = |market: &Market| {
-            let mut prices = market.prices.clone();
-            let mut from = prices[last].close;
-            for bar in &mut prices[last + 1..] {
+            let mut market = market.clone();
+            let mut from = market.prices[last].close;
+            for (bar, volume) in market.prices.iter_mut().zip(&mut market.volume).skip(last + 1) {
                 *bar = wild(from, random);
+                *volume = (1.0 + *volume) * 3.0 * random.unit();
                 from = bar.close;
             }
-            prices
+            market
         };
-        self.with_prices(self.0.iter().map(change).collect())
+        Self(self.0.iter().map(change).collect())
     }
 }
 
@@ -277,6 +278,9 @@ mod tests {
         let other = markets.perturbed(20, &mut Random::new(1));
         assert_eq!(other.first().prices[..=20], markets.first().prices[..=20]);
         assert!(other.first().prices[21..].iter().zip(&markets.first().prices[21..]).all(|(a, b)| a != b));
+        let volume = |markets: &Markets| markets.first().volume.clone();
+        assert_eq!(volume(&other)[..=20], volume(&markets)[..=20]);
+        assert!(volume(&other)[21..].iter().zip(&volume(&markets)[21..]).all(|(a, b)| a != b));
         assert!(Markets::new(other.0.clone()).is_ok());
     }
 }

@@ -89,7 +89,7 @@ impl Grid {
 /// What the world does to a run beyond what is configured: the noise tests turn these.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditions {
-    /// Times the configured latency.
+    /// Times the usual latency. A pipeline over bars, which have none, acts a part of a bar late where this is above 1.
     pub latency: f64,
     /// Times the configured fees.
     pub fees: f64,
@@ -134,10 +134,24 @@ pub struct Trade {
     pub closed_ns: u64,
     /// Net profit in multiples of what was risked.
     pub r: f64,
-    /// Profit before costs.
+    /// Profit at the prices of its fills.
     pub gross: f64,
-    /// All costs; negative where they were paid to us.
+    /// Fees, funding, financing: what lies between `gross` and the net profit; negative where they were paid to us.
     pub costs: f64,
+    /// Half spreads, impact and slippage: a cost as well, that the prices of fills and so `gross` have in them already.
+    pub slippage: f64,
+}
+
+impl Trade {
+    /// Net profit.
+    pub fn net(&self) -> f64 {
+        self.gross - self.costs
+    }
+
+    /// All that was paid, in fees and in prices.
+    pub fn paid(&self) -> f64 {
+        self.costs + self.slippage
+    }
 }
 
 /// What a candidate did.
@@ -192,10 +206,21 @@ pub trait Pipeline: Sync {
         under: Conditions,
     ) -> Result<Vec<Record>, ValidateError>;
 
-    /// Searches the features that decisions rest on for knowledge of the future, over these markets.
-    fn search_features(&self, markets: &Markets, seed: u64, workers: Workers) -> Vec<Searched> {
-        let _ = (markets, seed, workers);
+    /// Searches the features that the decisions of a candidate rest on for knowledge of the future, over these markets.
+    fn search_features(
+        &self,
+        markets: &Markets,
+        candidate: usize,
+        seed: u64,
+        workers: Workers,
+    ) -> Vec<Searched> {
+        let _ = (markets, candidate, seed, workers);
         Vec::new()
+    }
+
+    /// Files that runs rest on beside the data: name and BLAKE3 of each.
+    fn files(&self) -> &[(String, String)] {
+        &[]
     }
 }
 
@@ -265,7 +290,7 @@ pub fn run_checked(
         let is_sound = |trade: &Trade| {
             trade.decided_ns <= trade.opened_ns
                 && is_decided(trade.decided_ns)
-                && [trade.r, trade.gross, trade.costs].iter().all(|value| value.is_finite())
+                && [trade.r, trade.gross, trade.costs, trade.slippage].iter().all(|value| value.is_finite())
                 && trade.opened_ns <= trade.closed_ns
         };
         if !record.trades.iter().all(is_sound) || !record.trades.is_sorted_by_key(|trade| trade.closed_ns) {

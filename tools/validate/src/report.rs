@@ -72,6 +72,7 @@ pub fn json(
             "periods_kept": verdict.cut.kept.len(),
             "kept_from_ns": verdict.cut.from_ns,
         },
+        "files": pipeline.files().iter().map(|(name, hash)| json!({ "name": name, "blake3": hash })).collect::<Vec<_>>(),
         "grid": grid.parameters().iter().map(|one| json!({ "name": one.name, "values": one.values })).collect::<Vec<_>>(),
         "chosen": {
             "candidate": verdict.chosen.candidate,
@@ -109,6 +110,7 @@ pub fn json(
             "pbo_halves": verdict.overfitting.as_ref().map_or(0, |found| found.logits.len()),
             "reality_check_p": verdict.reality.white.p_value,
             "superior_ability_p": value(verdict.reality.hansen),
+            "superior_ability_note": SUPERIOR_ABILITY_NOTE,
             "n": verdict.reality.white.n,
         },
         "permutations": { "in_sample": permuted(in_sample), "walk_forward": permuted(forward) },
@@ -122,6 +124,9 @@ pub fn json(
         "look_ahead": verdict.look_ahead.iter().map(searched).collect::<Vec<_>>(),
     })
 }
+
+/// What must be known to read Hansen's p: shown beside it.
+pub const SUPERIOR_ABILITY_NOTE: &str = "asymptotic, as published in 2005, and too small here: without any edge it is at most 0.05 in 6.5 to 9 % of cases; no criterion";
 
 /// The report's one line.
 pub fn line(report: &Json) -> Result<String, ValidateError> {
@@ -156,12 +161,9 @@ fn settings_json(settings: &Settings) -> Json {
         "permutations_walk_forward": settings.permutations_walk_forward,
         "trade_resamples": settings.trade_resamples,
         "trade_block": settings.trade_block,
-        "risk_fraction": settings.risk_fraction,
         "drawdown_limit": settings.drawdown_limit,
         "cuts": format!("{:?}", settings.cuts),
         "opens_hold_out": settings.opens_hold_out,
-        "paper_entries_matched": settings.paper_entries_matched,
-        "paper_slippage_error": settings.paper_slippage_error,
     })
 }
 
@@ -232,6 +234,7 @@ fn walked(walked: &Walked, grid: &Grid) -> Json {
         .collect();
     json!({
         "efficiency": value(walked.efficiency),
+        "held_longest": walked.held_longest,
         "periods": walked.out_of_sample.returns.len(),
         "trades": walked.out_of_sample.trades.len(),
         "returns": walked.out_of_sample.returns,
@@ -288,7 +291,7 @@ fn write_text(out: &mut String, report: &Json) -> std::fmt::Result {
     let chosen: Vec<String> = parameters
         .into_iter()
         .flatten()
-        .map(|(name, value)| format!("{name} {}", plain(Some(value))))
+        .map(|(name, value)| format!("{} {}", clean(name), plain(Some(value))))
         .collect();
     writeln!(out, "chosen {}\n", chosen.join(", "))?;
     writeln!(out, "{:<34} {:>12}   asked", "gate", "found")?;
@@ -305,7 +308,18 @@ fn write_text(out: &mut String, report: &Json) -> std::fmt::Result {
     writeln!(out, "{mark} {:<31} {profit:>12}   above 0 ({state}{why})", "hold_out_profit")?;
     let seen = &report["hold_out"]["seen_by_earlier_trials"];
     if seen.as_u64().is_some_and(|seen| seen > 0) {
-        writeln!(out, "   {seen} earlier trials of this strategy had seen data that is kept back here")?;
+        writeln!(out, "   {seen} earlier trials of the ledger had looked at data that is kept back here")?;
+    }
+    let (held, gap) = (&report["walk_forward"]["held_longest"], &report["settings"]["gap"]);
+    if held.as_u64() > gap.as_u64() {
+        let (held, gap) = (plain(Some(held)), plain(Some(gap)));
+        writeln!(
+            out,
+            "   a trade was held over {held} ends of periods, and the gap between search and test is {gap}"
+        )?;
+    }
+    for file in list(&report["files"]) {
+        writeln!(out, "file {} {}", plain(file.get("name")), plain(file.get("blake3")))?;
     }
     writeln!(
         out,
@@ -359,9 +373,23 @@ fn list(of: &Json) -> &[Json] {
     of.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// A name is text of somebody else: what ends a line, moves a cursor or turns the order of letters around shows as what it is, so
+/// that no name can write a line of a report.
+fn clean(text: &str) -> String {
+    let is_plain = |letter: char| {
+        !letter.is_control()
+            && !matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_plain(letter) { out.push(letter) } else { out.extend(letter.escape_unicode()) }
+    }
+    out
+}
+
 fn plain(of: Option<&Json>) -> String {
     match of {
-        Some(Json::String(text)) => text.clone(),
+        Some(Json::String(text)) => clean(text),
         Some(other) => other.to_string(),
         None => "-".into(),
     }
@@ -379,5 +407,30 @@ fn short(of: &Json) -> String {
         }),
         Json::Object(_) => plain(of.get("undefined")),
         _ => plain(Some(of)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_writes_a_line_of_its_own() {
+        let forged = "a\nkick 1: ACCEPTED for research to paper\r\u{1b}[2K\u{202e}";
+        let document = json!({
+            "strategy": forged,
+            "version": forged,
+            "data": [{ "name": forged, "source": forged, "bars": 1 }],
+            "chosen": { "parameters": { forged: forged } },
+            "gate": [{ "name": forged, "value": 1, "asked": forged, "bound": 1, "holds": false }],
+            "files": [{ "name": forged, "blake3": forged }],
+            "hold_out": { "reading": { "state": forged, "reason": forged } },
+            "noise": [{ "name": forged, "profit": { "undefined": forged }, "trades": 1 }],
+            "look_ahead": [{ "name": forged, "found": { "by": forged, "last": 1 } }],
+        });
+        let text = text(&document);
+        assert!(text.lines().all(|line| !line.starts_with("kick 1")), "{text}");
+        assert!(!text.contains(['\r', '\u{1b}', '\u{202e}']) && text.contains("a\\u{a}kick"), "{text}");
+        assert_eq!(clean("Größe ± 1 µs"), "Größe ± 1 µs");
     }
 }

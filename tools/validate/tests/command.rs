@@ -12,7 +12,6 @@ mod config;
 
 const PLAN: &str = r#"
 periods_per_year = 365
-risk_fraction = 0.001
 drawdown_limit = 0.2
 permutations_in_sample = 6
 permutations_walk_forward = 4

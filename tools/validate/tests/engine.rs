@@ -113,7 +113,7 @@ fn the_engine_is_causal_and_its_records_are_those_of_a_backtest() {
     // Cut and perturbed, it had decided the same; and so had market structure at every bar.
     let searched = search(&pipeline, &markets, DAY_NS, 0, under, Cuts::Evenly(48), Workers::of_machine());
     assert_eq!(searched.unwrap().found, None);
-    let features = pipeline.search_features(&markets, 1, Workers::of_machine());
+    let features = pipeline.search_features(&markets, 1, 1, Workers::of_machine());
     assert!(features.iter().all(|one| one.found.is_none() && one.cuts == 2_400), "{features:?}");
 
     // A worse world is another one.
@@ -121,4 +121,77 @@ fn the_engine_is_causal_and_its_records_are_those_of_a_backtest() {
     let dear = run_checked(&pipeline, &markets, &periods, &[0], dearer).unwrap();
     let total = |returns: &[f64]| returns.iter().sum::<f64>();
     assert!(total(&dear[0].returns) < total(&records[0].returns));
+    let late = Conditions { latency: 2.0, ..under };
+    let late = run_checked(&pipeline, &markets, &periods, &[0], late).unwrap();
+    assert!(total(&late[0].returns) < total(&records[0].returns), "who comes late pays for it");
+}
+
+fn of(loaded: &Loaded, strategy: &str, text: &str, base: &Path) -> EnginePipeline {
+    let (grid, timeframe) = (Grid::new(vec![]).unwrap(), Timeframe::parse("1h").unwrap());
+    EnginePipeline::new(strategy, text, base, grid, loaded, timeframe).unwrap()
+}
+
+/// A fifth of the entries that are left is missed, whatever the configuration misses itself, though every entry takes.
+#[test]
+fn fewer_fills_are_a_worse_world() {
+    let loaded = loaded(1_200);
+    let (markets, _) = plain(&loaded).unwrap();
+    let periods = Periods::of(&markets, DAY_NS).unwrap();
+    for missed in ["", "\n[backtest]\nmissed_fills_ppm = 300000\n"] {
+        let pipeline = of(&loaded, "load", &format!("{}{missed}", config::TEXT), Path::new("."));
+        let opened = |fills| {
+            let under = Conditions { fills, ..Conditions::plain(1) };
+            let record = run_checked(&pipeline, &markets, &periods, &[0], under).unwrap().pop().unwrap();
+            record.trades.iter().map(|trade| trade.opened_ns).collect::<Vec<u64>>()
+        };
+        let (all, some) = (opened(1.0), opened(0.8));
+        assert!(some.len() > 10 && all != some, "{missed}: {} and {} trades", all.len(), some.len());
+        assert!(opened(0.0).is_empty(), "{missed}");
+    }
+}
+
+/// What prices cost is told of each trade: the sum over trades is what the exchange counted.
+#[test]
+fn spread_and_impact_are_costs_of_trades() {
+    let loaded = loaded(1_200);
+    let (markets, _) = plain(&loaded).unwrap();
+    let periods = Periods::of(&markets, DAY_NS).unwrap();
+    let text = format!("{}\n[backtest]\nspread = \"4\"\n", config::TEXT);
+    let pipeline = of(&loaded, "load", &text, Path::new("."));
+    let mut records = run_checked(&pipeline, &markets, &periods, &[0], Conditions::plain(1)).unwrap();
+    let record = records.pop().unwrap();
+    assert!(record.trades.len() > 10 && record.trades.iter().all(|trade| trade.slippage > 0.0));
+
+    let file = FileConfig::parse(&text).unwrap();
+    let deciding = file.engine().unwrap();
+    let venue = smc_history::venue::settings(&file, Path::new(".")).unwrap();
+    let outcome =
+        run(&deciding, Confluence::for_config(&deciding), &loaded.market, &venue, Wanted::default()).unwrap();
+    assert!(outcome.open.len() <= 1);
+    let paid = (outcome.costs.spread.0 + outcome.costs.impact.0) as f64 / outcome.starting_equity.0 as f64;
+    let told: f64 = record.trades.iter().map(|trade| trade.slippage).sum();
+    // Shares of an equity that moves by a few percent; a trade that is open has its part, too.
+    assert!((told / paid - 1.0).abs() < 0.1, "{told} {paid}");
+}
+
+/// A version is what is run: no name, no comment; every value, and every byte of a file that is named.
+#[test]
+fn a_version_is_what_changes_a_result() {
+    let (home, loaded) = (tempfile::tempdir().unwrap(), loaded(50));
+    let write = |rows: &str| {
+        let text = format!("send_ns,exchange_ns,receive_ns\n{rows}");
+        std::fs::write(home.path().join("orders.csv"), text).unwrap();
+    };
+    let text = format!("{}\n[backtest]\nlatency_file = \"orders.csv\"\n", config::TEXT);
+    write("1,1000,2000\n");
+    let first = of(&loaded, "load", &text, home.path());
+    let commented = format!("# A thought.\n{}", text.replace("instance = 1", "instance    = 1 # one"));
+    assert_eq!(of(&loaded, "another name", &commented, home.path()).version(), first.version());
+    let changed = text.replace("cooldown_bars = 0", "cooldown_bars = 1");
+    assert_ne!(of(&loaded, "load", &changed, home.path()).version(), first.version());
+    assert_eq!(first.files().len(), 1);
+    write("1,1500,2000\n");
+    let other = of(&loaded, "load", &text, home.path());
+    assert_ne!(other.version(), first.version());
+    assert_ne!(other.files(), first.files());
 }

@@ -18,13 +18,16 @@ use smc_core::words::{Price, Qty, Side, TsNs};
 const PLENTY: Qty = Qty(i64::MAX / 4);
 
 impl Desk {
-    pub fn on_open(&mut self, at: TsNs, open: Price, till: &mut Till) {
+    /// `close` is that of the same bar; it matters only to what comes late ([`VenueSettings::late_ppm`]).
+    ///
+    /// [`VenueSettings::late_ppm`]: crate::settings::VenueSettings::late_ppm
+    pub fn on_open(&mut self, at: TsNs, open: Price, close: Price, till: &mut Till) {
         self.last = open;
         self.is_between = false;
         self.for_each(till, |desk, nth, till| {
             let Some(order) = desk.orders.get(nth) else { return };
             match order.stage {
-                Stage::Opening => desk.open_new(nth, at, open, till),
+                Stage::Opening => desk.open_new(nth, at, (open, close), till),
                 Stage::Trigger if order.is_triggered(open) => {
                     let (side, price) = (order.order.side, desk.slipped(open, order.order.side, till));
                     desk.stop_out(nth, at, open, price, side, till);
@@ -84,13 +87,14 @@ impl Desk {
     }
 
     /// What came while nothing was traded meets the opening.
-    fn open_new(&mut self, nth: usize, at: TsNs, open: Price, till: &mut Till) {
+    fn open_new(&mut self, nth: usize, at: TsNs, (open, close): (Price, Price), till: &mut Till) {
         let Some(order) = self.orders.get(nth) else { return };
         let (id, side) = (order.venue_id, order.order.side);
+        let open = self.late(open, close, side, till);
         let shown = self.taken_at(open, side, till);
         let part = till.settings.impact.map_or(0.0, |impact| impact.part(order.leaves()));
         let price = self.worse(shown, side, part);
-        if order.accepts(price) && order.order.kind != OrderKind::LimitMaker {
+        if order.accepts(price) && order.order.kind != OrderKind::LimitMaker && !order.is_unlucky {
             let leaves = order.leaves();
             self.note_costs(side, open, shown, price, leaves, till);
             self.fill(nth, at, price, leaves, false, till);
@@ -104,6 +108,19 @@ impl Desk {
         } else {
             self.set_stage(nth, Stage::Resting);
         }
+    }
+
+    /// Where the market is when what is new meets it: at the open, or later, if that is worse.
+    fn late(&self, open: Price, close: Price, side: Side, till: &Till) -> Price {
+        if till.settings.late_ppm == 0 {
+            return open;
+        }
+        let worse = side.sign() * (close.0 - open.0);
+        let moved = i128::from(worse.max(0)) * i128::from(till.settings.late_ppm) / 1_000_000;
+        let tick = self.spec.tick.0.max(1);
+        // A whole number of steps, up: at least one where it went against us at all.
+        let steps = (moved as i64).saturating_add(tick - 1) / tick * tick;
+        Price((open.0 + side.sign() * steps).max(tick))
     }
 
     /// A stop was reached at `shown` and would fill at `price`: where its own limit allows that. Otherwise it rests from now on.

@@ -77,9 +77,9 @@ impl Exchange {
     }
 
     /// A bar opened.
-    pub fn on_open(&mut self, instrument: InstrumentId, at: TsNs, open: Price) {
+    pub fn on_open(&mut self, instrument: InstrumentId, at: TsNs, bar: &Bar) {
         if let Some(desk) = self.desks.get_mut(instrument.index()) {
-            desk.on_open(at, open, &mut self.till);
+            desk.on_open(at, bar.open, bar.close, &mut self.till);
         }
     }
 

@@ -208,7 +208,7 @@ pub fn run_recorded<S: Strategy>(
         status: TradingStatus::Unknown,
         contract: Contract::SPOT,
     };
-    let mut watch = Watch::new(config, &vec![blank; config.instruments.len()], wanted);
+    let mut watch = Watch::new(config, &vec![blank; config.instruments.len()], wanted, false);
     let (mut outbox, mut last, mut is_begun) = (Outbox::new(), TsNs(0), false);
     for event in inputs {
         watch.before(&event, &engine);

@@ -188,7 +188,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         let engine = Engine::new(config.clone(), strategy).map_err(BacktestError::Config)?;
         Ok(Self {
             exchange: Exchange::new(venue.clone(), &specs, &details),
-            watch: Watch::new(config, &specs, wanted),
+            watch: Watch::new(config, &specs, wanted, steps.has_bars()),
             outbox: Outbox::new(),
             random: Random::of_run(venue.seed, 0),
             requests: VecDeque::new(),
@@ -378,7 +378,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
         let event = step.event;
         match event.body {
             EventBody::Bar(_, bar) if step.is_open => {
-                self.exchange.on_open(event.instrument, step.ts, bar.open);
+                self.exchange.on_open(event.instrument, step.ts, &bar);
                 return;
             }
             EventBody::Bar(_, bar) => self.exchange.on_close(event.instrument, step.ts, &bar),

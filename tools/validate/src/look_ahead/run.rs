@@ -12,7 +12,7 @@ use smc_metrics::Random;
 pub enum Cuts {
     /// Behind every bar.
     Every,
-    /// Behind this many, evenly.
+    /// Behind this many, evenly. Where the step between them is a number of whole days they all fall on one hour.
     Evenly(usize),
 }
 
@@ -20,7 +20,6 @@ impl Cuts {
     fn of(self, bars: usize) -> Vec<usize> {
         match self {
             Self::Every => (0..bars).collect(),
-            // A step that shares no factor with the day visits every hour.
             Self::Evenly(count) => {
                 let count = count.min(bars);
                 (1..=count).map(|nth| (nth * bars / count.max(1)).saturating_sub(1)).collect()
@@ -29,7 +28,8 @@ impl Cuts {
     }
 }
 
-/// Runs one candidate on data that ends behind each cut and on data that goes on otherwise (behind every 16th cut), and compares
+/// Runs one candidate on data that ends behind each cut and on data that goes on otherwise (behind every 16th cut; of fewer than 1,024
+/// behind more of them, so that there are 64), and compares
 /// what had been decided by then, the trades that had closed, and the returns of whole periods.
 pub fn search(
     pipeline: &dyn Pipeline,
@@ -66,6 +66,7 @@ pub fn search(
         let trade = (0..trades).find(|at| record.trades.get(*at) != whole.trades.get(*at));
         decision.or(trade).or(period).map(|at| Found { by, last, at })
     };
+    let each = (cuts.len() / PERTURBED_LEAST).clamp(1, PERTURBED_EACH);
     let failed = |error| Some(Err(error));
     let look = |nth: usize| {
         let last = cuts[nth];
@@ -77,7 +78,7 @@ pub fn search(
             }
             Err(error) => return failed(error),
         }
-        if !nth.is_multiple_of(PERTURBED_EACH) {
+        if !nth.is_multiple_of(each) {
             return None;
         }
         match run(&markets.perturbed(last, &mut Random::of_run(under.seed, last as u64))) {
@@ -86,9 +87,11 @@ pub fn search(
         }
     };
     let found = workers.first(cuts.len(), look).map(|(_, found)| found).transpose()?;
-    let perturbed = cuts.len().div_ceil(PERTURBED_EACH);
+    let perturbed = cuts.len().div_ceil(each);
     let name = format!("{} {}", pipeline.strategy(), pipeline.version());
     Ok(Searched { name, bars: markets.count(), cuts: cuts.len(), perturbed, found })
 }
 
 const PERTURBED_EACH: usize = 16;
+/// At least so many, where there are as many cuts.
+const PERTURBED_LEAST: usize = 64;
