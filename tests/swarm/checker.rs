@@ -97,7 +97,8 @@ fn orders(story: &Story, evidence: &Evidence, wrong: &mut Vec<String>) {
         };
         // What the venue refused as a pair is asked for once more at most, and only its stop: alone.
         let is_refused_pair = seen.method == PAIR && seen.outcome.is_err();
-        if !if is_refused_pair { refused.insert(id) } else { asked.insert(id) } {
+        let is_first = if is_refused_pair { refused.insert(id) } else { asked.insert(id) };
+        if !is_first {
             wrong.push(format!("P2 asked for twice: {seen:?}"));
         }
         let is_stop = story.orders.get(&id).is_some_and(|told| told.order.kind == OrderKind::StopLimit);
