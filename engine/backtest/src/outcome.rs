@@ -139,8 +139,8 @@ pub struct Trade {
     pub mfe: Money,
     /// What the order that closed it was for; none of an open trade.
     pub exit_by: Option<Purpose>,
-    /// Value of all its fills.
-    pub turnover: Money,
+    /// Half spreads, impact and slippage in the prices of its fills, and so in `gross`; zero of a recorded run, where nobody knows.
+    pub slippage: Money,
     /// Fills that made it and ended it.
     pub fills: u32,
 }

@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     last: TsNs,
     /// Bars are told: what is told at the very end of a period is what happened in it, up to the last of its bars.
     is_in_bars: bool,
+    /// What the price of the fill costs that is told next, in quote currency.
+    slipped: Money,
     inputs: u64,
     denied: [u64; 32],
     held: Costs,
@@ -110,6 +112,7 @@ impl Watch {
             now: Running::default(),
             last: TsNs(0),
             is_in_bars,
+            slipped: Money::ZERO,
             inputs: 0,
             denied: [0; 32],
             held: Costs::default(),
@@ -235,8 +238,8 @@ impl Watch {
             Open::new(now, fill, signal, known)
         });
         open.trade.fills += 1;
-        let turnover = turnover.unwrap_or_default();
-        open.trade.turnover.0 = open.trade.turnover.0.saturating_add(turnover.0);
+        let slippage = positions.in_account(id, std::mem::take(&mut self.slipped)).unwrap_or_default();
+        open.trade.slippage.0 = open.trade.slippage.0.saturating_add(slippage.0);
         open.trade.closed = now;
         let is_opening = fill.fill_qty.0.signum() == open.trade.direction.side().sign();
         let sum = if is_opening { &mut open.opened } else { &mut open.closed };
@@ -253,6 +256,11 @@ impl Watch {
             self.look(id, fill.fill_price, engine);
         }
         self.note_low(engine);
+    }
+
+    /// A report is about to be told, with a fill whose price costs so much.
+    pub const fn note_slippage(&mut self, slippage: Money) {
+        self.slipped = slippage;
     }
 
     /// A bar is about to be heard: how far it went for and against an open trade.
@@ -430,7 +438,7 @@ impl Open {
             mae: Money::ZERO,
             mfe: Money::ZERO,
             exit_by: None,
-            turnover: Money::ZERO,
+            slippage: Money::ZERO,
             fills: 0,
         };
         Self { trade, before, opened: (0, 0), closed: (0, 0) }

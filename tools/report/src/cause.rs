@@ -274,7 +274,7 @@ mod tests {
             mae: money,
             mfe: money,
             exit_by: None,
-            turnover: money,
+            slippage: money,
             fills: 0,
         }
     }

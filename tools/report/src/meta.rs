@@ -32,7 +32,7 @@ pub struct Meta {
     pub trials: Option<TrialCount>,
     /// The program that wrote the report, as it names itself.
     pub generated_by: String,
-    /// Days a year: [`PeriodsPerYear::CRYPTO_DAYS`] or [`PeriodsPerYear::FX_DAYS`].
+    /// Days a year, as [`smc_backtest::Outcome::days_per_year`] tells them.
     pub days_per_year: PeriodsPerYear,
     /// Risk-free rate per period of the outcome.
     pub risk_free: f64,

@@ -86,7 +86,7 @@ fn small() -> Outcome {
         mae: money("4"),
         mfe: money("20"),
         exit_by: Some(Purpose::Target),
-        turnover: Money::ZERO,
+        slippage: Money::ZERO,
         fills: 2,
     };
     let lost = Trade {

@@ -284,9 +284,6 @@ fn record_of(outcome: &Outcome, decisions: Vec<Decision>, periods: &Periods) -> 
         record.held[at] |= point.exposed_ns > 0 || point.exposure.0 > 0;
         equity = after;
     }
-    // Of prices the exchange knows what they cost over the run: each trade has its part by what it turned over.
-    let costs = &outcome.costs;
-    let slipped = costs.spread.0.saturating_add(costs.impact.0) as f64 / (costs.turnover.0 as f64).max(1.0);
     for trade in &outcome.trades {
         let before = outcome.points.partition_point(|point| point.ts < trade.opened);
         let equity = before.checked_sub(1).map_or(outcome.starting_equity, |at| outcome.points[at].equity);
@@ -302,7 +299,7 @@ fn record_of(outcome: &Outcome, decisions: Vec<Decision>, periods: &Periods) -> 
             r,
             gross: share(trade.gross.0),
             costs: share(trade.gross.0) - share(trade.net.0),
-            slippage: slipped * share(trade.turnover.0),
+            slippage: share(trade.slippage.0),
         });
     }
     record.trades.sort_by_key(|trade| trade.closed_ns);

@@ -405,6 +405,8 @@ impl Desk {
             add(&mut till.costs.spread, worth(side.sign() * (shown.0 - middle.0)));
         }
         add(&mut till.costs.impact, worth(side.sign() * (price.0 - shown.0)));
+        let middle = if middle > Price::ZERO { middle } else { shown };
+        add(&mut till.slipped, worth(side.sign() * (price.0 - middle.0)));
     }
 
     /// Value of a quantity at a price, in 1e-16 of quote currency (of base currency where the contract is inverse).
@@ -447,6 +449,10 @@ impl Desk {
             is_maker,
         };
         till.say(at, &sent, venue_id, kind);
+        let slippage = std::mem::take(&mut till.slipped);
+        if let Some(report) = till.reports.back_mut() {
+            report.slippage = slippage;
+        }
         if self.spec.contract.is_spot() {
             if !is_child {
                 let leaves = Qty(sent.qty.0 - cum_qty.0);

@@ -21,6 +21,8 @@ pub struct Report {
     pub instrument: InstrumentId,
     /// What.
     pub body: EventBody,
+    /// Of a fill: half spread, impact and slippage in its price, in quote currency.
+    pub slippage: Money,
 }
 
 /// One asset of a spot account.
@@ -36,6 +38,8 @@ pub(super) struct Till {
     pub random: Random,
     pub reports: VecDeque<Report>,
     pub costs: Costs,
+    /// What the price of the next fill costs beyond the middle.
+    pub slipped: Money,
     account: BTreeMap<Name, Owned>,
     next_order: u64,
     next_trade: u64,
@@ -49,6 +53,7 @@ impl Till {
             random: Random::of_run(settings.seed, 1),
             reports: VecDeque::new(),
             costs: Costs::default(),
+            slipped: Money::ZERO,
             account: owned.collect(),
             next_order: 1,
             next_trade: 1,
@@ -79,7 +84,7 @@ impl Till {
         kind: OrderUpdateKind,
     ) {
         let body = EventBody::Order(OrderUpdate { client_order_id, venue_order_id, kind });
-        self.reports.push_back(Report { at, instrument, body });
+        self.reports.push_back(Report { at, instrument, body, slippage: Money::ZERO });
     }
 
     /// Of spot: what changed hands. Money is rounded against us: up when it goes, down when it comes.
@@ -112,7 +117,8 @@ impl Till {
     pub fn tell_balances(&mut self, at: TsNs, spec: &InstrumentSpec) {
         for asset in [spec.quote, spec.base] {
             let body = EventBody::Balance(self.balance(asset));
-            self.reports.push_back(Report { at, instrument: InstrumentId::NONE, body });
+            let (instrument, slippage) = (InstrumentId::NONE, Money::ZERO);
+            self.reports.push_back(Report { at, instrument, body, slippage });
         }
     }
 

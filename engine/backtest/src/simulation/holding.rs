@@ -80,7 +80,7 @@ impl<S: Strategy, L: Log> Run<'_, S, L> {
             self.watch.costs_of_holding(kind, amount);
             let body = EventBody::Cash(Cash { kind, asset, amount, booking_id: self.bookings });
             let ts = self.reports.back().map_or(now, |(ts, _)| now.max(*ts));
-            self.reports.push_back((ts, Report { at: now, instrument: id, body }));
+            self.reports.push_back((ts, Report { at: now, instrument: id, body, slippage: Money::ZERO }));
         }
     }
 }

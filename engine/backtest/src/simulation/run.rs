@@ -291,6 +291,7 @@ impl<'a, S: Strategy, L: Log> Run<'a, S, L> {
                 Next::Report => {
                     if let Some((ts, report)) = self.reports.pop_front() {
                         self.note_told(&report);
+                        self.watch.note_slippage(report.slippage);
                         self.tell(ts, report.instrument, report.body)?;
                         self.check_books(ts, report.instrument)?;
                     }

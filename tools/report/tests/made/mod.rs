@@ -343,7 +343,7 @@ impl Run {
                 mae: none,
                 mfe: none,
                 exit_by: None,
-                turnover: none,
+                slippage: none,
                 fills: 0,
             };
             let setup = Setup {
