@@ -224,7 +224,7 @@ mod tests {
             true
         };
         assert_eq!(count(60, how, note), Ok(20_000));
-        let measured = sqrt(sum(squares.into_iter()) / 20_000.0);
+        let measured = sqrt(sum(squares) / 20_000.0);
         let closed = long_run_deviation(&panel, 0, mean, 4.0);
         assert!((measured / closed - 1.0).abs() < 0.03, "{measured} {closed}");
     }
