@@ -150,18 +150,19 @@ fn fewer_fills_are_a_worse_world() {
     }
 }
 
-/// What prices cost is told of each trade: the sum over trades is what the exchange counted.
+/// Only stops slip here; the sum over trades is what the exchange counted.
 #[test]
-fn spread_and_impact_are_costs_of_trades() {
+fn what_prices_cost_is_told_of_each_trade() {
     let loaded = loaded(1_200);
     let (markets, _) = plain(&loaded).unwrap();
     let periods = Periods::of(&markets, DAY_NS).unwrap();
-    let text = format!("{}\n[backtest]\nspread = \"4\"\n", config::TEXT);
+    let text = format!("{}\n[backtest]\nslippage_ticks = 500\n", config::TEXT);
     let pipeline = of(&loaded, "load", &text, Path::new("."));
     let mut records = run_checked(&pipeline, &markets, &periods, &[0], Conditions::plain(1)).unwrap();
     let record = records.pop().unwrap();
     let count = record.trades.len();
-    assert!(count > 5 && record.trades.iter().all(|trade| trade.slippage > 0.0), "{count} trades");
+    let stopped = record.trades.iter().filter(|trade| trade.slippage > 0.0).count();
+    assert!(count > 10 && stopped > 5 && stopped < count, "{stopped} of {count} trades");
 
     let file = FileConfig::parse(&text).unwrap();
     let deciding = file.engine().unwrap();
