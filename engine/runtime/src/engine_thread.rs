@@ -368,6 +368,6 @@ mod tests {
         let _thread = EngineThread::new(core, journal, counters, Latencies::new().probe(), 1);
         let view = CountersView::open(&path).unwrap();
         assert_eq!(view.get(Slot::State), TradingState::Halt as u64);
-        assert_eq!(view.held(), [(RiskScope::ENGINE, TradingState::Halt as u64, Control::Operator as u64)]);
+        assert_eq!(view.held(), [(RiskScope::ENGINE, TradingState::Halt as u64, Control::Trigger as u64)]);
     }
 }
