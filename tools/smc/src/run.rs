@@ -65,10 +65,10 @@ fn run_logged(args: &Args) -> Outcome {
     let named = |error: &dyn std::fmt::Display| Failure::wrong(args.config.display(), error);
     let text = std::fs::read_to_string(&args.config).map_err(|error| named(&error))?;
     let mut config = FileConfig::parse(&text).map_err(|error| named(&error))?;
-    let Start { speed, is_local } = startable(&config).map_err(|error| named(&error))?;
-    if !is_local && !args.live {
+    if !is_local(&config) && !args.live {
         return Err(named(&"a venue is not on this machine: pass --live to trade real money"));
     }
+    let Start { speed, is_local } = startable(&config).map_err(|error| named(&error))?;
     if config.engine.order_sequence_first == 1 {
         config.engine.order_sequence_first = sequence_now();
     }
