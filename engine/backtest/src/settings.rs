@@ -103,19 +103,6 @@ impl Delay {
             _ => None,
         }
     }
-
-    /// So many times as long.
-    #[must_use]
-    pub fn times(&self, factor: f64) -> Self {
-        let longer = |ns: u64| (ns as f64 * factor) as u64;
-        match self {
-            Self::Constant(ns) => Self::Constant(longer(*ns)),
-            Self::Samples(samples) => Self::Samples(samples.iter().copied().map(longer).collect()),
-            Self::Recorded(points) => {
-                Self::Recorded(points.iter().map(|&(at, ns)| (at, longer(ns))).collect())
-            }
-        }
-    }
 }
 
 fn between(points: &[(TsNs, u64)], now: TsNs) -> u64 {

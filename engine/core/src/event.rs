@@ -335,7 +335,9 @@ pub struct OrderUpdate {
     pub kind: OrderUpdateKind,
 }
 
-/// Code of a [`OrderUpdateKind::Reject`] that no venue said: the order was not sent, because the ring to the gateway was full.
+/// Code of a refusal that no venue said: nothing was sent, because the gateway was not ready or its budget was used up.
+pub const REJECT_NOT_SENT: i32 = -1;
+/// Code of a refusal that no venue said: nothing was sent, because the ring to the gateway was full.
 pub const REJECT_RING_FULL: i32 = -2;
 
 /// What the venue says happened to an order.
@@ -345,7 +347,7 @@ pub enum OrderUpdateKind {
     Ack,
     /// Refused; the venue's code.
     Reject {
-        /// The venue's error number; -1 and -2 where it was not sent at all ([`REJECT_RING_FULL`]).
+        /// The venue's error number; [`REJECT_NOT_SENT`] or [`REJECT_RING_FULL`] where nothing reached it.
         code: i32,
     },
     /// A fill. Counted once per `trade_id`.

@@ -1,15 +1,12 @@
 //! What a topology needs of a venue: something that turns bytes into events, and something that turns approved
 //! orders into bytes. Implemented by each venue module; statically dispatched.
 
-use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind};
+use smc_core::event::{Event, EventBody, OrderUpdate, OrderUpdateKind, REJECT_NOT_SENT};
 use smc_core::output::{CancelOrder, Output, ReplaceOrder};
 use smc_core::risk::ApprovedOrder;
 use smc_core::{ClientOrderId, InstrumentId, TsNs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// The order was not sent: the gateway was not ready or its budget was used up.
-pub const REJECT_NOT_SENT: i32 = -1;
 
 /// Venues that a person wants disconnected, by number: said by the engine thread, followed by the threads that hold the
 /// connections.

@@ -14,7 +14,7 @@ use super::orders::{Order, Phase};
 use super::session::{MS, Out, Session, Step, Wire};
 use super::settings::SendError;
 use crate::requests::{Request, RequestKind};
-use smc_core::event::OrderUpdateKind;
+use smc_core::event::{OrderUpdateKind, REJECT_NOT_SENT};
 use smc_core::output::{CancelOrder, NewOrder, OrderKind, OrderTerms};
 use smc_core::words::{ClientOrderId, InstrumentId, Price, Qty, TsNs};
 
@@ -24,8 +24,6 @@ const PAIR_WAIT: u64 = 5 * MS;
 pub(super) const PAIRS_MAX: usize = 16;
 /// Told with the half of a replacement that was not tried: "cancel-replace failed".
 const CODE_REPLACE_FAILED: i32 = -2_022;
-/// Told with an order that could not be sent after it had waited for its pair.
-const CODE_NOT_SENT: i32 = -1;
 
 /// The first order of a pair, waiting for the second.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +129,7 @@ impl Session {
             self.held = None;
             if self.place_alone(out.now, &held.order, wire).is_err() {
                 self.counters.rejects += 1;
-                out.order(None, instrument, id, 0, OrderUpdateKind::Reject { code: CODE_NOT_SENT });
+                out.order(None, instrument, id, 0, OrderUpdateKind::Reject { code: REJECT_NOT_SENT });
             }
         }
     }
@@ -141,7 +139,7 @@ impl Session {
         if let Some(held) = self.held.take() {
             let (id, instrument) = (held.order.client_order_id, held.order.instrument);
             self.counters.rejects += 1;
-            out.order(None, instrument, id, 0, OrderUpdateKind::Reject { code: CODE_NOT_SENT });
+            out.order(None, instrument, id, 0, OrderUpdateKind::Reject { code: REJECT_NOT_SENT });
         }
     }
 

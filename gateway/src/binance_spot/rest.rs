@@ -11,7 +11,7 @@ use super::message::{Answer, AnswerId, Outcome, RateLimits, VenueError};
 use super::session::{Out, SECOND, Sent, Session, Step};
 use super::settings::SendError;
 use crate::requests::{InFlight, RequestKind};
-use smc_core::event::OrderUpdateKind;
+use smc_core::event::{OrderUpdateKind, REJECT_NOT_SENT};
 use smc_core::output::CancelOrder;
 use smc_core::words::{ClientOrderId, InstrumentId, TsNs};
 use smc_net::{Call, HttpResponse};
@@ -21,8 +21,6 @@ const OFFLINE_MAX: u64 = SECOND;
 /// How soon the key's rights are asked for again where no answer came, and otherwise.
 const RIGHTS_AGAIN: u64 = 30 * SECOND;
 const RIGHTS_EVERY: u64 = 600 * SECOND;
-/// Told with a cancel of which no byte has left.
-const CODE_NOT_SENT: i32 = -1;
 
 /// What waits to be sent by REST.
 pub(super) struct Rest {
@@ -222,7 +220,7 @@ impl Session {
             RequestKind::Time => self.rest.is_clock_asked = false,
             RequestKind::Restrictions => self.rest.are_rights_settled = true,
             RequestKind::Cancel if !has_left => {
-                let (id, kind) = (request.order, OrderUpdateKind::CancelReject { code: CODE_NOT_SENT });
+                let (id, kind) = (request.order, OrderUpdateKind::CancelReject { code: REJECT_NOT_SENT });
                 self.counters.cancel_rejects += 1;
                 out.order(None, request.instrument, id, request.venue_id, kind);
             }

@@ -2,10 +2,9 @@
 
 use crate::failure::Failure;
 use smc_core::codec;
-use smc_core::event::{Event, EventBody, OrderUpdateKind, REJECT_RING_FULL};
+use smc_core::event::{Event, EventBody, OrderUpdateKind, REJECT_NOT_SENT, REJECT_RING_FULL};
 use smc_core::output::{NewOrder, Output};
 use smc_journal::{Reader, RecordKind};
-use smc_runtime::venue::REJECT_NOT_SENT;
 use std::collections::HashMap;
 use std::path::Path;
 
