@@ -164,6 +164,7 @@ fn kill_and_arm(topology: &str, kills: usize) {
             median.0, median.1, worst.0, worst.1
         ));
     }
+    wait_until("an order behind the last arming", || status()["open_orders"].as_u64().unwrap() > 0);
     let (code, _) = engine.end();
     assert_eq!(code, 0, "{}", std::fs::read_to_string(&log).unwrap_or_default());
     judge(&journal, &sim.end(), 3 * kills);
