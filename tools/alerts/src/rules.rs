@@ -4,7 +4,8 @@ use crate::desk::{Condition, Lasts};
 use crate::notice::Severity;
 use smc_core::codec::{self, CodecError};
 use smc_core::event::{
-    Act, Command, Event, EventBody, FeedState, GatewayState, JournalState, RiskScope, ScopeKind,
+    Act, Command, Event, EventBody, FeedState, GatewayState, JournalState, REJECT_NOT_SENT, RiskScope,
+    ScopeKind,
 };
 use smc_core::output::{Alert, AlertKind, Control, NewOrder, Output, StateChange, TradingState};
 use smc_core::words::{ClientOrderId, InstrumentId};
@@ -155,14 +156,19 @@ impl Rules {
     }
 
     fn alert(&self, alert: &Alert, seq: u64, at: u64) -> Condition {
-        let (severity, title, runbook) = alert_words(alert.kind);
         let symbol = self.names.instrument(alert.instrument);
-        let mut text = format!("{symbol}: {:?}, detail {}", alert.kind, alert.detail);
+        // The engine takes what was not sent for refused; people look elsewhere for the reason.
+        let is_unsent = alert.kind == AlertKind::VenueReject && alert.detail == i64::from(REJECT_NOT_SENT);
+        let (kind, (severity, title, runbook)) = match is_unsent {
+            true => ("NotSent".to_owned(), NOT_SENT),
+            false => (format!("{:?}", alert.kind), alert_words(alert.kind)),
+        };
+        let mut text = format!("{symbol}: {kind}, detail {}", alert.detail);
         if alert.client_order_id != ClientOrderId::NONE {
             text = format!("{text}, order {}", alert.client_order_id);
         }
         Condition {
-            key: format!("alert/{:?}/{symbol}", alert.kind).to_lowercase(),
+            key: format!("alert/{kind}/{symbol}").to_lowercase(),
             severity,
             rank: 0,
             title: format!("{symbol}: {title}"),
@@ -399,6 +405,10 @@ pub fn state_condition(
     })
 }
 
+/// A refusal that no venue said.
+const NOT_SENT: (Severity, &str, &str) =
+    (Severity::Warning, "an order was not sent: no order path, or no request left", "SmcGatewayNotReady.md");
+
 const fn alert_words(kind: AlertKind) -> (Severity, &'static str, &'static str) {
     use Severity::{Critical, Info, Warning};
     match kind {
@@ -430,5 +440,31 @@ const fn alert_words(kind: AlertKind) -> (Severity, &'static str, &'static str) 
         AlertKind::Overfill => (Critical, "the venue filled more than was asked for", "SmcOverfill.md"),
         AlertKind::Revalidation => (Warning, "working orders no longer pass", "SmcRevalidationFailed.md"),
         AlertKind::BarRevised => (Info, "the venue's candle differs from ours", "SmcBarsRevised.md"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smc_core::words::TsNs;
+
+    #[test]
+    fn what_was_not_sent_is_not_laid_at_the_venues_door() {
+        let rules = Rules::new(Names { instruments: vec![("BTCUSDT".into(), 0)], ..Names::default() });
+        let of = |code: i32| {
+            let alert = Alert {
+                kind: AlertKind::VenueReject,
+                instrument: InstrumentId(0),
+                client_order_id: ClientOrderId::NONE,
+                detail: code.into(),
+                ts: TsNs(1),
+            };
+            rules.alert(&alert, 7, 1)
+        };
+        let (unsent, refused) = (of(REJECT_NOT_SENT), of(-2010));
+        assert_eq!(unsent.title, "BTCUSDT: an order was not sent: no order path, or no request left");
+        assert_eq!((unsent.runbook, unsent.key.as_str()), ("SmcGatewayNotReady.md", "alert/notsent/btcusdt"));
+        assert_eq!(refused.title, "BTCUSDT: the venue refused an order");
+        assert_eq!(refused.key, "alert/venuereject/btcusdt", "one must not silence the other");
     }
 }

@@ -64,12 +64,21 @@ impl Health {
 /// Says how the channels of the alerts fare, and how many conditions they had no room for.
 type Told = Box<dyn Fn() -> (Vec<ChannelReading>, u64) + Send>;
 
+/// What observers found in the journals of another process, one after the other.
+#[derive(Default)]
+struct Found {
+    /// Digests that were wrong, ever.
+    mismatches: AtomicU64,
+    /// The journal of now holds one.
+    is_wrong: AtomicBool,
+}
+
 /// Gathers readings.
 pub struct Source {
     journal: PathBuf,
     view: Arc<Mutex<Option<View>>>,
-    /// Digests found wrong by observers of other processes' journals.
-    mismatches: Arc<AtomicU64>,
+    /// What observers of another process's journal found.
+    found: Arc<Found>,
     told: Option<Told>,
     /// Within the process: the maps that stay. Outside they are opened for each reading, for another process may have
     /// made the files anew.
@@ -96,8 +105,8 @@ impl Source {
     pub fn outside(journal: &Path) -> std::io::Result<Self> {
         let source = Self::over(journal, None);
         let (dir, view, stop) = (journal.to_owned(), source.view.clone(), source.stop.clone());
-        let mismatches = source.mismatches.clone();
-        let body = move || observe(&dir, &view, &mismatches, &stop);
+        let found = source.found.clone();
+        let body = move || observe(&dir, &view, &found, &stop);
         std::thread::Builder::new().name("observer".into()).spawn(body)?;
         Ok(source)
     }
@@ -106,7 +115,7 @@ impl Source {
         Self {
             journal: journal.to_owned(),
             view: Arc::new(Mutex::new(view)),
-            mismatches: Arc::default(),
+            found: Arc::default(),
             told: None,
             inside: None,
             stop: Arc::default(),
@@ -158,7 +167,7 @@ impl Source {
         Reading {
             picture: picture.filter(|_| is_observed),
             is_observed,
-            digest_mismatches: self.mismatches.load(Ordering::Relaxed) + u64::from(own),
+            digest_mismatches: self.found.mismatches.load(Ordering::Relaxed) + u64::from(own),
             channels,
             conditions_dropped,
             counters,
@@ -177,6 +186,14 @@ impl Source {
         self.view.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// Within the process there is one journal, and what was wrong in it stays so; outside another may have taken its place.
+    fn is_diverged(&self, reading: &Reading) -> bool {
+        match self.inside {
+            Some(_) => reading.digest_mismatches > 0,
+            None => self.found.is_wrong.load(Ordering::Relaxed),
+        }
+    }
+
     /// What a reading says of the engine's health.
     pub fn health(&self, reading: &Reading) -> Health {
         let journal = reading.picture.as_ref().map(|picture| &picture.journal);
@@ -186,7 +203,7 @@ impl Source {
             Health::Closed
         } else if journal.is_some_and(|journal| journal.state == JournalState::Lost) {
             Health::JournalLost
-        } else if reading.digest_mismatches > 0 {
+        } else if self.is_diverged(reading) {
             Health::Diverged
         } else if self.inside.is_some() && !reading.is_observed && self.has_view() {
             Health::Unobserved
@@ -205,7 +222,7 @@ impl Drop for Source {
 }
 
 /// Follows whatever engine writes the journal in `dir`; the last picture stays while there is none.
-fn observe(dir: &Path, view: &Mutex<Option<View>>, mismatches: &AtomicU64, stop: &AtomicBool) {
+fn observe(dir: &Path, view: &Mutex<Option<View>>, found: &Found, stop: &AtomicBool) {
     crate::server::step_back();
     let (mut said, mut wrong_at) = (String::new(), None);
     while !stop.load(Ordering::Acquire) {
@@ -219,6 +236,7 @@ fn observe(dir: &Path, view: &Mutex<Option<View>>, mismatches: &AtomicU64, stop:
                     // A journal's past is read before it is shown.
                     if !is_shown && !matches!(taken, Ok(taken) if taken > 0) {
                         is_shown = true;
+                        found.is_wrong.store(false, Ordering::Relaxed);
                         *view.lock().unwrap_or_else(PoisonError::into_inner) = Some(own.clone());
                     }
                     match taken {
@@ -227,10 +245,11 @@ fn observe(dir: &Path, view: &Mutex<Option<View>>, mismatches: &AtomicU64, stop:
                         Ok(_) => {}
                         Err(error) => {
                             // Read anew, the same one is found again.
-                            if let ObserverError::Shadow(ShadowError::Digest { seq }) = error
-                                && wrong_at.replace(seq) != Some(seq)
-                            {
-                                mismatches.fetch_add(1, Ordering::Relaxed);
+                            if let ObserverError::Shadow(ShadowError::Digest { seq }) = error {
+                                found.is_wrong.store(true, Ordering::Relaxed);
+                                if wrong_at.replace(seq) != Some(seq) {
+                                    found.mismatches.fetch_add(1, Ordering::Relaxed);
+                                }
                             }
                             break Some(error.to_string());
                         }

@@ -16,6 +16,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A picture of a run in which something of everything happened.
 fn picture(dir: &Path) -> Arc<Picture> {
@@ -213,6 +214,43 @@ fn what_nobody_observes_any_more_has_no_series() {
             assert!(!text.contains(&format!("\n{name}")), "{name}");
         }
     }
+}
+
+/// Followed from outside, another journal may take the place of one that was wrong; it is judged by itself, and what was found is
+/// counted still.
+#[test]
+fn a_journal_that_takes_the_place_of_a_wrong_one_is_judged_by_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("journal");
+    let begin = |is_wrong: bool| {
+        let mut world = world(23);
+        world.run(100);
+        let mut book = Book::begin(&dir);
+        book.write(&world);
+        book.digest(&if is_wrong { [7; 16] } else { world.engine.digest().to_bytes() });
+        (book, Counters::create(&dir.join(smc_runtime::counters::FILE_NAME)).unwrap())
+    };
+    let wrong = begin(true);
+    let mut source = Source::outside(&dir).unwrap();
+    let mut waited_for = |health, counters: &Counters| {
+        let until = Instant::now() + Duration::from_secs(60);
+        for seq in 1.. {
+            // It must not look as if it stood still, however long this takes.
+            counters.set(Slot::JournalSeq, seq);
+            let reading = source.read();
+            if source.health(&reading) == health && reading.is_observed == (health != Health::Diverged) {
+                return reading.digest_mismatches;
+            }
+            assert!(Instant::now() < until, "not {health:?} but {:?}", source.health(&reading));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        unreachable!("it returns or fails")
+    };
+    assert_eq!(waited_for(Health::Diverged, &wrong.1), 1);
+    drop(wrong);
+    std::fs::remove_dir_all(&dir).unwrap();
+    let right = begin(false);
+    assert_eq!(waited_for(Health::Good, &right.1), 1);
 }
 
 /// The words of the system's own parser. It is not there on every machine.

@@ -136,7 +136,7 @@ fn risk_campaign(millions: u64) -> Vec<Step> {
         Step::cargo("orders through the gate", &test("money_flow"))
             .env("SMC_GATE_RUNS", &millions.to_string()),
         Step::cargo("order lives", &test("order_life")).env("SMC_LIFE_CASES", &cases.to_string()),
-        Step::cargo("reconciliation", &test("reconcile")).env("SMC_RECONCILE_RUNS", &rounds.to_string()),
+        Step::cargo("reconciliation", &test("reconcile_sim")).env("SMC_RECONCILE_RUNS", &rounds.to_string()),
         Step::cargo("sizes", &test("money_sizing")).env("SMC_SIZING_INPUTS", &sizes.to_string()),
     ]
 }

@@ -28,6 +28,20 @@ pub fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
+/// A fill that cost nothing.
+pub fn free_fill(trade_id: u64, side: Side, price: Price, qty: i64, cum_qty: i64) -> OrderUpdateKind {
+    OrderUpdateKind::Fill {
+        trade_id,
+        side,
+        price,
+        qty: Qty(qty),
+        cum_qty: Qty(cum_qty),
+        fee: Money::ZERO,
+        fee_asset: name("USDT"),
+        is_maker: false,
+    }
+}
+
 pub fn spec() -> InstrumentSpec {
     InstrumentSpec {
         symbol: name("BTCUSDT"),
