@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::{Child, SimProcess, config_text, only_line, records_of, smc, wait_until};
+use tests::{Child, SimProcess, binary, config_text, finish, only_line, records_of, smc, wait_until};
 
 /// A simulator and engines that trade often.
 struct Bench {
@@ -437,6 +437,44 @@ fn the_socket_is_its_owners_alone() {
     only_line(&done);
     assert_eq!(std::fs::read(&socket).unwrap(), b"a letter");
     std::fs::remove_file(&socket).unwrap();
+}
+
+/// With nothing but the two names: a demo in one terminal, `smc ctl` in another. A second demo does not take the first one's place,
+/// and a demo never answers for an engine, not even for one that is dead.
+#[test]
+fn a_demo_is_found_without_being_told_where_and_never_for_an_engine() {
+    let home = tempfile::tempdir().unwrap();
+    let runtime = format!("XDG_RUNTIME_DIR={}", home.path().display());
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let demo = |name: &str| {
+        let words = ["demo", "--headless", "--seconds", "600", "--speed", "1", "--journal", &path(name)];
+        Child::smc_under(&["env", &runtime], &words, &home.path().join(format!("{name}.log")))
+    };
+    let ctl = || {
+        let words = ["ctl", "status", "--json"];
+        finish(std::process::Command::new("env").arg(&runtime).arg(binary()).args(words), b"")
+    };
+    let journal_of = |text: &str| serde_json::from_str::<Value>(text).unwrap()["journal"].clone();
+
+    assert_eq!(ctl().code, 2, "nobody is there");
+    let first = demo("first");
+    wait_until("the demo answers", || ctl().code == 0);
+    let second = demo("second");
+    let own = home.path().join("second").join("control.sock");
+    wait_until("the second answers at a place of its own", || UnixStream::connect(&own).is_ok());
+    let done = ctl();
+    assert_eq!(journal_of(&done.stdout), format!("{}/journal", path("first")));
+    assert!(only_line(&done).contains("this is the demo"), "{}", done.stderr);
+
+    // What an engine left behind when it was killed.
+    drop(UnixListener::bind(home.path().join("smc").join("control.sock")).unwrap());
+    let done = ctl();
+    assert_eq!(done.code, 2, "{}", done.stdout);
+    assert!(only_line(&done).contains("no engine answers"), "{}", done.stderr);
+    for demo in [first, second] {
+        let (code, told) = demo.end();
+        assert_eq!(code, 0, "{told}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! until nobody has work left, and goes on. Market time is therefore part of the run and not of the machine: a seed
 //! gives the same decisions, the same orders and the same digest everywhere, at any speed.
 
+use crate::ctl::demo_socket;
 use crate::failure::{Failure, Outcome};
 use crate::presets::{self, Scene};
 use crate::replay::{replay_dir, sound};
@@ -13,12 +14,14 @@ use clap::Parser;
 use serde_json::json;
 use smc_core::TsNs;
 use smc_core::event::Command;
+use smc_runtime::account_lock::user_dir;
 use smc_runtime::clock::Clock;
 use smc_runtime::config::{AccountSection, FileConfig, VenueKind, VenueSection};
-use smc_runtime::control::Status;
+use smc_runtime::control::{Status, directory_is_ours};
 use smc_runtime::launch::{Options, Topology, automatic, launch};
 use smc_runtime::progress::Progress;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -69,7 +72,7 @@ pub struct Args {
     /// Keep the journal here instead of in a temporary directory
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
-    /// Path of the control socket [default: one of its own beside the journal]
+    /// Path of the control socket [default: where `smc ctl` looks for a demo; of a second demo beside its journal]
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
     /// Serve metrics over HTTP here: a port of this machine, or IP:PORT
@@ -119,6 +122,22 @@ struct Summary {
     error: Option<String>,
 }
 
+/// The place where `smc ctl` finds a demo, and what keeps it from a second one.
+struct Usual {
+    socket: PathBuf,
+    _lock: File,
+}
+
+/// None where another demo has it, or the directory is not ours alone.
+fn usual_place() -> Option<Usual> {
+    let dir = user_dir();
+    private_dir(&dir).ok()?;
+    directory_is_ours(&dir, None).ok()?;
+    let lock = File::create(dir.join("demo.lock")).ok()?;
+    lock.try_lock().ok()?;
+    Some(Usual { socket: demo_socket(), _lock: lock })
+}
+
 /// Runs the demo.
 pub fn demo(args: &Args) -> Outcome {
     if args.preset.as_deref() == Some("help") {
@@ -164,12 +183,14 @@ pub fn demo(args: &Args) -> Outcome {
     let metrics = crate::exporter::open(config.process.metrics.as_deref())?;
     let venue = start_venue(sim, peer.clone(), length, pace, stop.clone());
 
-    let control = args.control.clone().unwrap_or_else(|| home.join("control.sock"));
+    let usual = args.control.is_none().then(usual_place).flatten();
+    let control = args.control.clone().or_else(|| Some(usual.as_ref()?.socket.clone()));
+    let control = control.unwrap_or_else(|| home.join("control.sock"));
     let options = Options {
         config,
         clock: Some(clock),
         journal: journal.clone(),
-        control: Some(control),
+        control: Some(control.clone()),
         topology,
         idle,
         kill: Arc::default(),
@@ -190,8 +211,10 @@ pub fn demo(args: &Args) -> Outcome {
     let is_over = || venue.is_finished() || running.is_over() || stop.load(Ordering::Acquire);
     if args.json || args.headless || !std::io::stdout().is_terminal() {
         // With --json standard output belongs to the document.
-        let mut out: Box<dyn std::io::Write> =
+        let mut out: Box<dyn Write> =
             if args.json { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+        let socket = if usual.is_some() { String::new() } else { format!("--socket {} ", control.display()) };
+        let _ = writeln!(out, "from another terminal: smc ctl {socket}status|why|limits|kill ...");
         view::plain(&journal, &running.status, &is_over, &mut out);
     } else {
         let mut here = view::Here { status: &running.status, view: running.view.clone() };

@@ -8,7 +8,9 @@ use crate::failure::{Failure, Outcome};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use link::{KeyArgs, Link};
 use serde_json::{Value, json};
+use smc_runtime::account_lock::user_dir;
 use std::io::IsTerminal;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 /// Talk to a running engine: see what it does, stop it, change its limits.
@@ -20,9 +22,10 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// The engine's control socket: what it was given as --control or process.control
-    #[arg(long, global = true, value_name = "PATH", default_value_os_t = default_socket())]
-    socket: PathBuf,
+    /// The engine's control socket: what it was given as --control or process.control [default: the usual place; where no
+    /// engine ever was, that of a running demo]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
     /// JSON instead of a table: one document, or one a line where several come
     #[arg(long, global = true)]
     json: bool,
@@ -32,7 +35,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  smc ctl status                                    is all well?
+  smc ctl status                                    is all well? (of `smc run`, or of the demo in the other terminal)
   smc ctl watch                                     all of it, live; K kills
   smc ctl limits                                    limits, the most used first
   smc ctl why                                       why the last order was sent
@@ -177,7 +180,25 @@ struct Venue {
 
 /// Where engines of this user listen unless told otherwise.
 pub fn default_socket() -> PathBuf {
-    smc_runtime::account_lock::user_dir().join("control.sock")
+    user_dir().join("control.sock")
+}
+
+/// Where a demo of this user listens unless told otherwise. Not where engines do: nobody's kill may hit a demo instead.
+pub fn demo_socket() -> PathBuf {
+    user_dir().join("demo.sock")
+}
+
+/// The socket that was named, or the usual one. What a dead engine left there still stands for that engine.
+fn socket(named: Option<&PathBuf>) -> PathBuf {
+    let (usual, demo) = (default_socket(), demo_socket());
+    match named {
+        Some(named) => named.clone(),
+        None if !usual.exists() && UnixStream::connect(&demo).is_ok() => {
+            eprintln!("smc: no engine at {}; this is the demo", usual.display());
+            demo
+        }
+        None => usual,
+    }
 }
 
 /// A request that changes something.
@@ -231,7 +252,7 @@ fn change(action: &Action) -> Option<Value> {
 
 /// Sends the request and prints the answer.
 pub fn ctl(args: &Args) -> Outcome {
-    let mut link = Link::open(&args.socket, &args.keys)?;
+    let mut link = Link::open(&socket(args.socket.as_ref()), &args.keys)?;
     if let Some(request) = change(&args.action) {
         let answer = link.ask(&request)?;
         return print_taken(args.json, &answer);
