@@ -439,10 +439,10 @@ fn the_socket_is_its_owners_alone() {
     std::fs::remove_file(&socket).unwrap();
 }
 
-/// With nothing but the two names: a demo in one terminal, `smc ctl` in another. A second demo does not take the first one's place,
-/// and a demo never answers for an engine, not even for one that is dead.
+/// With nothing but the two names: a demo in one terminal, a look by `smc ctl` in another. A second demo does not take the first one's
+/// place. A kill that names no place never reaches a demo: it was meant for an engine, wherever that listens.
 #[test]
-fn a_demo_is_found_without_being_told_where_and_never_for_an_engine() {
+fn a_demo_is_looked_at_without_being_told_where_and_never_acted_on_for_an_engine() {
     let home = tempfile::tempdir().unwrap();
     let runtime = format!("XDG_RUNTIME_DIR={}", home.path().display());
     let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
@@ -450,10 +450,10 @@ fn a_demo_is_found_without_being_told_where_and_never_for_an_engine() {
         let words = ["demo", "--headless", "--seconds", "600", "--speed", "1", "--journal", &path(name)];
         Child::smc_under(&["env", &runtime], &words, &home.path().join(format!("{name}.log")))
     };
-    let ctl = || {
-        let words = ["ctl", "status", "--json"];
-        finish(std::process::Command::new("env").arg(&runtime).arg(binary()).args(words), b"")
+    let say = |words: &[&str]| {
+        finish(std::process::Command::new("env").arg(&runtime).arg(binary()).arg("ctl").args(words), b"")
     };
+    let ctl = || say(&["status", "--json"]);
     let journal_of = |text: &str| serde_json::from_str::<Value>(text).unwrap()["journal"].clone();
 
     assert_eq!(ctl().code, 2, "nobody is there");
@@ -465,6 +465,18 @@ fn a_demo_is_found_without_being_told_where_and_never_for_an_engine() {
     let done = ctl();
     assert_eq!(journal_of(&done.stdout), format!("{}/journal", path("first")));
     assert!(only_line(&done).contains("this is the demo"), "{}", done.stderr);
+
+    let limit = ["set-limit", "order_qty_max", "0.5", "--scope", "instrument BTCUSDT"];
+    for act in [&["kill"][..], &["flatten"], &["arm"], &["watch"], &limit] {
+        let done = say(act);
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{act:?}");
+        assert!(only_line(&done).contains("--socket"), "{}", done.stderr);
+    }
+    let state = || serde_json::from_str::<Value>(&ctl().stdout).unwrap()["state"].clone();
+    assert_ne!(state(), "HALT");
+    let place = home.path().join("smc").join("demo.sock");
+    assert_eq!(say(&["kill", "--socket", place.to_str().unwrap()]).code, 0);
+    assert_eq!(state(), "HALT");
 
     // What an engine left behind when it was killed.
     drop(UnixListener::bind(home.path().join("smc").join("control.sock")).unwrap());

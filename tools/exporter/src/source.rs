@@ -236,7 +236,10 @@ fn observe(dir: &Path, view: &Mutex<Option<View>>, found: &Found, stop: &AtomicB
                     // A journal's past is read before it is shown.
                     if !is_shown && !matches!(taken, Ok(taken) if taken > 0) {
                         is_shown = true;
-                        found.is_wrong.store(false, Ordering::Relaxed);
+                        // Read to its end and not only to where it could not be read: no digest of this one is wrong.
+                        if taken.is_ok() {
+                            found.is_wrong.store(false, Ordering::Relaxed);
+                        }
                         *view.lock().unwrap_or_else(PoisonError::into_inner) = Some(own.clone());
                     }
                     match taken {

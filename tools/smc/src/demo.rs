@@ -184,8 +184,8 @@ pub fn demo(args: &Args) -> Outcome {
     let venue = start_venue(sim, peer.clone(), length, pace, stop.clone());
 
     let usual = args.control.is_none().then(usual_place).flatten();
-    let control = args.control.clone().or_else(|| Some(usual.as_ref()?.socket.clone()));
-    let control = control.unwrap_or_else(|| home.join("control.sock"));
+    let own = || usual.as_ref().map_or_else(|| home.join("control.sock"), |usual| usual.socket.clone());
+    let control = args.control.clone().unwrap_or_else(own);
     let options = Options {
         config,
         clock: Some(clock),
@@ -213,8 +213,11 @@ pub fn demo(args: &Args) -> Outcome {
         // With --json standard output belongs to the document.
         let mut out: Box<dyn Write> =
             if args.json { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
-        let socket = if usual.is_some() { String::new() } else { format!("--socket {} ", control.display()) };
-        let _ = writeln!(out, "from another terminal: smc ctl {socket}status|why|limits|kill ...");
+        let _ = writeln!(
+            out,
+            "from another terminal: smc ctl --socket {} status|why|limits|watch|kill",
+            control.display()
+        );
         view::plain(&journal, &running.status, &is_over, &mut out);
     } else {
         let mut here = view::Here { status: &running.status, view: running.view.clone() };

@@ -7,20 +7,23 @@ use smc_core::output::*;
 use smc_core::words::Direction;
 use smc_core::{ClientOrderId, InstrumentId, Money, Price, Qty, Side};
 
+// Replaced by what a row says.
+const ORDER: NewOrder = NewOrder {
+    client_order_id: ClientOrderId::NONE,
+    instrument: InstrumentId::NONE,
+    side: Side::Buy,
+    kind: OrderKind::Limit,
+    time_in_force: TimeInForce::Gtc,
+    price: Price::ZERO,
+    stop_price: Price::ZERO,
+    qty: Qty::ZERO,
+    purpose: Purpose::Entry,
+    signal_id: 0,
+    terms: OrderTerms::PLAIN,
+};
+
 spread! {
-    NewOrder = NewOrder {
-        client_order_id: ClientOrderId::NONE,
-        instrument: InstrumentId::NONE,
-        side: Side::Buy,
-        kind: OrderKind::Limit,
-        time_in_force: TimeInForce::Gtc,
-        price: Price::ZERO,
-        stop_price: Price::ZERO,
-        qty: Qty::ZERO,
-        purpose: Purpose::Entry,
-        signal_id: 0,
-        terms: OrderTerms::PLAIN,
-    };
+    NewOrder = ORDER;
     instrument (instrument) "" "Index in the engine's instrument table.";
     client_order_id (client_order_id) "" "Our id of the order.";
     side (side) "" "Buy or sell.";
@@ -41,19 +44,7 @@ spread! {
     ReplaceOrder<NewOrder> = ReplaceOrder {
         replaced: ClientOrderId::NONE,
         replaced_venue_id: 0,
-        order: NewOrder {
-            client_order_id: ClientOrderId::NONE,
-            instrument: InstrumentId::NONE,
-            side: Side::Buy,
-            kind: OrderKind::Limit,
-            time_in_force: TimeInForce::Gtc,
-            price: Price::ZERO,
-            stop_price: Price::ZERO,
-            qty: Qty::ZERO,
-            purpose: Purpose::Entry,
-            signal_id: 0,
-            terms: OrderTerms::PLAIN,
-        },
+        order: ORDER,
     };
     replaced (replaced) "" "Our id of the working order.";
     replaced_venue_id (replaced_venue_id) "" "The venue's id of it; 0 where it is not known.";

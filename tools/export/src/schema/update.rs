@@ -22,21 +22,24 @@ pub(crate) struct Update {
     pub is_maker: Option<bool>,
 }
 
+/// An update of which nothing is told yet.
+const NOTHING: Update = Update {
+    client_order_id: ClientOrderId::NONE,
+    venue_order_id: 0,
+    kind: UpdateKind::Ack,
+    code: None,
+    trade_id: None,
+    side: None,
+    price: None,
+    qty: None,
+    cum_qty: None,
+    fee: None,
+    fee_asset: None,
+    is_maker: None,
+};
+
 spread! {
-    Update = Update {
-        client_order_id: ClientOrderId::NONE,
-        venue_order_id: 0,
-        kind: UpdateKind::Ack,
-        code: None,
-        trade_id: None,
-        side: None,
-        price: None,
-        qty: None,
-        cum_qty: None,
-        fee: None,
-        fee_asset: None,
-        is_maker: None,
-    };
+    Update = NOTHING;
     client_order_id (client_order_id) "" "Our id of the order.";
     venue_order_id (venue_order_id) "" "The venue's id; 0 when not told.";
     kind (kind) "" "What happened.";
@@ -54,20 +57,7 @@ spread! {
 impl From<OrderUpdate> for Update {
     fn from(update: OrderUpdate) -> Self {
         let OrderUpdate { client_order_id, venue_order_id, kind } = update;
-        let mut out = Self {
-            client_order_id,
-            venue_order_id,
-            kind: UpdateKind::Ack,
-            code: None,
-            trade_id: None,
-            side: None,
-            price: None,
-            qty: None,
-            cum_qty: None,
-            fee: None,
-            fee_asset: None,
-            is_maker: None,
-        };
+        let mut out = Self { client_order_id, venue_order_id, ..NOTHING };
         out.kind = match kind {
             OrderUpdateKind::Ack => UpdateKind::Ack,
             OrderUpdateKind::Reject { code } => {

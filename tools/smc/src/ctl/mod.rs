@@ -22,8 +22,8 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// The engine's control socket: what it was given as --control or process.control [default: the usual place; where no
-    /// engine ever was, that of a running demo]
+    /// The engine's control socket: what it was given as --control or process.control [default: the usual place; where
+    /// nothing is there, a running demo may be looked at]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// JSON instead of a table: one document, or one a line where several come
@@ -183,22 +183,28 @@ pub fn default_socket() -> PathBuf {
     user_dir().join("control.sock")
 }
 
-/// Where a demo of this user listens unless told otherwise. Not where engines do: nobody's kill may hit a demo instead.
+/// Where a demo of this user listens unless told otherwise. Not where engines do.
 pub fn demo_socket() -> PathBuf {
     user_dir().join("demo.sock")
 }
 
-/// The socket that was named, or the usual one. What a dead engine left there still stands for that engine.
-fn socket(named: Option<&PathBuf>) -> PathBuf {
-    let (usual, demo) = (default_socket(), demo_socket());
-    match named {
-        Some(named) => named.clone(),
-        None if !usual.exists() && UnixStream::connect(&demo).is_ok() => {
-            eprintln!("smc: no engine at {}; this is the demo", usual.display());
-            demo
-        }
-        None => usual,
+/// The socket that was named, or the usual one. What a dead engine left there still stands for that engine; where nothing is, a demo
+/// may be looked at. Whoever acts says on what: the engine that was meant may listen elsewhere, and a kill that a demo took would look
+/// as if it had been killed. The full screen acts too, and hides what is said here.
+fn socket(named: Option<&PathBuf>, action: &Action) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.clone());
     }
+    let (usual, demo) = (default_socket(), demo_socket());
+    if usual.try_exists().unwrap_or(true) || UnixStream::connect(&demo).is_err() {
+        return Ok(usual);
+    }
+    let (missing, here) = (format!("no engine at {}", usual.display()), demo.display());
+    if matches!(action, Action::Watch) || change(action).is_some() {
+        return Err(Failure::Wrong(format!("{missing}; for the demo that is running say --socket {here}")));
+    }
+    eprintln!("smc: {missing}; this is the demo at {here}");
+    Ok(demo)
 }
 
 /// A request that changes something.
@@ -252,7 +258,7 @@ fn change(action: &Action) -> Option<Value> {
 
 /// Sends the request and prints the answer.
 pub fn ctl(args: &Args) -> Outcome {
-    let mut link = Link::open(&socket(args.socket.as_ref()), &args.keys)?;
+    let mut link = Link::open(&socket(args.socket.as_ref(), &args.action)?, &args.keys)?;
     if let Some(request) = change(&args.action) {
         let answer = link.ask(&request)?;
         return print_taken(args.json, &answer);
