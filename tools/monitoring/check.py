@@ -32,7 +32,7 @@ SEVERITIES = {"critical", "warning", "info"}
 
 # Kinds of alerts of the engine that need no alert of their own here, and why.
 KINDS_SEEN_ELSEWHERE = {
-    "venue_reject": "smc_orders_rejected_total tells venue and code (SmcOrderRejectStorm, SmcOrdersRejectedShare)",
+    "venue_reject": "smc_orders_rejected_total tells venue and code (SmcOrderRejectStorm, SmcOrderNotSent, SmcOrdersRejectedShare)",
     "control": "smc_breaker_state tells scope and control (SmcBreakerHeld, SmcScopeStopped)",
 }
 # Labels whose values are all there from the start: what a rule names must be among them, or it can never fire.

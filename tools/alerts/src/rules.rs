@@ -407,7 +407,7 @@ pub fn state_condition(
 
 /// A refusal that no venue said.
 const NOT_SENT: (Severity, &str, &str) =
-    (Severity::Warning, "an order was not sent: no order path, or no request left", "SmcGatewayNotReady.md");
+    (Severity::Warning, "an order was not sent: no order path, or no request left", "SmcOrderNotSent.md");
 
 const fn alert_words(kind: AlertKind) -> (Severity, &'static str, &'static str) {
     use Severity::{Critical, Info, Warning};
@@ -463,7 +463,7 @@ mod tests {
         };
         let (unsent, refused) = (of(REJECT_NOT_SENT), of(-2010));
         assert_eq!(unsent.title, "BTCUSDT: an order was not sent: no order path, or no request left");
-        assert_eq!((unsent.runbook, unsent.key.as_str()), ("SmcGatewayNotReady.md", "alert/notsent/btcusdt"));
+        assert_eq!((unsent.runbook, unsent.key.as_str()), ("SmcOrderNotSent.md", "alert/notsent/btcusdt"));
         assert_eq!(refused.title, "BTCUSDT: the venue refused an order");
         assert_eq!(refused.key, "alert/venuereject/btcusdt", "one must not silence the other");
     }
